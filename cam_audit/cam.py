@@ -1,0 +1,56 @@
+"""Class activation maps and their statistics in numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cam_audit.records import MapStatistics
+
+BORDER = 1 / 8
+SHOWN_FROM = 0.2
+
+
+def class_activation_map(
+    activations: NDArray[np.float32], cam_weight: NDArray[np.float32] | None, class_index: int
+) -> NDArray[np.float32]:
+    """The raw map of one class: CAM_k = sum_c cam_weight[k, c] * activations[c] (Zhou et al. 2016).
+
+    activations: float32 (C, h, w); cam_weight: float32 (K, C), or None where activations[k] is the map of
+    class k already. Returns float32 (h, w) in units of the logit: its mean plus the bias is logit k.
+
+    Raises IndexError where the net has no such class.
+    """
+    if cam_weight is None:
+        return activations[class_index]
+    cam: NDArray[np.float32] = np.tensordot(cam_weight[class_index], activations, axes=1)
+    return cam
+
+
+def normalised(cam: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The map scaled to 0..1, for display; zeros where it is flat or not finite."""
+    low, high = float(cam.min()), float(cam.max())
+    if not high - low > 0 or not np.isfinite(high - low):
+        return np.zeros_like(cam)
+    return (cam - low) / np.float32(high - low)
+
+
+def map_statistics(cam: NDArray[np.float32]) -> MapStatistics:
+    """Peak, border share and area of a raw map, float (h, w); see `MapStatistics` for what they mean."""
+    height, width = cam.shape
+    row, column = divmod(int(cam.argmax()), width)
+    positive = np.maximum(cam, 0).astype(np.float64)
+    total = positive.sum()
+    inner = _inner_cover(height) @ positive @ _inner_cover(width)
+    return MapStatistics(
+        peak_x=(column + 0.5) / width,
+        peak_y=(row + 0.5) / height,
+        border_share=max(0.0, float(1 - inner / total)) if total > 0 else None,
+        area=float((normalised(cam) >= SHOWN_FROM).mean()),
+    )
+
+
+def _inner_cover(cells: int) -> NDArray[np.float64]:
+    """How much of each of `cells` equal cells along a side lies between the two borders, 0..1."""
+    edges = np.clip(np.linspace(0, 1, cells + 1), BORDER, 1 - BORDER)
+    return np.diff(edges) * cells

@@ -1,0 +1,51 @@
+"""The command line: one module a command; the only place that prints and decides exit codes."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from cam_audit import __version__
+from cam_audit.cli.demo import demo
+from cam_audit.cli.exits import Exit
+from cam_audit.cli.scan import scan
+from cam_audit.errors import CamAuditError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="cam-audit")
+def cam_audit() -> None:
+    """Find, show and prove what an image classifier looks at when it should not.
+
+    Exit codes: 0 clean, 1 findings, 2 wrong usage or unusable input, 3 done but for some images, 130 interrupted.
+    """
+
+
+cam_audit.add_command(scan)
+cam_audit.add_command(demo)
+
+
+def main() -> None:
+    """Run the command line; every error that a user can mend is one line on stderr."""
+    try:
+        code = cam_audit.main(prog_name="cam-audit", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = Exit.USAGE
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "cam-audit"
+        _complain(f"{error.format_message()} (see `{command} --help`)")
+        code = Exit.USAGE
+    except CamAuditError as error:
+        _complain(str(error))
+        code = Exit.USAGE
+    except (KeyboardInterrupt, click.Abort):
+        _complain("interrupted")
+        code = Exit.INTERRUPTED
+    sys.exit(code)
+
+
+def _complain(message: str) -> None:
+    click.echo("cam-audit: " + " ".join(message.split()), err=True)

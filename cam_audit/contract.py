@@ -1,0 +1,29 @@
+"""Names that a CAM-ready ONNX file uses; `graph` writes them and `model` reads them.
+
+Inputs and outputs:
+    image        uint8   (N, H, W, 3)  RGB, N, H and W dynamic; the preprocessing is in the graph
+    logits       float32 (N, K)        before any softmax
+    activations  float32 (N, C, h, w)  the final ReLU before global average pooling
+    cam_weight   float32 (K, C)        the classifier's weight; absent where activations[k] is the map of class k
+    cam_bias     float32 (K,)          the classifier's bias; absent with cam_weight
+
+Metadata keys carry the prefix `cam_audit.`; values are strings, `classes`, `class_ids` and `input_size` JSON.
+"""
+
+IMAGE = "image"
+LOGITS = "logits"
+ACTIVATIONS = "activations"
+CAM_WEIGHT = "cam_weight"
+CAM_BIAS = "cam_bias"
+OUTPUTS = (LOGITS, ACTIVATIONS, CAM_WEIGHT, CAM_BIAS)
+
+METADATA_PREFIX = "cam_audit."
+VERSION = "1"
+VERSION_KEY = "version"
+NET_KEY = "net"
+CLASSES_KEY = "classes"
+CLASS_IDS_KEY = "class_ids"
+INPUT_SIZE_KEY = "input_size"
+ACTIVATION_LAYER_KEY = "activation_layer"
+SOURCE_SHA256_KEY = "source_sha256"
+LICENCE_KEY = "licence"

@@ -1,0 +1,13 @@
+"""Errors for people: one line saying what is wrong, with which file, and what mends it."""
+
+
+class CamAuditError(Exception):
+    """What the user can mend; the command line prints the message and exits with 2."""
+
+
+class ImageError(CamAuditError):
+    """An image that cannot be read; a scan goes on and records the message as the reason."""
+
+
+class ModelError(CamAuditError):
+    """A model file that is missing, broken or not CAM-ready."""

@@ -1,0 +1,186 @@
+"""Find, decode and resize images; the only decoder of the project."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cam_audit.errors import CamAuditError, ImageError
+
+# Read by OpenCV when it is loaded: a header that declares more pixels is refused before anything is decoded.
+MAX_PIXELS = 1 << 28
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+
+try:
+    import cv2
+except ImportError as error:
+    raise CamAuditError(
+        f"OpenCV cannot be loaded ({error}): install the missing system library with `apt-get install libgl1 "
+        "libglib2.0-0`, or use the build that needs none: `pip uninstall opencv-python; pip install "
+        "opencv-python-headless`"
+    ) from None
+
+# Workers are threads with one image each; OpenCV's own threads on top of them would fight for the cores.
+cv2.setNumThreads(1)
+
+
+IMAGE_SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff .avif .jp2 .ppm .pgm .pbm .pnm .ras .sr".split()
+)
+MAX_FILE_BYTES = 1 << 30
+MAX_ASPECT = 4
+RUN_FILE = "run.json"
+
+RgbImage = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ImageList:
+    """Names of image files below a folder, sorted, and how many links were left out as they lead outside it."""
+
+    names: list[str]
+    links_left_out: int
+
+
+def find_images(root: Path, *, output: Path | None = None, follow_links: bool = False) -> ImageList:
+    """The image files below `root`, by their relative names with `/` between folders, sorted.
+
+    Hidden files and folders, the folder `output` and earlier outputs of a scan (they hold `run.json` beside
+    `overlays`) are left out. Symbolic links are followed where they stay inside `root`, or everywhere with
+    `follow_links`; no folder is entered twice. `root` may also be a single image file.
+
+    Raises CamAuditError where a folder cannot be read.
+    """
+    if root.is_file():
+        return ImageList([root.name], 0)
+    real_root = os.path.realpath(root)
+    entered = {os.path.realpath(output)} if output else set()
+    names: list[str] = []
+    links_left_out = 0
+    folders = [(str(root), "")]
+    # Linked folders come last, so that a folder is known by its own name and not by a link's.
+    linked: list[tuple[str, str]] = []
+    while folders or linked:
+        folder, prefix = folders.pop() if folders else linked.pop(0)
+        real = os.path.realpath(folder)
+        if real in entered:
+            continue
+        entered.add(real)
+        try:
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            raise CamAuditError(f"cannot read the folder {folder}: {error.strerror}") from None
+        if {RUN_FILE, "overlays"} <= {entry.name for entry in entries}:
+            continue
+        for entry in entries:
+            is_image = os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES
+            if entry.name.startswith(".") or not (entry.is_dir() or (is_image and entry.is_file())):
+                continue
+            if entry.is_symlink() and not follow_links and not _is_below(entry.path, real_root):
+                links_left_out += 1
+            elif entry.is_dir():
+                (linked if entry.is_symlink() else folders).append((entry.path, f"{prefix}{entry.name}/"))
+            else:
+                names.append(prefix + entry.name)
+    return ImageList(sorted(names), links_left_out)
+
+
+def _is_below(path: str, real_root: str) -> bool:
+    return os.path.commonpath([real_root, os.path.realpath(path)]) == real_root
+
+
+def decode(data: bytes, *, needed: int | None = None) -> tuple[RgbImage, int, int]:
+    """Decode an image file's bytes; returns (RGB uint8 (H, W, 3), full width, full height).
+
+    EXIF orientation is applied, 16 bits become 8 by their high byte, CMYK, grey and palette become RGB, alpha
+    is dropped as training pipelines do; of an animation, the first frame. With `needed`, a JPEG may be decoded
+    at a half, a quarter or an eighth as long as its longest side keeps at least `needed` pixels; the sizes
+    returned beside it are those of the full picture all the same.
+
+    Raises ImageError for what is no image, is damaged or truncated, or has more than MAX_PIXELS pixels.
+    """
+    if not data:
+        raise ImageError("the file is empty")
+    full = _jpeg_size(data) if needed else None
+    factor = _reduction(full, needed) if full and needed else 1
+    flags = {
+        1: cv2.IMREAD_COLOR_RGB,
+        2: cv2.IMREAD_REDUCED_COLOR_2,
+        4: cv2.IMREAD_REDUCED_COLOR_4,
+        8: cv2.IMREAD_REDUCED_COLOR_8,
+    }
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags[factor])
+    except cv2.error as error:
+        if "MAX_IMAGE" in str(error):
+            limit = int(os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"])
+            raise ImageError(f"the image is larger than {limit:,} pixels") from None
+        raise ImageError("the image cannot be decoded") from None
+    if image is None:
+        raise ImageError("not an image that can be read, or damaged or truncated")
+    if factor > 1:
+        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    rgb: RgbImage = image
+    height, width = rgb.shape[:2]
+    if full and factor > 1:
+        # EXIF may have turned the picture: the reduced one tells which of the two header sizes is its width
+        width, height = full if (width > height) == (full[0] > full[1]) else full[::-1]
+    return rgb, width, height
+
+
+def read_image(path: str | Path, *, needed: int | None = None) -> tuple[RgbImage, int, int]:
+    """Read and `decode` an image file; raises ImageError with the reason where that fails."""
+    try:
+        size = os.stat(path).st_size
+        if size > MAX_FILE_BYTES:
+            raise ImageError(f"the file is larger than {MAX_FILE_BYTES:,} bytes")
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ImageError(f"the file cannot be read: {error.strerror}") from None
+    return decode(data, needed=needed)
+
+
+def network_size(width: int, height: int, shortest: int, cell: int) -> tuple[int, int]:
+    """Width and height at which a picture enters the net.
+
+    The shortest side becomes `shortest`, aspect kept; a picture of more than MAX_ASPECT to 1 is scaled until
+    its long side is MAX_ASPECT x `shortest`, but no side falls below one `cell` of the map (pixels).
+    """
+    scale = min(shortest / min(width, height), MAX_ASPECT * shortest / max(width, height))
+    return max(cell, round(width * scale)), max(cell, round(height * scale))
+
+
+def resize(rgb: RgbImage, width: int, height: int) -> RgbImage:
+    """Resize to exactly `width` x `height`: area mean where it shrinks, bicubic where it grows."""
+    if (width, height) == (rgb.shape[1], rgb.shape[0]):
+        return rgb
+    shrinks = width < rgb.shape[1] or height < rgb.shape[0]
+    return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)  # type: ignore[return-value]
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """(width, height) from a JPEG's header, before EXIF orientation; None for anything else."""
+    if not data.startswith(b"\xff\xd8"):
+        return None
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as header:
+            return header.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+
+
+def _reduction(full: tuple[int, int], needed: int) -> int:
+    """The largest of 8, 4, 2 and 1 that leaves `needed` pixels and tells wide from tall as the full size does."""
+    long, short = max(full), min(full)
+    for factor in (8, 4, 2):
+        if long // factor >= needed and (long == short or -(-long // factor) > -(-short // factor)):
+            return factor
+    return 1

@@ -1,0 +1,250 @@
+"""Load, check and run CAM-ready ONNX files; the only place that uses onnxruntime."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from cam_audit import contract
+from cam_audit.cam import class_activation_map
+from cam_audit.errors import ModelError
+
+# float16 and int8 files keep fewer digits than the float32 nets that the identity holds for to 1e-5
+IDENTITY_TOLERANCE = 1e-3
+
+Array = NDArray[Any]
+
+ort.set_default_logger_severity(4)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One forward pass: logits float32 (K,) before any softmax, activations float32 (C, h, w)."""
+
+    logits: NDArray[np.float32]
+    activations: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A CAM-ready net; make one with `load_model`. Any number of threads may call `run` at the same time.
+
+    `input_size` is (H, W) in pixels, `fixed_size` whether the net takes no other; `cell` the pixels that one
+    cell of the map spans; `cam_weight` float32 (K, C) and `cam_bias` (K,), both None where activations[k] is
+    the map of class k; `class_ids` WordNet ids or "".
+    """
+
+    path: Path
+    net: str
+    class_names: tuple[str, ...]
+    class_ids: tuple[str, ...]
+    input_size: tuple[int, int]
+    fixed_size: bool
+    cell: int
+    activation_layer: str
+    licence: str
+    cam_weight: NDArray[np.float32] | None
+    cam_bias: NDArray[np.float32] | None
+    session: ort.InferenceSession
+
+    def run(self, rgb: NDArray[np.uint8]) -> Prediction:
+        """One forward pass over an RGB image, uint8 (H, W, 3), at the size it has."""
+        logits, activations = self.session.run(
+            [contract.LOGITS, contract.ACTIVATIONS], {contract.IMAGE: rgb[None]}
+        )
+        return Prediction(logits[0], activations[0])
+
+    def cam(self, prediction: Prediction, class_index: int) -> NDArray[np.float32]:
+        """The raw class activation map of one class, float32 (h, w), in units of the logit."""
+        return class_activation_map(prediction.activations, self.cam_weight, class_index)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the file, as hex."""
+        digest = hashlib.sha256()
+        with self.path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        return digest.hexdigest()
+
+
+def load_model(path: str | Path) -> Model:
+    """Load a CAM-ready ONNX file and prove that it is one.
+
+    Checked on two different images of two sizes (of one, where the net has a fixed size): the mean over h, w
+    of the map of class k, plus the bias, equals logit k to 1e-3 of the largest logit.
+
+    Raises ModelError where the file is missing, broken or not CAM-ready.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(f"{path}: no such model file")
+    session = _session(path)
+    outputs = {output.name for output in session.get_outputs()}
+    missing = [name for name in (contract.LOGITS, contract.ACTIVATIONS) if name not in outputs]
+    inputs = session.get_inputs()
+    if missing or [i.name for i in inputs] != [contract.IMAGE] or inputs[0].type != "tensor(uint8)":
+        lacks = f"no output {missing[0]!r}" if missing else f"no uint8 input {contract.IMAGE!r}"
+        raise ModelError(f"{path}: not CAM-ready, it has {lacks}; {HOW_TO_MAKE_ONE}")
+    metadata = _Metadata(path, session.get_modelmeta().custom_metadata_map)
+    input_size = metadata.input_size()
+    fixed_size = any(isinstance(side, int) for side in inputs[0].shape[1:3])
+    wanted = [name for name in contract.OUTPUTS if name in outputs]
+    values = _outputs(session, wanted, _check_image(input_size), path)
+    cam_weight = values.get(contract.CAM_WEIGHT)
+    cam_bias = values.get(contract.CAM_BIAS)
+    if cam_weight is not None and cam_bias is None:
+        cam_bias = np.zeros(len(cam_weight), np.float32)
+    prediction = _checked(values, cam_weight, cam_bias, path)
+    # The second image is oblong where sizes are free: a pooling window of a fixed size fails there.
+    height, width = input_size
+    other = input_size if fixed_size else (max(64, height * 3 // 4), max(64, width // 2))
+    _checked(_outputs(session, wanted[:2], _check_image(other, seed=1), path), cam_weight, cam_bias, path)
+    classes = metadata.strings(contract.CLASSES_KEY)
+    if len(classes) != prediction.logits.size:
+        raise ModelError(f"{path}: {len(classes)} class names for {prediction.logits.size} classes")
+    class_ids = metadata.strings(contract.CLASS_IDS_KEY, optional=True) or ("",) * len(classes)
+    if len(class_ids) != len(classes):
+        raise ModelError(f"{path}: {len(class_ids)} class ids for {len(classes)} classes")
+    return Model(
+        path=path,
+        net=metadata.text(contract.NET_KEY),
+        class_names=classes,
+        class_ids=class_ids,
+        input_size=input_size,
+        fixed_size=fixed_size,
+        cell=max(1, round(input_size[0] / prediction.activations.shape[1])),
+        activation_layer=metadata.text(contract.ACTIVATION_LAYER_KEY),
+        licence=metadata.text(contract.LICENCE_KEY),
+        cam_weight=cam_weight,
+        cam_bias=cam_bias,
+        session=session,
+    )
+
+
+def run_once(
+    model: bytes | Path, inputs: Mapping[str, Array], outputs: Sequence[str] | None = None
+) -> dict[str, Array]:
+    """Run any ONNX file once; returns its outputs (or those named) by name.
+
+    Raises ModelError where onnxruntime can't load or run it.
+    """
+    session = _session(model)
+    names = list(outputs) if outputs is not None else [output.name for output in session.get_outputs()]
+    try:
+        values = session.run(names, dict(inputs))
+    except Exception as error:
+        raise ModelError(f"the net cannot be run: {_first_line(error)}") from None
+    return dict(zip(names, values, strict=True))
+
+
+HOW_TO_MAKE_ONE = "make a CAM-ready file of one of torchvision's nets with `python scripts/export_onnx.py`"
+
+
+def _session(model: bytes | Path) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    # Parallelism comes from the workers, one image each: two single-threaded runs beat one of two threads.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    # A memory pattern per picture size would be kept for each of the sizes of a data set.
+    options.enable_mem_pattern = False
+    options.log_severity_level = 4
+    source = model if isinstance(model, bytes) else str(model)
+    try:
+        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        # onnxruntime raises a dozen types of its own, all of them for files that it can't use
+        name = "the net" if isinstance(model, bytes) else f"{model}"
+        raise ModelError(f"{name}: not an ONNX file that onnxruntime can load: {_first_line(error)}") from None
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__
+
+
+def _check_image(size: tuple[int, int], seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
+
+
+def _outputs(
+    session: ort.InferenceSession, names: Sequence[str], rgb: NDArray[np.uint8], path: Path
+) -> dict[str, Array]:
+    try:
+        return dict(zip(names, session.run(names, {contract.IMAGE: rgb[None]}), strict=True))
+    except Exception as error:
+        size = f"{rgb.shape[1]}x{rgb.shape[0]}"
+        raise ModelError(f"{path}: the net cannot be run at {size}: {_first_line(error)}") from None
+
+
+def _checked(
+    values: Mapping[str, Array], cam_weight: Array | None, cam_bias: Array | None, path: Path
+) -> Prediction:
+    """The prediction in `values`, proved to obey the identity; raises ModelError where it does not."""
+    if values[contract.LOGITS].ndim != 2 or values[contract.ACTIVATIONS].ndim != 4:
+        raise ModelError(f"{path}: not CAM-ready, its outputs are not (N, K) and (N, C, h, w); {HOW_TO_MAKE_ONE}")
+    prediction = Prediction(values[contract.LOGITS][0], values[contract.ACTIVATIONS][0])
+    logits = prediction.logits
+    means = prediction.activations.mean(axis=(1, 2), dtype=np.float64)
+    if cam_weight is None or cam_bias is None:
+        expected = means
+    elif cam_weight.shape != (logits.size, means.size) or cam_bias.shape != logits.shape:
+        raise ModelError(f"{path}: not CAM-ready, cam_weight is {cam_weight.shape} for {logits.size} classes")
+    else:
+        expected = cam_weight @ means + cam_bias
+    if expected.shape != logits.shape:
+        raise ModelError(f"{path}: not CAM-ready, {means.size} maps for {logits.size} classes; {HOW_TO_MAKE_ONE}")
+    if not np.isfinite(logits).all():
+        raise ModelError(f"{path}: the net gives scores that are not numbers")
+    worst = float(np.abs(expected - logits).max() / max(1.0, float(np.abs(logits).max())))
+    if worst > IDENTITY_TOLERANCE:
+        raise ModelError(
+            f"{path}: not CAM-ready, the mean of the map plus the bias misses the logit by {worst:.2g} (relative): "
+            "the activations are not what is pooled, or several fully connected layers follow and no class "
+            f"activation map is defined; {HOW_TO_MAKE_ONE}"
+        )
+    return prediction
+
+
+@dataclass(frozen=True)
+class _Metadata:
+    path: Path
+    values: Mapping[str, str]
+
+    def text(self, key: str) -> str:
+        value = self.values.get(contract.METADATA_PREFIX + key)
+        if value is None:
+            raise ModelError(
+                f"{self.path}: not CAM-ready, its metadata lacks {contract.METADATA_PREFIX}{key}; {HOW_TO_MAKE_ONE}"
+            )
+        return value
+
+    def strings(self, key: str, *, optional: bool = False) -> tuple[str, ...]:
+        if optional and contract.METADATA_PREFIX + key not in self.values:
+            return ()
+        value = self._json(key)
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise ModelError(f"{self.path}: its metadata {contract.METADATA_PREFIX}{key} is not a list of names")
+        return tuple(value)
+
+    def input_size(self) -> tuple[int, int]:
+        value = self._json(contract.INPUT_SIZE_KEY)
+        if not (isinstance(value, list) and len(value) == 2 and all(type(side) is int and 8 <= side <= 8192 for side in value)):
+            raise ModelError(f"{self.path}: its metadata {contract.METADATA_PREFIX}input_size is not [H, W]")
+        return value[0], value[1]
+
+    def _json(self, key: str) -> object:
+        text = self.text(key)
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise ModelError(f"{self.path}: its metadata {contract.METADATA_PREFIX}{key} is not JSON") from None

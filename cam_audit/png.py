@@ -1,0 +1,40 @@
+"""Write PNG files quickly: `sub`-filtered rows deflated by isal, several times as fast as OpenCV's encoder."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+from isal import isal_zlib
+from numpy.typing import NDArray
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+COLOUR_RGB = 2
+FILTER_SUB = 1
+DEFLATE_LEVEL = 1
+
+
+def encode_png(rgb: NDArray[np.uint8]) -> bytes:
+    """The bytes of a PNG file (8-bit RGB) for uint8 (H, W, 3); the same bytes for the same picture.
+
+    Source: PNG specification, third edition (W3C 2025), sections 9 (filter 1, `Sub`) and 11.
+    """
+    height, width, _ = rgb.shape
+    rows = np.empty((height, 1 + 3 * width), np.uint8)
+    rows[:, 0] = FILTER_SUB
+    flat = rgb.reshape(height, 3 * width)
+    rows[:, 1:4] = flat[:, :3]
+    np.subtract(flat[:, 3:], flat[:, :-3], out=rows[:, 4:])
+    header = struct.pack(">IIBBBBB", width, height, 8, COLOUR_RGB, 0, 0, 0)
+    return b"".join(
+        [
+            SIGNATURE,
+            _chunk(b"IHDR", header),
+            _chunk(b"IDAT", isal_zlib.compress(rows.data, DEFLATE_LEVEL)),
+            _chunk(b"IEND", b""),
+        ]
+    )
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return b"".join([struct.pack(">I", len(data)), kind, data, struct.pack(">I", isal_zlib.crc32(data, isal_zlib.crc32(kind)))])

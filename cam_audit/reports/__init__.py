@@ -1,0 +1,1 @@
+"""Formats in which results are written; they know the records and nothing else."""
