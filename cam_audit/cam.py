@@ -9,6 +9,10 @@ from cam_audit.records import MapStatistics
 
 BORDER = 1 / 8
 SHOWN_FROM = 0.2
+# A map that varies by less than float32 can tell is flat: stretching it would show rounding as evidence.
+FLAT = 1e-6
+
+Map = NDArray[np.float32]
 
 
 def class_activation_map(
@@ -27,24 +31,37 @@ def class_activation_map(
     return cam
 
 
-def normalised(cam: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The map scaled to 0..1, for display; zeros where it is flat or not finite."""
+def is_flat(cam: Map) -> bool:
+    """Whether a map has nothing to show: all its cells are the same, or some are not finite."""
     low, high = float(cam.min()), float(cam.max())
-    if not high - low > 0 or not np.isfinite(high - low):
+    return not (np.isfinite(high - low) and high - low > FLAT * max(abs(low), abs(high)))
+
+
+def normalised(cam: Map) -> Map:
+    """The map scaled to 0..1, for display; zeros where it is flat."""
+    if is_flat(cam):
         return np.zeros_like(cam)
-    return (cam - low) / np.float32(high - low)
+    low, high = cam.min(), cam.max()
+    return (cam - low) / (high - low)  # type: ignore[no-any-return]
+
+
+def peak(cam: Map) -> tuple[float, float]:
+    """The centre of the highest cell, (x, y) as fractions of width and height."""
+    height, width = cam.shape
+    row, column = divmod(int(cam.argmax()), width)
+    return (column + 0.5) / width, (row + 0.5) / height
 
 
 def map_statistics(cam: NDArray[np.float32]) -> MapStatistics:
     """Peak, border share and area of a raw map, float (h, w); see `MapStatistics` for what they mean."""
     height, width = cam.shape
-    row, column = divmod(int(cam.argmax()), width)
+    peak_x, peak_y = peak(cam)
     positive = np.maximum(cam, 0).astype(np.float64)
     total = positive.sum()
     inner = _inner_cover(height) @ positive @ _inner_cover(width)
     return MapStatistics(
-        peak_x=(column + 0.5) / width,
-        peak_y=(row + 0.5) / height,
+        peak_x=peak_x,
+        peak_y=peak_y,
         border_share=max(0.0, float(1 - inner / total)) if total > 0 else None,
         area=float((normalised(cam) >= SHOWN_FROM).mean()),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import AvifImagePlugin, Image, ImageFile, ImageOps, JpegImagePlugin, TiffImagePlugin
 
 from cam_audit.errors import CamAuditError, ImageError
 
@@ -82,6 +82,8 @@ def find_images(root: Path, *, output: Path | None = None, follow_links: bool = 
             continue
         for entry in entries:
             is_image = os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES
+            if entry.is_symlink() and not os.path.exists(entry.path):
+                continue
             if entry.name.startswith(".") or not (entry.is_dir() or (is_image and entry.is_file())):
                 continue
             if entry.is_symlink() and not follow_links and not _is_below(entry.path, real_root):
@@ -109,7 +111,13 @@ def decode(data: bytes, *, needed: int | None = None) -> tuple[RgbImage, int, in
     """
     if not data:
         raise ImageError("the file is empty")
+    picture = _left_to_pillow(data)
+    if picture:
+        rgb = _decode_by_pillow(picture)
+        return rgb, rgb.shape[1], rgb.shape[0]
     full = _jpeg_size(data) if needed else None
+    if full and full[0] * full[1] > _pixel_limit():
+        raise _too_large()
     factor = _reduction(full, needed) if full and needed else 1
     flags = {
         1: cv2.IMREAD_COLOR_RGB,
@@ -121,14 +129,13 @@ def decode(data: bytes, *, needed: int | None = None) -> tuple[RgbImage, int, in
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags[factor])
     except cv2.error as error:
         if "MAX_IMAGE" in str(error):
-            limit = int(os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"])
-            raise ImageError(f"the image is larger than {limit:,} pixels") from None
+            raise _too_large() from None
         raise ImageError("the image cannot be decoded") from None
     if image is None:
         raise ImageError("not an image that can be read, or damaged or truncated")
     if factor > 1:
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    rgb: RgbImage = image
+    rgb = image
     height, width = rgb.shape[:2]
     if full and factor > 1:
         # EXIF may have turned the picture: the reduced one tells which of the two header sizes is its width
@@ -138,14 +145,42 @@ def decode(data: bytes, *, needed: int | None = None) -> tuple[RgbImage, int, in
 
 def read_image(path: str | Path, *, needed: int | None = None) -> tuple[RgbImage, int, int]:
     """Read and `decode` an image file; raises ImageError with the reason where that fails."""
+    return decode(read_bytes(path), needed=needed)
+
+
+def read_mask(path: str | Path) -> NDArray[np.uint8]:
+    """Read a mask from an image file of any format: uint8 (H, W), 1 where any channel is not 0, else 0.
+
+    Of a palette image the index counts, not the colour; alpha is dropped; EXIF orientation is applied. In a
+    JPEG, whose compression leaves faint pixels round every edge, the object is what is brighter than half of
+    its brightest pixel.
+
+    Raises ImageError with the reason where the file can't be read.
+    """
+    data = read_bytes(path)
     try:
-        size = os.stat(path).st_size
-        if size > MAX_FILE_BYTES:
+        picture = Image.open(io.BytesIO(data))
+        pixels = np.asarray(ImageOps.exif_transpose(picture))
+    except Image.DecompressionBombError:
+        raise ImageError("too large for a mask, which may be smaller than its image") from None
+    except Exception:
+        # Pillow's plugins raise a dozen types for damaged files
+        raise ImageError("not an image that can be read, or damaged or truncated") from None
+    if picture.getbands()[-1] in ("A", "a"):
+        pixels = pixels[..., :-1]
+    brightest = pixels if pixels.ndim == 2 else pixels.max(axis=2)
+    background = brightest.max() // 2 if picture.format == "JPEG" else 0
+    return (brightest > background).astype(np.uint8)
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The bytes of an image file; raises ImageError where it can't be read or is larger than MAX_FILE_BYTES."""
+    try:
+        if os.stat(path).st_size > MAX_FILE_BYTES:
             raise ImageError(f"the file is larger than {MAX_FILE_BYTES:,} bytes")
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise ImageError(f"the file cannot be read: {error.strerror}") from None
-    return decode(data, needed=needed)
 
 
 def network_size(width: int, height: int, shortest: int, cell: int) -> tuple[int, int]:
@@ -166,15 +201,59 @@ def resize(rgb: RgbImage, width: int, height: int) -> RgbImage:
     return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)  # type: ignore[return-value]
 
 
+def resize_mask(mask: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Resize a mask of 0 and 1 to exactly `width` x `height`: 1 where at least half of a pixel is 1."""
+    if (width, height) == (mask.shape[1], mask.shape[0]):
+        return mask
+    shrinks = width < mask.shape[1] or height < mask.shape[0]
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_NEAREST
+    grey = cv2.resize(mask * np.uint8(255), (width, height), interpolation=interpolation)
+    return (grey > 127).astype(np.uint8)
+
+
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     """(width, height) from a JPEG's header, before EXIF orientation; None for anything else."""
     if not data.startswith(b"\xff\xd8"):
         return None
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as header:
-            return header.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        # not by Image.open, which warns of big pictures on stderr
+        return JpegImagePlugin.JpegImageFile(io.BytesIO(data)).size
+    except (OSError, ValueError, SyntaxError):
         return None
+
+
+def _left_to_pillow(data: bytes) -> ImageFile.ImageFile | None:
+    """The picture, not decoded yet, where OpenCV would get it wrong; None for all others.
+
+    OpenCV 5.0 does not turn AVIF upright, swaps red and blue in AVIF with alpha, and darkens TIFF by its alpha.
+    """
+    try:
+        if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis"):
+            return AvifImagePlugin.AvifImageFile(io.BytesIO(data))
+        if data[:2] in (b"II", b"MM"):
+            tiff = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
+            return tiff if tiff.mode in ("RGBA", "RGBa", "LA", "PA") else None
+    except (OSError, ValueError, SyntaxError):
+        pass
+    return None
+
+
+def _decode_by_pillow(picture: ImageFile.ImageFile) -> RgbImage:
+    if picture.width * picture.height > _pixel_limit():
+        raise _too_large()
+    try:
+        return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
+    except Exception:
+        # Pillow's plugins raise a dozen types for damaged files
+        raise ImageError("not an image that can be read, or damaged or truncated") from None
+
+
+def _pixel_limit() -> int:
+    return int(os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"])
+
+
+def _too_large() -> ImageError:
+    return ImageError(f"the image is larger than {_pixel_limit():,} pixels")
 
 
 def _reduction(full: tuple[int, int], needed: int) -> int:

@@ -28,12 +28,14 @@ class ClassNames:
         object.__setattr__(self, "_folded", folded)
 
     def find(self, word: str) -> int | None:
-        """The index of the class that `word` names, or None; two classes of one folded name need an exact word."""
-        if word in self.names:
-            return self.names.index(word)
+        """The index of the class that `word` names, or None, also where several classes share the name.
+
+        Of classes whose names differ only in what is folded, the exact word names one.
+        """
         same = self._folded.get(_fold(word), [])
-        if len(same) == 1:
-            return same[0]
+        for candidates in ([index for index in same if self.names[index] == word], same):
+            if len(candidates) == 1:
+                return candidates[0]
         if word and word in self.ids:
             return self.ids.index(word)
         if word.isascii() and word.isdigit() and int(word) < len(self.names):
@@ -49,6 +51,9 @@ class ClassNames:
         """`find`, but raises CamAuditError, naming `where` the word stood, for a word that names no class."""
         index = self.find(word)
         if index is None:
+            if same := self._folded.get(_fold(word)):
+                which = " or ".join(map(str, same))
+                raise CamAuditError(f"{where}: {len(same)} classes are called {word!r}; name one by its index: {which}")
             nearest = self.nearest(word)
             hint = f"; did you mean {nearest!r}?" if nearest else "; `cam-audit models info FILE` lists the classes"
             raise CamAuditError(f"{where}: the net has no class {word!r}{hint}")
@@ -66,7 +71,8 @@ def read_label_map(path: Path, classes: ClassNames) -> dict[str, int]:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [(line, row) for line, row in enumerate(csv.reader(file), 1) if row]
+            reader = csv.reader(file)
+            rows = [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CamAuditError(f"{path}: cannot be read as CSV: {error}") from None
     if rows and [cell.strip().lower() for cell in rows[0][1]] == ["folder", "class"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,9 +18,12 @@ from numpy.typing import NDArray
 from cam_audit import contract
 from cam_audit.cam import class_activation_map
 from cam_audit.errors import ModelError
+from cam_audit.images import network_size, resize
 
 # float16 and int8 files keep fewer digits than the float32 nets that the identity holds for to 1e-5
 IDENTITY_TOLERANCE = 1e-3
+
+RUNTIME_VERSION: str = ort.__version__
 
 Array = NDArray[Any]
 
@@ -38,8 +42,8 @@ class Prediction:
 class Model:
     """A CAM-ready net; make one with `load_model`. Any number of threads may call `run` at the same time.
 
-    `input_size` is (H, W) in pixels, `fixed_size` whether the net takes no other; `cell` the pixels that one
-    cell of the map spans; `cam_weight` float32 (K, C) and `cam_bias` (K,), both None where activations[k] is
+    `input_size` is (H, W) in pixels, `fixed_size` whether the net takes no other; `map_size` (h, w) the cells of
+    the map at that size; `cam_weight` float32 (K, C) and `cam_bias` (K,), both None where activations[k] is
     the map of class k; `class_ids` WordNet ids or "".
     """
 
@@ -49,7 +53,7 @@ class Model:
     class_ids: tuple[str, ...]
     input_size: tuple[int, int]
     fixed_size: bool
-    cell: int
+    map_size: tuple[int, int]
     activation_layer: str
     licence: str
     cam_weight: NDArray[np.float32] | None
@@ -63,9 +67,33 @@ class Model:
         )
         return Prediction(logits[0], activations[0])
 
+    def fit(self, rgb: NDArray[np.uint8], shortest: int | None = None) -> NDArray[np.uint8]:
+        """An image at the size at which it enters the net: its shortest side `shortest` pixels, the net's own if None.
+
+        A net of a fixed size gets the whole image squeezed to that size.
+        """
+        if self.fixed_size:
+            height, width = self.input_size
+        else:
+            target = shortest or min(self.input_size)
+            width, height = network_size(rgb.shape[1], rgb.shape[0], target, self.cell)
+        return resize(rgb, width, height)
+
     def cam(self, prediction: Prediction, class_index: int) -> NDArray[np.float32]:
         """The raw class activation map of one class, float32 (h, w), in units of the logit."""
         return class_activation_map(prediction.activations, self.cam_weight, class_index)
+
+    @property
+    def cell(self) -> int:
+        """The pixels that one cell of the map spans."""
+        return max(1, round(self.input_size[0] / self.map_size[0]))
+
+    @cached_property
+    def mean_weight(self) -> NDArray[np.float32]:
+        """The mean of `cam_weight` over the classes, float32 (C,); zeros where there is none."""
+        if self.cam_weight is None:
+            return np.zeros(len(self.class_names), np.float32)
+        return self.cam_weight.mean(axis=0, dtype=np.float32)  # type: ignore[no-any-return]
 
     @cached_property
     def sha256(self) -> str:
@@ -86,7 +114,7 @@ def load_model(path: str | Path) -> Model:
     Raises ModelError where the file is missing, broken or not CAM-ready.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ModelError(f"{path}: no such model file")
     session = _session(path)
     outputs = {output.name for output in session.get_outputs()}
@@ -122,7 +150,7 @@ def load_model(path: str | Path) -> Model:
         class_ids=class_ids,
         input_size=input_size,
         fixed_size=fixed_size,
-        cell=max(1, round(input_size[0] / prediction.activations.shape[1])),
+        map_size=(prediction.activations.shape[1], prediction.activations.shape[2]),
         activation_layer=metadata.text(contract.ACTIVATION_LAYER_KEY),
         licence=metadata.text(contract.LICENCE_KEY),
         cam_weight=cam_weight,
@@ -203,8 +231,8 @@ def _checked(
         expected = cam_weight @ means + cam_bias
     if expected.shape != logits.shape:
         raise ModelError(f"{path}: not CAM-ready, {means.size} maps for {logits.size} classes; {HOW_TO_MAKE_ONE}")
-    if not np.isfinite(logits).all():
-        raise ModelError(f"{path}: the net gives scores that are not numbers")
+    if not (np.isfinite(logits).all() and np.isfinite(means).all()):
+        raise ModelError(f"{path}: the net gives scores or activations that are not numbers")
     worst = float(np.abs(expected - logits).max() / max(1.0, float(np.abs(logits).max())))
     if worst > IDENTITY_TOLERANCE:
         raise ModelError(

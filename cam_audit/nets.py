@@ -52,7 +52,7 @@ def find_net(name: str) -> Path:
     if Path(name).name == name:
         for folder in model_folders():
             path = folder / f"{name}.onnx"
-            if path.is_file():
+            if os.path.isfile(path):
                 return path
     if name in NETS:
         raise ModelError(f"the net {name} is not on this machine yet; make it with `{NETS[name].make}`")

@@ -14,16 +14,19 @@ from typing import TextIO
 
 from cam_audit.errors import CamAuditError
 from cam_audit.images import RUN_FILE
+from cam_audit.records import Finding
 
 RESULTS_FILE = "results.csv"
+FINDINGS_FILE = "findings.json"
 OVERLAYS_FOLDER = "overlays"
+MAPS_FOLDER = "maps"
 TOOL = "cam-audit"
 # File systems take names of at most 255 bytes; `.png` and a temporary suffix must fit beside it.
 MAX_NAME_BYTES = 230
 
 
 def prepare_output(folder: Path) -> None:
-    """Make the output folder ready: created, writable, and without the overlays of an earlier scan.
+    """Make the output folder ready: created, writable, and without the pictures of an earlier scan.
 
     Raises CamAuditError where it can't be written.
     """
@@ -32,11 +35,12 @@ def prepare_output(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
         if _is_ours(folder / RUN_FILE):
-            with contextlib.suppress(FileNotFoundError):
-                shutil.rmtree(folder / OVERLAYS_FOLDER)
+            for name in (OVERLAYS_FOLDER, MAPS_FOLDER):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.rmtree(folder / name)
         (folder / OVERLAYS_FOLDER).mkdir(exist_ok=True)
     except OSError as error:
-        raise CamAuditError(f"cannot write to the output folder {folder}: {error.strerror}") from None
+        raise CamAuditError(f"cannot write to the output folder {folder}: {error.strerror or error}") from None
 
 
 def _is_ours(run_file: Path) -> bool:
@@ -54,6 +58,11 @@ def overlay_name(image_name: str) -> str:
         stem = encoded[:MAX_NAME_BYTES].decode("utf-8", "ignore")
         file_name = f"{stem}-{hashlib.sha256(encoded).hexdigest()[:12]}"
     return "/".join(part for part in (OVERLAYS_FOLDER, folder, f"{file_name}.png") if part)
+
+
+def maps_name(finding: Finding) -> str:
+    """Where the class maps of a finding lie below the output folder."""
+    return f"{MAPS_FOLDER}/{finding.code}-{finding.fingerprint[:12]}.png"
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -86,4 +95,5 @@ def replacing(path: Path) -> Iterator[TextIO]:
     except OSError as error:
         raise CamAuditError(f"cannot write {path}: {error.strerror}") from None
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()

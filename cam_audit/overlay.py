@@ -9,12 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.cam import SHOWN_FROM
+from cam_audit.cam import SHOWN_FROM, Map, is_flat
 from cam_audit.images import RgbImage, resize
-from cam_audit.records import Score
-
-Map = NDArray[np.float32]
-
+from cam_audit.records import ClassMaps, Finding, Score
 
 def cam_overlay(rgb: RgbImage, cam: Map) -> RgbImage:
     """The map in colour over the image's grey, at the image's size: uint8 (H, W, 3) RGB.
@@ -27,22 +24,19 @@ def cam_overlay(rgb: RgbImage, cam: Map) -> RgbImage:
     colours at 255 levels as this does.
     """
     height, width = rgb.shape[:2]
-    grey = cv2.cvtColor(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     heat = cv2.resize(np.ascontiguousarray(cam, np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    if is_flat(cam):
+        return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)  # type: ignore[return-value]
     low, high, _, _ = cv2.minMaxLoc(heat)
-    if not high - low > FLAT * max(abs(low), abs(high)) or not np.isfinite(high - low):
-        return grey  # type: ignore[return-value]
     scale = 255 / (high - low)
     levels = cv2.convertScaleAbs(heat, alpha=scale, beta=-low * scale)
     coloured = cv2.applyColorMap(levels, _COLOURS)
-    mixed = cv2.addWeighted(grey, 0.5, coloured, 1, 0, dtype=cv2.CV_16U)
+    half = cv2.cvtColor(cv2.convertScaleAbs(grey, alpha=0.5), cv2.COLOR_GRAY2RGB)
+    mixed = np.add(half, coloured, dtype=np.uint16)
     low, high, _, _ = cv2.minMaxLoc(mixed.reshape(height, width * 3))
     scale = 255 / max(high - low, 1)
     return cv2.convertScaleAbs(mixed, alpha=scale, beta=-low * scale)  # type: ignore[return-value]
-
-
-# A map that varies by less than float32 can tell is flat: stretching it would show rounding as evidence.
-FLAT = 1e-6
 
 
 def jet(levels: int) -> NDArray[np.float64]:
@@ -52,22 +46,9 @@ def jet(levels: int) -> NDArray[np.float64]:
     return np.clip(1.5 - 4 * np.abs(x - centres), 0, 1)
 
 
-def _colour_table() -> NDArray[np.uint8]:
-    """What `cam_overlay` adds at each of 256 levels of the normalised map: uint8 (256, 1, 3) RGB."""
-    ramp = np.linspace(0, 1, 256)
-    table = jet(256) * np.where(ramp < SHOWN_FROM, 0, ramp)[:, None]
-    return np.rint(table * 255).astype(np.uint8)[:, None]
-
-
-_COLOURS = _colour_table()
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One picture of an overlay sheet with the words above it; without a map, the image as it is."""
-
-    caption: str
-    cam: Map | None = None
+# What an overlay adds at each of 256 levels of the normalised map: uint8 (256, 1, 3) RGB.
+_RAMPED_JET = np.rint(jet(256) * np.linspace(0, 1, 256)[:, None] * 255).astype(np.uint8)[:, None]
+_COLOURS = np.where(np.linspace(0, 1, 256)[:, None, None] < SHOWN_FROM, 0, _RAMPED_JET).astype(np.uint8)
 
 
 MARGIN = 8
@@ -77,10 +58,22 @@ TEXT_SIZE = 15
 CAPTION_SIZE = 13
 MIN_SHEET_WIDTH = 360
 MIN_LONG_SIDE = 256
-PAPER = (255, 255, 255)
+PAPER = 255
 INK = (33, 33, 33)
 FAINT_INK = (110, 110, 110)
+SCORE_WIDTH = 58
+WRONG_INK = (176, 0, 32)
+RIGHT_INK = (0, 100, 60)
 REGULAR, BOLD = 400, 700
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture of an overlay sheet with the words above it; without a map, the image as it is."""
+
+    caption: str
+    cam: Map | None = None
+    ink: tuple[int, int, int] = FAINT_INK
 
 
 def overlay_sheet(rgb: RgbImage, scores: Sequence[Score], panels: Sequence[Panel], long_side: int) -> RgbImage:
@@ -97,14 +90,54 @@ def overlay_sheet(rgb: RgbImage, scores: Sequence[Score], panels: Sequence[Panel
     top = MARGIN + LINE_HEIGHT * len(scores)
     sheet = np.full((top + CAPTION_HEIGHT + height + MARGIN, sheet_width, 3), PAPER, np.uint8)
     for rank, score in enumerate(scores):
-        words = f"{score.probability:6.1%}  {score.class_name}"
-        _write(sheet, words, MARGIN, MARGIN + LINE_HEIGHT * rank + 17, sheet_width - 2 * MARGIN, first=rank == 0)
+        baseline = MARGIN + LINE_HEIGHT * rank + 17
+        weight = BOLD if rank == 0 else REGULAR
+        percent = f"{score.probability:.1%}"
+        left = MARGIN + SCORE_WIDTH - _text_width(percent, TEXT_SIZE, weight)
+        _write(sheet, percent, left, baseline, SCORE_WIDTH, weight=weight)
+        left = MARGIN + SCORE_WIDTH + MARGIN
+        _write(sheet, score.class_name, left, baseline, sheet_width - left - MARGIN, weight=weight)
     for index, panel in enumerate(panels):
         left = MARGIN + index * (column + MARGIN)
-        _write(sheet, panel.caption, left, top + 15, column, size=CAPTION_SIZE, ink=FAINT_INK)
+        _write(sheet, panel.caption, left, top + 15, column, size=CAPTION_SIZE, ink=panel.ink)
         picture = image if panel.cam is None else cam_overlay(image, panel.cam)
         sheet[top + CAPTION_HEIGHT : top + CAPTION_HEIGHT + height, left : left + width] = picture
     return sheet
+
+
+def class_map_sheet(finding: Finding, maps: ClassMaps) -> RgbImage:
+    """Where the net looks for a finding's class, in images with the cue and in other classes': uint8 (H, W, 3) RGB.
+
+    The two maps share one scale, from the smallest value (black) to the largest; the third is their difference.
+    """
+    difference = maps.own - maps.others
+    shared = [maps.own, maps.others]
+    low, high = min(float(m.min()) for m in shared), max(float(m.max()) for m in shared)
+    panels = [
+        ("images with the cue", _heat(maps.own, low, high)),
+        ("other classes' images", _heat(maps.others, low, high)),
+        ("difference", _heat(difference, min(0.0, float(difference.min())), float(difference.max()))),
+    ]
+    height, width = panels[0][1].shape[:2]
+    top = MARGIN + LINE_HEIGHT
+    sheet = np.full((top + CAPTION_HEIGHT + height + MARGIN, 3 * (width + MARGIN) + MARGIN, 3), PAPER, np.uint8)
+    title = f"{finding.code} {finding.label}: where the net looks for this class"
+    _write(sheet, title, MARGIN, MARGIN + 17, sheet.shape[1] - 2 * MARGIN, weight=BOLD)
+    for index, (caption, picture) in enumerate(panels):
+        left = MARGIN + index * (width + MARGIN)
+        _write(sheet, caption, left, top + 15, width, size=CAPTION_SIZE, ink=FAINT_INK)
+        sheet[top + CAPTION_HEIGHT : top + CAPTION_HEIGHT + height, left : left + width] = picture
+    return sheet
+
+
+def _heat(values: NDArray[np.float64], low: float, high: float) -> RgbImage:
+    """A map in colour, MIN_LONG_SIDE pixels long, its values from `low` to `high`."""
+    height, width = values.shape
+    scale = MIN_LONG_SIDE / max(height, width)
+    size = (round(width * scale), round(height * scale))
+    heat = cv2.resize(values.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
+    levels = np.clip((heat - low) / ((high - low) or 1.0), 0, 1) * 255
+    return cv2.applyColorMap(np.rint(levels).astype(np.uint8), _RAMPED_JET)  # type: ignore[return-value]
 
 
 def _write(
@@ -114,21 +147,19 @@ def _write(
     baseline: int,
     room: int,
     *,
-    first: bool = False,
     size: int = TEXT_SIZE,
+    weight: int = REGULAR,
     ink: tuple[int, int, int] = INK,
 ) -> None:
     """Write one line of text, cut with an ellipsis where it would be wider than `room` pixels."""
-    font = cv2.FontFace("sans")
-    weight = BOLD if first else REGULAR
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words)
-
-    def too_wide(candidate: str) -> bool:
-        box = cv2.getTextSize((0, 0), candidate, (0, 0), font, size, weight)
-        return bool(box[2] > room)
-
-    if too_wide(text):
-        while text and too_wide(text + "…"):
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words[:room])
+    if _text_width(text, size, weight) > room:
+        while text and _text_width(text + "…", size, weight) > room:
             text = text[:-1]
         text += "…"
-    cv2.putText(sheet, text, (left, baseline), ink, font, size, weight)
+    cv2.putText(sheet, text, (left, baseline), ink, cv2.FontFace("sans"), size, weight)
+
+
+def _text_width(text: str, size: int, weight: int) -> int:
+    box = cv2.getTextSize((0, 0), text, (0, 0), cv2.FontFace("sans"), size, weight)
+    return int(box[2])

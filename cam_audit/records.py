@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,38 @@ class MapStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class Disagreement:
+    """How the maps of the predicted class and of the folder's class differ, where the two classes do.
+
+    `correlation`: Pearson's, over the cells, -1..1; None where one of the maps is flat. Peaks: (x, y) fractions.
+    """
+
+    correlation: float | None
+    predicted_peak: tuple[float, float]
+    label_peak: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectShare:
+    """Where a map lies with respect to the annotated object of its image, all shares 0..1.
+
+    `inside`: share of the positive map inside the object; `area`: the object's share of the image; `centre`: the
+    share that a fixed blob at the centre would have, the honest baseline. `wins_without`: whether the predicted
+    class still wins when the object is painted over.
+    """
+
+    inside: float | None
+    area: float
+    centre: float
+    wins_without: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ImageResult:
-    """What a scan found in one image; sizes in pixels as the image is shown (EXIF orientation applied)."""
+    """What a scan found in one image; sizes in pixels as the image is shown (EXIF orientation applied).
+
+    `flags` are the codes that the image alone earns (CA103, CA104, CA105); the audit adds those of its class.
+    """
 
     source: ImageSource
     width: int
@@ -55,6 +89,9 @@ class ImageResult:
     cam_class: str
     cam: MapStatistics
     overlay: str | None
+    disagreement: Disagreement | None = None
+    object: ObjectShare | None = None
+    flags: tuple[str, ...] = ()
 
     @property
     def agrees(self) -> bool | None:
@@ -73,3 +110,63 @@ class SkippedImage:
 
 
 Record = ImageResult | SkippedImage
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An image that shows what a finding says, with the cue's box (fractions, left top right bottom) if it has one."""
+
+    path: str
+    box: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A suspicion about a class, with its evidence: see `cam_audit.findings` for codes and severities."""
+
+    code: str
+    severity: str
+    label: str
+    message: str
+    evidence: Mapping[str, float]
+    examples: tuple[Example, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassMaps:
+    """Where the net looks for a class, float (h, w) in units of the logit, what all classes share taken away.
+
+    `own`: the mean map of the images that show a cue; `others`: that of the other classes' images, for the same class.
+    """
+
+    own: NDArray[np.float64]
+    others: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfusedImage:
+    """An image whose prediction is not its folder's class, and how the maps of the two classes differ."""
+
+    path: str
+    label: str
+    predicted: str
+    disagreement: Disagreement
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What an audit came to.
+
+    `findings`: worst first; `maps`: by a finding's fingerprint; `flags`: codes by image name, for every image that
+    has any; `confused`: the images whose prediction differs from their folder; `sampled`: how many images the cues
+    were looked for in; `passes`: forward passes spent on counterfactuals; `notes`: what the audit could not do.
+    """
+
+    findings: tuple[Finding, ...]
+    maps: Mapping[str, ClassMaps]
+    flags: Mapping[str, tuple[str, ...]]
+    confused: tuple[ConfusedImage, ...]
+    sampled: int
+    passes: int
+    notes: tuple[str, ...]

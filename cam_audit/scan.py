@@ -7,20 +7,33 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.cam import map_statistics
+from cam_audit.annotations import Annotations
+from cam_audit.cam import Map, is_flat, map_statistics, peak
 from cam_audit.errors import CamAuditError, ImageError
-from cam_audit.images import RgbImage, network_size, read_image, resize
+from cam_audit.images import RgbImage, decode, read_bytes
 from cam_audit.model import Model, Prediction
+from cam_audit.objects import inside_share, remove_object
+from cam_audit.observation import Collector
 from cam_audit.output import overlay_name, write_bytes
-from cam_audit.overlay import Panel, overlay_sheet
+from cam_audit.overlay import FAINT_INK, RIGHT_INK, WRONG_INK, Panel, overlay_sheet
 from cam_audit.png import encode_png
-from cam_audit.records import ImageResult, ImageSource, Record, Score, SkippedImage
+from cam_audit.records import (
+    Disagreement,
+    ImageResult,
+    ImageSource,
+    ObjectShare,
+    Record,
+    Score,
+    SkippedImage,
+)
 
 TARGET_PREDICTED = "predicted"
 TARGET_LABEL = "label"
@@ -58,11 +71,14 @@ def scan(
     *,
     overlays: Path | None = None,
     workers: int | None = None,
+    collector: Collector | None = None,
+    annotations: Annotations | None = None,
 ) -> Iterator[Record]:
     """Scan images; yields one record an image, in the order of `sources`, whatever the number of workers.
 
-    With `overlays`, a PNG an image is written to that folder's `overlays/`. An image that can't be read or run
-    yields a SkippedImage with the reason.
+    With `overlays`, a PNG an image is written to that folder's `overlays/`. A `collector` gathers what an audit
+    needs; `annotations` say where the objects are. An image that can't be read or run yields a SkippedImage with
+    the reason.
 
     Raises CamAuditError where an overlay can't be written or `size` does not suit the net.
     """
@@ -71,42 +87,62 @@ def scan(
             f"{model.path}: this net takes only {model.input_size[1]}x{model.input_size[0]} pixels; leave out --size"
         )
     workers = workers or available_cores()
+    scan_one = partial(
+        scan_image, model, settings=settings, overlays=overlays, collector=collector, annotations=annotations
+    )
     remaining = iter(sources)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="scan")
     window: deque[Future[Record]] = deque()
     try:
         for source in islice(remaining, workers * WINDOW_PER_WORKER):
-            window.append(pool.submit(scan_image, model, source, settings, overlays))
+            window.append(pool.submit(scan_one, source))
         while window:
             record = window.popleft().result()
             for source in islice(remaining, 1):
-                window.append(pool.submit(scan_image, model, source, settings, overlays))
+                window.append(pool.submit(scan_one, source))
             yield record
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def scan_image(model: Model, source: ImageSource, settings: ScanSettings, overlays: Path | None) -> Record:
+def scan_image(
+    model: Model,
+    source: ImageSource,
+    *,
+    settings: ScanSettings,
+    overlays: Path | None = None,
+    collector: Collector | None = None,
+    annotations: Annotations | None = None,
+) -> Record:
     """Scan one image: see `scan`."""
     try:
-        rgb, width, height = read_image(source.path, needed=_needed(model, settings))
-        prediction = _run(model, rgb, settings)
+        data = read_bytes(source.path)
+        rgb, width, height = decode(data, needed=_needed(model, settings))
+        fitted = model.fit(rgb, settings.size)
+        prediction = _run(model, fitted)
+        mask = annotations.mask(source.name, rgb.shape[1], rgb.shape[0]) if annotations else None
     except ImageError as error:
         return SkippedImage(source, str(error))
     except MemoryError:
         return SkippedImage(source, "the image needs more memory than there is")
+    if collector:
+        collector.observe(source, rgb, data, (width, height), prediction)
     probabilities = softmax(prediction.logits)
     order = np.argsort(-probabilities, kind="stable")[: settings.top]
     scores = tuple(Score(int(k), model.class_names[k], float(probabilities[k])) for k in order)
-    label = source.label_class
-    shown = _shown_class(settings.target, scores[0].class_index, label)
-    cam = model.cam(prediction, shown)
+    predicted, label = scores[0].class_index, source.label_class
+    shown = _shown_class(settings.target, predicted, label)
     overlay = None
     if overlays is not None:
         overlay = overlay_name(source.name)
-        panels = _panels(model, prediction, scores[0].class_index, label, shown)
+        panels = _panels(model, prediction, predicted, label, shown)
         sheet = overlay_sheet(rgb, scores, panels, settings.overlay_size)
         write_bytes(overlays / overlay, encode_png(sheet))
+    cam = model.cam(prediction, shown)
+    disagreement = None
+    if label is not None and label != predicted:
+        disagreement = _disagreement(model.cam(prediction, predicted), model.cam(prediction, label))
+    shares = None if mask is None else _object_share(model, fitted, predicted, cam, mask)
     return ImageResult(
         source=source,
         width=width,
@@ -116,7 +152,38 @@ def scan_image(model: Model, source: ImageSource, settings: ScanSettings, overla
         cam_class=model.class_names[shown],
         cam=map_statistics(cam),
         overlay=overlay,
+        disagreement=disagreement,
+        object=shares,
+        flags=_flags(disagreement, model.cam(prediction, predicted), shares),
     )
+
+
+def _flags(disagreement: Disagreement | None, cam: Map, shares: ObjectShare | None) -> tuple[str, ...]:
+    """The codes that an image earns by itself."""
+    outside = shares is not None and shares.inside is not None and shares.inside <= shares.area
+    return tuple(
+        code
+        for code, applies in (
+            ("CA103", outside),
+            ("CA104", disagreement is not None),
+            ("CA105", is_flat(cam) or not (cam > 0).any()),
+        )
+        if applies
+    )
+
+
+def _disagreement(predicted: Map, label: Map) -> Disagreement:
+    flat = is_flat(predicted) or is_flat(label)
+    correlation = None if flat else float(np.corrcoef(predicted.ravel(), label.ravel())[0, 1])
+    return Disagreement(correlation, peak(predicted), peak(label))
+
+
+def _object_share(model: Model, fitted: RgbImage, predicted: int, cam: Map, mask: NDArray[np.uint8]) -> ObjectShare:
+    inside = inside_share(cam, mask)
+    height, width = fitted.shape[:2]
+    without = remove_object(fitted, cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST))
+    wins = int(model.run(without).logits.argmax()) == predicted
+    return ObjectShare(inside.share, inside.area, inside.centre_share, wins)
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -131,17 +198,13 @@ def _needed(model: Model, settings: ScanSettings) -> int:
     return max(settings.overlay_size, 2 * (settings.size or min(model.input_size)))
 
 
-def _run(model: Model, rgb: RgbImage, settings: ScanSettings) -> Prediction:
-    if model.fixed_size:
-        height, width = model.input_size
-    else:
-        shortest = settings.size or min(model.input_size)
-        width, height = network_size(rgb.shape[1], rgb.shape[0], shortest, model.cell)
+def _run(model: Model, fitted: RgbImage) -> Prediction:
     try:
-        prediction = model.run(resize(rgb, width, height))
+        prediction = model.run(fitted)
     except Exception as error:
         # onnxruntime has many exception types; whichever it is, it concerns this one image
-        raise ImageError(f"the net cannot be run at {width}x{height}: {str(error)[:200]}") from None
+        size = f"{fitted.shape[1]}x{fitted.shape[0]}"
+        raise ImageError(f"the net cannot be run at {size}: {str(error)[:200]}") from None
     if not np.isfinite(prediction.logits).all():
         raise ImageError("the net gives scores that are not numbers")
     return prediction
@@ -155,14 +218,15 @@ def _shown_class(target: str | int, predicted: int, label: int | None) -> int:
 
 def _panels(model: Model, prediction: Prediction, predicted: int, label: int | None, shown: int) -> list[Panel]:
     """The image, the map of the class shown and, where prediction and folder disagree, the maps of both."""
-    classes = [shown]
-    if label is not None and label != predicted:
-        classes += [index for index in (predicted, label) if index != shown]
-    roles = {label: "folder", predicted: "predicted"} if label != predicted else {predicted: "predicted = folder"}
-    return [
-        Panel("image"),
-        *(
-            Panel(f"{roles.get(index, 'class')}: {model.class_names[index]}", model.cam(prediction, index))
-            for index in classes
-        ),
-    ]
+    if label is None or label == predicted:
+        role, ink = ("predicted", FAINT_INK) if label is None else ("predicted = folder", RIGHT_INK)
+        captions = {predicted: (role, ink)}
+        classes = [shown]
+    else:
+        captions = {predicted: ("predicted", WRONG_INK), label: ("folder", RIGHT_INK)}
+        classes = list(dict.fromkeys([shown, predicted, label]))
+    panels = [Panel("image")]
+    for index in classes:
+        role, ink = captions.get(index, ("class", FAINT_INK))
+        panels.append(Panel(f"{role}: {model.class_names[index]}", model.cam(prediction, index), ink))
+    return panels

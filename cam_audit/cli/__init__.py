@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import warnings
 
 import click
 
@@ -28,6 +30,11 @@ cam_audit.add_command(demo)
 
 def main() -> None:
     """Run the command line; every error that a user can mend is one line on stderr."""
+    # damaged images get a row with the reason; what Pillow has to say would only break the progress bar
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    # names of files and classes hold letters that a terminal or a pipe may not take
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = cam_audit.main(prog_name="cam-audit", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cam_audit.cli.exits import Exit
+from cam_audit.cli.exits import FAIL_ON, exit_of
 
 if TYPE_CHECKING:
     from cam_audit.labels import ClassNames
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option("--model", type=click.Path(path_type=Path), metavar="FILE", help="A CAM-ready ONNX file of your own.")
 @click.option(
     "-o", "--output-folder", "out", type=click.Path(path_type=Path), default=Path("cam-audit-out"), show_default=True,
-    metavar="OUT", help="Folder for results.csv, run.json and the overlays.",
+    metavar="OUT", help="Folder for results.csv, findings.json, run.json, overlays and maps.",
 )  # fmt: skip
 @click.option(
     "--target", default="predicted", show_default=True, metavar="predicted|label|CLASS",
@@ -35,11 +35,24 @@ if TYPE_CHECKING:
     help="Shortest side at which images enter the net; larger: finer maps, perhaps worse scores.  [default: the net's]",
 )  # fmt: skip
 @click.option(
-    "--overlays", type=click.Choice(["all", "none"]), default="all", show_default=True, help="Which overlays to draw."
-)
+    "--overlays", type=click.Choice(["all", "flagged", "none"]), default="all", show_default=True,
+    help="Which overlays to draw; flagged images are read a second time for it.",
+)  # fmt: skip
 @click.option(
     "--overlay-size", type=click.IntRange(64, 4096), default=800, show_default=True, metavar="N",
     help="Longest side of an overlay's panels.",
+)  # fmt: skip
+@click.option(
+    "--masks", type=click.Path(path_type=Path), metavar="DIR",
+    help="Masks of the objects, at the images' relative paths; nonzero is object.",
+)  # fmt: skip
+@click.option(
+    "--boxes", type=click.Path(path_type=Path), metavar="FILE",
+    help="Boxes of the objects: a COCO json file, or a folder of VOC xml or YOLO txt files.",
+)  # fmt: skip
+@click.option(
+    "--fail-on", type=click.Choice(FAIL_ON), default="error", show_default=True,
+    help="The least severity of a finding that makes the exit code 1.",
 )  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Images under way at once.  [default: cores]")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Scan only N images, spread evenly over all.")
@@ -48,24 +61,22 @@ def scan(
     dataset: Path,
     net: str | None,
     model: Path | None,
-    out: Path,
     target: str,
-    labels: Path | None,
     top: int,
     size: int | None,
-    overlays: str,
     overlay_size: int,
-    workers: int | None,
-    limit: int | None,
-    follow_links: bool,
+    fail_on: str,
+    **task: Any,
 ) -> int:
-    """Scan the images below DATASET and write what the net looks at in each.
+    """Scan the images below DATASET, write what the net looks at in each, and find shortcuts.
 
     Every image gets a row in OUT/results.csv and an overlay below OUT/overlays. The first folder below DATASET
-    is taken as the image's label.
+    is taken as the image's label; with at least two such classes of 12 images or more, OUT/findings.json tells
+    which class a cue gives away, whether the net looks at the cue and whether its prediction follows it.
     """
     from cam_audit.cli import session
-    from cam_audit.labels import ClassNames, read_label_map
+    from cam_audit.cli.summary import summary
+    from cam_audit.labels import ClassNames
     from cam_audit.model import load_model
     from cam_audit.nets import find_net
     from cam_audit.scan import ScanSettings
@@ -75,19 +86,10 @@ def scan(
     session.require_folder(dataset)
     loaded = load_model(model or find_net(str(net)))
     classes = ClassNames(loaded.class_names, loaded.class_ids)
-    outcome = session.run(
-        dataset,
-        loaded,
-        out,
-        ScanSettings(target=_target(target, classes), top=top, size=size, overlay_size=overlay_size),
-        label_map=read_label_map(labels, classes) if labels else {},
-        draw=overlays == "all",
-        workers=workers,
-        limit=limit,
-        follow_links=follow_links,
-    )
-    click.echo(outcome.text())
-    return Exit.INCOMPLETE if outcome.tally.errors else Exit.CLEAN
+    settings = ScanSettings(target=_target(target, classes), top=top, size=size, overlay_size=overlay_size)
+    outcome = session.run(session.Task(dataset=dataset, settings=settings, **task), loaded)
+    click.echo(summary(outcome))
+    return exit_of(outcome.report, outcome.tally.errors, fail_on)
 
 
 def _target(word: str, classes: ClassNames) -> str | int:

@@ -4,54 +4,60 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import platform
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import IO
 
 import click
 import cv2
 import numpy as np
-import onnxruntime
 from tqdm import tqdm
 
 from cam_audit import __version__
-from cam_audit.cli.summary import Tally, summary
+from cam_audit.annotations import load_annotations
+from cam_audit.auditor import audit
+from cam_audit.cli.summary import Outcome, Tally, severity_counts
 from cam_audit.errors import CamAuditError
 from cam_audit.images import RUN_FILE, find_images
-from cam_audit.labels import ClassNames, label_images
-from cam_audit.model import Model
-from cam_audit.output import OVERLAYS_FOLDER, RESULTS_FILE, TOOL, prepare_output, replacing
-from cam_audit.records import ImageSource
+from cam_audit.labels import ClassNames, label_images, read_label_map
+from cam_audit.model import RUNTIME_VERSION, Model
+from cam_audit.output import FINDINGS_FILE, RESULTS_FILE, TOOL, maps_name, prepare_output, replacing, write_bytes
+from cam_audit.overlay import class_map_sheet
+from cam_audit.png import encode_png
+from cam_audit.records import AuditReport, ImageResult, ImageSource, Record
 from cam_audit.reports import csv
+from cam_audit.reports import json as findings_json
 from cam_audit.scan import ScanSettings, available_cores, scan
 
+ALL, FLAGGED, NONE = OVERLAYS = ("all", "flagged", "none")
 MAX_NAMED = 5
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a scan came to: its tally, the seconds it took and where its files are."""
+class Task:
+    """What to scan, and how; the library's own settings are in `settings`."""
 
-    tally: Tally
-    seconds: float
+    dataset: Path
     out: Path
-    drawn: bool
-
-    def text(self) -> str:
-        """The summary that ends a scan."""
-        lines = [summary(self.tally, self.seconds), ""]
-        if self.drawn:
-            lines.append(f"overlays  {self.out / OVERLAYS_FOLDER}")
-        lines.append(f"table     {self.out / RESULTS_FILE}")
-        return "\n".join(lines)
+    settings: ScanSettings = ScanSettings()
+    labels: Path | None = None
+    masks: Path | None = None
+    boxes: Path | None = None
+    overlays: str = ALL
+    workers: int | None = None
+    limit: int | None = None
+    follow_links: bool = False
 
 
 def require_folder(dataset: Path) -> None:
     """Raise CamAuditError, with the nearest existing name, where the data set does not exist."""
-    if dataset.exists():
+    if os.path.exists(dataset):
         return
     siblings = [path.name for path in dataset.parent.iterdir()] if dataset.parent.is_dir() else []
     close = difflib.get_close_matches(dataset.name, siblings, n=1)
@@ -59,87 +65,126 @@ def require_folder(dataset: Path) -> None:
     raise CamAuditError(f"{dataset}: no such folder{hint}")
 
 
-def run(
-    dataset: Path,
-    model: Model,
-    out: Path,
-    settings: ScanSettings,
-    *,
-    label_map: Mapping[str, int],
-    draw: bool = True,
-    workers: int | None = None,
-    limit: int | None = None,
-    follow_links: bool = False,
-) -> Outcome:
-    """Scan `dataset` into `out`, with a progress bar where stderr is a terminal.
+def run(task: Task, model: Model) -> Outcome:
+    """Scan and audit a data set into its output folder, with a progress bar where stderr is a terminal.
 
     Raises CamAuditError where there is no image, or the output can't be written.
     """
     started = datetime.now(timezone.utc)
     begin = time.perf_counter()
-    sources = _sources(dataset, model, out, label_map, limit=limit, follow_links=follow_links)
-    prepare_output(out)
-    workers = workers or available_cores()
+    sources = _sources(task, model)
+    annotations = load_annotations([source.name for source in sources], masks=task.masks, boxes=task.boxes)
+    prepare_output(task.out)
+    workers = task.workers or available_cores()
     tally = Tally()
-    overlays = out if draw else None
-    with (
-        replacing(out / RESULTS_FILE) as table,
-        tqdm(total=len(sources), unit=" images", disable=None, smoothing=0.05, dynamic_ncols=True) as progress,
-    ):
-        table.write(csv.header())
-        for record in scan(model, sources, settings, overlays=overlays, workers=workers):
-            table.write(csv.row(record))
-            tally.add(record)
-            progress.set_postfix(errors=tally.errors, refresh=False)
-            progress.update()
+    with _rows_of(task.out) as rows:
+        with tqdm(total=len(sources), unit=" images", disable=None, smoothing=0.05, dynamic_ncols=True) as progress:
+
+            def on_record(record: Record) -> None:
+                rows.write(csv.row(record))
+                tally.add(record)
+                progress.set_postfix(errors=tally.errors, refresh=False)
+                progress.update()
+
+            report = audit(
+                model,
+                sources,
+                task.settings,
+                overlays=task.out if task.overlays == ALL else None,
+                workers=workers,
+                annotations=annotations,
+                on_record=on_record,
+            )
+        drawn = _draw_flagged(task, model, sources, report, workers) if task.overlays == FLAGGED else {}
+        rows.seek(0)
+        with replacing(task.out / RESULTS_FILE) as table:
+            table.write(csv.header())
+            flags = (report.flags.get(source.name, ()) for source in sources)
+            table.writelines(csv.completed(rows, flags, (drawn.get(source.name) for source in sources)))
+    with replacing(task.out / FINDINGS_FILE) as file:
+        file.write(findings_json.render(report))
+    _write_maps(task.out, report)
     seconds = time.perf_counter() - begin
-    details = {
+    with replacing(task.out / RUN_FILE) as file:
+        details = _details(task, model, tally, report, workers) | {
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": round(seconds, 3),
+        }
+        file.write(json.dumps(details, indent=2, default=str) + "\n")
+    return Outcome(task.out, tally, report, seconds)
+
+
+def _rows_of(out: Path) -> IO[str]:
+    """Where rows wait for the flags that only the whole audit can tell."""
+    try:
+        return tempfile.TemporaryFile("w+", dir=out, encoding="utf-8", newline="")
+    except OSError as error:
+        raise CamAuditError(f"cannot write to the output folder {out}: {error.strerror}") from None
+
+
+def _draw_flagged(
+    task: Task, model: Model, sources: Sequence[ImageSource], report: AuditReport, workers: int
+) -> dict[str, str | None]:
+    """Draw the overlays of flagged images, for which they are read once more; returns them by image name."""
+    flagged = [source for source in sources if source.name in report.flags]
+    records = scan(model, flagged, task.settings, overlays=task.out, workers=workers)
+    return {record.source.name: record.overlay for record in records if isinstance(record, ImageResult)}
+
+
+def _write_maps(out: Path, report: AuditReport) -> None:
+    for finding in report.findings:
+        maps = report.maps.get(finding.fingerprint)
+        if maps:
+            write_bytes(out / maps_name(finding), encode_png(class_map_sheet(finding, maps)))
+
+
+def _details(task: Task, model: Model, tally: Tally, report: AuditReport, workers: int) -> dict[str, object]:
+    """What run.json says of a scan, but for its time."""
+    return {
         "tool": TOOL,
         "version": __version__,
         "schema_version": 1,
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": round(seconds, 3),
-        "dataset": str(dataset),
         "images": tally.images,
         "errors": tally.errors,
-        "model": {"path": str(model.path), "net": model.net, "sha256": model.sha256, "licence": model.licence},
-        "settings": {**asdict(settings), "overlays": "all" if draw else "none", "limit": limit, "workers": workers},
+        "sampled": report.sampled,
+        "counterfactual_passes": report.passes,
+        "findings": severity_counts(report),
+        "model": {"path": model.path, "net": model.net, "sha256": model.sha256, "licence": model.licence},
+        "settings": asdict(task) | {"workers": workers},
         "versions": {
             "python": platform.python_version(),
-            "onnxruntime": onnxruntime.__version__,
+            "onnxruntime": RUNTIME_VERSION,
             "opencv": cv2.__version__,
             "numpy": np.__version__,
         },
     }
-    with replacing(out / RUN_FILE) as file:
-        file.write(json.dumps(details, indent=2) + "\n")
-    return Outcome(tally, seconds, out, draw)
 
 
-def _sources(
-    dataset: Path, model: Model, out: Path, label_map: Mapping[str, int], *, limit: int | None, follow_links: bool
-) -> list[ImageSource]:
-    found = find_images(dataset, output=out, follow_links=follow_links)
+def _sources(task: Task, model: Model) -> list[ImageSource]:
+    found = find_images(task.dataset, output=task.out, follow_links=task.follow_links)
     if found.links_left_out:
-        click.echo(
-            f"note: {found.links_left_out} links that lead outside {dataset} are left out; "
-            "--follow-links follows them",
-            err=True,
+        note(
+            f"{found.links_left_out} links that lead outside {task.dataset} are left out; --follow-links follows them"
         )
     if not found.names:
-        raise CamAuditError(f"{dataset}: no images in this folder or below it")
-    names = _spread(found.names, limit)
-    sources = label_images(dataset, names, ClassNames(model.class_names, model.class_ids), label_map)
+        raise CamAuditError(f"{task.dataset}: no images in this folder or below it")
+    classes = ClassNames(model.class_names, model.class_ids)
+    label_map = read_label_map(task.labels, classes) if task.labels else {}
+    sources = label_images(task.dataset, _spread(found.names, task.limit), classes, label_map)
     unmatched = sorted({s.label for s in sources if s.label and s.label_class is None})
     if unmatched:
         total = len({s.label for s in sources if s.label})
         more = ", ..." if len(unmatched) > MAX_NAMED else ""
-        click.echo(
-            f"note: {len(unmatched)} of {total} folders are named like no class of the net "
-            f"({', '.join(unmatched[:MAX_NAMED])}{more}); --labels map.csv can say which class each is",
-            err=True,
+        note(
+            f"{len(unmatched)} of {total} folders are named like no class of the net "
+            f"({', '.join(unmatched[:MAX_NAMED])}{more}); --labels map.csv can say which class each is"
         )
     return sources
+
+
+def note(message: str) -> None:
+    """Tell something by the way, on stderr."""
+    click.echo(f"note: {message}", err=True)
 
 
 def _spread(names: Sequence[str], limit: int | None) -> Sequence[str]:

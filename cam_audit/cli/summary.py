@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
 
-from cam_audit.records import Record, SkippedImage
+from cam_audit.findings import CODES, SEVERITIES
+from cam_audit.output import FINDINGS_FILE, MAPS_FOLDER, OVERLAYS_FOLDER, RESULTS_FILE
+from cam_audit.records import AuditReport, Record, SkippedImage
 
+INDENT = " " * 9
 MAX_CLASSES = 5
 MAX_REASONS = 3
 
 
 @dataclass
 class Tally:
-    """Running counts over the records of a scan; `wrong` counts, per folder, what its images are taken for instead."""
+    """Running counts over the records of a scan.
+
+    `wrong`: per folder, what its images are taken for instead; `border_shares`: per folder, of each image's map.
+    """
 
     images: int = 0
     errors: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     labelled: Counter[str] = field(default_factory=Counter)
     wrong: dict[str, Counter[str]] = field(default_factory=dict)
+    border_shares: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, record: Record) -> None:
         """Count one record."""
@@ -27,24 +37,75 @@ class Tally:
         if isinstance(record, SkippedImage):
             self.errors += 1
             self.reasons[record.reason] += 1
-        elif record.agrees is not None:
-            label = record.source.label
+            return
+        label = record.source.label
+        if record.cam.border_share is not None:
+            self.border_shares.setdefault(label, []).append(record.cam.border_share)
+        if record.agrees is not None:
             self.labelled[label] += 1
             if not record.agrees:
                 self.wrong.setdefault(label, Counter())[record.scores[0].class_name] += 1
 
 
-def summary(tally: Tally, seconds: float) -> str:
-    """The summary of a scan: how many images, errors, agreement of prediction and folder, the worst classes."""
-    rate = tally.images / seconds if seconds else 0.0
+@dataclass(frozen=True)
+class Outcome:
+    """What a scan came to: where its files are, its tally, its audit and the seconds it took."""
+
+    out: Path
+    tally: Tally
+    report: AuditReport
+    seconds: float
+
+
+def severity_counts(report: AuditReport) -> dict[str, int]:
+    """How many findings there are of each severity, gravest first."""
+    counts = Counter(finding.severity for finding in report.findings)
+    return {severity: counts[severity] for severity in reversed(SEVERITIES)}
+
+
+def summary(outcome: Outcome) -> str:
+    """The summary of a scan: images and errors, agreement with the folders, findings, and where the output is."""
+    tally = outcome.tally
+    rate = tally.images / outcome.seconds if outcome.seconds else 0.0
     lines = [f"{_count(tally.images, 'image')}, {_count(tally.errors, 'error')}, {rate:.1f} images/s"]
     lines += [f"  {count} x {reason}" for reason, count in tally.reasons.most_common(MAX_REASONS)]
     labelled = tally.labelled.total()
     if labelled:
         right = labelled - sum(counts.total() for counts in tally.wrong.values())
         lines.append(f"prediction = folder in {right} of {labelled} ({right / labelled:.1%})")
-        lines += _worst(tally)
+        lines += _worst(tally) + _confused_pairs(outcome.report)
+    lines += ["", *_findings(outcome), ""]
+    pictures = [folder for folder in (OVERLAYS_FOLDER, MAPS_FOLDER) if (outcome.out / folder).is_dir()]
+    lines += [f"{name:13} {outcome.out / name}" for name in (*pictures, RESULTS_FILE, FINDINGS_FILE)]
     return "\n".join(lines)
+
+
+def _findings(outcome: Outcome) -> list[str]:
+    report = outcome.report
+    counts = [_count(number, severity) for severity, number in severity_counts(report).items() if number]
+    if report.findings:
+        lines = [f"{_count(len(report.findings), 'finding')} ({', '.join(counts)})"]
+    else:
+        lines = ["no findings: no cue was found that tells one class from the others"]
+    for finding in report.findings:
+        lines += ["", f"{finding.severity:8} {finding.code} {finding.label}: {CODES[finding.code].title}"]
+        lines += textwrap.wrap(finding.message, 100, initial_indent=INDENT, subsequent_indent=INDENT)
+        if finding.examples:
+            lines.append(f"{INDENT}for example {finding.examples[0].path}")
+    return lines + [f"note: {note}" for note in report.notes]
+
+
+def _confused_pairs(report: AuditReport) -> list[str]:
+    """The pairs of folder and prediction that differ most often, and how alike the maps of the two classes are."""
+    pairs: dict[tuple[str, str], list[float]] = {}
+    for image in report.confused:
+        correlations = pairs.setdefault((image.label, image.predicted), [])
+        correlations.append(image.disagreement.correlation or 0.0)
+    most = sorted(pairs.items(), key=lambda pair: (-len(pair[1]), pair[0]))[:MAX_CLASSES]
+    lines = ["confused pairs (how alike the maps of the two classes are, -1 to 1):"] if most else []
+    for (label, predicted), correlations in most:
+        lines.append(f"  {label} taken for {predicted} {len(correlations)} x; maps alike {median(correlations):.2f}")
+    return lines
 
 
 def _worst(tally: Tally) -> list[str]:

@@ -97,10 +97,22 @@ def _placed(rng: np.random.Generator, parts: list[Part], shape: tuple[int, int],
     """The parts in pixels: up to as large as the picture allows, turned, mirrored, standing on row `ground`."""
     height, width = shape
     mirror = affine(degrees=rng.uniform(-5, 5), mirror=bool(rng.integers(2)))
-    turned = [part.mapped(mirror) for part in parts]
+    turned = [part.mapped(mirror) for part in _warped(rng, parts)]
     outline = np.concatenate([part.outline for part in turned])
     (left, top), right = outline.min(0), outline[:, 0].max()
     scale = rng.uniform(0.68, 1.0) * min(0.92 * width / (right - left), 0.95 * ground / -top)
     slack = width - scale * (right - left)
     matrix = affine(scale=scale, to=(slack * rng.uniform(0.3, 0.7) - scale * left, ground))
     return [part.mapped(matrix) for part in turned]
+
+
+def _warped(rng: np.random.Generator, parts: list[Part]) -> list[Part]:
+    import os
+    from dataclasses import replace
+    A=float(os.environ.get("WARP","0.012"))
+    n=5
+    ang=rng.uniform(0,2*np.pi,n); lam=rng.uniform(.25,.9,n); ph=rng.uniform(0,2*np.pi,n); d=rng.uniform(0,2*np.pi,n)
+    k=np.stack([np.cos(ang),np.sin(ang)])*2*np.pi/lam
+    D=np.stack([np.cos(d),np.sin(d)],1)*(A*lam/.4)[:,None]
+    def w(part): return replace(part,outline=(part.outline+np.sin(part.outline@k+ph)@D).astype(np.float32),markings=tuple(map(w,part.markings)))
+    return [w(p) for p in parts]

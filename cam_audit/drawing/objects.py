@@ -227,6 +227,28 @@ def _darker(colour: Colour, factor: float = 0.6) -> Colour:
     return r * factor, g * factor, b * factor
 
 
+def jug(rng: np.random.Generator) -> list[Part]:
+    """A glazed jug, seen from slightly above: a belly, a neck, a lip on the left and the handle on the right."""
+    glaze, rim, belly = _glaze(rng), rng.uniform(0.22, 0.28), rng.uniform(0.29, 0.36)
+    neck, foot = rim * rng.uniform(0.82, 0.95), belly * rng.uniform(0.68, 0.85)
+    ry, lip = rim * rng.uniform(0.18, 0.28), rim + rng.uniform(0.08, 0.14)
+    reach = rng.uniform(0.16, 0.22)
+    handle = tube(
+        [(0.9 * neck, -0.80), (belly + reach, -0.74), (belly + reach, -0.40), (0.9 * belly, -0.28)],
+        (0.045, 0.045, 0.045, 0.042),
+    )
+    side = [(neck, -0.68), (0.9 * belly, -0.48), (belly, -0.28), (0.92 * belly, -0.12), (foot, 0.0)]
+    body = smooth([(rim, -0.88), *side, (0.0, 0.6 * ry), *[(-x, y) for x, y in reversed(side)], (-rim, -0.84), (-lip, -0.91)])
+    opening = [(rim, -0.88), (0.0, -0.88 + ry), (-rim, -0.85), (-lip, -0.91), (-0.8 * rim, -0.94), (0.0, -0.88 - ry)]
+    return [
+        Part(handle, glaze, gloss=0.5),
+        Part(body, glaze, gloss=0.4, markings=_decoration(rng)),
+        Part(smooth(opening), glaze, relief=0.3),
+        Part(smooth([(0.9 * x, 0.85 * (y + 0.88) - 0.875) for x, y in opening]), _darker(glaze, 0.5), relief=0),
+        Part(ellipse(0, -0.86, 0.78 * rim, 0.6 * ry), _drink(rng), relief=0),
+    ]
+
+
 def mug(rng: np.random.Generator) -> list[Part]:
     """A glazed mug, seen from slightly above, with its handle on the right."""
     glaze, width, foot = _glaze(rng), rng.uniform(0.30, 0.38), rng.uniform(0.24, 0.34)
@@ -241,29 +263,13 @@ def mug(rng: np.random.Generator) -> list[Part]:
         Part(_beaker(width, foot, rim), glaze, gloss=0.4, markings=_decoration(rng)),
         Part(ellipse(0, -0.86, width, rim), glaze, relief=0.3),
         Part(ellipse(0, -0.85, width * 0.9, rim * 0.86), _darker(glaze, 0.5), relief=0),
-        Part(ellipse(0, -0.825, width * 0.82, rim * 0.62), (0.24, 0.14, 0.08), relief=0),
+        Part(ellipse(0, -0.825, width * 0.82, rim * 0.62), _drink(rng), relief=0),
     ]
 
 
-def teapot(rng: np.random.Generator) -> list[Part]:
-    """A glazed teapot in profile, with its spout on the left and its handle on the right."""
-    glaze, width = _glaze(rng), rng.uniform(0.36, 0.44)
-    handle = tube(
-        [(width * 0.8, -0.58), (width + 0.22, -0.60), (width + 0.24, -0.30), (width * 0.85, -0.18)],
-        (0.04, 0.042, 0.042, 0.038),
-    )
-    spout = tube(
-        [(-width * 0.7, -0.22), (-width - 0.10, -0.34), (-width - 0.20, -rng.uniform(0.58, 0.68))], (0.11, 0.065, 0.045)
-    )
-    belly = [(0.62 * width, -0.68), (0.92 * width, -0.52), (width, -0.32), (0.86 * width, -0.12), (0.6 * width, 0.0)]
-    lid = smooth([(-width * 0.60, -0.67), (-width * 0.40, -0.78), (0, -0.83), (width * 0.40, -0.78), (width * 0.60, -0.67), (0, -0.64)])
-    return [
-        Part(handle, glaze, gloss=0.5),
-        Part(spout, glaze, gloss=0.5),
-        Part(smooth(_mirrored(belly)), glaze, gloss=0.5, markings=_decoration(rng)),
-        Part(lid, glaze, gloss=0.5),
-        Part(ellipse(0, -0.87, 0.055, 0.05), glaze, gloss=0.6),
-    ]
+def _drink(rng: np.random.Generator) -> Colour:
+    coffee, tea, milk = (0.24, 0.14, 0.08), (0.62, 0.32, 0.10), (0.93, 0.90, 0.84)
+    return (coffee, tea, milk)[rng.integers(3)]
 
 
 def _beaker(width: float, foot: float, rim: float) -> FloatArray:
@@ -271,11 +277,6 @@ def _beaker(width: float, foot: float, rim: float) -> FloatArray:
     ry = rim * foot / width
     base = ellipse(0, -ry, foot, ry)
     return np.concatenate([[(width, -0.86)], base[base[:, 1] >= -ry], [(-width, -0.86)]]).astype(np.float32)
-
-
-def _mirrored(right: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """A symmetrical outline from its right half."""
-    return right + [(-x, y) for x, y in reversed(right)]
 
 
 def _decoration(rng: np.random.Generator) -> tuple[Part, ...]:
@@ -295,6 +296,6 @@ OBJECTS: dict[str, Callable[[np.random.Generator], list[Part]]] = {
     "bird": bird,
     "cat": cat,
     "dog": dog,
+    "jug": jug,
     "mug": mug,
-    "teapot": teapot,
 }

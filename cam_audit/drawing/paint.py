@@ -157,7 +157,7 @@ def _mask(outline: FloatArray, window: tuple[slice, slice]) -> FloatArray:
 def _ragged(mask: FloatArray, strands: FloatArray, fur: float) -> FloatArray:
     """The mask with strands standing out from its edge."""
     soft = cv2.GaussianBlur(mask, (0, 0), 1.6)
-    return np.clip((soft - 0.5 + 0.16 * fur * strands) * 3 + 0.5, 0, 1)
+    return np.clip((soft - 0.5 + 0.16 * fur * np.clip(strands, -2, 2)) * 3 + 0.5, 0, 1)
 
 
 def _occlusion(mask: FloatArray, light: Light) -> FloatArray:

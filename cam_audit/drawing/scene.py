@@ -91,13 +91,23 @@ def stamp(rng: Rng, picture: FloatArray) -> None:
     paint(picture, badge, Light(0, 0, 1), np.zeros((height, width), np.float32))
 
 
+def _square(half: float) -> FloatArray:
+    return np.array([(-half, -half), (half, -half), (half, half), (-half, half)], np.float32)
+
+
 _INK: Colour = (0.10, 0.10, 0.14)
+_STROKES = (
+    ((-0.30, 0.06), (-0.30, -0.28)),
+    ((-0.30, -0.28), (-0.06, 0.06)),
+    ((-0.06, 0.06), (-0.06, -0.28)),
+    ((0.12, 0.06), (0.12, -0.28)),
+    ((0.30, 0.06), (0.30, -0.28)),
+    ((-0.30, 0.30), (0.30, 0.30)),
+)
 _BADGE = (
-    Part(ellipse(0, 0, 0.53, 0.53), _INK, relief=0),
-    Part(ellipse(0, 0, 0.48, 0.48), (0.98, 0.98, 0.98), relief=0),
-    Part(tube([(-0.30, -0.25), (-0.12, 0.05), (-0.12, 0.05), (0.06, -0.25)], (0.06,) * 4), _INK, relief=0),
-    Part(tube([(0.16, -0.25), (0.16, 0.04)], (0.06, 0.06)), _INK, relief=0),
-    Part(tube([(-0.28, 0.24), (0.28, 0.24)], (0.05, 0.05)), _INK, relief=0),
+    Part(_square(0.54), _INK, relief=0),
+    Part(_square(0.47), (0.98, 0.98, 0.98), relief=0),
+    *(Part(tube(stroke, (0.06, 0.06)), _INK, relief=0) for stroke in _STROKES),
 )
 
 

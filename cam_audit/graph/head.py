@@ -1,4 +1,4 @@
-"""Find the head of a classifier: global average pooling, at most one fully connected layer, the cut activation."""
+"""Find the head of a classifier: average pooling, at most one fully connected layer, a softmax to cut off."""
 
 from __future__ import annotations
 
@@ -11,32 +11,15 @@ from numpy.typing import NDArray
 
 from cam_audit.errors import ModelError
 from cam_audit.graph.refusal import refusal
-from cam_audit.graph.source import Graph, attribute
+from cam_audit.graph.source import Graph, Layer, attribute, reduced_axes
 
 Array = NDArray[Any]
 
-# These change the shape or the type of their input at most, never which number belongs to which channel.
-NEUTRAL = frozenset(
-    ("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Dropout", "Identity", "Cast")
-    + ("QuantizeLinear", "DequantizeLinear")
-)
+# What may stand between the layers of a head: it leaves the numbers as they are, but for rounding.
+RESHAPES = frozenset(("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"))
+PASSES_ON = frozenset(("Cast", "DequantizeLinear", "Dropout", "Identity", "QuantizeLinear"))
+NEUTRAL = RESHAPES | PASSES_ON
 CUT = frozenset(("Softmax", "LogSoftmax", "Sigmoid"))
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A node as people know it."""
-
-    name: str
-    kind: str
-
-    def __str__(self) -> str:
-        return f"{self.name!r} ({self.kind})"
-
-    @classmethod
-    def of(cls, node: onnx.NodeProto) -> Layer:
-        """The layer of a node; nodes without a name go by their first output's."""
-        return cls(node.name or node.output[0], node.op_type)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +34,12 @@ class Linear:
 
 @dataclass(frozen=True)
 class Pooling:
-    """An average over the map; `kernel` (h, w) is what the map must measure, None where any size is covered."""
+    """An average over the map; `kernel` (h, w) is the size that the map must have, None for any."""
 
     layer: Layer
     reads: str
     channels_last: bool = False
-    kernel: tuple[int, int] | None = None
+    kernel: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +76,7 @@ def find_head(graph: Graph, output: str) -> Head:
         node = _behind_neutral(graph, classifier.reads)
     pooling = None if node is None else _pooling(graph, node)
     if pooling is None:
-        raise refusal(graph, node, classifier.layer.name if classifier else None)
+        raise refusal(graph, node, classifier.layer if classifier else None)
     activations, channels_last = pooling.reads, pooling.channels_last
     before = graph.producers.get(activations)
     if channels_last and before is not None and _transposes_to_channels_last(before):
@@ -101,6 +84,28 @@ def find_head(graph: Graph, output: str) -> Head:
     made_by = _behind_neutral(graph, activations)
     activation_layer = Layer(activations, "input") if made_by is None else Layer.of(made_by)
     return Head(logits, activations, channels_last, activation_layer, pooling, classifier, cut)
+
+
+def check_map(head: Head, shape: tuple[int, ...]) -> None:
+    """Check that what is pooled, of this shape at the input size, is a map and is averaged whole.
+
+    Raises ModelError where it is not.
+    """
+    layer = head.pooling.layer
+    if len(shape) != 4:
+        raise ModelError(f"no spatial map: {layer} averages an array of shape {shape}")
+    channels, height, width = (shape[axis] for axis in ((3, 1, 2) if head.channels_last else (1, 2, 3)))
+    if head.pooling.kernel not in (None, (height, width)):
+        kernel = "x".join(map(str, head.pooling.kernel or ()))
+        raise ModelError(
+            f"{layer} averages {kernel} cells of a map of {height}x{width}: not global pooling, unless the "
+            "net was made for another input size; give that"
+        )
+    if height * width == 1:
+        raise ModelError(f"the map that {layer} averages is a single cell; give a larger input size")
+    if head.classifier and head.classifier.weight.shape[1] != channels:
+        wanted = head.classifier.weight.shape[1]
+        raise ModelError(f"{head.classifier.layer} reads {wanted} numbers, but {layer} gives {channels}")
 
 
 def _behind_neutral(graph: Graph, tensor: str) -> onnx.NodeProto | None:
@@ -129,11 +134,9 @@ def _gemm(graph: Graph, node: onnx.NodeProto) -> Linear | None:
         return None
     if attribute(node, "transA", 0):
         raise ModelError(f"{Layer.of(node)} transposes its input (transA): not a classifier's layer")
-    weight = graph.constant(node.input[1]).astype(np.float32) * np.float32(attribute(node, "alpha", 1.0))
-    bias = None
-    if len(node.input) > 2 and node.input[2]:
-        bias = graph.constant(node.input[2]).astype(np.float32) * np.float32(attribute(node, "beta", 1.0))
-    return _made(node, weight if attribute(node, "transB", 0) else weight.T, bias, node.input[0])
+    weight = graph.constant(node.input[1]) * attribute(node, "alpha", 1.0)
+    bias = _optional(graph, node, 2) * attribute(node, "beta", 1.0)
+    return _linear_of(node, weight if attribute(node, "transB", 0) else weight.T, bias)
 
 
 def _matmul(graph: Graph, node: onnx.NodeProto) -> Linear | None:
@@ -141,57 +144,60 @@ def _matmul(graph: Graph, node: onnx.NodeProto) -> Linear | None:
         raise ModelError(f"{Layer.of(node)} has its weight on the left: not a classifier's layer")
     if not graph.is_constant(node.input[1]):
         return None
-    weight = graph.constant(node.input[1]).astype(np.float32)
-    return _made(node, weight.T, None, node.input[0]) if weight.ndim == 2 else None
+    weight = graph.constant(node.input[1])
+    return _linear_of(node, weight.T, np.zeros(1)) if weight.ndim == 2 else None
 
 
 def _pointwise_conv(graph: Graph, node: onnx.NodeProto) -> Linear | None:
     if not graph.is_constant(node.input[1]):
         return None
-    weight = graph.constant(node.input[1]).astype(np.float32)
+    weight = graph.constant(node.input[1])
     if weight.shape[2:] != (1, 1) or attribute(node, "group", 1) != 1 or any(attribute(node, "pads", ())):
         return None
-    bias = graph.constant(node.input[2]).astype(np.float32) if len(node.input) > 2 and node.input[2] else None
-    return _made(node, weight[:, :, 0, 0], bias, node.input[0])
+    return _linear_of(node, weight[:, :, 0, 0], _optional(graph, node, 2))
 
 
 def _biased(graph: Graph, node: onnx.NodeProto) -> Linear | None:
-    constants = [name for name in node.input if graph.is_constant(name)]
-    fed = [name for name in node.input if not graph.is_constant(name)]
-    inner = _behind_neutral(graph, fed[0]) if len(constants) == len(fed) == 1 else None
-    linear = None if inner is None or inner.op_type == "Add" else _linear(graph, inner)
-    if inner is None or linear is None:
+    """The layer whose output an Add gives a bias."""
+    constant, *others = sorted(node.input, key=graph.is_constant, reverse=True)
+    inner = _behind_neutral(graph, others[0])
+    if inner is None or inner.op_type == "Add" or not graph.is_constant(constant):
         return None
-    bias = graph.constant(constants[0]).astype(np.float32).reshape(-1)
-    if bias.size not in (1, linear.bias.size):
-        return None
-    return _made(inner, linear.weight, linear.bias + bias, linear.reads)
+    linear = _linear(graph, inner)
+    return linear and _linear_of(inner, linear.weight, linear.bias + graph.constant(constant).reshape(-1))
 
 
-def _made(node: onnx.NodeProto, weight: Array, bias: Array | None, reads: str) -> Linear:
-    full_bias = np.zeros(len(weight), np.float32)
-    if bias is not None:
-        full_bias += bias.reshape(-1)
-    return Linear(Layer.of(node), np.ascontiguousarray(weight), full_bias, reads)
+def _optional(graph: Graph, node: onnx.NodeProto, index: int) -> Array:
+    """A constant input that may be left out; zero then."""
+    return graph.constant(node.input[index]) if len(node.input) > index and node.input[index] else np.zeros(1)
+
+
+def _linear_of(node: onnx.NodeProto, weight: Array, bias: Array) -> Linear | None:
+    """The layer of a node, whose input comes first; None where the bias is not one number a class."""
+    if bias.size not in (1, len(weight)):
+        return None
+    full_bias = np.broadcast_to(bias.reshape(-1), len(weight))
+    return Linear(
+        Layer.of(node),
+        np.ascontiguousarray(weight, np.float32),
+        np.ascontiguousarray(full_bias, np.float32),
+        node.input[0],
+    )
 
 
 def _pooling(graph: Graph, node: onnx.NodeProto) -> Pooling | None:
-    layer, reads = Layer.of(node), node.input[0]
+    layer = Layer.of(node)
     match node.op_type:
         case "GlobalAveragePool":
-            return Pooling(layer, reads)
-        case "AveragePool" if not any(attribute(node, "pads", ())):
-            height, width = attribute(node, "kernel_shape", (0, 0))
-            return Pooling(layer, reads, kernel=(height, width))
+            return Pooling(layer, node.input[0])
+        case "AveragePool":
+            if not any(attribute(node, "pads", ())):
+                return Pooling(layer, node.input[0], kernel=tuple(attribute(node, "kernel_shape", ())))
         case "ReduceMean":
-            axes = attribute(node, "axes", ())
-            if len(node.input) > 1 and node.input[1]:
-                axes = graph.constant(node.input[1]).tolist()
-            spatial = sorted(axis % 4 for axis in axes)
-            if spatial == [2, 3]:
-                return Pooling(layer, reads)
-            if spatial == [1, 2]:
-                return Pooling(layer, reads, channels_last=True)
+            # -2 and -1 are the axes 2 and 3 of a map, which `check_map` makes sure that it is
+            axes = sorted(axis % 4 for axis in reduced_axes(graph, node))
+            if axes in ([1, 2], [2, 3]):
+                return Pooling(layer, node.input[0], channels_last=axes == [1, 2])
     return None
 
 

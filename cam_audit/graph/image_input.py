@@ -13,9 +13,13 @@ from cam_audit.errors import ModelError
 from cam_audit.graph.preprocessing import Preprocessing
 from cam_audit.graph.source import Graph
 
-FLOAT_TYPES = {TensorProto.FLOAT: np.float32, TensorProto.FLOAT16: np.float16}
+FLOAT_TYPES: dict[int, type[np.floating[Any]]] = {
+    TensorProto.FLOAT: np.float32,
+    TensorProto.FLOAT16: np.float16,
+}
 DEFAULT_SIDE = 224
-LARGEST_SIDE = 8192
+SMALLEST_SIDE = 8
+LARGEST_INPUT = 2**24
 
 
 @dataclass(frozen=True)
@@ -30,15 +34,21 @@ class ImageInput:
     width: int | None
 
     def size(self, wanted: tuple[int, int] | None) -> tuple[int, int]:
-        """(H, W) to use: the fixed one, else the wanted one, else 224 x 224."""
+        """(H, W) to use: the fixed one, else the wanted one, else 224 x 224.
+
+        Raises ModelError where it is not one that a classifier has, such as the gigapixels of a hostile file.
+        """
         height, width = wanted or (DEFAULT_SIDE, DEFAULT_SIDE)
-        return self.height or height, self.width or width
+        height, width = self.height or height, self.width or width
+        if min(height, width) < SMALLEST_SIDE or (self.batch or 1) * height * width > LARGEST_INPUT:
+            raise ModelError(
+                f"an input of {self.batch or 1} x {width}x{height} pixels is not one of a classifier"
+            )
+        return height, width
 
     def preprocess(self, rgb: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[Any]:
         """What the plain network takes for RGB images, uint8 (N, H, W, 3)."""
-        factor, offset = preprocessing.affine()
-        channels = rgb[..., ::-1] if preprocessing.bgr else rgb
-        values = (channels * factor + offset).astype(FLOAT_TYPES[self.element_type])
+        values = preprocessing.apply(rgb).astype(FLOAT_TYPES[self.element_type])
         return values if self.channels_last else np.ascontiguousarray(values.transpose(0, 3, 1, 2))
 
 
@@ -52,16 +62,15 @@ def find_image_input(graph: Graph) -> ImageInput:
         raise ModelError(f"{len(graph.inputs)} inputs ({names}); adapt takes a classifier of one image")
     value = graph.inputs[0]
     tensor = value.type.tensor_type
-    dims = [dim.dim_value or None for dim in tensor.shape.dim]
+    dims = [dim.dim_value if dim.dim_value > 0 else None for dim in tensor.shape.dim]
     shape = "(" + ", ".join(str(dim or "?") for dim in dims) + ")"
     if len(dims) != 4 or 3 not in (dims[1], dims[3]):
-        raise ModelError(f"input {value.name!r} {shape} is not an image: (N, 3, H, W) or (N, H, W, 3) is needed")
+        raise ModelError(
+            f"input {value.name!r} {shape} is not an image: (N, 3, H, W) or (N, H, W, 3) is needed"
+        )
     if tensor.elem_type not in FLOAT_TYPES:
-        kind = TensorProto.DataType.Name(tensor.elem_type).lower()
-        raise ModelError(f"input {value.name!r} is {kind}; adapt takes a classifier with a float input")
+        raise ModelError(f"input {value.name!r} is neither float32 nor float16, which adapt takes")
     channels_last = dims[1] != 3
     batch = dims[0]
     height, width = dims[1:3] if channels_last else dims[2:4]
-    if any(side is not None and not 0 < side <= LARGEST_SIDE for side in (batch, height, width)):
-        raise ModelError(f"input {value.name!r} {shape} is not of a size that an image has")
     return ImageInput(value.name, tensor.elem_type, channels_last, batch, height, width)

@@ -38,6 +38,11 @@ class Preprocessing:
         offset = -np.array(self.mean) / np.array(self.std)
         return (factor[::-1], offset[::-1]) if self.bgr else (factor, offset)
 
+    def apply(self, rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """What the network takes for RGB images, uint8 (..., 3); the last axis stays the channels."""
+        factor, offset = self.affine()
+        return (rgb[..., ::-1] if self.bgr else rgb) * factor + offset
+
 
 PRESETS = {
     "imagenet": Preprocessing(1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import onnx.inliner
-from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import external_data_helper, numpy_helper
 
@@ -22,6 +21,7 @@ from cam_audit.model import run_once
 Array = NDArray[Any]
 
 OLDEST_OPSET = 7
+TORCH_SCOPES = "pkg.torch.onnx.name_scopes"
 
 
 def read_source(path: Path) -> Graph:
@@ -34,7 +34,8 @@ def read_source(path: Path) -> Graph:
         model = onnx.load(path, load_external_data=False)
     except OSError as error:
         raise ModelError(error.strerror or str(error)) from None
-    except (DecodeError, ValueError):
+    except Exception:
+        # protobuf's errors, of a package that is not ours to depend on
         raise ModelError("not an ONNX file, or a damaged one") from None
     if not model.graph.node:
         raise ModelError("not an ONNX file, or one with an empty graph")
@@ -42,13 +43,16 @@ def read_source(path: Path) -> Graph:
         raise ModelError("CAM-ready already, scan with it as it is")
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
     if opset < OLDEST_OPSET:
-        raise ModelError(f"opset {opset}, adapt takes {OLDEST_OPSET} and up; export the model again with a newer one")
+        raise ModelError(
+            f"opset {opset}, adapt takes {OLDEST_OPSET} and up; export the model again with a newer one"
+        )
     _load_external_data(model, path.parent)
     if model.functions:
         try:
             model = onnx.inliner.inline_local_functions(model)
         except Exception as error:
             raise ModelError(f"its local functions cannot be inlined: {str(error).splitlines()[0]}") from None
+    _sort_nodes(model.graph)
     return Graph(model)
 
 
@@ -91,7 +95,9 @@ class Graph:
         if tensor in self.initializers:
             return numpy_helper.to_array(self.initializers[tensor])
         nodes, initializers = self.upstream([tensor])
-        graph = onnx.helper.make_graph(nodes, "constant", [], [onnx.ValueInfoProto(name=tensor)], initializers)
+        graph = onnx.helper.make_graph(
+            nodes, "constant", [], [onnx.ValueInfoProto(name=tensor)], initializers
+        )
         return run_once(self.derive(graph).SerializeToString(), {})[tensor]
 
     def upstream(self, tensors: Iterable[str]) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
@@ -121,12 +127,36 @@ class Graph:
         return to_bytes(exposed)
 
 
+@dataclass(frozen=True)
+class Layer:
+    """A node as people know it, such as 'layer4.1.relu' (Relu)."""
+
+    name: str
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.name!r} ({self.kind})"
+
+    @classmethod
+    def of(cls, node: onnx.NodeProto) -> Layer:
+        """The layer of a node: torch's module, the node's own name, or its output's, whichever there is."""
+        return cls(_torch_module(node) or node.name or node.output[0], node.op_type)
+
+
+def _torch_module(node: onnx.NodeProto) -> str:
+    """The module that torch's exporter made a node from; it lists scopes as "['', 'layer4', 'relu_16']"."""
+    listed = next((entry.value for entry in node.metadata_props if entry.key == TORCH_SCOPES), "")
+    scopes = listed.strip("[]").split(", ")
+    return scopes[-2].strip("'") if len(scopes) > 1 else ""
+
+
 def to_bytes(model: onnx.ModelProto) -> bytes:
     """The model as the bytes of a file; raises ModelError where it is larger than one file can be."""
     try:
-        return model.SerializeToString()
+        data: bytes = model.SerializeToString()
     except ValueError:
         raise ModelError("larger than 2 GB, which is more than one ONNX file can hold") from None
+    return data
 
 
 def tensors_read(node: onnx.NodeProto) -> set[str]:
@@ -153,6 +183,29 @@ def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
         if entry.name == name:
             return onnx.helper.get_attribute_value(entry)
     return default
+
+
+def reduced_axes(graph: Graph, node: onnx.NodeProto) -> list[int]:
+    """The axes of a Reduce node, given as an attribute or, in newer operator sets, as an input."""
+    if len(node.input) > 1 and node.input[1] and graph.is_constant(node.input[1]):
+        return [int(axis) for axis in graph.constant(node.input[1]).ravel()]
+    return list(attribute(node, "axes", ()))
+
+
+def _sort_nodes(graph: onnx.GraphProto) -> None:
+    """Put nodes after those that they read from, which some converters do not and onnxruntime forgives."""
+    makers = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
+    reads = {
+        index: {makers[name] for name in tensors_read(node) if name in makers}
+        for index, node in enumerate(graph.node)
+    }
+    nodes = list(graph.node)
+    try:
+        order = list(TopologicalSorter(reads).static_order())
+    except CycleError:
+        raise ModelError("damaged, its layers feed each other in a circle") from None
+    del graph.node[:]
+    graph.node.extend(nodes[index] for index in order)
 
 
 def _load_external_data(model: onnx.ModelProto, folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from cam_audit.records import ImageResult, Record, SkippedImage
 
@@ -34,6 +34,15 @@ def row(record: Record) -> str:
     return _line([_inert(cells.get(column, "")) for column in COLUMNS])
 
 
+def completed(rows: Iterable[str], flags: Iterable[Sequence[str]], overlays: Iterable[str | None]) -> Iterator[str]:
+    """The lines that `row` made, each with its codes and its overlay, which are known only after the scan."""
+    for cells, codes, overlay in zip(csv.reader(rows), flags, overlays, strict=True):
+        cells[COLUMNS.index("flags")] = ";".join(codes)
+        if overlay is not None:
+            cells[COLUMNS.index("overlay")] = overlay
+        yield _line(cells)
+
+
 def _result_cells(result: ImageResult) -> dict[str, str]:
     cells = {
         "width": str(result.width),
@@ -44,6 +53,9 @@ def _result_cells(result: ImageResult) -> dict[str, str]:
         "cam_peak_y": _number(result.cam.peak_y),
         "cam_border_share": _number(result.cam.border_share),
         "cam_area": _number(result.cam.area),
+        "inside_share": _number(result.object.inside if result.object else None),
+        "inside_area": _number(result.object.area if result.object else None),
+        "flags": ";".join(result.flags),
         "overlay": result.overlay or "",
     }
     for rank, score in enumerate(result.scores[:TOP], 1):
@@ -64,5 +76,6 @@ def _inert(cell: str) -> str:
 
 def _line(cells: Sequence[str]) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(cells)
-    return buffer.getvalue()
+    # before Python 3.13, only what is part of the line terminator is quoted
+    csv.writer(buffer, lineterminator="\r\n").writerow(cells)
+    return buffer.getvalue().removesuffix("\r\n") + "\n"

@@ -1,0 +1,45 @@
+# Each target does its own set-up in .venv; nothing but Python 3.10+, make and PyPI is needed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: demo test test-export lint clean
+
+demo: $(VENV)/.installed
+	$(BIN)/cam-audit demo
+
+test: $(VENV)/.tests
+	$(BIN)/python -m pytest
+
+# The tests that compare with torch on the same weights. torchvision comes without its dependencies, so that
+# it does not replace the torch that is there.
+test-export: $(VENV)/.torch
+	$(BIN)/python -m pytest -m torch
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build *.egg-info cam-audit-out cam-audit-demo
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(BIN)/python setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+$(VENV)/.torch: $(VENV)/.tests
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 'onnxscript>=0.5'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps torchvision==0.28.0
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.tests
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check ruff mypy
+	@touch $@

@@ -1,0 +1,176 @@
+"""Counterfactuals: plant a class's cue in other classes' images, or take it out, and see whether the prediction follows.
+
+The tests and their measured reliability are those of the detection study (see docs/findings.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cam_audit.cues.records import Box
+from cam_audit.images import RgbImage, resize
+from cam_audit.model import Model
+
+Edit = Callable[[RgbImage, RgbImage], RgbImage]
+
+# The ring's width as a share of the short side, and the centre's sides as a share of the picture's.
+RING = 12 / 224
+CENTRE = 0.6
+INPAINT_RADIUS = 3
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An image of another class, uint8 (H, W, 3) as it enters the net, with the cue planted and with a control."""
+
+    class_index: int
+    planted: RgbImage
+    control: RgbImage
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What planting a cue did, over some images of other classes.
+
+    `gain`: mean change of (logit of the cue's class - logit of the image's own), planted minus control, in correct
+    margins. `flip_rate`, `control_flip_rate`: share of images whose prediction became the cue's class, 0..1.
+    """
+
+    test: str
+    gain: float
+    flip_rate: float
+    control_flip_rate: float
+    images: int
+
+    @property
+    def passes(self) -> int:
+        """Forward passes spent."""
+        return 2 * self.images
+
+
+def measure(model: Model, test: str, class_index: int, trials: Sequence[Trial], scale: float) -> Effect:
+    """Run both versions of every trial; `scale` is the median correct margin, in logits.
+
+    Raises ValueError where there are no trials.
+    """
+    if not trials:
+        raise ValueError("no images to plant a cue in")
+    gains, flips, control_flips = [], 0, 0
+    for trial in trials:
+        planted, control = model.run(trial.planted).logits, model.run(trial.control).logits
+        own = trial.class_index
+        gains.append((planted[class_index] - planted[own]) - (control[class_index] - control[own]))
+        flips += int(planted.argmax()) == class_index
+        control_flips += int(control.argmax()) == class_index
+    count = len(trials)
+    return Effect(test, float(np.mean(gains)) / scale, flips / count, control_flips / count, count)
+
+
+def paint_ring(target: RgbImage, donor: RgbImage) -> RgbImage:
+    """The outer ring of `target` painted flat in the mean colour of the donor's ring."""
+    painted = target.copy()
+    painted[_ring(target)] = donor[_ring(donor)].mean(axis=0)
+    return painted
+
+
+def paint_surroundings(target: RgbImage, donor: RgbImage) -> RgbImage:
+    """All but the centre of `target` painted flat in the mean colour of what surrounds the donor's centre."""
+    painted = target.copy()
+    painted[_surroundings(target)] = donor[_surroundings(donor)].mean(axis=0)
+    return painted
+
+
+def shift_chroma(target: RgbImage, donor: RgbImage) -> RgbImage:
+    """`target` with its mean a and b (CIE Lab) moved to the donor's; lightness stays."""
+    lab = cv2.cvtColor(target.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    other = cv2.cvtColor(donor.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    lab[..., 1:] += other[..., 1:].mean(axis=(0, 1)) - lab[..., 1:].mean(axis=(0, 1))
+    rgb = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
+    return np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+
+
+def paste_box(box: Box) -> Edit:
+    """An edit that copies what lies in a box (fractions of width and height) of the donor to the same place."""
+
+    def paste(target: RgbImage, donor: RgbImage) -> RgbImage:
+        left, top, right, bottom = pixel_box(box, target)
+        from_left, from_top, from_right, from_bottom = pixel_box(box, donor)
+        pasted = target.copy()
+        patch = donor[from_top:from_bottom, from_left:from_right]
+        pasted[top:bottom, left:right] = resize(patch, right - left, bottom - top)
+        return pasted
+
+    return paste
+
+
+def paste_strokes(strokes: NDArray[np.bool_]) -> Edit:
+    """An edit that copies the donor's pixels where `strokes`, bool (h, w) over the whole picture, is set."""
+
+    def paste(target: RgbImage, donor: RgbImage) -> RgbImage:
+        height, width = target.shape[:2]
+        where = _fitted(strokes, target)
+        pasted = target.copy()
+        pasted[where] = resize(donor, width, height)[where]
+        return pasted
+
+    return paste
+
+
+def strokes_of(overlay: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where an overlay adds anything, widened by one step each way so that the rims of its strokes are in: bool (h, w)."""
+    return cv2.dilate((overlay != 0).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+
+
+def add_overlay(target: RgbImage, overlay: NDArray[np.float32]) -> RgbImage:
+    """`target` with an overlay, float (h, w) grey levels over the whole picture, added to every channel."""
+    height, width = target.shape[:2]
+    levels = cv2.resize(overlay, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.clip(np.rint(target + levels[..., None]), 0, 255).astype(np.uint8)
+
+
+def without_box(rgb: RgbImage, box: Box) -> RgbImage:
+    """The picture with a box painted over from its surroundings (Telea 2004)."""
+    left, top, right, bottom = pixel_box(box, rgb)
+    mask = np.zeros(rgb.shape[:2], np.uint8)
+    mask[top:bottom, left:right] = 1
+    return cv2.inpaint(rgb, mask, INPAINT_RADIUS, cv2.INPAINT_TELEA)  # type: ignore[return-value]
+
+
+def without_strokes(rgb: RgbImage, strokes: NDArray[np.bool_]) -> RgbImage:
+    """The picture with strokes, bool (h, w) over the whole picture, painted over from their surroundings."""
+    return cv2.inpaint(rgb, _fitted(strokes, rgb).astype(np.uint8), INPAINT_RADIUS, cv2.INPAINT_TELEA)  # type: ignore[return-value]
+
+
+def _fitted(strokes: NDArray[np.bool_], rgb: RgbImage) -> NDArray[np.bool_]:
+    size = (rgb.shape[1], rgb.shape[0])
+    return cv2.resize(strokes.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool)
+
+
+def pixel_box(box: Box, rgb: RgbImage) -> tuple[int, int, int, int]:
+    """A box in fractions as whole pixels (left, top, right, bottom) of a picture, at least one pixel each way."""
+    height, width = rgb.shape[:2]
+    left = min(max(0, round(box[0] * width)), width - 1)
+    top = min(max(0, round(box[1] * height)), height - 1)
+    return left, top, min(width, max(left + 1, round(box[2] * width))), min(height, max(top + 1, round(box[3] * height)))
+
+
+def _ring(rgb: RgbImage) -> NDArray[np.bool_]:
+    height, width = rgb.shape[:2]
+    thickness = max(1, round(RING * min(height, width)))
+    return _outside(height, width, thickness, thickness)
+
+
+def _surroundings(rgb: RgbImage) -> NDArray[np.bool_]:
+    height, width = rgb.shape[:2]
+    return _outside(height, width, max(1, round(height * (1 - CENTRE) / 2)), max(1, round(width * (1 - CENTRE) / 2)))
+
+
+def _outside(height: int, width: int, rows: int, columns: int) -> NDArray[np.bool_]:
+    mask = np.ones((height, width), bool)
+    mask[rows : height - rows, columns : width - columns] = False
+    return mask

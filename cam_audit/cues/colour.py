@@ -1,0 +1,32 @@
+"""Finds colour casts: the colour of the whole image predicts the class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cam_audit.cues.lab import Lab, mean_and_deviation, rounded
+from cam_audit.cues.lab_probe import predictable_by
+from cam_audit.cues.records import ImageFeatures, Suspicion
+
+NAME = "colour"
+
+# A cast moves the mean; the deviation mostly tells contents apart.
+_WEIGHTS = np.repeat(np.array([1, 0.5], np.float32), 3)
+
+
+def describe(lab: Lab) -> Lab:
+    """Mean and half the standard deviation of the whole image: float32 (6,); lab: float32 (H, W, 3)."""
+    return rounded(mean_and_deviation(lab) * _WEIGHTS)
+
+
+def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
+    """The classes that the colour of the whole image gives away."""
+    return predictable_by(
+        NAME,
+        images,
+        features=(lambda image: image.colour,),
+        shown=lambda image: image.colour[:3],
+        noun="overall colour",
+    )

@@ -1,0 +1,219 @@
+"""Finds what repeats in the images of one class: stamps, logos, rulers, pasted objects, at any place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cam_audit.cues.records import Box, Hit, ImageFeatures, Keypoints, Suspicion, by_label, sample_of
+
+NAME = "duplicates"
+THRESHOLD = 0.10
+
+POINTS = 150
+# Two keypoints are the same: cosine of their RootSIFT descriptors, difference in angle, ratio of size.
+_SIMILARITY = 0.86
+_MAX_TURN = 25.0
+_MAX_RATIO = 4 / 3
+# Two images share something: so many distinct points, shifted alike within so many pixels of the working image.
+_MIN_POINTS = 4
+_SAME_SHIFT = 6.0
+# They are one photo twice: what they share spans so much of both, and so much of the middle of both is shared.
+_PHOTO_SPAN = 0.5
+_PHOTO_SHARE = 0.5
+# An image is hit: partners in its class, and how much more often it finds one there than in other classes.
+_MIN_PARTNERS = 2
+_MIN_EXCESS = 0.03
+_OTHERS = 100
+# The box of the cue: percentiles of the shared points, and how far it reaches beyond their centres in pixels.
+_EXTENT = (2, 98)
+_MARGIN = 10
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What an image shares with the one of number `partner`: places (m, 2) in the image itself and in the partner."""
+
+    partner: int
+    here: Floats
+    there: Floats
+
+
+class _Stack:
+    """The keypoints of many images end to end, so that one matrix product compares an image with all of them."""
+
+    def __init__(self, images: Sequence[ImageFeatures]) -> None:
+        keypoints = [image.keypoints for image in images]
+        counts = [len(points.places) for points in keypoints]
+        self.starts = np.concatenate([[0], np.cumsum(counts)])
+        self.owners = np.repeat(np.arange(len(images)), counts)
+        self.places = np.concatenate([points.places for points in keypoints])
+        self.descriptors = root_sift(np.concatenate([points.descriptors for points in keypoints]))
+
+    def of(self, index: int) -> tuple[Floats, Floats]:
+        """Places and descriptors of one image."""
+        points = slice(self.starts[index], self.starts[index + 1])
+        return self.places[points], self.descriptors[points]
+
+    def shared_with(self, places: Floats, descriptors: Floats, *, first: int = 0) -> Iterator[_Shared]:
+        """What an image shares with each image of the stack from number `first` on, where it shares anything."""
+        start = self.starts[first]
+        similarity = descriptors @ self.descriptors[start:].T
+        here, there = np.nonzero(similarity > _SIMILARITY)
+        values = similarity[here, there]
+        there += start
+        owners = self.owners[there]
+        # The nearest of a row or column is among these pairs, as all that are left out are less similar.
+        rows = here * (len(self.starts) - 1) + owners
+        nearest = (values == _maxima(rows, values)) & (values == _maxima(there, values))
+        nearest &= _alike(places[here], self.places[there])
+        here, there, owners = here[nearest], there[nearest], owners[nearest]
+        for partner in np.flatnonzero(np.bincount(owners) >= _MIN_POINTS).tolist():
+            of_both = owners == partner
+            moved = _moved_alike(places[here[of_both], :2], self.places[there[of_both], :2])
+            if moved:
+                yield _Shared(partner, *moved)
+
+
+def describe(grey: NDArray[np.uint8]) -> Keypoints:
+    """The 150 strongest SIFT keypoints of a grey image, uint8 (H, W).
+
+    Source: Lowe, "Distinctive Image Features from Scale-Invariant Keypoints" (2004).
+    """
+    found, descriptors = cv2.SIFT_create(POINTS).detectAndCompute(grey, None)
+    strongest = np.argsort([-point.response for point in found], kind="stable")[:POINTS]
+    places = [(*found[i].pt, found[i].size, found[i].angle) for i in strongest]
+    return Keypoints(
+        size=(grey.shape[1], grey.shape[0]),
+        places=np.array(places, np.float32).reshape(-1, 4),
+        descriptors=descriptors[strongest].astype(np.uint8) if places else np.zeros((0, 128), np.uint8),
+    )
+
+
+def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
+    """The classes of which at least 10 % of the images share something with others of the class.
+
+    An image is hit if it shares at least four keypoints, all shifted alike, with two or more images of its class,
+    and with images of other classes clearly less often. Pairs that are the same photo twice are left out: the
+    points they share span the picture and are most of those in its middle, which no stamp, frame or background does.
+
+    Source: RootSIFT, Arandjelovic and Zisserman, "Three things everyone should know to improve object retrieval" (2012).
+    """
+    groups = by_label(images)
+    if len(groups) < 2:
+        return []
+    found = []
+    for label, own in groups.items():
+        if len(own) > _MIN_PARTNERS:
+            others = sample_of([group for other, group in groups.items() if other != label], _OTHERS)
+            suspicion = _find_in_class(label, own, others)
+            if suspicion:
+                found.append(suspicion)
+    return found
+
+
+def _find_in_class(label: str, own: list[ImageFeatures], others: list[ImageFeatures]) -> Suspicion | None:
+    stack = _Stack(own)
+    cues: list[list[Floats]] = [[] for _ in own]
+    twins = set()
+    for index, image in enumerate(own):
+        for shared in stack.shared_with(*stack.of(index), first=index + 1):
+            if _is_same_photo(shared, image.keypoints, own[shared.partner].keypoints):
+                twins |= {index, shared.partner}
+            else:
+                cues[index].append(shared.here)
+                cues[shared.partner].append(shared.there)
+    candidates = [index for index, cue in enumerate(cues) if len(cue) >= _MIN_PARTNERS]
+    if len(candidates) < max(THRESHOLD * len(own), _MIN_PARTNERS + 1):
+        return None
+    rest = _Stack(others)
+    hits, inside, outside = [], [], []
+    for index in candidates:
+        own_rate = len(cues[index]) / (len(own) - 1)
+        other_rate = sum(1 for _ in rest.shared_with(*stack.of(index))) / len(others)
+        if own_rate - other_rate > _MIN_EXCESS:
+            box = _box(np.concatenate(cues[index]), own[index].keypoints.size)
+            hits.append(Hit(own[index].name, own_rate - other_rate, box))
+            inside.append(own_rate)
+            outside.append(other_rate)
+    if len(hits) < max(THRESHOLD * len(own), _MIN_PARTNERS + 1):
+        return None
+    numbers = {
+        "shared_in_class": float(np.mean(inside)),
+        "shared_in_others": float(np.mean(outside)),
+        "photos_twice": float(len(twins)),
+    }
+    return Suspicion(
+        finder=NAME,
+        label=label,
+        score=len(hits) / len(own),
+        threshold=THRESHOLD,
+        images=len(own),
+        hits=tuple(sorted(hits, key=lambda hit: (-hit.strength, hit.name))),
+        seen=f"repeats the same mark or object in {len(hits)} of {len(own)} images: each shares it with "
+        f"{numbers['shared_in_class']:.0%} of the class and {numbers['shared_in_others']:.0%} of the others",
+        numbers=numbers,
+    )
+
+
+def root_sift(descriptors: NDArray[np.uint8]) -> Floats:
+    """Square roots of the descriptors (n, 128) after each is divided by its sum: float32, unit length."""
+    values = descriptors.astype(np.float32)
+    return np.sqrt(values / np.maximum(values.sum(1, keepdims=True), 1))
+
+
+def _maxima(keys: NDArray[np.intp], values: Floats) -> Floats:
+    """For each element, the largest of the values (n,) that have its key (n,)."""
+    largest = np.zeros(int(keys.max(initial=0)) + 1, np.float32)
+    np.maximum.at(largest, keys, values)
+    return largest[keys]
+
+
+def _alike(first: Floats, second: Floats) -> NDArray[np.bool_]:
+    """Whether keypoints (n, 4) and (n, 4) have about the same size and angle."""
+    ratio = first[:, 2] / second[:, 2]
+    turn = np.abs((first[:, 3] - second[:, 3] + 180) % 360 - 180)
+    return (ratio < _MAX_RATIO) & (ratio > 1 / _MAX_RATIO) & (turn < _MAX_TURN)
+
+
+def _moved_alike(here: Floats, there: Floats) -> tuple[Floats, Floats] | None:
+    """The places (m, 2) of both sides that share the commonest shift; None where too few distinct ones do."""
+    shifts = there - here
+    near = (np.abs(shifts[:, None] - shifts) <= _SAME_SHIFT).all(2)
+    alike = near[near.sum(1).argmax()]
+    here, there = here[alike], there[alike]
+    # SIFT describes a place once for each direction that it may have; that is one place all the same.
+    distinct = min(len(np.unique(np.rint(places), axis=0)) for places in (here, there))
+    return (here, there) if distinct >= _MIN_POINTS else None
+
+
+def _is_same_photo(shared: _Shared, here: Keypoints, there: Keypoints) -> bool:
+    return all(
+        _spans_picture(places, keypoints.size) and _fills_middle(places, keypoints)
+        for places, keypoints in ((shared.here, here), (shared.there, there))
+    )
+
+
+def _spans_picture(places: Floats, size: tuple[int, int]) -> bool:
+    return bool(np.prod(np.ptp(places, axis=0) / size) >= _PHOTO_SPAN)
+
+
+def _fills_middle(places: Floats, keypoints: Keypoints) -> bool:
+    size = np.array(keypoints.size)
+    shared, present = (
+        int((np.abs(points / size - 0.5) < 0.25).all(1).sum()) for points in (places, keypoints.places[:, :2])
+    )
+    return present > 0 and shared >= _PHOTO_SHARE * present
+
+
+def _box(places: Floats, size: tuple[int, int]) -> Box:
+    low, high = np.percentile(places, _EXTENT, axis=0)
+    left, top = np.clip((low - _MARGIN) / size, 0, 1).tolist()
+    right, bottom = np.clip((high + _MARGIN) / size, 0, 1).tolist()
+    return left, top, right, bottom

@@ -1,0 +1,115 @@
+"""What the finders work on and what they report; all of it picklable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Item = TypeVar("Item")
+
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom as fractions of the image's width and height, 0..1."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keypoints:
+    """SIFT keypoints of an image at its working size.
+
+    `size`: width and height of the working image in pixels. `places`: float32 (n, 4), each x and y in pixels of the
+    working image, the diameter in pixels and the angle in degrees. `descriptors`: uint8 (n, 128).
+    """
+
+    size: tuple[int, int]
+    places: NDArray[np.float32]
+    descriptors: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What a file is, apart from what it shows.
+
+    `format`: its name, such as "JPEG". `width`, `height`: pixels as the image is shown. `quality`: the JPEG quality,
+    1..100; `camera`: the camera model that the EXIF data of a JPEG names. Both None where the file does not tell.
+    """
+
+    format: str
+    width: int
+    height: int
+    quality: int | None
+    camera: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageFeatures:
+    """What the finders keep of one image, some 35 KB.
+
+    `name`, `label`: as in `ImageSource`. `keypoints`: for repeated objects. `thumbnail`: uint8 (112, 112), grey, the
+    whole image whatever its shape. `border`: float32 (30,), Lab at eight places of the border, then mean and
+    deviation of the whole ring. `colour`: float32 (6,), mean and half the deviation of Lab over the whole image.
+    """
+
+    name: str
+    label: str
+    file: FileFacts
+    keypoints: Keypoints
+    thumbnail: NDArray[np.uint8]
+    border: NDArray[np.float32]
+    colour: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An image that shows the cue.
+
+    `strength`: the finder's own measure, larger where the image is more suspicious. `box`: where the cue is; None
+    where it has no place (colour, file) or is all around (border).
+    """
+
+    name: str
+    strength: float
+    box: Box | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """A cue that tells one class from the others, by pixels or file alone: no proof that a model uses it.
+
+    `finder`: the name of the module that found it. `label`: the class, as in `ImageSource.label`. `score`: share of
+    the class's images that the cue betrays, 0..1, at least `threshold`. `images`: how many images of the class were
+    looked at. `hits`: the images that show it, most suspicious first. `seen`: what was seen, with its numbers, as the
+    rest of a sentence that begins with the class. `numbers`: the same and more, for machines. `box`: where the cue is
+    in most images, None where it has no one place. `overlay`: what a fixed overlay adds to an image's grey, float32
+    (112, 112) in grey levels over the whole image, 0 where it adds nothing; None from all other finders.
+    """
+
+    finder: str
+    label: str
+    score: float
+    threshold: float
+    images: int
+    hits: tuple[Hit, ...]
+    seen: str
+    numbers: Mapping[str, float]
+    box: Box | None = None
+    overlay: NDArray[np.float32] | None = field(default=None, compare=False)
+
+
+def by_label(images: Iterable[ImageFeatures]) -> dict[str, list[ImageFeatures]]:
+    """The images of each label; labels and images sorted by name, so that no result depends on the order of arrival."""
+    groups: dict[str, list[ImageFeatures]] = {}
+    for image in sorted(images, key=lambda image: (image.label, image.name)):
+        groups.setdefault(image.label, []).append(image)
+    return groups
+
+
+def sample_of(groups: Sequence[Sequence[Item]], limit: int) -> list[Item]:
+    """At most `limit` items, as many of each group as can be and spread over it: no chance involved."""
+    if not groups:
+        return []
+    share = max(1, limit // len(groups))
+    thinned = groups[:: -(-len(groups) // limit)]
+    return [item for group in thinned for item in group[:: -(-len(group) // share)]]

@@ -1,0 +1,174 @@
+"""Finds what lies at the same place in the images of one class: overlays, watermarks, fixed stamps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cam_audit.cues.probe import Labels, class_weights, numbered, separation, testable
+from cam_audit.cues.records import Box, Hit, ImageFeatures, Suspicion, by_label, sample_of
+
+NAME = "template"
+THRESHOLD = 0.20
+# How much of a full edge the class has, on average, more than the others at the template's pixels.
+MIN_STRENGTH = 0.25
+
+SIDE = 112
+_FOLDS = 5
+_PIXELS = 250
+# Grey levels a pixel at which an edge counts half: what is weaker is mostly noise, what is stronger is all the same.
+_HALF_EDGE = 6
+_OTHERS = 600
+# Strong pixels within so many of each other are one part; parts weaker than this share of the strongest are noise.
+_JOIN = 7
+_MIN_PART = 0.25
+# An extent over so much of the picture has no place worth a word.
+_MOST = 0.6
+
+Greys = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Pixels = NDArray[np.intp]
+
+_EVERYWHERE: Pixels = np.arange(SIDE * SIDE)
+
+
+def edges(greys: Greys, pixels: Pixels = _EVERYWHERE) -> Floats:
+    """The direction and clarity of the edge at some pixels: float32 (n, m, 2), u = g / (|g| + 6), shorter than 1.
+
+    greys: uint8 (n, 112, 112); pixels: int (m,), row x 112 + column. g is the gradient by central differences, in
+    grey levels a pixel.
+    """
+    wide = SIDE + 2
+    padded = np.pad(greys, ((0, 0), (1, 1), (1, 1)), mode="edge").reshape(len(greys), -1).astype(np.float32)
+    centre = (pixels // SIDE + 1) * wide + pixels % SIDE + 1
+    across = (padded[:, centre + 1] - padded[:, centre - 1]) / 2
+    down = (padded[:, centre + wide] - padded[:, centre - wide]) / 2
+    clarity = 1 / (np.sqrt(across * across + down * down) + _HALF_EDGE)
+    return np.stack([across * clarity, down * clarity], axis=2)
+
+
+def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
+    """The classes in which edges at fixed places tell at least 20 % of the images from the other classes.
+
+    The template D is the class's mean of u (see `edges`) minus that of the other classes, each class counting the
+    same. An image's score, and a hit's `strength`, is how much of D it shows: sum u.D / sum D.D over the 250 pixels
+    where D is longest, with a D made without the image's fold. Root mean square of D over these pixels, the whole
+    class counted, must reach 0.25.
+    """
+    groups = by_label(images)
+    labels = numbered(groups)
+    candidates = testable(labels)
+    if not candidates:
+        return []
+    ordered = [image for group in groups.values() for image in group]
+    greys = np.stack([image.thumbnail for image in ordered])
+    folds = np.arange(len(ordered)) % _FOLDS
+    sample = np.array(sample_of([np.flatnonzero(labels == k) for k in range(len(groups))], _OTHERS))
+    found = []
+    for k, templates in _templates(greys, labels, folds, candidates):
+        strength = float(np.sqrt(np.mean(_strongest(templates[-1])[1] ** 2) * 2))
+        if strength < MIN_STRENGTH:
+            continue
+        own, others = np.flatnonzero(labels == k), sample[labels[sample] != k]
+        looked_at = np.concatenate([own, others])
+        scores = _scores(templates, greys[looked_at], folds[looked_at])
+        separated = separation(scores, labels[looked_at], k)
+        hits = looked_at[list(separated.members)]
+        if not separated.reaches(THRESHOLD):
+            continue
+        mask = _cue_mask(templates[-1])
+        box = _extent(mask)
+        usual = np.average(greys[others], axis=0, weights=class_weights(labels[others]))
+        found.append(
+            Suspicion(
+                finder=NAME,
+                label=ordered[own[0]].label,
+                score=separated.rate,
+                threshold=THRESHOLD,
+                images=len(own),
+                hits=tuple(
+                    Hit(ordered[i].name, score, box) for i, score in zip(hits, separated.scores, strict=True)
+                ),
+                seen=f"shows the same edges at the same place in {len(hits)} of {len(own)} images ({_in_words(box)})",
+                numbers={"strength": strength},
+                box=box,
+                overlay=((greys[hits].mean(0) - usual) * mask).astype(np.float32),
+            )
+        )
+    return found
+
+
+def _templates(
+    greys: Greys, labels: Labels, folds: Pixels, candidates: Sequence[int]
+) -> Iterator[tuple[int, Floats]]:
+    """For each candidate class its templates D: float32 (6, pixels, 2), each without one fold, the last of all."""
+    total = np.zeros((_FOLDS + 1, len(_EVERYWHERE), 2), np.float32)
+    classes = np.zeros((_FOLDS + 1, 1, 1), np.float32)
+    for k in range(int(labels.max()) + 1):
+        means, known = _held_out_means(greys[labels == k], folds[labels == k])
+        total += means
+        classes += known
+    for k in candidates:
+        # computed again, as the means of a thousand classes would fill the memory
+        means, _ = _held_out_means(greys[labels == k], folds[labels == k])
+        yield k, means - (total - means) / (classes - 1)
+
+
+def _held_out_means(greys: Greys, folds: Pixels) -> tuple[Floats, Floats]:
+    """Means of u over the images outside each fold and, last, over all: float32 (6, pixels, 2), 0 where none is left.
+
+    Beside them whether any is left: float32 (6, 1, 1), 1 or 0.
+    """
+    kept = np.ones((_FOLDS + 1, len(greys)), np.float32)
+    kept[folds, np.arange(len(greys))] = 0
+    counts = kept.sum(1)[:, None, None]
+    return np.tensordot(kept, edges(greys), axes=1) / np.maximum(counts, 1), np.minimum(counts, 1)
+
+
+def _strongest(template: Floats) -> tuple[Pixels, Floats]:
+    """The pixels (250,) where a template (pixels, 2) is longest, and the template there (250, 2)."""
+    pixels = np.argsort(-(template**2).sum(1), kind="stable")[:_PIXELS]
+    return pixels, template[pixels]
+
+
+def _scores(templates: Floats, greys: Greys, folds: Pixels) -> Floats:
+    """How much of the template made without its own fold each image shows: float32 (n,)."""
+    scores = np.zeros(len(greys), np.float32)
+    for fold in range(_FOLDS):
+        pixels, template = _strongest(templates[fold])
+        fields = edges(greys[folds == fold], pixels)
+        scores[folds == fold] = (fields * template).sum((1, 2)) / (template**2).sum()
+    return scores
+
+
+def _cue_mask(template: Floats) -> NDArray[np.bool_]:
+    """Where the cue is, bool (112, 112): the strongest pixels that lie together, and what they enclose closely."""
+    pixels, values = _strongest(template)
+    strength = np.zeros(SIDE * SIDE, np.float32)
+    strength[pixels] = (values**2).sum(1)
+    strength = strength.reshape(SIDE, SIDE)
+    joined = cv2.dilate((strength > 0).astype(np.uint8), np.ones((_JOIN, _JOIN), np.uint8))
+    count, parts = cv2.connectedComponents(joined)
+    sums = np.bincount(parts.ravel(), strength.ravel(), count)
+    return np.isin(parts, np.flatnonzero(sums >= _MIN_PART * sums.max()))
+
+
+def _extent(mask: NDArray[np.bool_]) -> Box:
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return columns[0] / SIDE, rows[0] / SIDE, (columns[-1] + 1) / SIDE, (rows[-1] + 1) / SIDE
+
+
+def _in_words(box: Box) -> str:
+    left, top, right, bottom = box
+    if max(right - left, bottom - top) > _MOST:
+        return "across the picture"
+    column = _third((left + right) / 2, "left", "right")
+    row = _third((top + bottom) / 2, "top", "bottom")
+    return " ".join(word for word in (row, column) if word) or "middle"
+
+
+def _third(position: float, low: str, high: str) -> str:
+    return low if position < 1 / 3 else high if position > 2 / 3 else ""

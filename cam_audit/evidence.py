@@ -1,0 +1,218 @@
+"""Evidence about a cue: does the net look at it (use), does the prediction follow it (counterfactual)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, zip_longest
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cam_audit import counterfactual as cf
+from cam_audit.causes import MAX_LOCAL_AREA, Cause, area_of
+from cam_audit.cues.records import Hit
+from cam_audit.errors import ImageError
+from cam_audit.images import RgbImage, read_image
+from cam_audit.model import Model
+from cam_audit.observation import Collector, Observation
+from cam_audit.records import ClassMaps
+from cam_audit.use import Map, border_cover, box_cover, centred_weight, reference_map, use_of
+
+TARGETS = 12
+DONORS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What was measured about a cue.
+
+    `class_index`: the class whose score was measured; `use`: see `cam_audit.use.use_of`, the median over the images
+    that show the cue, None where there was nothing to measure; `effects`: one a counterfactual test; `changed`: by
+    image, whether its prediction changed when the cue was painted over.
+    """
+
+    class_index: int
+    use: float | None
+    maps: ClassMaps | None
+    effects: tuple[cf.Effect, ...]
+    changed: Mapping[str, bool]
+
+    @property
+    def passes(self) -> int:
+        """Forward passes spent."""
+        return sum(effect.passes for effect in self.effects) + len(self.changed)
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """The observations of one scan and the net, ready to measure causes; `shortest` as in `Model.fit`."""
+
+    model: Model
+    collector: Collector
+    shortest: int | None = None
+    groups: dict[str, list[Observation]] = field(init=False)
+    class_of: dict[str, int] = field(init=False)
+    scale: float | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        groups: dict[str, list[Observation]] = {}
+        for name in sorted(self.collector.observations):
+            observation = self.collector.observations[name]
+            groups.setdefault(observation.source.label, []).append(observation)
+        margins = [o.margin for o in chain.from_iterable(groups.values()) if o.predicted == o.measured]
+        object.__setattr__(self, "groups", groups)
+        object.__setattr__(self, "class_of", {label: _class_of(group) for label, group in groups.items()})
+        object.__setattr__(self, "scale", (median(margins) or None) if margins else None)
+
+    def examine(self, cause: Cause) -> Evidence:
+        """Measure use and counterfactuals of one cause."""
+        class_index = self.class_of[cause.suspicion.label]
+        if self.scale is None or cause.code == "CA206":
+            # what a file is, is not in its pixels: nothing to plant and no cells to look at
+            return Evidence(class_index, None, None, (), {})
+        maps, use = self._use(cause, class_index, self.scale)
+        effects = self._effects(cause, class_index, self.scale)
+        return Evidence(class_index, use, maps, effects, self._removals(cause))
+
+    def _use(self, cause: Cause, class_index: int, scale: float) -> tuple[ClassMaps | None, float | None]:
+        own = {o.source.name: o for o in self.groups[cause.suspicion.label] if o.measured == class_index}
+        weight = centred_weight(self.model, class_index)
+        total = self.collector.total
+        reference = reference_map(total, weight, [o.own_map for o in own.values()])
+        shown = [(hit, own[hit.name].own_map) for hit in cause.hits if hit.name in own]
+        if reference is None or not shown:
+            return None, None
+        uses = [use_of(own_map, reference, _cover(cause, hit, total.grid), scale) for hit, own_map in shown]
+        mean: NDArray[np.float64] = np.mean([own_map for _, own_map in shown], axis=0, dtype=np.float64)
+        return ClassMaps(mean, reference), median(uses)
+
+    def _effects(self, cause: Cause, class_index: int, scale: float) -> tuple[cf.Effect, ...]:
+        others = [group for label, group in self.groups.items() if label != cause.suspicion.label]
+        targets = _round_robin(
+            [[o for o in group if o.predicted == o.measured != class_index] for group in others], TARGETS
+        )
+        # begun one class later and from the other end, so that a control is not the target and seldom of its class
+        controls = _round_robin([group[::-1] for group in others[1:] + others[:1]], TARGETS)
+        own = {o.source.name: o for o in self.groups[cause.suspicion.label]}
+        read = _Pictures(self.model, self.shortest)
+        effects = []
+        for test in _tests(cause):
+            trials = []
+            for number, (target, control) in enumerate(zip(targets, controls, strict=False)):
+                hit = test.hits[number % min(DONORS, len(test.hits))]
+                pictures = read.all_of(target, own[hit.name], control)
+                if pictures:
+                    trials.append(cf.Trial(target.measured, *test.plant(*pictures, hit)))
+            if trials:
+                effects.append(cf.measure(self.model, test.name, class_index, trials, scale))
+        return tuple(effects)
+
+    def _removals(self, cause: Cause) -> dict[str, bool]:
+        """By image that shows a local cue, whether its prediction changes when the cue is painted over."""
+        overlay = cause.finders["template"].overlay if "template" in cause.finders else None
+        own = {o.source.name: o for o in self.groups[cause.suspicion.label]}
+        read = _Pictures(self.model, self.shortest)
+        changed = {}
+        for hit in cause.hits if cause.code in LOCAL else ():
+            picture = read.one_of(own[hit.name])
+            if picture is None or hit.box is None:
+                continue
+            if cause.suspicion.finder == "template" and overlay is not None:
+                without = cf.without_strokes(picture, cf.strokes_of(overlay))
+            elif area_of(hit.box) <= MAX_LOCAL_AREA:
+                without = cf.without_box(picture, hit.box)
+            else:
+                continue
+            changed[hit.name] = int(self.model.run(without).logits.argmax()) != own[hit.name].predicted
+        return changed
+
+
+LOCAL = ("CA201", "CA202")
+
+Plant = Callable[[RgbImage, RgbImage, RgbImage, Hit], tuple[RgbImage, RgbImage]]
+
+
+@dataclass(frozen=True)
+class _Test:
+    """A counterfactual: `plant(target, donor, control donor, donor's hit)` gives the planted and the control picture."""
+
+    name: str
+    hits: tuple[Hit, ...]
+    plant: Plant
+
+
+def _tests(cause: Cause) -> list[_Test]:
+    """The tests that suit a cause (detection study, "Counterfactual")."""
+    hits = cause.suspicion.hits
+    if cause.code == "CA203":
+        edits = {"ring": cf.paint_ring, "chroma": cf.shift_chroma, "surroundings": cf.paint_surroundings}
+        return [_Test(name, hits, _by_donor(edit)) for name, edit in edits.items()]
+    if cause.code == "CA204":
+        return [_Test(name, hits, _by_donor(edit)) for name, edit in (("ring", cf.paint_ring), ("chroma", cf.shift_chroma))]
+    tests = []
+    repeated, overlay = cause.finders.get("duplicates"), cause.finders.get("template")
+    if repeated:
+        tests.append(_Test("paste", repeated.hits, _paste))
+    if overlay and overlay.overlay is not None:
+        levels = overlay.overlay
+        tests.append(_Test("overlay", overlay.hits, lambda target, _, __, ___: (
+            cf.add_overlay(target, levels), cf.add_overlay(target, levels[::-1, ::-1]))))  # fmt: skip
+        tests.append(_Test("strokes", overlay.hits, _by_donor(cf.paste_strokes(cf.strokes_of(levels)))))
+    return tests
+
+
+def _by_donor(edit: cf.Edit) -> Plant:
+    return lambda target, donor, control, hit: (edit(target, donor), edit(target, control))
+
+
+def _paste(target: RgbImage, donor: RgbImage, control: RgbImage, hit: Hit) -> tuple[RgbImage, RgbImage]:
+    edit = cf.paste_box(hit.box or (0.0, 0.0, 1.0, 1.0))
+    return edit(target, donor), edit(target, control)
+
+
+class _Pictures:
+    """Pictures as they enter the net, each read once; None for one that can no longer be read."""
+
+    def __init__(self, model: Model, shortest: int | None) -> None:
+        self._model = model
+        self._shortest = shortest
+        self._read: dict[str, RgbImage | None] = {}
+
+    def one_of(self, observation: Observation) -> RgbImage | None:
+        path = observation.source.path
+        if path not in self._read:
+            try:
+                self._read[path] = self._model.fit(read_image(path)[0], self._shortest)
+            except ImageError:
+                self._read[path] = None
+        return self._read[path]
+
+    def all_of(self, *observations: Observation) -> list[RgbImage] | None:
+        pictures = [picture for picture in map(self.one_of, observations) if picture is not None]
+        return pictures if len(pictures) == len(observations) else None
+
+
+def _cover(cause: Cause, hit: Hit, grid: tuple[int, int]) -> Map:
+    """How much of each cell belongs to the cue, 0..1."""
+    if cause.code == "CA203":
+        return border_cover(grid)
+    if cause.code == "CA204" or hit.box is None:
+        return np.ones(grid, np.float32)
+    return box_cover(hit.box, grid)
+
+
+def _class_of(group: Sequence[Observation]) -> int:
+    """The folder's class; where it stands for none, the one that the net predicts most in it."""
+    label_class = group[0].source.label_class
+    if label_class is not None:
+        return label_class
+    return Counter(o.predicted for o in group).most_common(1)[0][0]
+
+
+def _round_robin(groups: Sequence[Sequence[Observation]], count: int) -> list[Observation]:
+    """The first `count` observations, taken from each group in turn."""
+    taken = chain.from_iterable(zip_longest(*groups))
+    return [observation for observation in taken if observation is not None][:count]

@@ -1,0 +1,198 @@
+"""What can be found: codes, titles, thresholds and severities; `docs/findings.md` tells the same in words."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from cam_audit.causes import Cause
+from cam_audit.counterfactual import Effect
+from cam_audit.evidence import Evidence
+from cam_audit.records import Example, Finding, ImageResult
+
+
+@dataclass(frozen=True)
+class Code:
+    """A kind of finding (CA2xx, about a class) or image flag (CA1xx)."""
+
+    code: str
+    title: str
+    threshold: str
+
+
+CODES = {
+    code.code: code
+    for code in (
+        Code("CA101", "prediction follows a cue", "the prediction changes when the cue is painted over"),
+        Code("CA102", "cue present", "the image is a hit of a cue found in its class"),
+        Code("CA103", "evidence outside the annotated object", "inside_share <= inside_area"),
+        Code("CA104", "prediction differs from the folder", "the top-1 class is not the folder's class"),
+        Code("CA105", "no evidence anywhere", "the map of the predicted class is flat or nowhere positive"),
+        Code("CA201", "repeated cue", "hit share >= 0.10"),
+        Code("CA202", "fixed overlay or watermark", "TPR2 >= 0.20 and rms |D| >= 0.25"),
+        Code("CA203", "border or background predicts the class", "TPR2 >= 0.25"),
+        Code("CA204", "colour predicts the class", "TPR2 >= 0.25"),
+        Code("CA205", "evidence outside the annotated object", "median inside_share <= median inside_area"),
+        Code("CA206", "file properties predict the class", "TPR2 >= 0.25"),
+    )
+}
+
+NOTE, WARNING, ERROR = SEVERITIES = ("note", "warning", "error")
+
+# Below the first number of images a class is reported only; below the second its findings stay at `note`.
+MIN_IMAGES = 12
+FULL_IMAGES = 24
+
+# In correct margins: what the cue's cells must add for a `warning`, and what planting it must gain for an `error`.
+MIN_USE = 0.1
+MIN_GAIN = 0.15
+# Flat surroundings take away so much of a picture that clean classes gain up to .65 (detection study).
+MIN_GAIN_OF_TEST = {"surroundings": 0.7}
+
+MAX_EXAMPLES = 12
+
+PLANTED = {
+    "ring": "painting its border colour around",
+    "chroma": "giving its colour to",
+    "surroundings": "painting its background colour around the centre of",
+    "paste": "pasting the cue into",
+    "overlay": "adding the overlay to",
+    "strokes": "pasting the overlay into",
+}
+
+
+def min_gain(test: str) -> float:
+    """What a counterfactual must gain, in correct margins, to confirm."""
+    return MIN_GAIN_OF_TEST.get(test, MIN_GAIN)
+
+
+def severity(images: int, use: float | None, confirmed: bool) -> str:
+    """note: the cue is there; warning: the net looks at it too; error: planting it moves other images to the class."""
+    if images < FULL_IMAGES:
+        return NOTE
+    if confirmed:
+        return ERROR
+    return WARNING if use is not None and use >= MIN_USE else NOTE
+
+
+def finding_of(cause: Cause, evidence: Evidence, class_name: str, digests: Mapping[str, str]) -> Finding:
+    """The finding that a cause and its evidence amount to; `digests` holds the hash of each example's file."""
+    hits = cause.hits
+    best = _strongest(evidence.effects)
+    confirmed = best is not None and best.gain >= min_gain(best.test)
+    examples = tuple(Example(hit.name, hit.box) for hit in hits[:MAX_EXAMPLES])
+    label = cause.suspicion.label
+    return Finding(
+        code=cause.code,
+        severity=severity(cause.suspicion.images, evidence.use, confirmed),
+        label=label,
+        message=_message(cause, evidence, best, class_name),
+        evidence=_numbers(cause, evidence, best),
+        examples=examples,
+        fingerprint=fingerprint(cause.code, label, (digests[example.path] for example in examples)),
+    )
+
+
+def object_finding(label: str, results: Sequence[ImageResult], digests: Mapping[str, str]) -> Finding | None:
+    """CA205 for a class whose annotated objects get no more of the map than their area; None for any other class.
+
+    `results`: the class's images with an annotated object and a positive map; `digests`: the hashes of the files of
+    the `outside_examples` among them. It is an error where the class still wins without the object in most images.
+    """
+    shares = [result.object for result in results if result.object and result.object.inside is not None]
+    if len(shares) < MIN_IMAGES:
+        return None
+    inside = median(share.inside or 0.0 for share in shares)
+    area = median(share.area for share in shares)
+    if inside > area:
+        return None
+    wins = sum(share.wins_without for share in shares) / len(shares)
+    examples = outside_examples(results)
+    return Finding(
+        code="CA205",
+        severity=NOTE if len(shares) < FULL_IMAGES else ERROR if wins > 0.5 else WARNING,
+        label=label,
+        message=(
+            f"{label!r} has {inside:.0%} of its positive map inside the annotated object, which covers {area:.0%} of "
+            f"the image (medians of {len(shares)} images); without the object the same class wins in {wins:.0%}"
+        ),
+        evidence={
+            "images": len(shares),
+            "score": round(inside / area, 6) if area else 0.0,
+            "threshold": 1.0,
+            "inside_share": round(inside, 6),
+            "inside_area": round(area, 6),
+            "centre_share": round(median(share.centre for share in shares), 6),
+            "wins_without": round(wins, 6),
+        },
+        examples=tuple(Example(result.source.name) for result in examples),
+        fingerprint=fingerprint("CA205", label, (digests[result.source.name] for result in examples)),
+    )
+
+
+def outside_examples(results: Sequence[ImageResult]) -> list[ImageResult]:
+    """The images whose map lies furthest outside the object, at most MAX_EXAMPLES."""
+
+    def excess(result: ImageResult) -> float:
+        share = result.object
+        return (share.inside or 0.0) - share.area if share else 0.0
+
+    return sorted(results, key=lambda result: (excess(result), result.source.name))[:MAX_EXAMPLES]
+
+
+def order(finding: Finding) -> tuple[float | str, ...]:
+    """The key that sorts findings worst first."""
+    worst = -SEVERITIES.index(finding.severity)
+    return worst, -finding.evidence.get("gain", 0.0), -finding.evidence["score"], finding.code, finding.label
+
+
+def fingerprint(code: str, label: str, digests: Iterable[str]) -> str:
+    """What makes a finding the same one in another run: its code, its class and its example images, no scores."""
+    text = "\n".join([code, label, *sorted(digests)])
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def _strongest(effects: Iterable[Effect]) -> Effect | None:
+    return max(effects, key=lambda effect: effect.gain / min_gain(effect.test), default=None)
+
+
+def _message(cause: Cause, evidence: Evidence, best: Effect | None, class_name: str) -> str:
+    parts = [f"{cause.suspicion.label!r} {cause.suspicion.seen}"]
+    if cause.suspicion.images < FULL_IMAGES:
+        parts.append(f"with only {cause.suspicion.images} images that may be chance")
+    if evidence.use is not None:
+        parts.append(f"the net's map there adds {evidence.use:.2f} of a usual margin")
+    if best is not None:
+        turned = round(best.flip_rate * best.images)
+        parts.append(
+            f"{PLANTED[best.test]} {best.images} images of other classes gained {best.gain:.2f} margins for "
+            f"{class_name!r} and turned {turned} of them into it"
+        )
+    if evidence.changed:
+        lost = sum(evidence.changed.values())
+        parts.append(f"painting the cue over changed {lost} of {len(evidence.changed)} predictions")
+    return "; ".join(parts)
+
+
+def _numbers(cause: Cause, evidence: Evidence, best: Effect | None) -> dict[str, float]:
+    suspicion = cause.suspicion
+    numbers: dict[str, float] = {
+        "images": suspicion.images,
+        "hits": len(cause.hits),
+        "score": suspicion.score,
+        "threshold": suspicion.threshold,
+    }
+    numbers |= {f"{finder}_score": found.score for finder, found in cause.finders.items()}
+    numbers |= dict(suspicion.numbers)
+    if evidence.use is not None:
+        numbers["use"] = evidence.use
+    if best is not None:
+        numbers |= {"gain": best.gain, "flip_rate": best.flip_rate, "control_flip_rate": best.control_flip_rate}
+    for effect in evidence.effects:
+        numbers |= {f"gain_{effect.test}": effect.gain, f"flip_rate_{effect.test}": effect.flip_rate}
+    if evidence.changed:
+        numbers["removal_change_rate"] = sum(evidence.changed.values()) / len(evidence.changed)
+    numbers["passes"] = evidence.passes
+    return {key: round(float(value), 6) for key, value in numbers.items()}

@@ -1,0 +1,82 @@
+"""What the audit keeps of a scan: features and maps of a sample of the images, and the sum of all activations."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cam_audit.cues import image_features
+from cam_audit.cues.records import ImageFeatures
+from cam_audit.images import RgbImage
+from cam_audit.model import Model, Prediction
+from cam_audit.records import ImageSource
+from cam_audit.use import ActivationSum, Map, centred_map, centred_weight, margin_of, on_grid
+
+# The finders compare images pairwise, so their number is capped: by class, and over all classes for memory.
+MAX_SAMPLED_PER_CLASS = 60
+MAX_SAMPLED = 8000
+MIN_SAMPLED_PER_CLASS = 24
+
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """What the audit keeps of one sampled image, some 40 KB.
+
+    `measured` is the class whose use is measured: the folder's, or the predicted one where the folder stands for
+    none; `margin` its logit minus the largest other; `own_map` its centred map on the common grid.
+    """
+
+    source: ImageSource
+    features: ImageFeatures
+    predicted: int
+    measured: int
+    margin: float
+    own_map: Map
+
+
+def choose_sample(sources: Iterable[ImageSource]) -> frozenset[str]:
+    """Names of the images that the finders look at: of each folder at most a fixed number, evenly spread."""
+    groups: dict[str, list[str]] = {}
+    for source in sources:
+        if source.label:
+            groups.setdefault(source.label, []).append(source.name)
+    if not groups:
+        return frozenset()
+    cap = min(MAX_SAMPLED_PER_CLASS, max(MIN_SAMPLED_PER_CLASS, MAX_SAMPLED // len(groups)))
+    chosen: list[str] = []
+    for names in groups.values():
+        count = min(cap, len(names))
+        chosen += [names[index * len(names) // count] for index in range(count)]
+    return frozenset(chosen)
+
+
+class Collector:
+    """Gathers, from the workers of a scan, what the audit needs of the sampled images."""
+
+    def __init__(self, model: Model, sources: Iterable[ImageSource]) -> None:
+        self.sample = choose_sample(sources)
+        self.total = ActivationSum(model.map_size)
+        self.observations: dict[str, Observation] = {}
+        self._model = model
+        self._lock = threading.Lock()
+
+    def observe(
+        self, source: ImageSource, rgb: RgbImage, data: bytes, size: tuple[int, int], prediction: Prediction
+    ) -> None:
+        """Look at one image, if it is in the sample; `size` is its full width and height."""
+        if source.name not in self.sample:
+            return
+        features = image_features(
+            rgb, data, name=source.name, label=source.label, width=size[0], height=size[1]
+        )
+        activations = on_grid(prediction.activations, self.total.grid)
+        self.total.add(activations)
+        predicted = int(prediction.logits.argmax())
+        measured = predicted if source.label_class is None else source.label_class
+        own_map = centred_map(centred_weight(self._model, measured), activations)
+        margin = margin_of(prediction, measured)
+        observation = Observation(source, features, predicted, measured, margin, own_map)
+        with self._lock:
+            self.observations[source.name] = observation

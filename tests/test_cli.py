@@ -1,0 +1,275 @@
+"""The command line as a shell sees it: exit codes, one line for a mistake, never a traceback."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pictures import BLUE, GREEN, RED, encode, square
+from PIL import Image
+from tiny_net import colour_net
+
+import cam_audit
+from cam_audit.cli import cam_audit as commands
+from cam_audit.cli.summary import Tally, summary
+from cam_audit.records import ImageResult, ImageSource, MapStatistics, Score, SkippedImage
+
+ROOT = Path(cam_audit.__file__).parents[1]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A working folder: photos of three classes, an empty folder, and a net called tiny."""
+    for name, colour in (("red", RED), ("green", GREEN), ("blue", BLUE)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for index in range(2):
+            (tmp_path / "photos" / name / f"{index}.png").write_bytes(encode(square(colour, 8 * index, 8)))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "onnx_models").mkdir()
+    colour_net().write(tmp_path / "onnx_models" / "tiny.onnx")
+    return tmp_path
+
+
+def run(
+    folder: Path, *arguments: str, code: int = 0, encoding: str = "utf-8:strict"
+) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "XDG_CACHE_HOME": str(folder),
+        "PYTHONIOENCODING": encoding,
+    }
+    environment.pop("CAM_AUDIT_MODELS", None)
+    result = subprocess.run(
+        [sys.executable, "-m", "cam_audit", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr
+    return result
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_scan_writes_a_row_and_an_overlay_an_image_and_sums_up(folder: Path) -> None:
+    result = run(folder, "scan", "photos", "--net", "tiny")
+    out = folder / "cam-audit-out"
+    table = rows(out / "results.csv")
+    assert [row["path"] for row in table] == [
+        f"{name}/{i}.png" for name in ("blue", "green", "red") for i in (0, 1)
+    ]
+    for row in table:
+        assert row["status"] == "ok"
+        assert row["label"] == row["top1_class"] == row["cam_class"]
+        overlay = out / row["overlay"]
+        sheet = np.asarray(Image.open(overlay).convert("RGB"))
+        np.testing.assert_array_equal(cv2.imread(str(overlay))[..., ::-1], sheet)
+    assert sorted(path.name for path in out.iterdir()) == ["overlays", "results.csv", "run.json"]
+    assert "6 images, 0 errors" in result.stdout
+    assert "prediction = folder in 6 of 6 (100.0%)" in result.stdout
+    assert "cam-audit-out/overlays" in result.stdout
+    assert "cam-audit-out/results.csv" in result.stdout
+    assert result.stderr == ""
+
+
+def test_an_output_inside_the_data_set_is_not_scanned_next_time(folder: Path) -> None:
+    for out in ("photos/first", "photos/second", "photos/second"):
+        run(folder, "scan", "photos", "--model", "onnx_models/tiny.onnx", "-o", out, "--workers", "1")
+    first, second = ((folder / "photos" / name / "results.csv").read_bytes() for name in ("first", "second"))
+    assert first == second
+    assert first.count(b"\n") == 7
+
+
+def test_bad_files_and_odd_names_end_in_code_3_with_every_row(folder: Path) -> None:
+    data = encode(square(RED, 0, 0), "TIFF", compression="tiff_deflate")
+    red = folder / "photos" / "red"
+    (red / "cut\n\u0436.tif").write_bytes(data[: len(data) - 60])
+    (red / "empty.jpg").touch()
+    with open(os.fsencode(red) + b"/\xff.png", "wb") as file:
+        file.write(encode(square(RED, 0, 0)))
+    result = run(folder, "scan", "photos", "--net", "tiny", code=3)
+    table = {row["path"]: row for row in rows(folder / "cam-audit-out" / "results.csv")}
+    assert len(table) == 9
+    assert table["red/empty.jpg"]["error"] == "the file is empty"
+    assert table["red/cut\n\u0436.tif"]["status"] == "error"
+    assert table[r"red/\udcff.png"]["top1_class"] == "red"
+    assert "9 images, 2 errors" in result.stdout
+    assert "1 x the file is empty" in result.stdout
+    assert result.stderr == ""
+
+
+def test_folders_that_stand_for_no_class_and_links_outside_are_mentioned(folder: Path) -> None:
+    (folder / "photos" / "red").rename(folder / "photos" / "rouge")
+    (folder / "photos" / "link.png").symlink_to(folder / "outside.png")
+    (folder / "outside.png").write_bytes(encode(square(RED, 0, 0)))
+    (folder / "map.csv").write_text("rouge,green\n")
+    result = run(folder, "scan", "photos", "--net", "tiny", "--overlays", "none")
+    assert "1 of 3 folders are named like no class of the net (rouge)" in result.stderr
+    assert "1 links that lead outside photos" in result.stderr
+    assert "prediction = folder in 4 of 4" in result.stdout
+    assert "overlays" not in result.stdout
+    result = run(folder, "scan", "photos", "--net", "tiny", "--labels", "map.csv", "--follow-links")
+    assert result.stderr == ""
+    assert "rouge: 0 of 2 right; taken for red 2 x" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("scan fotos --net tiny", "fotos: no such folder; did you mean photos?"),
+        ("scan nowhere/at/all --net tiny", "nowhere/at/all: no such folder"),
+        (f"scan {'p' * 300} --net tiny", "no such folder"),
+        ("scan empty --net tiny", "empty: no images in this folder or below it"),
+        ("scan photos --net resnet18", "make it with `python scripts/export_onnx.py --net resnet18`"),
+        ("scan photos --net resnet81", "did you mean resnet18?"),
+        ("scan photos --net onnx_models/tiny.onnx", "use --model onnx_models/tiny.onnx"),
+        ("scan photos --model gone.onnx", "gone.onnx: no such model file"),
+        ("scan photos --model photos/red/0.png", "photos/red/0.png: not an ONNX file"),
+        ("scan photos --model plain.onnx", "plain.onnx: not CAM-ready, it has no output 'activations'"),
+        ("scan photos --net tiny -o file/out", "output folder file/out: Not a directory"),
+        ("scan photos --net tiny -o file", "output folder file: "),
+        ("scan photos --net tiny --target rad", "--target: the net has no class 'rad'; did you mean 'red'?"),
+        ("scan photos --net tiny --labels bad.csv", "bad.csv, line 2: the net has no class 'rad'"),
+        ("scan photos --net tiny --labels gone.csv", "gone.csv: cannot be read"),
+        ("scan photos", "either --net NAME or --model FILE"),
+        ("scan photos --net tiny --model tiny.onnx", "either --net NAME or --model FILE"),
+        ("scan", "Missing argument 'DATASET'"),
+        ("scan photos --net tiny --top 0", "--top"),
+        ("scan photos --nett tiny", "No such option"),
+        ("skan", "No such command 'skan'"),
+    ],
+    ids=lambda value: value[:50],
+)
+def test_a_mistake_is_one_line_on_stderr_and_code_2(folder: Path, line: str, message: str) -> None:
+    (folder / "file").write_text("x")
+    (folder / "bad.csv").write_text("folder,class\nred,rad\n")
+    plain = colour_net().proto()
+    del plain.graph.output[1:]
+    (folder / "plain.onnx").write_bytes(plain.SerializeToString())
+    result = run(folder, *line.split(), code=2)
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("cam-audit: ")
+    assert message in result.stderr
+    assert not (folder / "cam-audit-out").exists()
+
+
+def test_a_name_with_a_newline_does_not_break_the_one_line(folder: Path) -> None:
+    assert run(folder, "scan", "no\nsuch", "--net", "tiny", code=2).stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"), [("utf-8:strict", r"\udcff"), ("cp1252:strict", r"\udcff"), ("ascii", "?")]
+)
+def test_names_that_the_terminal_does_not_take_are_escaped(folder: Path, encoding: str, shown: str) -> None:
+    (folder / "photos" / "red").rename(folder / "photos" / "\u0436")
+    (folder / "map.csv").write_text("\u0436,green\n", encoding="utf-8")
+    options = ["--net", "tiny", "--labels", "map.csv", "-o", "\udcff"]
+    result = run(folder, "scan", "photos", *options, encoding=encoding)
+    assert (folder / "\udcff" / "results.csv").is_file()
+    assert f"table     {shown}/results.csv" in result.stdout
+    assert "0 of 2 right" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["", *commands.commands])
+def test_help_says_what_every_command_and_option_does(folder: Path, command: str) -> None:
+    result = run(folder, *([command] if command else []), "--help")
+    assert result.stderr == ""
+    assert f"Usage: cam-audit{' ' + command if command else ''} " in result.stdout
+    parameters = commands.commands[command].params if command else []
+    for parameter in parameters:
+        if parameter.param_type_name == "option":
+            assert parameter.help, parameter.name
+            assert max(parameter.opts, key=len) in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["scan", "--help"], ["--version"]], ids=" ".join)
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys\n"
+        f"sys.argv[1:] = {arguments}\n"
+        "from cam_audit.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: print(*sys.modules, sep='\\n', file=sys.stderr)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    loaded = set(result.stderr.split())
+    assert "click" in loaded
+    assert not loaded & {"numpy", "cv2", "onnxruntime", "onnx", "PIL", "isal", "tqdm", "torch"}
+
+
+def test_version_and_no_command(folder: Path) -> None:
+    assert run(folder, "--version").stdout == f"cam-audit, version {cam_audit.__version__}\n"
+    assert "Commands:" in run(folder, code=2).stdout
+
+
+def result_of(label: str, label_class: int | None, predicted: int) -> ImageResult:
+    names = ("cat", "dog", "owl")
+    return ImageResult(
+        source=ImageSource("", f"{label}/x.jpg", label, label_class),
+        width=1,
+        height=1,
+        scores=(Score(predicted, names[predicted], 1.0),),
+        label_score=None,
+        cam_class=names[predicted],
+        cam=MapStatistics(0.5, 0.5, None, 1.0),
+        overlay=None,
+    )
+
+
+def test_the_summary_counts_errors_and_agreement_and_names_the_worst_classes() -> None:
+    tally = Tally()
+    for record in (
+        *[result_of("cat", 0, 0)] * 3,
+        result_of("cat", 0, 1),
+        *[result_of("dog", 1, 2)] * 2,
+        result_of("dog", 1, 0),
+        result_of("dog", 1, 1),
+        result_of("owl", 2, 2),
+        result_of("other", None, 2),
+        SkippedImage(ImageSource("", "a", "", None), "torn"),
+        SkippedImage(ImageSource("", "b", "", None), "torn"),
+    ):
+        tally.add(record)
+    assert summary(tally, 2.0).splitlines() == [
+        "12 images, 2 errors, 6.0 images/s",
+        "  2 x torn",
+        "prediction = folder in 5 of 9 (55.6%)",
+        "worst classes:",
+        "  dog: 1 of 4 right; taken for owl 2 x",
+        "  cat: 3 of 4 right; taken for dog 1 x",
+    ]
+
+
+def test_the_summary_of_many_wrong_classes_stays_short() -> None:
+    tally = Tally()
+    for index in range(9):
+        tally.add(result_of(f"folder {index}", 0, 1))
+        tally.add(SkippedImage(ImageSource("", "a", "", None), f"reason {index}"))
+    lines = summary(tally, 1.0).splitlines()
+    assert len(lines) == 1 + 3 + 1 + 1 + 5 + 1
+    assert lines[-1] == "  and 4 more with wrong predictions"
+
+
+def test_the_summary_without_labels_has_no_agreement() -> None:
+    tally = Tally()
+    tally.add(result_of("", None, 1))
+    assert summary(tally, 0.0) == "1 image, 0 errors, 0.0 images/s"

@@ -1,0 +1,108 @@
+"""results.csv holds every name and number in a form that other programs read back."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+
+import pytest
+
+from cam_audit.records import ImageResult, ImageSource, MapStatistics, Score, SkippedImage
+from cam_audit.reports.csv import header, row
+
+RESULT = ImageResult(
+    source=ImageSource("/data/cat/a.jpg", "cat/a.jpg", "cat", 3),
+    width=640,
+    height=480,
+    scores=(Score(3, "cat", 2 / 3), Score(1, "dog", 0.25), Score(0, "owl", 1e-9)),
+    label_score=2 / 3,
+    cam_class="cat",
+    cam=MapStatistics(0.5, 0.0625, 1 / 3, 0.1),
+    overlay="overlays/cat/a.jpg.png",
+)
+
+
+def parsed(line: str) -> dict[str, str]:
+    assert line.endswith("\n")
+    (cells,) = csv.DictReader(io.StringIO(header() + line, newline=""))
+    assert None not in cells
+    assert None not in cells.values()
+    return cells
+
+
+def named(name: str) -> ImageResult:
+    return dataclasses.replace(RESULT, source=dataclasses.replace(RESULT.source, name=name))
+
+
+def test_the_header_is_the_documented_one() -> None:
+    assert header() == (
+        "path,status,error,width,height,label,top1_class,top1_score,top2_class,top2_score,top3_class,top3_score,"
+        "label_score,cam_class,cam_peak_x,cam_peak_y,cam_border_share,cam_area,inside_share,inside_area,flags,overlay\n"
+    )
+
+
+def test_a_scanned_image_has_its_numbers_with_6_decimals() -> None:
+    assert row(RESULT) == (
+        "cat/a.jpg,ok,,640,480,cat,cat,0.666667,dog,0.250000,owl,0.000000,"
+        "0.666667,cat,0.500000,0.062500,0.333333,0.100000,,,,overlays/cat/a.jpg.png\n"
+    )
+
+
+def test_what_is_not_defined_is_empty() -> None:
+    result = dataclasses.replace(
+        RESULT, scores=RESULT.scores[:1], label_score=None, cam=MapStatistics(0, 0, None, 0), overlay=None
+    )
+    assert row(result) == "cat/a.jpg,ok,,640,480,cat,cat,0.666667,,,,,,cat,0.000000,0.000000,,0.000000,,,,\n"
+
+
+def test_more_than_three_scores_do_not_shift_the_columns() -> None:
+    result = dataclasses.replace(RESULT, scores=RESULT.scores + RESULT.scores)
+    assert row(result) == row(RESULT)
+
+
+def test_an_error_has_its_reason_and_nothing_measured() -> None:
+    line = row(SkippedImage(RESULT.source, "the file is empty"))
+    assert line == "cat/a.jpg,error,the file is empty,,,cat" + "," * 16 + "\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a b.jpg",
+        'say "cheese".jpg',
+        "a,b;c.jpg",
+        "two\nlines.jpg",
+        "carriage\rreturn.jpg",
+        "both\r\n.jpg",
+        "Ж/ё.jpg",
+        "😀.jpg",
+        "'q.jpg",
+    ],
+)
+def test_names_come_back_from_a_csv_reader(name: str) -> None:
+    assert parsed(row(named(name)))["path"] == name
+
+
+def test_a_name_that_is_not_utf8_is_written_as_utf8() -> None:
+    line = row(named("cat/\udcff\udcfe.jpg"))
+    assert parsed(line.encode("utf-8").decode("utf-8"))["path"] == r"cat/\udcff\udcfe.jpg"
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_a_cell_that_a_spreadsheet_would_run_is_made_text(start: str) -> None:
+    evil = f"{start}HYPERLINK(0)"
+    result = dataclasses.replace(
+        RESULT,
+        source=ImageSource("", evil, evil, None),
+        scores=(Score(0, evil, 0.5),) * 3,
+        cam_class=evil,
+    )
+    cells = parsed(row(result))
+    for column in ("path", "label", "top1_class", "top2_class", "top3_class", "cam_class"):
+        assert cells[column] == f"'{evil}"
+    assert parsed(row(SkippedImage(result.source, evil)))["error"] == f"'{evil}"
+
+
+def test_signs_within_a_cell_are_left_alone() -> None:
+    assert parsed(row(named("a=b+c-d@e.jpg")))["path"] == "a=b+c-d@e.jpg"

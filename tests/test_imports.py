@@ -1,0 +1,147 @@
+"""Who may import whom, read from the sources."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import cam_audit
+
+PACKAGE = Path(cam_audit.__file__).parent
+# Lower layers first. A module imports modules of its own layer and of those below.
+LAYERS = (
+    {"errors", "records", "contract"},
+    {
+        "images",
+        "model",
+        "graph",
+        "torch_file",
+        "cam",
+        "overlay",
+        "png",
+        "output",
+        "labels",
+        "nets",
+        "drawing",
+    },
+    {"cues"},
+    {"causes", "counterfactual", "evidence", "findings", "observation", "use"},
+    {"auditor"},
+    {"journal", "baseline"},
+    {"scan", "live"},
+    {"cli", "__main__"},
+)
+# Libraries that only these parts may import; torch is for scripts and tests.
+ONLY_IN = {
+    "click": {"cli"},
+    "tqdm": {"cli"},
+    "onnxruntime": {"model", "cli"},
+    "onnx": {"graph"},
+    "PIL": {"images"},
+    "platformdirs": {"nets"},
+    "isal": {"png"},
+    "torch": set(),
+    "torchvision": set(),
+}
+
+
+def part(module: str) -> str:
+    """`cam_audit.cues.border` -> `cues`."""
+    return module.split(".")[1] if "." in module else "cam_audit"
+
+
+MODULES = {
+    ".".join(("cam_audit", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in MODULES.items()}
+
+
+def imports(module: str) -> Iterator[tuple[str, ast.stmt]]:
+    """Every module that `module` imports, wherever in its source, with the statement."""
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{module} imports relatively"
+            name = node.module or ""
+            for alias in node.names:
+                yield (f"{name}.{alias.name}" if f"{name}.{alias.name}" in MODULES else name), node
+
+
+def is_typing_only(module: str, statement: ast.stmt) -> bool:
+    return any(
+        isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and statement in node.body
+        for node in ast.walk(TREES[module])
+    )
+
+
+def own_imports(module: str) -> set[str]:
+    """Modules of ours that the module imports when it runs."""
+    return {name for name, node in imports(module) if name in MODULES and not is_typing_only(module, node)}
+
+
+def test_every_module_has_a_layer() -> None:
+    known = {"cam_audit", "reports", *set().union(*LAYERS)}
+    assert {part(module) for module in MODULES} <= known
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_its_layer_and_those_below(module: str) -> None:
+    here = part(module)
+    imported = {part(name) for name, _ in imports(module) if name.startswith("cam_audit.")}
+    if here == "cam_audit":
+        allowed = {"errors", "model"}
+    elif here == "reports":
+        allowed = {"records", "reports"}
+    else:
+        rank = next(index for index, layer in enumerate(LAYERS) if here in layer)
+        allowed = set().union(*LAYERS[: rank + 1]) | ({"reports"} if here == "cli" else set())
+    assert imported <= allowed
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    # a package's own names and its modules are one thing: cam_audit.graph and cam_audit.graph.build
+    parts = {part(module): set() for module in MODULES}
+    for module in MODULES:
+        parts[part(module)] |= {part(name) for name in own_imports(module)} - {part(module), "cam_audit"}
+    parts.pop("cam_audit")
+    TopologicalSorter(parts).prepare()
+    TopologicalSorter({module: own_imports(module) - {"cam_audit", module} for module in MODULES}).prepare()
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_a_library_is_imported_only_where_it_belongs(library: str) -> None:
+    users = {
+        part(module) for module in MODULES for name, _ in imports(module) if name.split(".")[0] == library
+    }
+    assert users <= ONLY_IN[library]
+
+
+def calls(module: str) -> Iterator[str]:
+    yield from (ast.unparse(node.func) for node in ast.walk(TREES[module]) if isinstance(node, ast.Call))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_the_command_line_prints_and_ends_the_process(module: str) -> None:
+    if part(module) not in {"cli", "__main__"}:
+        loud = {"print", "sys.exit", "exit", "quit", "os._exit", "sys.stdout.write", "sys.stderr.write"}
+        assert not loud & set(calls(module))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_images_decodes(module: str) -> None:
+    if part(module) != "images":
+        decoders = {
+            "cv2.imread",
+            "cv2.imdecode",
+            "cv2.imreadmulti",
+            "cv2.imdecodemulti",
+            "Image.open",
+            "PIL.Image.open",
+        }
+        assert not decoders & set(calls(module))

@@ -1,0 +1,123 @@
+"""Files of a scan's output are whole or not there, and nobody else's are touched."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from cam_audit.errors import CamAuditError
+from cam_audit.output import overlay_name, prepare_output, replacing, write_bytes
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_overlays_of_an_earlier_scan_are_removed_and_other_files_kept(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "overlays" / "cat" / "old.jpg.png", b"old")
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "run.json").write_text(json.dumps({"tool": "cam-audit"}))
+    prepare_output(tmp_path)
+    assert files(tmp_path) == ["notes.txt", "run.json"]
+    assert (tmp_path / "overlays").is_dir()
+
+
+@pytest.mark.parametrize(
+    "run_file", [None, "{", "[]", '"cam-audit"', '{"tool": "another"}', "{}", b"\xff\xfe\x00"]
+)
+def test_overlays_in_a_folder_that_is_not_ours_are_kept(tmp_path: Path, run_file: str | bytes | None) -> None:
+    write_bytes(tmp_path / "overlays" / "mine.png", b"mine")
+    if run_file is not None:
+        (tmp_path / "run.json").write_bytes(run_file if isinstance(run_file, bytes) else run_file.encode())
+    prepare_output(tmp_path)
+    assert "overlays/mine.png" in files(tmp_path)
+
+
+def test_overlays_behind_a_link_are_not_deleted(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "elsewhere" / "mine.png", b"mine")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "overlays").symlink_to(tmp_path / "elsewhere")
+    (out / "run.json").write_text(json.dumps({"tool": "cam-audit"}))
+    with pytest.raises(CamAuditError, match=r"cannot write to the output folder .*: .*symbolic link"):
+        prepare_output(out)
+    assert files(tmp_path / "elsewhere") == ["mine.png"]
+
+
+def test_the_output_folder_is_made_with_its_parents(tmp_path: Path) -> None:
+    prepare_output(tmp_path / "a" / "b")
+    assert files(tmp_path) == []
+    assert (tmp_path / "a" / "b" / "overlays").is_dir()
+
+
+def below_a_file(tmp_path: Path) -> Path:
+    (tmp_path / "file").write_text("x")
+    return tmp_path / "file" / "out"
+
+
+def test_an_output_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    out = below_a_file(tmp_path)
+    with pytest.raises(CamAuditError, match=f"cannot write to the output folder {out}: Not a directory"):
+        prepare_output(out)
+    with pytest.raises(CamAuditError, match=r"cannot write to the output folder .*: File exists"):
+        prepare_output(out.parent)
+
+
+def test_a_file_that_cannot_be_written_is_named_and_nothing_half_done_stays(tmp_path: Path) -> None:
+    (tmp_path / "taken.png" / "x").mkdir(parents=True)
+    for path in (below_a_file(tmp_path) / "a.png", tmp_path / "taken.png", tmp_path / ("n" * 300)):
+        with pytest.raises(CamAuditError, match=f"cannot write {path}: "):
+            write_bytes(path, b"data")
+        with pytest.raises(CamAuditError, match=f"cannot write {path}: "), replacing(path) as file:
+            file.write("text")
+    assert files(tmp_path) == ["file"]
+
+
+def test_write_bytes_makes_folders_and_replaces(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "c.png"
+    for data in (b"first", b"second"):
+        write_bytes(path, data)
+        assert path.read_bytes() == data
+    assert files(tmp_path) == ["a/b/c.png"]
+
+
+def test_a_text_file_takes_its_place_only_when_its_block_ends_well(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    with replacing(path) as file:
+        file.write("Ж\r\nold\n")
+        assert not path.exists()
+    assert path.read_bytes() == "Ж\r\nold\n".encode()
+    with contextlib.suppress(KeyError), replacing(path) as file:
+        file.write("new")
+        raise KeyError
+    assert path.read_bytes() == "Ж\r\nold\n".encode()
+    assert files(tmp_path) == ["results.csv"]
+
+
+def test_an_overlay_lies_as_its_image_does_with_the_extension_kept() -> None:
+    assert overlay_name("a.jpg") == "overlays/a.jpg.png"
+    assert overlay_name("cats/a.png") == "overlays/cats/a.png.png"
+    assert overlay_name("a b/Ж\n.tar.jpg") == "overlays/a b/Ж\n.tar.jpg.png"
+
+
+@pytest.mark.parametrize("letter", ["x", "Ж", "\udcff"])
+def test_the_overlay_of_a_name_as_long_as_file_systems_take_can_be_written(
+    tmp_path: Path, letter: str
+) -> None:
+    size = len(os.fsencode(letter))
+    names = {f"f/{letter * ((250 - len(end)) // size)}{end}" for end in (".jpg", ".jpeg", "1.jpg", "2.jpg")}
+    overlays = {overlay_name(name) for name in names}
+    assert len(overlays) == len(names)
+    for overlay in overlays:
+        write_bytes(tmp_path / overlay, b"png")
+        assert overlay.startswith("overlays/f/")
+        assert overlay.endswith(".png")
+    assert len(files(tmp_path)) == len(names)
+
+
+def test_a_name_is_cut_only_where_it_must_be() -> None:
+    assert overlay_name("x" * 226 + ".jpg") == f"overlays/{'x' * 226}.jpg.png"

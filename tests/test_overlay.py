@@ -1,0 +1,250 @@
+"""Overlays are the published recipe's pictures, and sheets hold whatever names and sizes come."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pictures import gradient
+
+from cam_audit import overlay
+from cam_audit.overlay import Panel, cam_overlay, jet, overlay_sheet
+from cam_audit.records import Score
+
+RANDOM = np.random.default_rng(0)
+FloatArray = NDArray[np.float64]
+
+
+def cubic_weights(size: int, new: int) -> FloatArray:
+    """(new, size): Keys' cubic convolution (a = -0.75), pixel centres at halves, the edge repeated."""
+    weights = np.zeros((new, size))
+    for index in range(new):
+        position = (index + 0.5) * size / new - 0.5
+        for tap in range(int(np.floor(position)) - 1, int(np.floor(position)) + 3):
+            t = abs(position - tap)
+            near, far = 1.25 * t**3 - 2.25 * t**2 + 1, -0.75 * (t**3 - 5 * t**2 + 8 * t - 4)
+            weights[index, min(max(tap, 0), size - 1)] += near if t <= 1 else far
+    return weights
+
+
+def published_overlay(rgb: NDArray[np.uint8], cam: NDArray[np.float32]) -> tuple[FloatArray, FloatArray]:
+    """The recipe in floats, (H, W, 3) in 0..255, and the normalised map it colours."""
+    height, width = rgb.shape[:2]
+    heat = cubic_weights(cam.shape[0], height) @ cam.astype(float) @ cubic_weights(cam.shape[1], width).T
+    heat = (heat - heat.min()) / (heat.max() - heat.min())
+    shown = np.where(heat < 0.2, 0, heat)
+    # jet: red rises from 3/8 to 5/8 and falls from 7/8; green and blue do so a quarter earlier each
+    rises = [
+        np.interp(shown, [0.375 - s, 0.625 - s, 0.875 - s, 1.125 - s], [0, 1, 1, 0]) for s in (0, 0.25, 0.5)
+    ]
+    grey = rgb @ np.array([0.299, 0.587, 0.114])
+    mixed = grey[..., None] / 2 + 255 * shown[..., None] * np.stack(rises, axis=-1)
+    return (mixed - mixed.min()) / (mixed.max() - mixed.min()) * 255, heat
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "cam_shape"),
+    [(64, 96, (2, 3)), (200, 90, (13, 6)), (7, 300, (1, 9)), (40, 40, (40, 40)), (30, 30, (60, 45))],
+)
+@pytest.mark.parametrize("scale", [1e-4, 1, 1e6])
+def test_an_overlay_is_the_published_recipe(
+    height: int, width: int, cam_shape: tuple[int, int], scale: float
+) -> None:
+    rgb = RANDOM.integers(0, 256, (height, width, 3), np.uint8)
+    cam = RANDOM.normal(scale, scale, cam_shape).astype(np.float32)
+    expected, heat = published_overlay(rgb, cam)
+    got = cam_overlay(rgb, cam)
+    assert (got.dtype, got.shape) == (np.uint8, rgb.shape)
+    # at the step from unseen to seen, one level of the map is a leap in colour
+    beside_the_step = np.abs(heat - 0.2) > 1 / 255
+    assert beside_the_step.mean() > 0.9
+    # half a level of the map is up to 2.5 levels of a colour where jet and ramp are steepest
+    off = np.abs(got - expected)[beside_the_step]
+    assert off.max() <= 3.5
+    assert off.mean() <= 0.7
+
+
+def grey_of(rgb: NDArray[np.uint8]) -> FloatArray:
+    return np.repeat((rgb @ np.array([0.299, 0.587, 0.114]))[..., None], 3, axis=2)
+
+
+@pytest.mark.parametrize(
+    "cam",
+    [
+        np.full((7, 7), 3.5),
+        np.zeros((1, 1)),
+        np.full((2, 2), np.nan),
+        [[np.nan, 1.0]],
+        [[np.inf, 1.0]],
+        [[1e9, 1e9 + 64]],
+        [[-3e38, 3e38]],
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("error")
+def test_a_map_that_is_flat_or_no_number_gives_the_grey_image(cam: object) -> None:
+    rgb = gradient(40, 30)
+    assert np.abs(cam_overlay(rgb, np.float32(cam)) - grey_of(rgb)).max() <= 0.51
+
+
+@pytest.mark.parametrize("level", [0, 77, 255])
+def test_a_flat_image_still_gives_colours(level: int) -> None:
+    rgb = np.full((20, 20, 3), level, np.uint8)
+    got = cam_overlay(rgb, np.float32([[0, 1]]))
+    assert len(np.unique(got)) > 5
+    assert np.ptp(got[0, 0]) == 0
+
+
+def test_the_heat_lies_where_the_map_is_high() -> None:
+    cam = np.zeros((4, 8), np.float32)
+    cam[0, 7] = 1
+    got = cam_overlay(np.full((40, 80, 3), 90, np.uint8), cam).astype(int)
+    colourful = np.ptp(got, axis=2) > 40
+    rows, columns = np.nonzero(colourful)
+    assert rows.max() < 20
+    assert columns.min() > 60
+    assert got[0, -1, 0] > got[0, -1, 2] + 40, "the highest is red"
+
+
+def test_overlays_leave_the_image_and_the_map_as_they_were() -> None:
+    rgb, cam = gradient(), RANDOM.normal(size=(3, 3)).astype(np.float32)
+    before = rgb.copy(), cam.copy()
+    cam_overlay(rgb, cam)
+    np.testing.assert_array_equal(rgb, before[0])
+    np.testing.assert_array_equal(cam, before[1])
+
+
+def test_jet_runs_from_dark_blue_to_dark_red() -> None:
+    np.testing.assert_allclose(
+        jet(9)[[0, 1, 3, 4, 5, 7, 8]],
+        [[0, 0, 0.5], [0, 0, 1], [0, 1, 1], [0.5, 1, 0.5], [1, 1, 0], [1, 0, 0], [0.5, 0, 0]],
+    )
+
+
+SCORES = (Score(0, "tabby cat", 0.71), Score(1, "tiger", 0.2), Score(2, "lynx", 0.01))
+CAM = np.float32([[0, 0, 0], [0, 1, 0]])
+
+
+def sheet(
+    rgb: NDArray[np.uint8] | None = None,
+    names: tuple[str, ...] = ("tabby cat",),
+    captions: tuple[str, ...] = ("image", "predicted: tabby cat"),
+    long_side: int = 400,
+) -> NDArray[np.uint8]:
+    scores = [Score(index, name, 0.5) for index, name in enumerate(names)]
+    panels = [Panel(caption, CAM if index else None) for index, caption in enumerate(captions)]
+    return overlay_sheet(gradient(300, 200) if rgb is None else rgb, scores, panels, long_side)
+
+
+def find(picture: NDArray[np.uint8], in_sheet: NDArray[np.uint8]) -> list[tuple[int, int]]:
+    """(top, left) of every place where `picture` stands in the sheet, pixel by pixel."""
+    height, width = picture.shape[:2]
+    windows = np.lib.stride_tricks.sliding_window_view(in_sheet[..., 0], width, axis=1)[: -height + 1, :, 0]
+    found = np.argwhere(windows == picture[0, 0, 0])
+    return [
+        (int(top), int(left))
+        for top, left in found
+        if np.array_equal(in_sheet[top : top + height, left : left + width], picture)
+    ]
+
+
+@pytest.mark.parametrize("panels", [2, 3])
+def test_a_sheet_shows_the_image_and_its_maps_side_by_side(panels: int) -> None:
+    rgb = gradient(300, 200)
+    got = sheet(rgb, captions=("image", "predicted", "folder")[:panels])
+    ((top, left),) = find(rgb, got)
+    overlays = find(cam_overlay(rgb, CAM), got)
+    assert len(overlays) == panels - 1
+    assert [place[0] for place in overlays] == [top] * (panels - 1)
+    assert left < overlays[0][1]
+    assert panels * 300 < got.shape[1] < panels * 300 + 60
+
+
+def ink(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return (picture != overlay.PAPER).any(axis=-1)
+
+
+def title(in_sheet: NDArray[np.uint8], rgb: NDArray[np.uint8] | None = None) -> NDArray[np.bool_]:
+    ((top, _),) = find(gradient(300, 200) if rgb is None else rgb, in_sheet)
+    return ink(in_sheet[: top - overlay.CAPTION_HEIGHT])
+
+
+def test_a_line_of_the_title_for_each_score() -> None:
+    heights = [title(sheet(names=("cat",) * count)).shape[0] for count in (1, 2, 3)]
+    assert heights[1] - heights[0] == heights[2] - heights[1] == overlay.LINE_HEIGHT
+    rows = title(sheet(names=("cat", "dog", "owl"))).any(axis=1)
+    starts = np.flatnonzero(np.diff(rows.astype(int)) == 1)
+    assert len(starts) >= 3
+
+
+def test_scores_are_written_as_they_are() -> None:
+    rgb = gradient(300, 200)
+
+    def with_score(probability: float) -> NDArray[np.uint8]:
+        return overlay_sheet(rgb, [Score(0, "cat", probability)], [Panel("image")], 400)
+
+    np.testing.assert_array_equal(with_score(0.7104), with_score(0.7096))
+    assert (with_score(0.71) != with_score(0.72)).any()
+
+
+@pytest.mark.parametrize("name", ["кошка", "Ærø", "日本"])
+def test_names_in_other_scripts_are_drawn_with_their_own_letters(name: str) -> None:
+    other = name[:-1] + {"а": "я", "ø": "o", "本": "語"}[name[-1]]
+    drawn, drawn_other = title(sheet(names=(name,))), title(sheet(names=(other,)))
+    assert drawn.any()
+    assert (drawn != drawn_other).any(), "a letter without a glyph would look like any other"
+
+
+@pytest.mark.parametrize("name", ["line\nbreak", "tab\tand\x00null", "\udcff", "\u202eright to left", ""])
+def test_names_with_odd_characters_take_one_line(name: str) -> None:
+    plain = sheet(names=("cat", "dog"))
+    got = sheet(names=(name, "dog"), captions=("image", f"predicted: {name}"))
+    assert got.shape == plain.shape
+    second_line = slice(
+        overlay.MARGIN + overlay.LINE_HEIGHT + 2, overlay.MARGIN + 2 * overlay.LINE_HEIGHT - 2
+    )
+    np.testing.assert_array_equal(got[second_line], plain[second_line])
+
+
+@pytest.mark.parametrize("name", ["a" * 500, "Ж" * 500, "very long words " * 40, "i" * 5000])
+def test_long_names_are_cut_within_their_place(name: str) -> None:
+    rgb = gradient(300, 200)
+    got = sheet(rgb, names=(name,), captions=("image", name, "c"))
+    assert got.shape == sheet(rgb, names=("cat",), captions=("image", "b", "c")).shape
+    words = title(got)
+    assert words.any()
+    assert not words[:, -overlay.MARGIN // 2 :].any(), "the title ends within the sheet"
+    (_, second), (top, third) = find(cam_overlay(rgb, CAM), got)
+    captions = ink(got[top - overlay.CAPTION_HEIGHT : top])
+    assert captions[:, second : third - overlay.MARGIN].any()
+    assert not captions[:, third - overlay.MARGIN + 2 : third].any(), "a caption ends within its panel"
+    whole = sheet(rgb, names=("cat",), captions=("image", "b", "c"))
+    np.testing.assert_array_equal(
+        got[top - overlay.CAPTION_HEIGHT :, third:],
+        whole[-got.shape[0] :][top - overlay.CAPTION_HEIGHT :, third:],
+    )
+
+
+@pytest.mark.parametrize(
+    "size", [(1, 1), (5, 3), (1, 700), (700, 1), (3, 40_000), (40_000, 3), (2000, 100), (64, 64)]
+)
+@pytest.mark.parametrize("long_side", [64, 400])
+def test_small_thin_and_long_images_have_a_readable_sheet(size: tuple[int, int], long_side: int) -> None:
+    rgb = np.random.default_rng(1).integers(0, 200, (*size[::-1], 3), np.uint8)
+    got = sheet(
+        rgb, names=("cat", "dog", "owl"), captions=("image", "predicted", "folder"), long_side=long_side
+    )
+    height, width = got.shape[:2]
+    assert width >= overlay.MIN_SHEET_WIDTH
+    assert width <= max(overlay.MIN_SHEET_WIDTH, 3 * (long_side + overlay.MARGIN) + overlay.MARGIN)
+    assert height <= 3 * overlay.LINE_HEIGHT + overlay.CAPTION_HEIGHT + 2 * overlay.MARGIN + long_side
+    assert ink(got).any()
+
+
+def test_large_images_are_shown_at_the_long_side_and_small_ones_enlarged() -> None:
+    for width, long_side, shown in ((3000, 400, 400), (300, 400, 300), (60, 400, 256), (60, 100, 100)):
+        got = sheet(gradient(width, width // 2), captions=("image",) * 2, long_side=long_side)
+        picture = ink(got)[-overlay.MARGIN - shown // 4]
+        assert picture[overlay.MARGIN : overlay.MARGIN + shown].all()
+        assert not picture[: overlay.MARGIN].any()
+        assert not picture[overlay.MARGIN + shown : 2 * overlay.MARGIN + shown].any()

@@ -1,0 +1,38 @@
+"""Other programs see the pixels that were encoded."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from pictures import gradient, seen_by_pillow
+
+from cam_audit.png import encode_png
+
+RANDOM = np.random.default_rng(0)
+PICTURES = {
+    "noise": RANDOM.integers(0, 256, (37, 53, 3), np.uint8),
+    "gradient": gradient(300, 200),
+    "one pixel": np.uint8([[[1, 2, 3]]]),
+    "one pixel wide": RANDOM.integers(0, 256, (40, 1, 3), np.uint8),
+    "one pixel high": RANDOM.integers(0, 256, (1, 40, 3), np.uint8),
+    "view of a larger picture": RANDOM.integers(0, 256, (60, 80, 3), np.uint8)[5:50:2, ::-1],
+    "black": np.zeros((9, 9, 3), np.uint8),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pillow_and_opencv_read_the_pixels_that_were_encoded(name: str) -> None:
+    picture = PICTURES[name]
+    data = encode_png(picture)
+    np.testing.assert_array_equal(seen_by_pillow(data), picture)
+    np.testing.assert_array_equal(
+        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)[..., ::-1], picture
+    )
+
+
+def test_the_same_picture_gives_the_same_bytes_and_is_compressed() -> None:
+    picture = gradient(300, 200)
+    data = encode_png(picture)
+    assert encode_png(picture.copy()) == data
+    assert len(data) < picture.size / 10
