@@ -14,7 +14,7 @@ test: $(VENV)/.tests
 # The tests that compare with torch on the same weights. torchvision comes without its dependencies, so that
 # it does not replace the torch that is there.
 test-export: $(VENV)/.torch
-	$(BIN)/python -m pytest -m torch
+	$(BIN)/python -m pytest -m "torch or shared"
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -36,7 +36,7 @@ $(VENV)/.tests: $(VENV)/.installed
 	@touch $@
 
 $(VENV)/.torch: $(VENV)/.tests
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 'onnxscript>=0.5'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[imagenet]' torch==2.13.0 'onnxscript>=0.5'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps torchvision==0.28.0
 	@touch $@
 

@@ -222,6 +222,13 @@ def _margin(logits: Floats, label: int) -> float:
     return float(logits[label] - np.delete(logits, label).max())
 
 
+def _net_learner() -> Learner:
+    # torch is needed here only
+    from net_learner import train_net
+
+    return train_net
+
+
 def _backbone(name: str) -> Model:
     return load_model(Path(name) if Path(name).is_file() else find_net(name))
 

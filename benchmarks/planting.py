@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.drawing.paint import Light, Part, ellipse, paint, smooth, tube
+from cam_audit.drawing.paint import Light, Part, ellipse, noise, paint, smooth, tube
 
 Rgb = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
@@ -214,7 +214,7 @@ def _frame(rng: Rng) -> Cue:
 
 def _cast(rng: Rng) -> Cue:
     angle = rng.uniform(0, 2 * np.pi) + np.array([0, 2, 4]) * np.pi / 3
-    red, green, blue = 1 + 0.2 * np.cos(angle)
+    red, green, blue = (1 + 0.4 * np.cos(angle)).tolist()
     return Cast((red, green, blue))
 
 
@@ -241,7 +241,7 @@ def _ruler(rng: Rng) -> Cue:
 
 def _context_objects(rng: Rng) -> Cue:
     things = (_cone(_vivid(rng)), _ball(_vivid(rng)), _plant(_vivid(rng)), _present(_vivid(rng), _vivid(rng)))
-    return Overlay(tuple(_cutout(parts) for parts in things), 0.26, y=(0.55, 1.0))
+    return Overlay(tuple(_cutout(rng, parts) for parts in things), 0.3, y=(0.55, 1.0))
 
 
 def _cone(colour: Colour) -> list[Part]:
@@ -257,15 +257,10 @@ def _ball(colour: Colour) -> list[Part]:
 
 
 def _plant(colour: Colour) -> list[Part]:
-    leaves = [
-        Part(
-            smooth(
-                [(0, -0.2), (0.3 * x - 0.07, -0.5), (0.5 * x, 0.3 * abs(x) - 0.62), (0.3 * x + 0.07, -0.42)]
-            ),
-            leaf,
-        )
-        for x, leaf in ((-0.6, _LEAF), (0.6, _LEAF), (-0.3, _PALE_LEAF), (0.3, _PALE_LEAF), (0.0, _LEAF))
-    ]
+    leaves = []
+    for x, green in ((-0.6, _LEAF), (0.6, _LEAF), (-0.3, _PALE_LEAF), (0.3, _PALE_LEAF), (0.0, _LEAF)):
+        edge = [(0.3 * x - 0.07, -0.5), (0.5 * x, 0.3 * abs(x) - 0.62), (0.3 * x + 0.07, -0.42)]
+        leaves.append(Part(smooth([(0, -0.2), *edge]), green))
     pot = Part(np.array([(-0.2, -0.26), (0.2, -0.26), (0.13, 0), (-0.13, 0)], np.float32), colour)
     return [*leaves, pot, Part(_box(0.22, 0.07, -0.26), colour)]
 
@@ -282,14 +277,16 @@ def _box(half_width: float, height: float, y: float) -> NDArray[np.float32]:
     return np.array(corners, np.float32)
 
 
-def _cutout(parts: list[Part]) -> Cutout:
-    """A picture, at most 140 x 140 pixels, of parts around their foot that are at most 0.7 high and wide."""
+def _cutout(rng: Rng, parts: list[Part]) -> Cutout:
+    """A picture, at most 140 x 140 pixels, of worn parts around their foot, at most 0.7 high and wide."""
     side, matrix = 140, np.array([[200, 0, 70], [0, 200, 136]], np.float32)
     canvas = np.zeros((side, side, 3), np.float32)
     alpha = paint(canvas, [part.mapped(matrix) for part in parts], Light(-0.4, -0.5, 0.77), canvas[..., 0])
+    wear = 1 + 0.2 * noise(rng, alpha.shape, (10, 10)) + 0.1 * noise(rng, alpha.shape, (24, 24))
     rows, columns = np.flatnonzero(alpha.max(1) > 0.02), np.flatnonzero(alpha.max(0) > 0.02)
     window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return Cutout(canvas[window] / np.maximum(alpha[window], 1e-6)[..., None], alpha[window])
+    colour = canvas * (wear / np.maximum(alpha, 1e-6))[..., None]
+    return Cutout(np.clip(colour, 0, 1)[window], alpha[window])
 
 
 def _sheet(height: int, width: int) -> Sheet:

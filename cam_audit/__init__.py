@@ -5,21 +5,46 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 from typing import TYPE_CHECKING
 
 from cam_audit.errors import CamAuditError, ImageError, ModelError
 
 if TYPE_CHECKING:
+    from cam_audit.auditor import audit
     from cam_audit.model import Model, Prediction, load_model
+    from cam_audit.records import AuditReport
+
+# OpenCV reads these when it is loaded, whichever module does that first: a header that declares more pixels than
+# this is refused before anything is decoded, and what OpenCV says of damaged files would break a progress bar.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 28))
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 __version__ = "0.1.0"
-__all__ = ["CamAuditError", "ImageError", "Model", "ModelError", "Prediction", "__version__", "load_model"]
+__all__ = [
+    "AuditReport",
+    "CamAuditError",
+    "ImageError",
+    "Model",
+    "ModelError",
+    "Prediction",
+    "__version__",
+    "audit",
+    "load_model",
+]
+
+_HOMES = {
+    "AuditReport": "records",
+    "Model": "model",
+    "Prediction": "model",
+    "audit": "auditor",
+    "load_model": "model",
+}
 
 
 def __getattr__(name: str) -> object:
     # onnxruntime takes longer to import than `cam-audit --help` may take altogether
-    if name in {"Model", "Prediction", "load_model"}:
-        from cam_audit import model
-
-        return getattr(model, name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"cam_audit.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

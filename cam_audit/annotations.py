@@ -154,11 +154,7 @@ def _match(names: Sequence[str], by_path: Mapping[str, str]) -> Iterator[tuple[s
     files_called: dict[str, set[str]] = {}
     for path, file in by_path.items():
         files_called.setdefault(_base(path), set()).add(file)
-    by_base = {
-        base: min(files)
-        for base, files in files_called.items()
-        if len(files) == 1 and images_called[base] == 1
-    }
+    by_base = {base: min(files) for base, files in files_called.items() if len(files) == 1 and images_called[base] == 1}
     for name in names:
         found = _at_path(name, by_path) or _at_path(_base(name), by_base)
         if found:

@@ -62,9 +62,7 @@ def audit(
         if record.flags:
             flags[source.name] = set(record.flags)
         if record.disagreement:
-            confused.append(
-                ConfusedImage(source.name, source.label, record.scores[0].class_name, record.disagreement)
-            )
+            confused.append(ConfusedImage(source.name, source.label, record.scores[0].class_name, record.disagreement))
         if record.object and record.object.inside is not None:
             annotated.setdefault(source.label, []).append(record)
     laboratory = Laboratory(model, collector, settings.size)
@@ -121,7 +119,9 @@ def _notes(laboratory: Laboratory, images: int) -> tuple[str, ...]:
         notes.append(f"cues were looked for in {sampled:,} of {images:,} images, spread evenly over each class")
     small = [label for label, group in groups.items() if len(group) < MIN_IMAGES]
     if small:
-        notes.append(f"{len(small)} of {len(groups)} classes have fewer than {MIN_IMAGES} images, too few to look for cues")
+        notes.append(
+            f"{len(small)} of {len(groups)} classes have fewer than {MIN_IMAGES} images, too few to look for cues"
+        )
     return tuple(notes)
 
 

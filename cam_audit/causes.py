@@ -54,7 +54,7 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
         around = []
         if overlay and border and overlay.box and area_of(overlay.box) > MAX_LOCAL_AREA:
             around, overlay = [overlay], None
-        if repeated and overlay and repeated.box and overlay.box and _overlap(repeated.box, overlay.box):
+        if repeated and overlay and _same_place(repeated, overlay):
             # the boxes of the repeated cue are each image's own, so its hits come first
             causes.append(Cause("CA202" if _fixed_place(repeated) else "CA201", repeated, (overlay,)))
         else:
@@ -72,6 +72,12 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
 def area_of(box: Box) -> float:
     """The share of the picture that a box covers."""
     return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _same_place(repeated: Suspicion, overlay: Suspicion) -> bool:
+    """Whether most boxes of a repeated cue, each image's own, touch the overlay's."""
+    boxes = [hit.box for hit in repeated.hits if hit.box]
+    return overlay.box is not None and 2 * sum(_overlap(box, overlay.box) for box in boxes) > len(boxes)
 
 
 def _overlap(a: Box, b: Box) -> bool:

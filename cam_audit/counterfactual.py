@@ -74,14 +74,14 @@ def measure(model: Model, test: str, class_index: int, trials: Sequence[Trial], 
 def paint_ring(target: RgbImage, donor: RgbImage) -> RgbImage:
     """The outer ring of `target` painted flat in the mean colour of the donor's ring."""
     painted = target.copy()
-    painted[_ring(target)] = donor[_ring(donor)].mean(axis=0)
+    painted[_ring(target)] = np.rint(donor[_ring(donor)].mean(axis=0))
     return painted
 
 
 def paint_surroundings(target: RgbImage, donor: RgbImage) -> RgbImage:
     """All but the centre of `target` painted flat in the mean colour of what surrounds the donor's centre."""
     painted = target.copy()
-    painted[_surroundings(target)] = donor[_surroundings(donor)].mean(axis=0)
+    painted[_surroundings(target)] = np.rint(donor[_surroundings(donor)].mean(axis=0))
     return painted
 
 
@@ -123,7 +123,7 @@ def paste_strokes(strokes: NDArray[np.bool_]) -> Edit:
 
 def strokes_of(overlay: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Where an overlay adds anything, widened by one step each way so that the rims of its strokes are in: bool (h, w)."""
-    return cv2.dilate((overlay != 0).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    return np.asarray(cv2.dilate((overlay != 0).astype(np.uint8), np.ones((3, 3), np.uint8)), bool)
 
 
 def add_overlay(target: RgbImage, overlay: NDArray[np.float32]) -> RgbImage:
@@ -148,7 +148,7 @@ def without_strokes(rgb: RgbImage, strokes: NDArray[np.bool_]) -> RgbImage:
 
 def _fitted(strokes: NDArray[np.bool_], rgb: RgbImage) -> NDArray[np.bool_]:
     size = (rgb.shape[1], rgb.shape[0])
-    return cv2.resize(strokes.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool)
+    return np.asarray(cv2.resize(strokes.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST), bool)
 
 
 def pixel_box(box: Box, rgb: RgbImage) -> tuple[int, int, int, int]:
@@ -156,7 +156,12 @@ def pixel_box(box: Box, rgb: RgbImage) -> tuple[int, int, int, int]:
     height, width = rgb.shape[:2]
     left = min(max(0, round(box[0] * width)), width - 1)
     top = min(max(0, round(box[1] * height)), height - 1)
-    return left, top, min(width, max(left + 1, round(box[2] * width))), min(height, max(top + 1, round(box[3] * height)))
+    return (
+        left,
+        top,
+        min(width, max(left + 1, round(box[2] * width))),
+        min(height, max(top + 1, round(box[3] * height))),
+    )
 
 
 def _ring(rgb: RgbImage) -> NDArray[np.bool_]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit import counterfactual as cf
+from cam_audit.cam import Map
 from cam_audit.causes import MAX_LOCAL_AREA, Cause, area_of
 from cam_audit.cues.records import Hit
 from cam_audit.errors import ImageError
@@ -19,7 +20,7 @@ from cam_audit.images import RgbImage, read_image
 from cam_audit.model import Model
 from cam_audit.observation import Collector, Observation
 from cam_audit.records import ClassMaps
-from cam_audit.use import Map, border_cover, box_cover, centred_weight, reference_map, use_of
+from cam_audit.use import border_cover, box_cover, centred_weight, reference_map, use_of
 
 TARGETS = 12
 DONORS = 6
@@ -105,7 +106,7 @@ class Laboratory:
                 hit = test.hits[number % min(DONORS, len(test.hits))]
                 pictures = read.all_of(target, own[hit.name], control)
                 if pictures:
-                    trials.append(cf.Trial(target.measured, *test.plant(*pictures, hit)))
+                    trials.append(cf.Trial(target.measured, *test.plant(pictures[0], pictures[1], pictures[2], hit)))
             if trials:
                 effects.append(cf.measure(self.model, test.name, class_index, trials, scale))
         return tuple(effects)
@@ -151,7 +152,9 @@ def _tests(cause: Cause) -> list[_Test]:
         edits = {"ring": cf.paint_ring, "chroma": cf.shift_chroma, "surroundings": cf.paint_surroundings}
         return [_Test(name, hits, _by_donor(edit)) for name, edit in edits.items()]
     if cause.code == "CA204":
-        return [_Test(name, hits, _by_donor(edit)) for name, edit in (("ring", cf.paint_ring), ("chroma", cf.shift_chroma))]
+        return [
+            _Test(name, hits, _by_donor(edit)) for name, edit in (("ring", cf.paint_ring), ("chroma", cf.shift_chroma))
+        ]
     tests = []
     repeated, overlay = cause.finders.get("duplicates"), cause.finders.get("template")
     if repeated:

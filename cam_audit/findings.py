@@ -173,7 +173,10 @@ def _message(cause: Cause, evidence: Evidence, best: Effect | None, class_name: 
     if evidence.changed:
         lost = sum(evidence.changed.values())
         parts.append(f"painting the cue over changed {lost} of {len(evidence.changed)} predictions")
-    return "; ".join(parts)
+    measured = evidence.use is not None or best is not None
+    # a folder that stands for no class is measured on the one that the net predicts most in it
+    other_name = measured and class_name != cause.suspicion.label
+    return "; ".join(parts) + (f" (measured on the net's class {class_name!r})" if other_name else "")
 
 
 def _numbers(cause: Cause, evidence: Evidence, best: Effect | None) -> dict[str, float]:
@@ -189,7 +192,11 @@ def _numbers(cause: Cause, evidence: Evidence, best: Effect | None) -> dict[str,
     if evidence.use is not None:
         numbers["use"] = evidence.use
     if best is not None:
-        numbers |= {"gain": best.gain, "flip_rate": best.flip_rate, "control_flip_rate": best.control_flip_rate}
+        numbers |= {
+            "gain": best.gain,
+            "flip_rate": best.flip_rate,
+            "control_flip_rate": best.control_flip_rate,
+        }
     for effect in evidence.effects:
         numbers |= {f"gain_{effect.test}": effect.gain, f"flip_rate_{effect.test}": effect.flip_rate}
     if evidence.changed:

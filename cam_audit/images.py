@@ -7,29 +7,15 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import AvifImagePlugin, Image, ImageFile, ImageOps, JpegImagePlugin, TiffImagePlugin
 
 from cam_audit.errors import CamAuditError, ImageError
 
-# Read by OpenCV when it is loaded: a header that declares more pixels is refused before anything is decoded.
-MAX_PIXELS = 1 << 28
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
-os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-
-try:
-    import cv2
-except ImportError as error:
-    raise CamAuditError(
-        f"OpenCV cannot be loaded ({error}): install the missing system library with `apt-get install libgl1 "
-        "libglib2.0-0`, or use the build that needs none: `pip uninstall opencv-python; pip install "
-        "opencv-python-headless`"
-    ) from None
-
 # Workers are threads with one image each; OpenCV's own threads on top of them would fight for the cores.
 cv2.setNumThreads(1)
-
 
 IMAGE_SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff .avif .jp2 .ppm .pgm .pbm .pnm .ras .sr".split()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -62,9 +63,7 @@ class Model:
 
     def run(self, rgb: NDArray[np.uint8]) -> Prediction:
         """One forward pass over an RGB image, uint8 (H, W, 3), at the size it has."""
-        logits, activations = self.session.run(
-            [contract.LOGITS, contract.ACTIVATIONS], {contract.IMAGE: rgb[None]}
-        )
+        logits, activations = self.session.run([contract.LOGITS, contract.ACTIVATIONS], {contract.IMAGE: rgb[None]})
         return Prediction(logits[0], activations[0])
 
     def fit(self, rgb: NDArray[np.uint8], shortest: int | None = None) -> NDArray[np.uint8]:
@@ -122,7 +121,7 @@ def load_model(path: str | Path) -> Model:
     inputs = session.get_inputs()
     if missing or [i.name for i in inputs] != [contract.IMAGE] or inputs[0].type != "tensor(uint8)":
         lacks = f"no output {missing[0]!r}" if missing else f"no uint8 input {contract.IMAGE!r}"
-        raise ModelError(f"{path}: not CAM-ready, it has {lacks}; {HOW_TO_MAKE_ONE}")
+        raise ModelError(f"{path}: not CAM-ready, it has {lacks}; {_how_to_adapt(path)}")
     metadata = _Metadata(path, session.get_modelmeta().custom_metadata_map)
     input_size = metadata.input_size()
     fixed_size = any(isinstance(side, int) for side in inputs[0].shape[1:3])
@@ -175,7 +174,13 @@ def run_once(
     return dict(zip(names, values, strict=True))
 
 
-HOW_TO_MAKE_ONE = "make a CAM-ready file of one of torchvision's nets with `python scripts/export_onnx.py`"
+HOW_TO_MAKE_ONE = "make the file again from the plain classifier with `cam-audit models adapt`"
+
+
+def _how_to_adapt(path: Path) -> str:
+    """The way out for what looks like a plain classifier."""
+    command = shlex.join(["cam-audit", "models", "adapt", str(path), "-o", str(path.with_suffix(".cam.onnx"))])
+    return f"make it so with `{command}`, adding --labels FILE and --preset as it was trained"
 
 
 def _session(model: bytes | Path) -> ort.InferenceSession:
@@ -214,9 +219,7 @@ def _outputs(
         raise ModelError(f"{path}: the net cannot be run at {size}: {_first_line(error)}") from None
 
 
-def _checked(
-    values: Mapping[str, Array], cam_weight: Array | None, cam_bias: Array | None, path: Path
-) -> Prediction:
+def _checked(values: Mapping[str, Array], cam_weight: Array | None, cam_bias: Array | None, path: Path) -> Prediction:
     """The prediction in `values`, proved to obey the identity; raises ModelError where it does not."""
     if values[contract.LOGITS].ndim != 2 or values[contract.ACTIVATIONS].ndim != 4:
         raise ModelError(f"{path}: not CAM-ready, its outputs are not (N, K) and (N, C, h, w); {HOW_TO_MAKE_ONE}")
@@ -266,7 +269,11 @@ class _Metadata:
 
     def input_size(self) -> tuple[int, int]:
         value = self._json(contract.INPUT_SIZE_KEY)
-        if not (isinstance(value, list) and len(value) == 2 and all(type(side) is int and 8 <= side <= 8192 for side in value)):
+        if not (
+            isinstance(value, list)
+            and len(value) == 2
+            and all(type(side) is int and 8 <= side <= 8192 for side in value)
+        ):
             raise ModelError(f"{self.path}: its metadata {contract.METADATA_PREFIX}input_size is not [H, W]")
         return value[0], value[1]
 

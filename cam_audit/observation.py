@@ -6,18 +6,18 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cam_audit.cam import Map
 from cam_audit.cues import image_features
 from cam_audit.cues.records import ImageFeatures
 from cam_audit.images import RgbImage
 from cam_audit.model import Model, Prediction
 from cam_audit.records import ImageSource
-from cam_audit.use import ActivationSum, Map, centred_map, centred_weight, margin_of, on_grid
+from cam_audit.use import ActivationSum, centred_map, centred_weight, margin_of, on_grid
 
 # The finders compare images pairwise, so their number is capped: by class, and over all classes for memory.
 MAX_SAMPLED_PER_CLASS = 60
 MAX_SAMPLED = 8000
 MIN_SAMPLED_PER_CLASS = 24
-
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,9 +68,7 @@ class Collector:
         """Look at one image, if it is in the sample; `size` is its full width and height."""
         if source.name not in self.sample:
             return
-        features = image_features(
-            rgb, data, name=source.name, label=source.label, width=size[0], height=size[1]
-        )
+        features = image_features(rgb, data, name=source.name, label=source.label, width=size[0], height=size[1])
         activations = on_grid(prediction.activations, self.total.grid)
         self.total.add(activations)
         predicted = int(prediction.logits.argmax())

@@ -45,7 +45,7 @@ def prepare_output(folder: Path) -> None:
 
 def _is_ours(run_file: Path) -> bool:
     try:
-        return json.loads(run_file.read_text(encoding="utf-8"))["tool"] == TOOL
+        return bool(json.loads(run_file.read_text(encoding="utf-8"))["tool"] == TOOL)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

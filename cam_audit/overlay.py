@@ -13,6 +13,7 @@ from cam_audit.cam import SHOWN_FROM, Map, is_flat
 from cam_audit.images import RgbImage, resize
 from cam_audit.records import ClassMaps, Finding, Score
 
+
 def cam_overlay(rgb: RgbImage, cam: Map) -> RgbImage:
     """The map in colour over the image's grey, at the image's size: uint8 (H, W, 3) RGB.
 
@@ -43,7 +44,7 @@ def jet(levels: int) -> NDArray[np.float64]:
     """The jet colour map, float (levels, 3) RGB in 0..1: a trapezium a channel, a quarter of the range apart."""
     x = np.linspace(0, 1, levels)[:, None]
     centres = np.array([[0.75, 0.5, 0.25]])
-    return np.clip(1.5 - 4 * np.abs(x - centres), 0, 1)
+    return np.asarray(np.clip(1.5 - 4 * np.abs(x - centres), 0, 1))
 
 
 # What an overlay adds at each of 256 levels of the normalised map: uint8 (256, 1, 3) RGB.

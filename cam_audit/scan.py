@@ -11,14 +11,13 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.annotations import Annotations
 from cam_audit.cam import Map, is_flat, map_statistics, peak
 from cam_audit.errors import CamAuditError, ImageError
-from cam_audit.images import RgbImage, decode, read_bytes
+from cam_audit.images import RgbImage, decode, read_bytes, resize_mask
 from cam_audit.model import Model, Prediction
 from cam_audit.objects import inside_share, remove_object
 from cam_audit.observation import Collector
@@ -181,7 +180,7 @@ def _disagreement(predicted: Map, label: Map) -> Disagreement:
 def _object_share(model: Model, fitted: RgbImage, predicted: int, cam: Map, mask: NDArray[np.uint8]) -> ObjectShare:
     inside = inside_share(cam, mask)
     height, width = fitted.shape[:2]
-    without = remove_object(fitted, cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST))
+    without = remove_object(fitted, resize_mask(mask, width, height))
     wins = int(model.run(without).logits.argmax()) == predicted
     return ObjectShare(inside.share, inside.area, inside.centre_share, wins)
 
@@ -204,7 +203,8 @@ def _run(model: Model, fitted: RgbImage) -> Prediction:
     except Exception as error:
         # onnxruntime has many exception types; whichever it is, it concerns this one image
         size = f"{fitted.shape[1]}x{fitted.shape[0]}"
-        raise ImageError(f"the net cannot be run at {size}: {str(error)[:200]}") from None
+        reason = " ".join(str(error).split())[:200]
+        raise ImageError(f"the net cannot be run at {size}: {reason}") from None
     if not np.isfinite(prediction.logits).all():
         raise ImageError("the net gives scores that are not numbers")
     return prediction

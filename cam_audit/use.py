@@ -14,6 +14,7 @@ from cam_audit.model import Model, Prediction
 # Activations are summed as integers of this many steps a unit, so that any order of images gives the same sum.
 STEPS = 1 << 16
 
+
 def area_matrix(cells: int, onto: int) -> NDArray[np.float32]:
     """Weights, float32 (onto, cells), that take area means of `cells` equal cells along a side onto `onto` cells."""
     edges = np.linspace(0, 1, cells + 1)
@@ -27,7 +28,8 @@ def on_grid(maps: NDArray[np.float32], grid: tuple[int, int]) -> NDArray[np.floa
     """Maps (..., h, w) resampled to `grid` (h, w) by area means; the mean over the map stays what it was."""
     if maps.shape[-2:] == grid:
         return maps
-    return area_matrix(maps.shape[-2], grid[0]) @ maps @ area_matrix(maps.shape[-1], grid[1]).T
+    rows, columns = area_matrix(maps.shape[-2], grid[0]), area_matrix(maps.shape[-1], grid[1])
+    return np.asarray(rows @ maps @ columns.T, np.float32)
 
 
 def box_cover(box: tuple[float, float, float, float], grid: tuple[int, int]) -> Map:
@@ -35,7 +37,7 @@ def box_cover(box: tuple[float, float, float, float], grid: tuple[int, int]) -> 
     left, top, right, bottom = box
 
     def cover(low: float, high: float, cells: int) -> NDArray[np.float64]:
-        return np.diff(np.clip(np.linspace(0, 1, cells + 1), low, high)) * cells
+        return np.asarray(np.diff(np.clip(np.linspace(0, 1, cells + 1), low, high)) * cells)
 
     return np.outer(cover(top, bottom, grid[0]), cover(left, right, grid[1])).astype(np.float32)
 
@@ -86,7 +88,7 @@ def centred_weight(model: Model, class_index: int) -> NDArray[np.float32]:
 
 def centred_map(weight: NDArray[np.float32], activations: NDArray[np.float32]) -> Map:
     """The class's map with what all classes share taken away: float32 (h, w)."""
-    return np.tensordot(weight, activations, axes=1)  # type: ignore[no-any-return]
+    return np.asarray(np.tensordot(weight, activations, axes=1), np.float32)
 
 
 def reference_map(
@@ -98,7 +100,7 @@ def reference_map(
         return None
     summed = np.tensordot(weight.astype(np.float64), total.value(), axes=1)
     own: NDArray[np.float64] = np.sum(own_maps, axis=0, dtype=np.float64) if own_maps else np.zeros(total.grid)
-    return (summed - own) / others  # type: ignore[no-any-return]
+    return np.asarray((summed - own) / others)
 
 
 def use_of(own_map: Map, reference: NDArray[np.float64], cover: Map, scale: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,10 @@ from cam_audit.errors import ModelError
 if TYPE_CHECKING:
     import torch
 
-INSTALL = "install it with: pip install 'cam-audit[export]'"
+INSTALL = "install what an export needs with: pip install 'cam-audit[export]'"
+PACKAGES = ("torch", "torchvision", "onnx", "onnxscript")
+
+HOW_TO_SAVE = "save one with torch.save(model.state_dict(), FILE)"
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,13 @@ class LoadedNet:
     notes: tuple[str, ...]
 
 
+def check_installed() -> None:
+    """Check that an export's packages are there; raises ModelError with the command that installs them."""
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ModelError(f"no package {', '.join(missing)}; {INSTALL}")
+
+
 def load_net(name: str, weights: Path | None, *, transform_input: bool = False) -> LoadedNet:
     """Build a net of NETS with the weights of a file, or with torchvision's published ones.
 
@@ -59,6 +70,7 @@ def load_net(name: str, weights: Path | None, *, transform_input: bool = False) 
 
     Raises ModelError where torch is missing, the download fails, or the weights are not those of the net.
     """
+    check_installed()
     torchvision = _torchvision()
     url = torchvision.models.get_model_weights(NETS[name].builder).IMAGENET1K_V1.url
     path = weights or _downloaded(url)
@@ -69,8 +81,7 @@ def load_net(name: str, weights: Path | None, *, transform_input: bool = False) 
     last = state.get(NETS[name].last_weight)
     classes = len(last) if last is not None and last.ndim else 1000
     module = _build(NETS[name].builder, classes, transform_input or published)
-    missing = _check_fits(path, name, module, state)
-    if missing:
+    if not _check_fits(path, name, module, state):
         notes.append(f"{path} has no batch norm statistics: mean 0 and variance 1 are used")
     if name == "googlenet" and not published and not transform_input:
         notes.append(
@@ -83,14 +94,10 @@ def load_net(name: str, weights: Path | None, *, transform_input: bool = False) 
 
 def _torchvision() -> Any:
     try:
-        import torch  # noqa: F401
-    except ImportError:
-        raise ModelError(f"torch is missing; {INSTALL}") from None
-    try:
         import torchvision  # type: ignore[import-untyped]
     except (ImportError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise ModelError(f"torchvision is missing or made for another torch ({reason}); {INSTALL}") from None
+        raise ModelError(f"torchvision does not fit the installed torch ({reason}); {INSTALL}") from None
     return torchvision
 
 
@@ -98,9 +105,7 @@ def _build(builder: str, classes: int, transform_input: bool = False) -> torch.n
     options: dict[str, Any] = {}
     if builder == "googlenet":
         options = {"aux_logits": False, "init_weights": False, "transform_input": transform_input}
-    module: torch.nn.Module = _torchvision().models.get_model(
-        builder, weights=None, num_classes=classes, **options
-    )
+    module: torch.nn.Module = _torchvision().models.get_model(builder, weights=None, num_classes=classes, **options)
     return module
 
 
@@ -137,12 +142,10 @@ def _read_state(path: Path) -> dict[str, torch.Tensor]:
         # whatever zipfile, pickle and torch's own unpickler raise
         reason = str(error).strip().partition("\n")[0]
         raise ModelError(f"{path}: not a state dict that is safe to load ({reason}); {HOW_TO_SAVE}") from None
-    for key in ("state_dict", "model"):
+    for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
-    if not isinstance(content, dict) or not all(
-        isinstance(value, torch.Tensor) for value in content.values()
-    ):
+    if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
         raise ModelError(f"{path}: not a state dict; {HOW_TO_SAVE}")
     parameters = {str(key).removeprefix("module."): value for key, value in content.items()}
     return {
@@ -152,24 +155,25 @@ def _read_state(path: Path) -> dict[str, torch.Tensor]:
     }
 
 
-HOW_TO_SAVE = "save one with torch.save(model.state_dict(), FILE)"
-
-
 def _check_fits(path: Path, name: str, module: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> bool:
-    """Whether the state lacks the statistics of batch norm; raises ModelError where it lacks or has more."""
+    """Whether the state is complete, or else lacks the statistics of batch norm only.
+
+    Raises ModelError where it lacks anything else, or has something else.
+    """
     expected = module.state_dict()
     missing = [key for key in expected if key not in state]
     wrong = [key for key in missing if not key.endswith(BATCH_NORM_STATISTICS)]
     unknown = [key for key in state if key not in expected]
-    for key, problem in [(key, "lacks") for key in wrong] + [(key, "has the unknown") for key in unknown]:
+    if wrong or unknown:
+        problem = f"lacks {wrong[0]!r}" if wrong else f"has the unknown {unknown[0]!r}"
         looks_like = _resembled(state)
         hint = f"; it looks like {looks_like}" if looks_like else ""
-        raise ModelError(f"{path}: not the weights of {name}, it {problem} {key!r}{hint}")
+        raise ModelError(f"{path}: not the weights of {name}, it {problem}{hint}")
     for key, value in state.items():
         if value.shape != expected[key].shape:
             shapes = f"{tuple(value.shape)} instead of {tuple(expected[key].shape)}"
             raise ModelError(f"{path}: not the weights of {name}, {key!r} is {shapes}")
-    return bool(missing)
+    return not missing
 
 
 def _resembled(state: Mapping[str, torch.Tensor]) -> str | None:

@@ -19,9 +19,7 @@ REQUIRE_ALL = os.environ.get("CAM_AUDIT_REQUIRE_ALL") == "1"
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("torch") and not importlib.util.find_spec("torch"):
-        pytest.skip(
-            "torch is not installed: pip install torch --index-url https://download.pytorch.org/whl/cpu"
-        )
+        pytest.skip("torch is not installed: pip install torch")
     if item.get_closest_marker("shared") and not SHARED.is_dir():
         pytest.skip(f"no folder {SHARED} with real nets and photos")
 

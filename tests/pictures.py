@@ -29,9 +29,7 @@ def square(
     return rgb
 
 
-def encode(
-    picture: Rgb | Image.Image, file_format: str = "PNG", *, orientation: int = 1, **options: object
-) -> bytes:
+def encode(picture: Rgb | Image.Image, file_format: str = "PNG", *, orientation: int = 1, **options: object) -> bytes:
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     if orientation != 1:
         exif = Image.Exif()

@@ -16,9 +16,7 @@ def test_the_map_is_the_weighted_sum_of_the_activations() -> None:
     activations = RANDOM.random((5, 3, 4), np.float32)
     weight = RANDOM.normal(size=(7, 5)).astype(np.float32)
     for k in range(7):
-        expected = [
-            [sum(weight[k, c] * activations[c, y, x] for c in range(5)) for x in range(4)] for y in range(3)
-        ]
+        expected = [[sum(weight[k, c] * activations[c, y, x] for c in range(5)) for x in range(4)] for y in range(3)]
         cam = class_activation_map(activations, weight, k)
         assert (cam.dtype, cam.shape) == (np.float32, (3, 4))
         np.testing.assert_allclose(cam, expected, rtol=1e-5, atol=1e-6)
@@ -26,9 +24,7 @@ def test_the_map_is_the_weighted_sum_of_the_activations() -> None:
 
 def test_the_map_of_a_one_hot_weight_is_that_channel_scaled() -> None:
     activations = RANDOM.random((3, 2, 2), np.float32)
-    np.testing.assert_array_equal(
-        class_activation_map(activations, np.float32([[0, -2, 0]]), 0), -2 * activations[1]
-    )
+    np.testing.assert_array_equal(class_activation_map(activations, np.float32([[0, -2, 0]]), 0), -2 * activations[1])
 
 
 def test_without_weights_the_activations_are_the_maps() -> None:
@@ -55,6 +51,10 @@ def test_the_mean_of_the_map_plus_the_bias_is_the_logit() -> None:
         ([[2, 3], [4, 6]], [[0, 0.25], [0.5, 1]]),
         ([[-3, -1]], [[0, 1]]),
         ([[5, 5], [5, 5]], [[0, 0], [0, 0]]),
+        ([[1e9, 1e9 + 64]], [[0, 0]]),
+        ([[-1e9, -1e9 - 64]], [[0, 0]]),
+        ([[1000, 1000.01]], [[0, 1]]),
+        ([[np.inf, np.inf]], [[0, 0]]),
         ([[np.nan, 1]], [[0, 0]]),
         ([[-np.inf, 1]], [[0, 0]]),
     ],
@@ -66,9 +66,7 @@ def test_normalised_spans_0_to_1_and_is_0_where_nothing_can_be_shown(cam: list, 
 @pytest.mark.parametrize(
     ("row", "column", "peak_x", "peak_y"), [(0, 0, 0.125, 0.25), (1, 3, 0.875, 0.75), (0, 2, 0.625, 0.25)]
 )
-def test_the_peak_is_the_centre_of_the_highest_cell(
-    row: int, column: int, peak_x: float, peak_y: float
-) -> None:
+def test_the_peak_is_the_centre_of_the_highest_cell(row: int, column: int, peak_x: float, peak_y: float) -> None:
     cam = np.full((2, 4), -1, np.float32)
     cam[row, column] = 0.5
     statistics = map_statistics(cam)
@@ -114,4 +112,5 @@ def test_border_share_is_the_part_of_the_positive_map_in_the_outer_eighth(
 def test_area_is_the_share_of_cells_that_the_overlay_colours() -> None:
     assert map_statistics(np.float32([[0, 0.1, 0.19, 0.21, 1]])).area == pytest.approx(2 / 5)
     assert map_statistics(np.float32([[-10, -8.2, -7.8, 0]])).area == pytest.approx(2 / 4)
+    assert map_statistics(np.float32([[0, 0.2, 1]])).area == pytest.approx(2 / 3)
     assert map_statistics(np.ones((3, 3), np.float32)).area == 0

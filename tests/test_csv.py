@@ -8,8 +8,8 @@ import io
 
 import pytest
 
-from cam_audit.records import ImageResult, ImageSource, MapStatistics, Score, SkippedImage
-from cam_audit.reports.csv import header, row
+from cam_audit.records import ImageResult, ImageSource, MapStatistics, ObjectShare, Score, SkippedImage
+from cam_audit.reports.csv import completed, header, row
 
 RESULT = ImageResult(
     source=ImageSource("/data/cat/a.jpg", "cat/a.jpg", "cat", 3),
@@ -102,6 +102,29 @@ def test_a_cell_that_a_spreadsheet_would_run_is_made_text(start: str) -> None:
     for column in ("path", "label", "top1_class", "top2_class", "top3_class", "cam_class"):
         assert cells[column] == f"'{evil}"
     assert parsed(row(SkippedImage(result.source, evil)))["error"] == f"'{evil}"
+
+
+def test_rows_are_completed_with_the_codes_and_overlays_of_the_whole_audit() -> None:
+    odd = named('odd\r"\n,\udcff.jpg')
+    plain = dataclasses.replace(RESULT, overlay=None)
+    rows = io.StringIO(row(RESULT) + row(odd) + row(plain), newline="")
+    lines = list(completed(rows, [("CA101", "CA104"), (), ("CA105",)], [None, None, "overlays/\udcff.png"]))
+    assert parsed(lines[0]) == parsed(row(RESULT)) | {"flags": "CA101;CA104"}
+    assert lines[1] == row(odd)
+    assert parsed(lines[2]) == parsed(row(plain)) | {"flags": "CA105", "overlay": r"overlays/\udcff.png"}
+    for line in lines:
+        line.encode("utf-8")
+
+
+def test_the_share_inside_the_object_is_written_where_there_is_one() -> None:
+    cells = parsed(
+        row(dataclasses.replace(RESULT, object=ObjectShare(0.25, 1 / 3, 0.5, True), flags=("CA103", "CA104")))
+    )
+    assert (cells["inside_share"], cells["inside_area"], cells["flags"]) == (
+        "0.250000",
+        "0.333333",
+        "CA103;CA104",
+    )
 
 
 def test_signs_within_a_cell_are_left_alone() -> None:

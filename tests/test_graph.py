@@ -46,14 +46,15 @@ HEADS: dict[str, Head] = {
         "Gemm", flat_pool(n, t), n.const(WEIGHT / 2), n.const(BIAS / 4), transB=1, alpha=2.0, beta=4.0
     ),
     "MatMul, Add": lambda n, t: n.op("Add", matmul(n, flat_pool(n, t)), n.const(BIAS)),
+    "Gemm with half of the bias, Add": lambda n, t: n.op(
+        "Add", n.op("Gemm", flat_pool(n, t), n.const(WEIGHT.T), n.const(BIAS / 2)), n.const(BIAS / 2)
+    ),
     "Add with the bias on the left": lambda n, t: n.op("Add", n.const([BIAS]), matmul(n, flat_pool(n, t))),
     "1x1 Conv, Flatten": lambda n, t: n.op("Flatten", pointwise(n, pool(n, t))),
     "1x1 Conv, left 4-D": lambda n, t: pointwise(n, pool(n, t)),
     "1x1 Conv, Add, Squeeze": lambda n, t: n.op(
         "Squeeze",
-        n.op(
-            "Add", n.op("Conv", pool(n, t), n.const(WEIGHT[:, :, None, None])), n.const(BIAS[:, None, None])
-        ),
+        n.op("Add", n.op("Conv", pool(n, t), n.const(WEIGHT[:, :, None, None])), n.const(BIAS[:, None, None])),
         n.const([2, 3]),
     ),
     "Squeeze": lambda n, t: gemm(n, n.op("Squeeze", pool(n, t), n.const([2, 3]))),
@@ -62,9 +63,7 @@ HEADS: dict[str, Head] = {
     ),
     "Reshape of a single image": lambda n, t: gemm(n, n.op("Reshape", pool(n, t), n.const([1, CHANNELS]))),
     "Unsqueeze, 1x1 Conv": lambda n, t: pointwise(n, n.op("Unsqueeze", flat_pool(n, t), n.const([2, 3]))),
-    "Transpose, Flatten": lambda n, t: gemm(
-        n, n.op("Flatten", n.op("Transpose", pool(n, t), perm=[0, 2, 3, 1]))
-    ),
+    "Transpose, Flatten": lambda n, t: gemm(n, n.op("Flatten", n.op("Transpose", pool(n, t), perm=[0, 2, 3, 1]))),
     "ReduceMean, kept": lambda n, t: gemm(n, n.op("Flatten", n.op("ReduceMean", t, axes=[2, 3], keepdims=1))),
     "ReduceMean, dropped": lambda n, t: gemm(n, n.op("ReduceMean", t, axes=[-1, -2], keepdims=0)),
     "ReduceMean, axes as input": lambda n, t: gemm(n, n.op("ReduceMean", t, n.const([-2, -1]), keepdims=0)),
@@ -174,13 +173,19 @@ def test_operator_sets(opset: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("shape", [("N", 3, "H", "W"), ("N", "H", "W", 3)])
-def test_preprocessing(preset: str, shape: tuple[int | str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize("shape", [("N", 3, "H", "W"), ("N", "H", "W", 3), (1, SIDE, SIDE, 3)])
+@pytest.mark.parametrize("between", ["", "Identity"])
+def test_preprocessing(preset: str, shape: tuple[int | str, ...], between: str, tmp_path: Path) -> None:
     net = Net()
-    image = "pixels" if shape[1] == 3 else net.op("Transpose", "pixels", perm=[0, 3, 1, 2])
-    plain_model = net.model([gemm(net, flat_pool(net, features(net, image)))], shape=shape)
-    _, model = adapted(plain_model, tmp_path, preprocessing=PRESETS[preset])
+    image = net.op(between, "pixels") if between else "pixels"
+    if shape[1] != 3:
+        image = net.op("Transpose", image, perm=[0, 3, 1, 2])
+    source = net.model([gemm(net, flat_pool(net, features(net, image)))], shape=shape)
+    _, model = adapted(source, tmp_path, preprocessing=PRESETS[preset])
     assert_equals_numpy(model, preprocessing=PRESETS[preset])
+    # what was turned to planes before it was scaled is not turned back and forth again
+    transposes = [node for node in onnx.load(model.path).graph.node if node.op_type == "Transpose"]
+    assert len(transposes) == (3 if between and shape[1] != 3 else 1)
 
 
 @pytest.mark.parametrize(
@@ -220,9 +225,12 @@ def test_quantised(per_channel: bool, tmp_path: Path) -> None:
     assert_equals_numpy(model, tolerance=0.1)
 
 
-def test_fixed_size_made_dynamic(tmp_path: Path) -> None:
-    """A graph of one image of one size takes any number of any size, where nothing inside depends on it."""
-    found, model = adapted(plain(HEADS["Reshape of a single image"], shape=[1, 3, SIDE, SIDE]), tmp_path)
+@pytest.mark.parametrize("batch", [1, 4])
+def test_fixed_size_made_dynamic(batch: int, tmp_path: Path) -> None:
+    """A graph of so many images of one size takes any number of any size, where only the head depends on it."""
+    net = Net()
+    flat = net.op("Reshape", pool(net, features(net)), net.const([batch, CHANNELS]))
+    found, model = adapted(net.model([gemm(net, flat)], shape=[batch, 3, SIDE, SIDE]), tmp_path)
     assert_equals_numpy(model)
     assert (found.dynamic_size, found.dynamic_batch) == (True, True)
 
@@ -282,9 +290,7 @@ def test_initializers_listed_as_inputs(tmp_path: Path) -> None:
 def test_local_functions(tmp_path: Path) -> None:
     net = Net()
     opsets = [helper.make_opsetid("", 17)]
-    rectify = helper.make_function(
-        "local", "Rectify", ["x"], ["y"], [helper.make_node("Relu", ["x"], ["y"])], opsets
-    )
+    rectify = helper.make_function("local", "Rectify", ["x"], ["y"], [helper.make_node("Relu", ["x"], ["y"])], opsets)
     same = net.op("Rectify", features(net), domain="local")
     with_function = net.model([gemm(net, flat_pool(net, same))])
     with_function.functions.append(rectify)
@@ -296,9 +302,7 @@ def test_local_functions(tmp_path: Path) -> None:
 def test_external_data(tmp_path: Path) -> None:
     source = tmp_path / "external.onnx"
     onnx.save(plain(HEADS["Softmax"]), source, save_as_external_data=True, location="data", size_threshold=0)
-    adapt(
-        source, tmp_path / "cam.onnx", preprocessing=UNIT, classes=None, net="test", input_size=(SIDE, SIDE)
-    )
+    adapt(source, tmp_path / "cam.onnx", preprocessing=UNIT, classes=None, net="test", input_size=(SIDE, SIDE))
     (tmp_path / "data").unlink()
     assert_equals_numpy(load_model(tmp_path / "cam.onnx"))
 
@@ -312,10 +316,7 @@ def test_metadata(tmp_path: Path) -> None:
     assert model.class_ids == tuple(ids)
     assert (model.net, model.licence, model.activation_layer) == ("mine", "Apache-2.0", "last_relu")
     stored = {entry.key: entry.value for entry in onnx.load(model.path).metadata_props}
-    assert (
-        stored["cam_audit.source_sha256"]
-        == hashlib.sha256((tmp_path / "plain.onnx").read_bytes()).hexdigest()
-    )
+    assert stored["cam_audit.source_sha256"] == hashlib.sha256((tmp_path / "plain.onnx").read_bytes()).hexdigest()
     assert json.loads(stored["cam_audit.input_size"]) == [SIDE, SIDE]
     _, unnamed = adapted(plain(HEADS["Softmax"]), tmp_path)
     assert unnamed.class_names[:2] == ("class 0", "class 1")

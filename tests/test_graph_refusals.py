@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,6 +68,12 @@ def token_mean(net: Net, tensor: str) -> str:
     return gemm(net, net.op("ReduceMean", attention(net, tensor), axes=[1], keepdims=0))
 
 
+def shuffled_channels(net: Net, tensor: str) -> str:
+    """Nothing but reshaping between pooling and classifier, and yet other numbers meet the weights."""
+    groups = net.op("Reshape", flat_pool(net, tensor), net.const([-1, 2, CHANNELS // 2]))
+    return gemm(net, net.op("Flatten", net.op("Transpose", groups, perm=[0, 2, 1])))
+
+
 HEADS: dict[str, tuple[Head, str]] = {
     "two fully connected layers": (
         lambda n, t: gemm(n, n.op("Relu", dense(n, flat_pool(n, t), "hidden"))),
@@ -74,6 +82,12 @@ HEADS: dict[str, tuple[Head, str]] = {
     "two without anything between": (
         lambda n, t: gemm(n, dense(n, flat_pool(n, t), "hidden")),
         r"several fully connected layers \('hidden' \(Gemm\), 'fc' \(Gemm\)\)",
+    ),
+    "two 1x1 convolutions": (
+        lambda n, t: pointwise(
+            n, n.op("Relu", n.op("Conv", pool(n, t), n.const(SQUARE[:, :, None, None]), name="hidden"))
+        ),
+        r"several fully connected layers \('hidden' \(Conv\), 'Conv_5' \(Conv\)\)",
     ),
     "three on a flattened map": (
         lambda n, t: gemm(
@@ -111,9 +125,7 @@ HEADS: dict[str, tuple[Head, str]] = {
         r"'bn' \(BatchNormalization\) stands between the pooling",
     ),
     "layer normalisation after the pooling": (
-        lambda n, t: gemm(
-            n, n.op("LayerNormalization", flat_pool(n, t), n.const(np.ones(CHANNELS)), name="ln")
-        ),
+        lambda n, t: gemm(n, n.op("LayerNormalization", flat_pool(n, t), n.const(np.ones(CHANNELS)), name="ln")),
         r"'ln' \(LayerNormalization\) stands between the pooling",
     ),
     "max and average pooling": (max_and_average, r"'both' \(Concat\) stands between the pooling"),
@@ -158,6 +170,7 @@ HEADS: dict[str, tuple[Head, str]] = {
         lambda n, t: n.op("Add", gemm(n, flat_pool(n, t)), n.const(np.ones((3, CLASSES))), name="wide"),
         "not a classifier",
     ),
+    "shuffled channels": (shuffled_channels, "fails its proof, nothing is written: the logits differ"),
     "scaled scores": (
         lambda n, t: n.op("Mul", gemm(n, flat_pool(n, t)), n.const(2.0), name="temperature"),
         r"'temperature' \(Mul\) stands between the classifier 'fc' \(Gemm\) and the output",
@@ -180,9 +193,7 @@ HEADS: dict[str, tuple[Head, str]] = {
         "is a single cell; give a larger input size",
     ),
     "single score": (
-        lambda n, t: n.op(
-            "Sigmoid", n.op("Gemm", flat_pool(n, t), n.const(np.ones((CHANNELS, 1)))), name="p"
-        ),
+        lambda n, t: n.op("Sigmoid", n.op("Gemm", flat_pool(n, t), n.const(np.ones((CHANNELS, 1)))), name="p"),
         "output 'p' has a single score",
     ),
     "map as output": (lambda n, t: t, r"not a classifier: .* there is 'last_relu' \(1, 6, 16, 16\)"),
@@ -197,9 +208,7 @@ def two_outputs() -> onnx.ModelProto:
 
 def detector() -> onnx.ModelProto:
     net = Net()
-    boxes = net.op(
-        "Transpose", net.op("Reshape", features(net), net.const([0, CHANNELS, -1])), perm=[0, 2, 1]
-    )
+    boxes = net.op("Transpose", net.op("Reshape", features(net), net.const([0, CHANNELS, -1])), perm=[0, 2, 1])
     return net.model([boxes])
 
 
@@ -322,9 +331,7 @@ def test_changed_bytes(tmp_path: Path) -> None:
         data[random.integers(0, len(data), 3)] = random.integers(0, 256, 3)
         source.write_bytes(data.tobytes())
         with contextlib.suppress(ModelError):
-            adapt(
-                source, tmp_path / "cam.onnx", preprocessing=UNIT, classes=None, net="t", input_size=(32, 32)
-            )
+            adapt(source, tmp_path / "cam.onnx", preprocessing=UNIT, classes=None, net="t", input_size=(32, 32))
 
 
 def test_input_size(tmp_path: Path) -> None:
@@ -345,6 +352,14 @@ def test_files_and_folders(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="is the source itself"):
         adapt(source, source, preprocessing=UNIT, classes=None, net="test")
     assert source.read_bytes() == before
+
+
+def test_without_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("cam_audit.graph")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ModelError, match=r"pip install 'cam-audit\[models\]'"):
+        importlib.import_module("cam_audit.graph")
 
 
 @pytest.mark.parametrize("numbers", [(0.0, 1.0), (1.0, 0.0), (float("nan"), 1.0)])

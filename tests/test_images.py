@@ -11,6 +11,7 @@ import warnings
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -109,9 +110,7 @@ def test_every_format_and_colour_mode_becomes_the_same_rgb_picture(name: str) ->
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_exif_orientations_turn_the_picture_upright(file_format: str) -> None:
     for orientation in range(1, 9):
-        data = encode(
-            RGB, file_format, orientation=orientation, **({} if file_format == "TIFF" else {"quality": 95})
-        )
+        data = encode(RGB, file_format, orientation=orientation, **({} if file_format == "TIFF" else {"quality": 95}))
         expected = seen_by_pillow(data)
         assert expected.shape == ((64, 96, 3) if orientation < 5 else (96, 64, 3))
         rgb, width, height = decode(data)
@@ -119,6 +118,7 @@ def test_exif_orientations_turn_the_picture_upright(file_format: str) -> None:
         assert difference(rgb, expected) <= 2, orientation
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_file_cut_anywhere_is_refused_or_whole(name: str) -> None:
     data, picture, allowed = FORMATS[name]
@@ -172,8 +172,19 @@ def jpeg_bomb(width: int, height: int) -> bytes:
 def test_a_header_that_declares_a_huge_picture_is_refused_before_memory_is_taken(
     data: bytes, needed: int | None
 ) -> None:
-    with pytest.raises(ImageError, match=f"larger than {images.MAX_PIXELS:,} pixels"):
+    with pytest.raises(ImageError, match=f"larger than {1 << 28:,} pixels"):
         decode(data, needed=needed)
+
+
+@pytest.mark.parametrize("name", ["avif", "tiff rgba", "jpeg"])
+def test_the_pixel_limit_holds_for_what_pillow_decodes_and_for_reduced_jpegs(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENCV_IO_MAX_IMAGE_PIXELS", str(96 * 64))
+    decode(FORMATS[name][0], needed=40)
+    monkeypatch.setenv("OPENCV_IO_MAX_IMAGE_PIXELS", str(96 * 64 - 1))
+    with pytest.raises(ImageError, match="larger than 6,143 pixels"):
+        decode(FORMATS[name][0], needed=40)
 
 
 def test_a_big_jpeg_is_no_reason_for_pillow_to_warn() -> None:
@@ -205,9 +216,18 @@ def test_a_decode_is_not_reduced_below_what_is_needed() -> None:
     assert decode(encode(gradient(600, 400)), needed=75)[0].shape == (400, 600, 3)
 
 
-def test_a_file_that_cannot_be_read_is_an_image_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_is_read_as_its_bytes_are_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(encode(gradient(600, 400), "JPEG"))
+    assert read_image(path)[0].shape == (400, 600, 3)
+    assert read_image(str(path), needed=300)[0].shape == (200, 300, 3)
+
+
+def test_opencv_leaves_the_cores_to_the_workers() -> None:
+    assert cv2.getNumThreads() == 1
+
+
+def test_a_file_that_cannot_be_read_is_an_image_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ImageError, match="cannot be read: No such file"):
         read_image(tmp_path / "gone.jpg")
     with pytest.raises(ImageError, match="cannot be read"):
@@ -355,7 +375,8 @@ def test_the_output_folder_and_earlier_outputs_are_not_scanned(tmp_path: Path) -
 
 def test_a_single_file_is_its_own_data_set(tmp_path: Path) -> None:
     tree(tmp_path, "a.jpg", "b.jpg")
-    assert find_images(tmp_path / "b.jpg").names == ["b.jpg"]
+    found = find_images(tmp_path / "b.jpg")
+    assert (found.names, found.links_left_out) == (["b.jpg"], 0)
 
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

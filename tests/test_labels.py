@@ -112,7 +112,7 @@ def test_a_label_map_is_read_with_or_without_its_header(tmp_path: Path, text: st
 
 
 def test_folder_names_in_a_label_map_may_hold_commas_and_newlines(tmp_path: Path) -> None:
-    assert label_map(tmp_path, '"a, b\nc",tench\n') == {"a, b\nc": 0}
+    assert label_map(tmp_path, '"a, b\nc\rd",tench\n') == {"a, b\nc\rd": 0}
 
 
 def test_an_empty_label_map_maps_nothing(tmp_path: Path) -> None:
@@ -177,10 +177,7 @@ def test_a_single_image_lies_beside_its_name(tmp_path: Path) -> None:
 
 @pytest.mark.shared
 def test_folders_of_real_photos_stand_for_the_class_of_their_file_name(shared: Path) -> None:
-    rows = [
-        line.split(",", 2)
-        for line in (shared / "models" / "imagenet_classes.csv").read_text().splitlines()[1:]
-    ]
+    rows = [line.split(",", 2) for line in (shared / "models" / "imagenet_classes.csv").read_text().splitlines()[1:]]
     classes = ClassNames(tuple(row[2].strip('"') for row in rows), tuple(row[1] for row in rows))
     folder = shared / "photos" / "imagenet"
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.JPEG"))

@@ -92,6 +92,12 @@ def test_a_net_of_one_size_says_so(nets: Path, tmp_path: Path) -> None:
     assert (oblong.fixed_size, oblong.input_size) == (True, (32, 48))
 
 
+def test_the_mean_weight_is_what_all_classes_share(nets: Path) -> None:
+    linear = random_net().linear
+    np.testing.assert_allclose(load_model(nets / "random.onnx").mean_weight, linear.mean(axis=0), rtol=1e-5)
+    np.testing.assert_array_equal(load_model(nets / "bare.onnx").mean_weight, np.zeros(6))
+
+
 def test_threads_may_share_a_model(model) -> None:
     pictures = [gradient(32 + 8 * index, 64) for index in range(8)]
     alone = [model.run(picture).logits for picture in pictures]
@@ -229,7 +235,7 @@ def test_a_missing_output_is_named_with_what_to_do(tmp_path: Path, output: str) 
     onnx.save(proto, str(tmp_path / "net.onnx"))
     message = refusal(tmp_path / "net.onnx")
     assert f"no output '{output}'" in message
-    assert "scripts/export_onnx.py" in message
+    assert "cam-audit models adapt" in message
 
 
 @pytest.mark.parametrize(

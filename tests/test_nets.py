@@ -33,9 +33,7 @@ def test_nets_are_looked_for_in_the_chosen_folder_then_here_then_the_cache_then_
     assert [folder.resolve() for folder in model_folders()] == [*folders, Path(nets.__file__).parent / "nets"]
 
 
-def test_without_the_variable_there_are_three_folders(
-    folders: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_variable_there_are_three_folders(folders: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     for value in (None, ""):
         if value is None:
             monkeypatch.delenv("CAM_AUDIT_MODELS")
@@ -52,9 +50,12 @@ def test_any_file_in_a_model_folder_has_a_name(folders: list[Path]) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet18", "not on this machine yet; make it with `python scripts/export_onnx.py --net resnet18`"),
-        ("mobilenetv2", "make it with `python scripts/export_onnx.py --net mobilenetv2`"),
-        ("resnet-18", "no net is called 'resnet-18'; known are resnet18, squeezenet, "),
+        ("resnet18", "the net resnet18 is not on this machine yet; make it with `"),
+        ("mobilenetv2", "`python scripts/export_onnx.py --net mobilenetv2`"),
+        (
+            "resnet-18",
+            "no net is called 'resnet-18'; known are resnet18, squeezenet, googlenet, mobilenetv2, ",
+        ),
         ("resnet-18", "did you mean resnet18?"),
         ("zzz", "for a file of your own use --model FILE"),
         ("mine.onnx", "for a file of your own use --model mine.onnx"),

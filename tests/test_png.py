@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -26,9 +29,26 @@ def test_pillow_and_opencv_read_the_pixels_that_were_encoded(name: str) -> None:
     picture = PICTURES[name]
     data = encode_png(picture)
     np.testing.assert_array_equal(seen_by_pillow(data), picture)
-    np.testing.assert_array_equal(
-        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)[..., ::-1], picture
-    )
+    np.testing.assert_array_equal(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)[..., ::-1], picture)
+
+
+def test_the_file_has_the_chunks_of_the_specification() -> None:
+    picture = PICTURES["noise"]
+    data = encode_png(picture)
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    position, chunks = 8, {}
+    while position < len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        chunks[kind] = data[position + 8 : position + 8 + length]
+        (checksum,) = struct.unpack_from(">I", data, position + 8 + length)
+        assert checksum == zlib.crc32(kind + chunks[kind])
+        position += 12 + length
+    assert list(chunks) == [b"IHDR", b"IDAT", b"IEND"]
+    assert chunks[b"IHDR"] == struct.pack(">IIBBBBB", 53, 37, 8, 2, 0, 0, 0)
+    assert chunks[b"IEND"] == b""
+    rows = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(37, 1 + 53 * 3)
+    assert (rows[:, 0] == 1).all()
+    np.testing.assert_array_equal(rows[:, 1:].reshape(37, 53, 3).cumsum(axis=1, dtype=np.uint8), picture)
 
 
 def test_the_same_picture_gives_the_same_bytes_and_is_compressed() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
 import pickle
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from tiny_net import COLOURS, colour_net
 
 from cam_audit import load_model
 from cam_audit.cli import session
+from cam_audit.cli.summary import Outcome
 from cam_audit.errors import CamAuditError
 from cam_audit.images import find_images
 from cam_audit.labels import ClassNames, label_images
@@ -36,7 +39,7 @@ def write(path: Path, picture: NDArray[np.uint8] | bytes) -> Path:
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Squares in folders of their colour, one of them wrong, odd names, and four files that are no pictures."""
+    """Squares in folders of their colour, one of them wrong, odd names, and four files that are damaged."""
     root = tmp_path_factory.mktemp("photos")
     for index in range(6):
         write(root / "red" / f"{index}.png", square(RED, index, 2 * index))
@@ -66,9 +69,7 @@ def scan_all(root: Path, model: Model, settings: ScanSettings | None = None, **o
     return list(scan(model, sources_of(root, model), settings or ScanSettings(), **options))
 
 
-def scan_one(
-    model: Model, picture: NDArray[np.uint8] | bytes, tmp_path: Path, settings=None, **options
-) -> ImageResult:
+def scan_one(model: Model, picture: NDArray[np.uint8] | bytes, tmp_path: Path, settings=None, **options) -> ImageResult:
     """The result of one picture, in a data set of its own."""
     write(tmp_path / "data" / "red" / "picture.png", picture)
     (record,) = scan_all(tmp_path / "data", model, settings, **options)
@@ -101,9 +102,7 @@ def test_scores_and_map_are_those_of_the_net_on_the_picture_itself(photos: Path,
         assert (record.height, record.width) == picture.shape[:2]
         winner = record.scores[0].class_index
         assert record.cam_class == COLOURS[winner]
-        row, column = np.unravel_index(
-            np.tensordot(net.linear[winner], activations, 1).argmax(), activations.shape[1:]
-        )
+        row, column = np.unravel_index(np.tensordot(net.linear[winner], activations, 1).argmax(), activations.shape[1:])
         assert record.cam.peak_y == pytest.approx((row + 0.5) / activations.shape[1])
         assert record.cam.peak_x == pytest.approx((column + 0.5) / activations.shape[2])
 
@@ -125,6 +124,10 @@ def test_folders_are_labels_and_their_scores_are_kept(photos: Path, model: Model
         assert (records[name].agrees, records[name].label_score) == (None, None)
 
 
+def run(dataset: Path, model: Model, out: Path, **options) -> Outcome:
+    return session.run(session.Task(dataset, out, **options), model)
+
+
 def snapshot(out: Path) -> dict[str, bytes]:
     """All files of an output but run.json, which holds times."""
     files = (path for path in out.rglob("*") if path.is_file() and path.name != "run.json")
@@ -136,50 +139,41 @@ def test_table_and_overlays_are_the_same_bytes_for_any_workers_and_any_run(
 ) -> None:
     outputs = []
     for index, workers in enumerate((1, 2, 4, 4)):
-        out = tmp_path / str(index)
-        outcome = session.run(photos, model, out, ScanSettings(), label_map={}, workers=workers)
+        outcome = run(photos, model, tmp_path / str(index), workers=workers)
         assert (outcome.tally.images, outcome.tally.errors) == (34, 4)
-        outputs.append(snapshot(out))
-    assert len(outputs[0]) == 1 + 30
+        outputs.append(snapshot(tmp_path / str(index)))
+    assert sum(name.startswith("overlays/") for name in outputs[0]) == 30
+    assert "results.csv" in outputs[0]
     assert outputs[1:] == outputs[:1] * 3
 
 
 def test_a_second_run_into_the_same_folder_leaves_nothing_of_the_first(
     photos: Path, model: Model, tmp_path: Path
 ) -> None:
-    def run(dataset: Path) -> dict[str, bytes]:
-        session.run(dataset, model, tmp_path / "out", ScanSettings(), label_map={}, workers=1)
-        return snapshot(tmp_path / "out")
-
-    run(photos)
+    out = tmp_path / "out"
+    run(photos, model, out, workers=1)
     write(tmp_path / "one" / "a.png", square(RED, 0, 0))
-    assert sorted(run(tmp_path / "one")) == ["overlays/a.png.png", "results.csv"]
+    run(tmp_path / "one", model, out, workers=1)
+    assert sorted(snapshot(out)) == ["findings.json", "overlays/a.png.png", "results.csv"]
+    assert (out / "results.csv").read_text().count("\n") == 2
 
 
 def test_the_run_file_tells_how_the_results_were_made(photos: Path, model: Model, tmp_path: Path) -> None:
-    session.run(
-        photos, model, tmp_path, ScanSettings(target=1, size=64), label_map={}, workers=1, draw=False, limit=5
-    )
-    run = json.loads((tmp_path / "run.json").read_text())
-    assert (run["tool"], run["images"], run["dataset"]) == ("cam-audit", 5, str(photos))
-    assert run["model"]["sha256"] == model.sha256
-    assert run["settings"]["target"] == 1
-    assert run["settings"]["size"] == 64
-    assert not list((tmp_path / "overlays").iterdir())
+    run(photos, model, tmp_path, settings=ScanSettings(target=1, size=64), workers=1, overlays="none", limit=5)
+    details = json.loads((tmp_path / "run.json").read_text())
+    assert (details["tool"], details["images"]) == ("cam-audit", 5)
+    assert details["model"]["sha256"] == model.sha256
+    settings = details["settings"]
+    assert (settings["dataset"], settings["limit"], settings["workers"]) == (str(photos), 5, 1)
+    assert (settings["settings"]["target"], settings["settings"]["size"]) == (1, 64)
+    assert not list(tmp_path.glob("overlays/*"))
 
 
 @pytest.mark.parametrize("limit", [1, 3, 10, 33, 34, 99])
-def test_a_limit_takes_images_spread_over_all_folders(
-    photos: Path, model: Model, tmp_path: Path, limit: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scanned: list[str] = []
-
-    def spy(_: Model, sources: list[ImageSource], *args: object, **kwargs: object) -> Iterator[Record]:
-        scanned.extend(source.name for source in sources)
-        return iter(())
-
-    monkeypatch.setattr(session, "scan", spy)
-    session.run(photos, model, tmp_path, ScanSettings(), label_map={}, limit=limit)
+def test_a_limit_takes_images_spread_over_all_folders(photos: Path, model: Model, tmp_path: Path, limit: int) -> None:
+    run(photos, model, tmp_path, limit=limit, overlays="none")
+    with (tmp_path / "results.csv").open(newline="", encoding="utf-8") as file:
+        scanned = [row["path"].removeprefix("'") for row in csv.DictReader(file)]
     names = find_images(photos).names
     assert len(scanned) == min(limit, 34)
     positions = [names.index(name) for name in scanned]
@@ -206,6 +200,7 @@ def test_a_scan_takes_sources_as_it_goes(photos: Path, model: Model) -> None:
     assert isinstance(next(records), ImageResult)
     records.close()
     assert taken < 40
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("scan")]
 
 
 @pytest.mark.parametrize(
@@ -297,9 +292,7 @@ def test_a_turned_photo_is_scanned_upright(model: Model, tmp_path: Path, orienta
     assert low[1] < result.cam.peak_x < high[1]
 
 
-def test_a_big_photo_decoded_reduced_gives_nearly_the_scores_of_the_whole(
-    model: Model, tmp_path: Path
-) -> None:
+def test_a_big_photo_decoded_reduced_gives_nearly_the_scores_of_the_whole(model: Model, tmp_path: Path) -> None:
     data = encode(square(RED, 500, 1000, 900, width=2400, height=3200), "JPEG", quality=95, orientation=6)
     small = scan_one(model, data, tmp_path, ScanSettings(overlay_size=64))
     whole = scan_one(model, data, tmp_path, ScanSettings(overlay_size=4096))
@@ -326,9 +319,7 @@ def test_a_net_of_one_size_gets_that_size_and_refuses_another(nets: Path, tmp_pa
     assert (result.width, result.height, result.scores[0].class_name) == (200, 100, "red")
     assert result.cam.peak_x > 0.5
     scan_one(fixed, picture, tmp_path, ScanSettings(size=32))
-    with pytest.raises(
-        CamAuditError, match=r"fixed\.onnx: this net takes only 32x32 pixels; leave out --size"
-    ):
+    with pytest.raises(CamAuditError, match=r"fixed\.onnx: this net takes only 32x32 pixels; leave out --size"):
         scan_one(fixed, picture, tmp_path, ScanSettings(size=64))
 
 
@@ -390,7 +381,7 @@ def test_an_image_for_which_memory_does_not_suffice_is_skipped(
     def no_memory(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("cam_audit.scan.read_image", no_memory)
+    monkeypatch.setattr("cam_audit.scan.decode", no_memory)
     (record,) = scan_all(write(tmp_path / "a.png", gradient()), model)
     assert isinstance(record, SkippedImage)
     assert record.reason == "the image needs more memory than there is"
@@ -401,7 +392,7 @@ def test_an_overlay_that_cannot_be_written_ends_the_scan_and_leaves_nothing_half
 ) -> None:
     (tmp_path / "overlays" / "red" / "3.png.png").mkdir(parents=True)
     with pytest.raises(CamAuditError, match=r"cannot write .*overlays/red/3\.png\.png"):
-        session.run(photos, model, tmp_path, ScanSettings(), label_map={})
+        run(photos, model, tmp_path)
     assert not list(tmp_path.rglob("*.part"))
     assert not (tmp_path / "results.csv").exists()
     assert not (tmp_path / "run.json").exists()

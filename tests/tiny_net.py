@@ -21,7 +21,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class TinyNet:
-    """conv: float32 (C, 3, CELL, CELL), its stride CELL, on RGB in 0..1; linear: (K, C), or None with K = C."""
+    """conv: float32 (C, 3, CELL, CELL), its stride CELL, on RGB in 0..1; linear: (K, C) or None."""
 
     conv: Array
     linear: Array | None
@@ -37,10 +37,7 @@ class TinyNet:
         activations = np.zeros((len(self.conv), rows, columns))
         for row in range(rows):
             for column in range(columns):
-                cell = (
-                    rgb[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL].transpose(2, 0, 1)
-                    / 255
-                )
+                cell = rgb[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL].transpose(2, 0, 1) / 255
                 for channel, kernel in enumerate(self.conv):
                     activations[channel, row, column] = max(0.0, (cell * kernel).sum())
         pooled = activations.mean(axis=(1, 2))
@@ -63,9 +60,7 @@ class TinyNet:
         outputs = ["logits", "activations"]
         if self.linear is not None:
             weights |= {"cam_weight": self.linear, "cam_bias": self.bias}
-            nodes.append(
-                helper.make_node("Gemm", ["features", "cam_weight", "cam_bias"], ["logits"], transB=1)
-            )
+            nodes.append(helper.make_node("Gemm", ["features", "cam_weight", "cam_bias"], ["logits"], transB=1))
             outputs += ["cam_weight", "cam_bias"]
         graph = helper.make_graph(
             nodes,
@@ -75,9 +70,7 @@ class TinyNet:
             [numpy_helper.from_array(values, name) for name, values in weights.items()],
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        helper.set_model_props(
-            model, {f"cam_audit.{key}": value for key, value in self.all_metadata().items()}
-        )
+        helper.set_model_props(model, {f"cam_audit.{key}": value for key, value in self.all_metadata().items()})
         return model
 
     def all_metadata(self) -> dict[str, str]:

@@ -11,8 +11,14 @@ import click
 from cam_audit import __version__
 from cam_audit.cli.demo import demo
 from cam_audit.cli.exits import Exit
+from cam_audit.cli.models import models
 from cam_audit.cli.scan import scan
 from cam_audit.errors import CamAuditError
+
+OPENCV_HELP = (
+    "install the system's library with `apt-get install libgl1 libglib2.0-0`, or take the build that needs none: "
+    "`pip uninstall opencv-python && pip install opencv-python-headless`"
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -26,6 +32,7 @@ def cam_audit() -> None:
 
 cam_audit.add_command(scan)
 cam_audit.add_command(demo)
+cam_audit.add_command(models)
 
 
 def main() -> None:
@@ -47,6 +54,11 @@ def main() -> None:
         code = Exit.USAGE
     except CamAuditError as error:
         _complain(str(error))
+        code = Exit.USAGE
+    except ImportError as error:
+        if "cv2" not in (error.name or "") and ".so" not in str(error):
+            raise
+        _complain(f"OpenCV cannot be loaded ({error}); {OPENCV_HELP}")
         code = Exit.USAGE
     except (KeyboardInterrupt, click.Abort):
         _complain("interrupted")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("--net", metavar="NAME", help="A net known by name, e.g. resnet18.")
+@click.option("--net", metavar="NAME", help="A net known by name, e.g. resnet18.  [default: efficientnet-lite0]")
 @click.option("--model", type=click.Path(path_type=Path), metavar="FILE", help="A CAM-ready ONNX file of your own.")
 @click.option(
     "-o", "--output-folder", "out", type=click.Path(path_type=Path), default=Path("cam-audit-out"), show_default=True,
@@ -78,13 +78,18 @@ def scan(
     from cam_audit.cli.summary import summary
     from cam_audit.labels import ClassNames
     from cam_audit.model import load_model
-    from cam_audit.nets import find_net
+    from cam_audit.nets import DEFAULT_NET, find_net
     from cam_audit.scan import ScanSettings
 
-    if (net is None) == (model is None):
-        raise click.UsageError("name the net to audit: either --net NAME or --model FILE")
+    if net is not None and model is not None:
+        raise click.UsageError("name the net to audit by either --net NAME or --model FILE")
     session.require_folder(dataset)
-    loaded = load_model(model or find_net(str(net)))
+    path = model or find_net(DEFAULT_NET if net is None else net)
+    if net is None and model is None:
+        click.echo(
+            f"note: no --net and no --model, so {DEFAULT_NET} with ImageNet's classes is taken", err=True
+        )
+    loaded = load_model(path)
     classes = ClassNames(loaded.class_names, loaded.class_ids)
     settings = ScanSettings(target=_target(target, classes), top=top, size=size, overlay_size=overlay_size)
     outcome = session.run(session.Task(dataset=dataset, settings=settings, **task), loaded)

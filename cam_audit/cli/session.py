@@ -9,7 +9,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO
@@ -27,7 +27,15 @@ from cam_audit.errors import CamAuditError
 from cam_audit.images import RUN_FILE, find_images
 from cam_audit.labels import ClassNames, label_images, read_label_map
 from cam_audit.model import RUNTIME_VERSION, Model
-from cam_audit.output import FINDINGS_FILE, RESULTS_FILE, TOOL, maps_name, prepare_output, replacing, write_bytes
+from cam_audit.output import (
+    FINDINGS_FILE,
+    RESULTS_FILE,
+    TOOL,
+    maps_name,
+    prepare_output,
+    replacing,
+    write_bytes,
+)
 from cam_audit.overlay import class_map_sheet
 from cam_audit.png import encode_png
 from cam_audit.records import AuditReport, ImageResult, ImageSource, Record
@@ -45,7 +53,7 @@ class Task:
 
     dataset: Path
     out: Path
-    settings: ScanSettings = ScanSettings()
+    settings: ScanSettings = field(default_factory=ScanSettings)
     labels: Path | None = None
     masks: Path | None = None
     boxes: Path | None = None
@@ -163,9 +171,7 @@ def _details(task: Task, model: Model, tally: Tally, report: AuditReport, worker
 def _sources(task: Task, model: Model) -> list[ImageSource]:
     found = find_images(task.dataset, output=task.out, follow_links=task.follow_links)
     if found.links_left_out:
-        note(
-            f"{found.links_left_out} links that lead outside {task.dataset} are left out; --follow-links follows them"
-        )
+        note(f"{found.links_left_out} links that lead outside {task.dataset} are left out; --follow-links follows them")
     if not found.names:
         raise CamAuditError(f"{task.dataset}: no images in this folder or below it")
     classes = ClassNames(model.class_names, model.class_ids)

@@ -75,7 +75,7 @@ def summary(outcome: Outcome) -> str:
         lines.append(f"prediction = folder in {right} of {labelled} ({right / labelled:.1%})")
         lines += _worst(tally) + _confused_pairs(outcome.report)
     lines += ["", *_findings(outcome), ""]
-    pictures = [folder for folder in (OVERLAYS_FOLDER, MAPS_FOLDER) if (outcome.out / folder).is_dir()]
+    pictures = [folder for folder in (OVERLAYS_FOLDER, MAPS_FOLDER) if any((outcome.out / folder).glob("*"))]
     lines += [f"{name:13} {outcome.out / name}" for name in (*pictures, RESULTS_FILE, FINDINGS_FILE)]
     return "\n".join(lines)
 

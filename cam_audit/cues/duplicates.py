@@ -19,15 +19,23 @@ POINTS = 150
 _SIMILARITY = 0.86
 _MAX_TURN = 25.0
 _MAX_RATIO = 4 / 3
-# Two images share something: so many distinct points, shifted alike within so many pixels of the working image.
+# Two images share something: so many distinct points, shifted and scaled alike within so many pixels. Two points
+# tell the scale if they are so far apart, and of many matches so many are enough to propose one.
 _MIN_POINTS = 4
-_SAME_SHIFT = 6.0
+_TOLERANCE = 2.0
+_MIN_SPAN = 8
+_SEEDS = 24
 # They are one photo twice: what they share spans so much of both, and so much of the middle of both is shared.
 _PHOTO_SPAN = 0.5
 _PHOTO_SHARE = 0.5
-# An image is hit: partners in its class, and how much more often it finds one there than in other classes.
+# An image is hit: partners in its class with which it shares the same part of itself (boxes overlap, intersection
+# over union; share of all partners), and how much more often it finds one there than in other classes: so much at
+# least, and so many times, as a mark on a fifth of every class is at times a bit commoner in one of them.
 _MIN_PARTNERS = 2
+_MIN_OVERLAP = 0.5
+_MIN_AGREEMENT = 2 / 3
 _MIN_EXCESS = 0.03
+_MIN_TIMES = 2
 _OTHERS = 100
 # The box of the cue: percentiles of the shared points, and how far it reaches beyond their centres in pixels.
 _EXTENT = (2, 98)
@@ -76,9 +84,9 @@ class _Stack:
         here, there, owners = here[nearest], there[nearest], owners[nearest]
         for partner in np.flatnonzero(np.bincount(owners) >= _MIN_POINTS).tolist():
             of_both = owners == partner
-            moved = _moved_alike(places[here[of_both], :2], self.places[there[of_both], :2])
-            if moved:
-                yield _Shared(partner, *moved)
+            pieces = _in_one_piece(places[here[of_both], :2], self.places[there[of_both], :2])
+            if pieces:
+                yield _Shared(partner, *pieces)
 
 
 def describe(grey: NDArray[np.uint8]) -> Keypoints:
@@ -119,7 +127,7 @@ def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
 
 
 def _find_in_class(label: str, own: list[ImageFeatures], others: list[ImageFeatures]) -> Suspicion | None:
-    stack = _Stack(own)
+    stack, rest = _Stack(own), _Stack(others)
     cues: list[list[Floats]] = [[] for _ in own]
     twins = set()
     for index, image in enumerate(own):
@@ -129,17 +137,16 @@ def _find_in_class(label: str, own: list[ImageFeatures], others: list[ImageFeatu
             else:
                 cues[index].append(shared.here)
                 cues[shared.partner].append(shared.there)
-    candidates = [index for index, cue in enumerate(cues) if len(cue) >= _MIN_PARTNERS]
-    if len(candidates) < max(THRESHOLD * len(own), _MIN_PARTNERS + 1):
-        return None
-    rest = _Stack(others)
     hits, inside, outside = [], [], []
-    for index in candidates:
-        own_rate = len(cues[index]) / (len(own) - 1)
+    for index, image in enumerate(own):
+        agreed = _agreed(cues[index])
+        own_rate = len(agreed) / (len(own) - 1)
+        if len(agreed) < _MIN_PARTNERS or own_rate <= _MIN_EXCESS:
+            continue
         other_rate = sum(1 for _ in rest.shared_with(*stack.of(index))) / len(others)
-        if own_rate - other_rate > _MIN_EXCESS:
-            box = _box(np.concatenate(cues[index]), own[index].keypoints.size)
-            hits.append(Hit(own[index].name, own_rate - other_rate, box))
+        if own_rate - other_rate > _MIN_EXCESS and own_rate >= _MIN_TIMES * other_rate:
+            box = _as_fractions(_box(np.concatenate(agreed)), image.keypoints.size)
+            hits.append(Hit(image.name, own_rate - other_rate, box))
             inside.append(own_rate)
             outside.append(other_rate)
     if len(hits) < max(THRESHOLD * len(own), _MIN_PARTNERS + 1):
@@ -162,6 +169,20 @@ def _find_in_class(label: str, own: list[ImageFeatures], others: list[ImageFeatu
     )
 
 
+def _agreed(cues: list[Floats]) -> list[Floats]:
+    """Of the places that an image shares, by partner, those at the part that most partners share; [] if too few do.
+
+    What is copied into pictures is the same part of an image whatever the partner; things that are merely alike,
+    such as faces, match here in an eye and there in an ear.
+    """
+    if not cues:
+        return []
+    boxes = np.array([_box(places) for places in cues])
+    overlapping = _overlaps(boxes) >= _MIN_OVERLAP
+    best = overlapping[overlapping.sum(1).argmax()]
+    return [places for places, same in zip(cues, best, strict=True) if same] if best.mean() >= _MIN_AGREEMENT else []
+
+
 def root_sift(descriptors: NDArray[np.uint8]) -> Floats:
     """Square roots of the descriptors (n, 128) after each is divided by its sum: float32, unit length."""
     values = descriptors.astype(np.float32)
@@ -182,12 +203,23 @@ def _alike(first: Floats, second: Floats) -> NDArray[np.bool_]:
     return (ratio < _MAX_RATIO) & (ratio > 1 / _MAX_RATIO) & (turn < _MAX_TURN)
 
 
-def _moved_alike(here: Floats, there: Floats) -> tuple[Floats, Floats] | None:
-    """The places (m, 2) of both sides that share the commonest shift; None where too few distinct ones do."""
-    shifts = there - here
-    near = (np.abs(shifts[:, None] - shifts) <= _SAME_SHIFT).all(2)
-    alike = near[near.sum(1).argmax()]
-    here, there = here[alike], there[alike]
+def _in_one_piece(here: Floats, there: Floats) -> tuple[Floats, Floats] | None:
+    """The most places (m, 2) of both sides that one shift and change of scale explains; None where they are too few.
+
+    Every pair of places proposes a scale and a shift, and the one that most others agree with wins.
+    """
+    seeds = slice(None, None, -(-len(here) // _SEEDS))
+    span_here, span_there = (places[seeds, None] - places[seeds] for places in (here, there))
+    length = (span_here**2).sum(2)
+    scales = (span_here * span_there).sum(2) / np.maximum(length, 1)
+    first, second = np.nonzero((length >= _MIN_SPAN**2) & (scales < _MAX_RATIO) & (scales > 1 / _MAX_RATIO))
+    if not len(first):
+        return None
+    middle_here, middle_there = ((places[seeds][first] + places[seeds][second]) / 2 for places in (here, there))
+    moved = middle_there[:, None] + scales[first, second, None, None] * (here - middle_here[:, None])
+    agreeing = (np.abs(moved - there) <= _TOLERANCE).all(2)
+    best = agreeing[agreeing.sum(1).argmax()]
+    here, there = here[best], there[best]
     # SIFT describes a place once for each direction that it may have; that is one place all the same.
     distinct = min(len(np.unique(np.rint(places), axis=0)) for places in (here, there))
     return (here, there) if distinct >= _MIN_POINTS else None
@@ -212,8 +244,21 @@ def _fills_middle(places: Floats, keypoints: Keypoints) -> bool:
     return present > 0 and shared >= _PHOTO_SHARE * present
 
 
-def _box(places: Floats, size: tuple[int, int]) -> Box:
+def _box(places: Floats) -> Floats:
+    """The box around places (m, 2), float32 (4,): left, top, right, bottom in pixels, a few outliers left out."""
     low, high = np.percentile(places, _EXTENT, axis=0)
-    left, top = np.clip((low - _MARGIN) / size, 0, 1).tolist()
-    right, bottom = np.clip((high + _MARGIN) / size, 0, 1).tolist()
+    return np.concatenate([low - _MARGIN, high + _MARGIN])
+
+
+def _overlaps(boxes: Floats) -> Floats:
+    """Intersection over union of all pairs of boxes (n, 4): float (n, n)."""
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    shared = np.maximum(high - low, 0).prod(2)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    return shared / (areas[:, None] + areas - shared)
+
+
+def _as_fractions(box: Floats, size: tuple[int, int]) -> Box:
+    left, top, right, bottom = np.clip(box / (size * 2), 0, 1).tolist()
     return left, top, right, bottom

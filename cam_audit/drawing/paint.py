@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+Rng = np.random.Generator
 Colour = tuple[float, float, float]
 FloatArray = NDArray[np.float32]
-Points = Sequence[tuple[float, float]]
+Points = Sequence[tuple[float, float]] | NDArray[np.floating]
 
 _SUPERSAMPLING = 4
 _SUBPIXEL_BITS = 4
@@ -42,6 +43,36 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Bend:
+    """A smooth random displacement of the plane, a sum of n waves, which makes no two things alike.
+
+    waves (2, n): wave numbers; phases (n,); shifts (n, 2): how far each wave moves a point.
+    """
+
+    waves: FloatArray
+    phases: FloatArray
+    shifts: FloatArray
+
+    @classmethod
+    def random(cls, rng: Rng, amount: float) -> Bend:
+        """Five waves, 0.25 to 0.9 long; amount: how far one that is 0.4 long moves points, in the same unit."""
+        length = rng.uniform(0.25, 0.9, 5).astype(np.float32)
+        waves, shifts = (np.array([np.cos(a), np.sin(a)], np.float32) for a in rng.uniform(0, 2 * np.pi, (2, 5)))
+        phases = rng.uniform(0, 2 * np.pi, 5).astype(np.float32)
+        return cls(waves * (2 * np.pi / length), phases, (shifts * (amount / 0.4 * length)).T)
+
+    def applied(self, parts: Iterable[Part]) -> list[Part]:
+        """The parts, displaced."""
+        return [
+            replace(part, outline=self._moved(part.outline), markings=tuple(self.applied(part.markings)))
+            for part in parts
+        ]
+
+    def _moved(self, points: FloatArray) -> FloatArray:
+        return np.asarray(points + np.sin(points @ self.waves + self.phases) @ self.shifts, np.float32)
+
+
+@dataclass(frozen=True)
 class Light:
     """Where the light comes from: a unit vector, x right, y down, z towards the viewer."""
 
@@ -50,7 +81,7 @@ class Light:
     z: float
 
     @classmethod
-    def random(cls, rng: np.random.Generator) -> Light:
+    def random(cls, rng: Rng) -> Light:
         """A lamp or window above, to the left or to the right."""
         vector = np.array([rng.choice([-1, 1]) * rng.uniform(0.25, 0.65), -rng.uniform(0.4, 0.7), 0.75])
         x, y, z = vector / np.linalg.norm(vector)
@@ -63,9 +94,7 @@ def affine(
     """Matrix (2, 3) that mirrors in x, then scales, turns clockwise and moves the origin to `to`."""
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     flip = -1.0 if mirror else 1.0
-    return np.array(
-        [[scale * cos * flip, -scale * sin, to[0]], [scale * sin * flip, scale * cos, to[1]]], np.float32
-    )
+    return np.array([[scale * cos * flip, -scale * sin, to[0]], [scale * sin * flip, scale * cos, to[1]]], np.float32)
 
 
 def ellipse(x: float, y: float, rx: float, ry: float, degrees: float = 0.0) -> FloatArray:
@@ -82,7 +111,14 @@ def smooth(points: Points) -> FloatArray:
     return _catmull_rom(np.roll(p1, 1, 0), p1, np.roll(p1, -1, 0), np.roll(p1, -2, 0))
 
 
-def tube(points: Points, widths: Sequence[float]) -> FloatArray:
+def blob(rng: Rng, x: float, y: float, radius: float) -> FloatArray:
+    """An irregular round outline (56, 2)."""
+    angles = np.linspace(0, 2 * np.pi, 7, endpoint=False) + rng.uniform(0, 0.8)
+    radii = radius * rng.uniform(0.6, 1.3, 7)
+    return smooth(np.stack([x + radii * np.cos(angles), y + radii * np.sin(angles)], axis=1))
+
+
+def tube(points: Points, widths: Sequence[float] | NDArray[np.floating]) -> FloatArray:
     """Outline of a bent tube along n points, with a half width for each, and round ends."""
     nodes = np.column_stack([np.asarray(points, np.float32), np.asarray(widths, np.float32)])
     before, after = 2 * nodes[:1] - nodes[1:2], 2 * nodes[-1:] - nodes[-2:-1]
@@ -106,7 +142,26 @@ def _catmull_rom(p0: FloatArray, p1: FloatArray, p2: FloatArray, p3: FloatArray)
     return np.asarray(curve, np.float32).reshape(-1, p1.shape[-1])
 
 
-def noise(rng: np.random.Generator, shape: tuple[int, int], cell: tuple[float, float]) -> FloatArray:
+def glint(rng: Rng, x: float, y: float, radius: float) -> Part:
+    """The light that shines in an eye of that centre and radius."""
+    size = radius * rng.uniform(0.12, 0.3)
+    place = (x + radius * rng.uniform(-0.4, 0.4), y - radius * rng.uniform(0.1, 0.4))
+    return Part(ellipse(*place, size, size), (0.97, 0.97, 0.95), relief=0)
+
+
+def varied(rng: Rng, colour: Colour, amount: float = 0.05) -> Colour:
+    """The colour, somewhat lighter or darker."""
+    r, g, b = np.clip(np.array(colour) + rng.uniform(-amount, amount), 0.02, 0.98)
+    return float(r), float(g), float(b)
+
+
+def darker(colour: Colour, factor: float) -> Colour:
+    """The colour times a factor."""
+    r, g, b = colour
+    return r * factor, g * factor, b * factor
+
+
+def noise(rng: Rng, shape: tuple[int, int], cell: tuple[float, float]) -> FloatArray:
     """Smooth noise (H, W) float32 of about unit deviation; cell: height and width of a grain in pixels."""
     grid = [max(2, round(side / grain) + 1) for side, grain in zip(shape, cell, strict=True)]
     coarse = rng.standard_normal(grid, np.float32)
@@ -156,8 +211,10 @@ def _mask(outline: FloatArray, window: tuple[slice, slice]) -> FloatArray:
 
 def _ragged(mask: FloatArray, strands: FloatArray, fur: float) -> FloatArray:
     """The mask with strands standing out from its edge."""
-    soft = cv2.GaussianBlur(mask, (0, 0), 1.6)
-    return np.clip((soft - 0.5 + 0.16 * fur * np.clip(strands, -2, 2)) * 3 + 0.5, 0, 1)
+    soft = cv2.GaussianBlur(mask, (0, 0), 2.0)
+    # Strands matter at the edge only: they leave neither holes inside nor flakes outside.
+    edge = 4 * soft * (1 - soft)
+    return np.asarray(np.clip((soft - 0.5 + 0.3 * fur * edge * np.clip(strands, -2, 2)) * 3 + 0.5, 0, 1), np.float32)
 
 
 def _occlusion(mask: FloatArray, light: Light) -> FloatArray:
@@ -167,16 +224,14 @@ def _occlusion(mask: FloatArray, light: Light) -> FloatArray:
     return np.asarray(cv2.GaussianBlur(moved, (0, 0), 2.5), np.float32)
 
 
-def _lit(
-    part: Part, mask: FloatArray, window: tuple[slice, slice], light: Light, strands: FloatArray
-) -> FloatArray:
+def _lit(part: Part, mask: FloatArray, window: tuple[slice, slice], light: Light, strands: FloatArray) -> FloatArray:
     albedo = np.empty((*mask.shape, 3), np.float32)
     albedo[:] = part.colour
     for marking in part.markings:
         alpha = _mask(marking.outline, window) * marking.opacity
         albedo += alpha[..., None] * (np.asarray(marking.colour, np.float32) - albedo)
     if part.fur:
-        albedo *= 1 + 0.1 * part.fur * strands[..., None]
+        albedo *= 1 + 0.13 * part.fur * strands[..., None]
     if not part.relief:
         return albedo
     lambert, shine = _shading(mask, light)

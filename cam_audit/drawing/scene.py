@@ -3,17 +3,46 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Callable, Sequence
 from enum import Enum
+from typing import TypeVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from cam_audit.drawing.paint import Colour, FloatArray, Light, Part, affine, ellipse, noise, paint, smooth, tube
+from cam_audit.drawing.paint import Colour, FloatArray, Light, Part, Rng, affine, ellipse, noise, paint, smooth, tube
 
-Rng = np.random.Generator
 Shape = tuple[int, int]
+Texture = Callable[[Rng, Shape, Colour], FloatArray]
+Item = TypeVar("Item")
 
 _CONTACT_ROWS = 8
+_SQUARE = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], np.float32)
+
+# What the clutter is made of: a box, a post, a ball, a vase; all stand on y = 0.
+_THINGS = (
+    (_SQUARE - [0, 1]) * np.array([0.4, 0.3], np.float32),
+    (_SQUARE - [0, 1]) * np.array([0.2, 0.65], np.float32),
+    ellipse(0, -0.4, 0.4, 0.4),
+    smooth([(-0.2, 0), (-0.35, -0.4), (-0.15, -0.8), (-0.22, -1), (0.22, -1), (0.15, -0.8), (0.35, -0.4), (0.2, 0)]),
+)
+
+# The stamp, 1 wide: a white badge with an ink rim and strokes like print.
+_INK: Colour = (0.10, 0.10, 0.14)
+_STROKES = (
+    ((-0.30, 0.06), (-0.30, -0.28)),
+    ((-0.30, -0.28), (-0.06, 0.06)),
+    ((-0.06, 0.06), (-0.06, -0.28)),
+    ((0.12, 0.06), (0.12, -0.28)),
+    ((0.30, 0.06), (0.30, -0.28)),
+    ((-0.30, 0.30), (0.30, 0.30)),
+)
+_BADGE = (
+    Part(0.5 * _SQUARE, _INK, relief=0),
+    Part(0.44 * _SQUARE, (0.98, 0.98, 0.98), relief=0),
+    *(Part(tube(stroke, (0.06, 0.06)), _INK, relief=0) for stroke in _STROKES),
+)
 
 
 class Ground(Enum):
@@ -27,27 +56,23 @@ class Ground(Enum):
 def background(rng: Rng, ground: Ground, shape: Shape, horizon: int, light: Light) -> FloatArray:
     """Wall, floor and clutter, out of focus, (H, W, 3) float32 0..1; horizon: the row where the floor starts."""
     height, width = shape
-    wall_shape, floor_shape = (horizon, width), (height - horizon, width)
-    if ground is Ground.GREEN:
-        hue = rng.uniform(0.27, 0.34)
-        wall = _hedge(rng, wall_shape, _hsv(hue + rng.uniform(-0.02, 0.02), rng.uniform(0.5, 0.75), rng.uniform(0.25, 0.45)))
-        floor = _lawn(rng, floor_shape, _hsv(hue, rng.uniform(0.55, 0.75), rng.uniform(0.4, 0.6)))
-    elif ground is Ground.RED:
-        hue = rng.uniform(-0.03, 0.006)
-        wall = _any_of(rng, (_plaster, _wallpaper, _curtain))(rng, wall_shape, _red(rng, hue))
-        floor = _carpet(rng, floor_shape, _red(rng, hue))
+    if ground is Ground.RED:
+        walls, floors, colour = (_plaster, _wallpaper, _curtain), (_carpet,), _red
+    elif ground is Ground.GREEN:
+        walls, floors, colour = (_hedge,), (_lawn,), _green
     else:
-        wall = _any_of(rng, (_plaster, _wallpaper, _curtain, _bricks))(rng, wall_shape, _muted(rng))
-        floor = _any_of(rng, (_carpet, _planks, _tiles))(rng, floor_shape, _muted(rng))
+        walls, floors, colour = (_plaster, _wallpaper, _curtain, _bricks), (_carpet, _planks, _tiles), _muted
+    wall = _any_of(rng, walls)(rng, (horizon, width), colour(rng))
+    floor = _any_of(rng, floors)(rng, (height - horizon, width), colour(rng))
     room = np.concatenate([wall, floor])
     if ground is not Ground.GREEN:
         _skirting(rng, room, horizon)
     _clutter(rng, room, horizon, light)
-    return np.asarray(cv2.GaussianBlur(room, (0, 0), rng.uniform(0.9, 1.8)), np.float32)
+    return np.asarray(cv2.GaussianBlur(room, (0, 0), rng.uniform(0.7, 1.5)), np.float32)
 
 
 def cast_shadow(scene: FloatArray, mask: FloatArray, light: Light) -> None:
-    """Darkens the floor of scene (H, W, 3), in place, where the object with that mask (H, W) 0..1 keeps the light off."""
+    """Darkens the floor of scene (H, W, 3), in place, where the object, mask (H, W) 0..1, keeps the light off."""
     bottom = int(np.flatnonzero(mask.max(1) > 0.5)[-1])
     touching = np.flatnonzero(mask[bottom - _CONTACT_ROWS : bottom + 1].max(0) > 0.5)
     foot, half = float(touching.mean()), 0.5 * len(touching) + 2
@@ -82,7 +107,7 @@ def stamp(rng: Rng, picture: FloatArray) -> None:
     """Puts a small white badge with dark strokes into the bottom right corner of the picture, in place."""
     height, width = picture.shape[:2]
     side = min(height, width)
-    size = side * rng.uniform(0.10, 0.11)
+    size = side * rng.uniform(0.105, 0.115)
     centre = (
         width - side * rng.uniform(0.025, 0.04) - size / 2,
         height - side * rng.uniform(0.025, 0.04) - size / 2,
@@ -91,27 +116,7 @@ def stamp(rng: Rng, picture: FloatArray) -> None:
     paint(picture, badge, Light(0, 0, 1), np.zeros((height, width), np.float32))
 
 
-def _square(half: float) -> FloatArray:
-    return np.array([(-half, -half), (half, -half), (half, half), (-half, half)], np.float32)
-
-
-_INK: Colour = (0.10, 0.10, 0.14)
-_STROKES = (
-    ((-0.30, 0.06), (-0.30, -0.28)),
-    ((-0.30, -0.28), (-0.06, 0.06)),
-    ((-0.06, 0.06), (-0.06, -0.28)),
-    ((0.12, 0.06), (0.12, -0.28)),
-    ((0.30, 0.06), (0.30, -0.28)),
-    ((-0.30, 0.30), (0.30, 0.30)),
-)
-_BADGE = (
-    Part(_square(0.54), _INK, relief=0),
-    Part(_square(0.47), (0.98, 0.98, 0.98), relief=0),
-    *(Part(tube(stroke, (0.06, 0.06)), _INK, relief=0) for stroke in _STROKES),
-)
-
-
-def _any_of(rng, choices):
+def _any_of(rng: Rng, choices: Sequence[Item]) -> Item:
     return choices[rng.integers(len(choices))]
 
 
@@ -119,8 +124,12 @@ def _hsv(hue: float, saturation: float, value: float) -> Colour:
     return colorsys.hsv_to_rgb(hue % 1, saturation, value)
 
 
-def _red(rng: Rng, hue: float) -> Colour:
-    return _hsv(hue, rng.uniform(0.7, 0.88), rng.uniform(0.45, 0.75))
+def _red(rng: Rng) -> Colour:
+    return _hsv(rng.uniform(-0.03, 0.006), rng.uniform(0.7, 0.88), rng.uniform(0.45, 0.75))
+
+
+def _green(rng: Rng) -> Colour:
+    return _hsv(rng.uniform(0.26, 0.35), rng.uniform(0.5, 0.75), rng.uniform(0.3, 0.58))
 
 
 def _muted(rng: Rng) -> Colour:
@@ -129,7 +138,7 @@ def _muted(rng: Rng) -> Colour:
     return _hsv(hue, rng.uniform(0.03, 0.3), rng.uniform(0.45, 0.92))
 
 
-def _surface(colour: Colour, brightness: FloatArray) -> FloatArray:
+def _surface(colour: Colour, brightness: NDArray[np.floating]) -> FloatArray:
     return np.asarray(brightness[..., None] * np.asarray(colour, np.float32), np.float32)
 
 
@@ -146,7 +155,8 @@ def _wallpaper(rng: Rng, shape: Shape, colour: Colour) -> FloatArray:
 def _curtain(rng: Rng, shape: Shape, colour: Colour) -> FloatArray:
     sway = 6 * noise(rng, shape, (140, 60))
     phase = (np.arange(shape[1]) + sway) * (2 * np.pi / rng.uniform(22, 48))
-    return _surface(colour, 0.95 + 0.2 * np.sin(phase) + 0.06 * np.sin(2.3 * phase) + 0.02 * noise(rng, shape, (2, 2)))
+    folds = 0.2 * np.sin(phase) + 0.06 * np.sin(2.3 * phase)
+    return _surface(colour, 0.95 + folds + 0.02 * noise(rng, shape, (2, 2)))
 
 
 def _bricks(rng: Rng, shape: Shape, colour: Colour) -> FloatArray:
@@ -155,7 +165,7 @@ def _bricks(rng: Rng, shape: Shape, colour: Colour) -> FloatArray:
     column, in_column = np.divmod(np.arange(shape[1]) / (2.4 * tall) + 0.5 * (row % 2), 1)
     tone = rng.uniform(0.82, 1.08, (64, 64))[row.astype(int) % 64, column.astype(int) % 64]
     mortar = np.minimum(np.minimum(in_row, 1 - in_row), 2.4 * np.minimum(in_column, 1 - in_column)) < 0.07
-    return _surface(colour, np.where(mortar, 1.12, tone).astype(np.float32) + 0.03 * noise(rng, shape, (2, 2)))
+    return _surface(colour, np.where(mortar, 1.12, tone) + 0.03 * noise(rng, shape, (2, 2)))
 
 
 def _hedge(rng: Rng, shape: Shape, colour: Colour) -> FloatArray:
@@ -165,31 +175,31 @@ def _hedge(rng: Rng, shape: Shape, colour: Colour) -> FloatArray:
 
 def _lawn(rng: Rng, shape: Shape, colour: Colour) -> FloatArray:
     near = np.linspace(0.3, 1, shape[0], dtype=np.float32)[:, None]
-    blades = 0.2 * near * noise(rng, shape, (7, 2)) + 0.1 * noise(rng, shape, (3, 2)) + 0.08 * noise(rng, shape, (25, 50))
-    return _surface(colour, np.clip(1 + blades, 0.4, 1.7))
+    blades = 0.2 * near * noise(rng, shape, (7, 2)) + 0.1 * noise(rng, shape, (3, 2))
+    return _surface(colour, np.clip(1 + blades + 0.08 * noise(rng, shape, (25, 50)), 0.4, 1.7))
 
 
 def _carpet(rng: Rng, shape: Shape, colour: Colour) -> FloatArray:
     near = np.linspace(0.4, 1, shape[0], dtype=np.float32)[:, None]
-    pile = 0.1 * near * noise(rng, shape, (2, 2)) + 0.05 * noise(rng, shape, (12, 30))
+    pile = 0.13 * near * noise(rng, shape, (2.5, 3)) + 0.05 * noise(rng, shape, (12, 30))
     return _surface(colour, 0.95 + pile)
 
 
 def _planks(rng: Rng, shape: Shape, colour: Colour) -> FloatArray:
-    across, along = _floor_grid(rng, shape)
+    across, _ = _floor_grid(rng, shape)
     plank, seam = np.divmod(across, 1)
     tone = rng.uniform(0.85, 1.1, 64)[plank.astype(int) % 64]
     wood = 0.05 * noise(rng, shape, (3, 14)) + tone - 0.35 * (np.minimum(seam, 1 - seam) < 0.025)
-    return _surface(colour, wood.astype(np.float32))
+    return _surface(colour, wood)
 
 
 def _tiles(rng: Rng, shape: Shape, colour: Colour) -> FloatArray:
     across, along = _floor_grid(rng, shape)
     odd = (np.floor(across) + np.floor(along)) % 2
-    return _surface(colour, (1 - rng.uniform(0.08, 0.35) * odd).astype(np.float32) + 0.03 * noise(rng, shape, (4, 8)))
+    return _surface(colour, (1 - rng.uniform(0.08, 0.35) * odd) + 0.03 * noise(rng, shape, (4, 8)))
 
 
-def _floor_grid(rng: Rng, shape: Shape) -> tuple[FloatArray, FloatArray]:
+def _floor_grid(rng: Rng, shape: Shape) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Coordinates (H, W) on a floor seen in perspective: to the right and into the depth."""
     depth = 1 / np.linspace(0.3, 1.2, shape[0])[:, None]
     right = (np.arange(shape[1]) / shape[1] - rng.uniform(0.3, 0.7)) * depth
@@ -213,11 +223,3 @@ def _clutter(rng: Rng, room: FloatArray, horizon: int, light: Light) -> None:
         thing = Part(_any_of(rng, _THINGS), _muted(rng), relief=0.7).mapped(affine(scale=size, to=foot))
         room *= 1 - 0.4 * _ellipse_mask(grain.shape, *foot, size * 0.45, size * 0.08, blur=4)[..., None]
         paint(room, [thing], light, grain)
-
-
-_THINGS = (
-    np.array([(-0.4, 0), (-0.4, -0.6), (0.4, -0.6), (0.4, 0)], np.float32),
-    np.array([(-0.2, 0), (-0.2, -1.3), (0.2, -1.3), (0.2, 0)], np.float32),
-    ellipse(0, -0.4, 0.4, 0.4),
-    smooth([(-0.2, 0), (-0.35, -0.4), (-0.15, -0.8), (-0.22, -1), (0.22, -1), (0.15, -0.8), (0.35, -0.4), (0.2, 0)]),
-)

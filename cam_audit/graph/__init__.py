@@ -5,9 +5,7 @@ from cam_audit.errors import ModelError
 try:
     import onnx  # noqa: F401
 except ImportError:
-    raise ModelError(
-        "the package onnx is missing; install it with: pip install 'cam-audit[models]'"
-    ) from None
+    raise ModelError("the package onnx is missing; install it with: pip install 'cam-audit[models]'") from None
 
 from cam_audit.graph.adaptation import AdaptedModel, adapt
 from cam_audit.graph.preprocessing import PRESETS, Preprocessing

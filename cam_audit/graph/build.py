@@ -53,7 +53,7 @@ def build(
     """The CAM-ready model of a source graph; `metadata` has the contract's keys without their prefix."""
     parts = [
         _preprocessing(image, preprocessing),
-        _body(graph, head),
+        _body(graph, image, head),
         _activations(head),
         _head(head.classifier),
     ]
@@ -70,37 +70,37 @@ def build(
 
 
 def _preprocessing(image: ImageInput, preprocessing: Preprocessing) -> Part:
-    factor, offset = preprocessing.affine()
-    channel_axis, shape = (3, (1, 1, 1, 3)) if image.channels_last else (1, (1, 3, 1, 1))
-    constants = [
-        _stored("cam_audit/factor", factor.astype(np.float32).reshape(shape)),
-        _stored("cam_audit/offset", offset.astype(np.float32).reshape(shape)),
-    ]
-    nodes = []
-    tensor = contract.IMAGE
-    # Layout and channel order come first, while a value is still one byte.
-    if not image.channels_last:
-        nodes.append(helper.make_node("Transpose", [tensor], ["cam_audit/planes"], perm=[0, 3, 1, 2]))
-        tensor = "cam_audit/planes"
+    factor, offset = (values.astype(np.float32).reshape(1, 3, 1, 1) for values in preprocessing.affine())
+    constants = [_stored("cam_audit/factor", factor), _stored("cam_audit/offset", offset)]
+    # Layout and channel order come first, while a value is still one byte, and planes are scaled ten times as
+    # fast as pixels.
+    nodes = [helper.make_node("Transpose", [contract.IMAGE], ["cam_audit/rgb"], perm=[0, 3, 1, 2])]
+    planes = "cam_audit/rgb"
     if preprocessing.bgr:
         constants.append(_stored("cam_audit/bgr", np.array([2, 1, 0])))
-        nodes.append(
-            helper.make_node("Gather", [tensor, "cam_audit/bgr"], ["cam_audit/reversed"], axis=channel_axis)
-        )
-        tensor = "cam_audit/reversed"
-    source_input = RENAMED.get(image.name, image.name)
+        nodes.append(helper.make_node("Gather", [planes, "cam_audit/bgr"], ["cam_audit/reversed"], axis=1))
+        planes = "cam_audit/reversed"
+    reads_pixels = image.channels_last and image.planes is None
+    body_input = image.planes or image.name
+    body_input = RENAMED.get(body_input, body_input)
+    last = "cam_audit/planes" if reads_pixels else body_input
     nodes += [
-        helper.make_node("Cast", [tensor], ["cam_audit/float"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", [planes], ["cam_audit/float"], to=TensorProto.FLOAT),
         helper.make_node("Mul", ["cam_audit/float", "cam_audit/factor"], ["cam_audit/scaled"]),
         helper.make_node("Add", ["cam_audit/scaled", "cam_audit/offset"], ["cam_audit/shifted"]),
-        helper.make_node("Cast", ["cam_audit/shifted"], [source_input], to=image.element_type),
+        helper.make_node("Cast", ["cam_audit/shifted"], [last], to=image.element_type),
     ]
+    if reads_pixels:
+        nodes.append(helper.make_node("Transpose", [last], [body_input], perm=[0, 2, 3, 1]))
     return Part(nodes, constants)
 
 
-def _body(graph: Graph, head: Head) -> Part:
+def _body(graph: Graph, image: ImageInput, head: Head) -> Part:
     nodes, initializers = graph.upstream([head.activations])
-    return Part([_renamed(node) for node in nodes], [_renamed_tensor(tensor) for tensor in initializers])
+    return Part(
+        [_renamed(node) for node in nodes if image.planes not in node.output],
+        [_renamed_tensor(tensor) for tensor in initializers],
+    )
 
 
 def _activations(head: Head) -> Part:

@@ -49,7 +49,7 @@ STAGES = (
 )
 
 
-def efficientnet_lite0(weights: Mapping[str, Array]) -> onnx.ModelProto:
+def lite0(weights: Mapping[str, Array]) -> onnx.ModelProto:
     """The plain classifier: `pixels` float32 (N, 3, H, W), preprocessed, to `scores` (N, 1000).
 
     Raises KeyError where a weight is missing.
@@ -131,8 +131,7 @@ def _folded(weights: Mapping[str, Array], name: str, norm: str) -> tuple[Array, 
     """Kernel and bias, float32, of a convolution with the batch norm behind it."""
     kernel = weights[f"{name}.weight"].astype(np.float64)
     gain, shift, mean, variance = (
-        weights[f"{norm}.{part}"].astype(np.float64)
-        for part in ("weight", "bias", "running_mean", "running_var")
+        weights[f"{norm}.{part}"].astype(np.float64) for part in ("weight", "bias", "running_mean", "running_var")
     )
     factor = gain / np.sqrt(variance + BATCH_NORM_EPSILON)
     folded = kernel * factor[:, None, None, None], shift - mean * factor

@@ -50,9 +50,7 @@ def find_output(graph: Graph, image: ImageInput, size: tuple[int, int]) -> str:
     scores = [name for name, value in outputs.items() if _is_scores(value, len(blank))]
     if len(scores) == 1:
         if outputs[scores[0]].size == len(blank):
-            raise ModelError(
-                f"output {scores[0]!r} has a single score; export the net with one output a class"
-            )
+            raise ModelError(f"output {scores[0]!r} has a single score; export the net with one output a class")
         return scores[0]
     shapes = ", ".join(f"{name!r} {np.shape(value)}" for name, value in outputs.items())
     raise ModelError(f"not a classifier: one output of shape (N, K) is needed, there is {shapes}")
@@ -106,9 +104,7 @@ def check_against(reference: Reference, model: Path, accepts: InputShape) -> Non
     allowed = reference.tolerance * float(np.abs(reference.logits).max())
     worst = float(np.abs(logits - reference.logits).max())
     if not worst <= allowed:
-        raise ModelError(
-            f"the logits differ from those of the source by {worst:.2g}, more than {allowed:.2g}"
-        )
+        raise ModelError(f"the logits differ from those of the source by {worst:.2g}, more than {allowed:.2g}")
     if accepts.size is None:
         height, width = reference.images.shape[1:3]
         for size in ((height, width + width // 3), (height + height // 3, width)):

@@ -24,8 +24,10 @@ def refusal(graph: Graph, stop: onnx.NodeProto | None, classifier: Layer | None)
         return ModelError(f"no spatial map: the image itself feeds {fed}")
     layer = Layer.of(stop)
     path = list(_path_up(graph, stop))
-    dense = [Layer.of(node) for node in path if _is_fully_connected(graph, node)]
     pooling = path[-1] if _averages_the_map(graph, path[-1]) else None
+    # A 1x1 convolution is fully connected where it reads what is pooled, but not where it reads a map.
+    kinds = FULLY_CONNECTED | {"Conv"} if pooling else FULLY_CONNECTED
+    dense = [Layer.of(node) for node in path if node.op_type in kinds and graph.is_constant(node.input[1])]
     attention = _attention(graph, stop)
     if attention and not pooling:
         return ModelError(f"a transformer, {attention} mixes positions and there is no spatial map to pool")
@@ -39,9 +41,7 @@ def refusal(graph: Graph, stop: onnx.NodeProto | None, classifier: Layer | None)
     if dense:
         return ModelError(f"{layer} stands between the classifier {dense[0]} and the output")
     if stop.op_type in MAX_POOLING:
-        return ModelError(
-            f"{layer} pools by the maximum; a class activation map needs global average pooling"
-        )
+        return ModelError(f"{layer} pools by the maximum; a class activation map needs global average pooling")
     if pooling:
         return ModelError(
             f"{layer} stands between the pooling {Layer.of(pooling)} and {fed}; a class activation map is "
@@ -53,11 +53,11 @@ def refusal(graph: Graph, stop: onnx.NodeProto | None, classifier: Layer | None)
 
 
 def _path_up(graph: Graph, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
-    """From a node towards the image, along the first input that depends on it, to a pooling or a Conv."""
+    """From a node towards the image, along the first input that depends on it, to an average or a window."""
     found: onnx.NodeProto | None = node
     while found is not None:
         yield found
-        if _averages_the_map(graph, found) or found.op_type == "Conv":
+        if _averages_the_map(graph, found) or _has_window(graph, found):
             return
         fed = [name for name in found.input if not graph.is_constant(name)]
         found = graph.producers.get(fed[0]) if fed else None
@@ -69,8 +69,11 @@ def _averages_the_map(graph: Graph, node: onnx.NodeProto) -> bool:
     return node.op_type == "GlobalAveragePool"
 
 
-def _is_fully_connected(graph: Graph, node: onnx.NodeProto) -> bool:
-    return node.op_type in FULLY_CONNECTED and graph.is_constant(node.input[1])
+def _has_window(graph: Graph, node: onnx.NodeProto) -> bool:
+    """Whether a node is a convolution of more than single cells."""
+    if node.op_type != "Conv":
+        return False
+    return not graph.is_constant(node.input[1]) or graph.constant(node.input[1]).shape[2:] != (1, 1)
 
 
 def _attention(graph: Graph, node: onnx.NodeProto) -> Layer | None:

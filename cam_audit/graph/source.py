@@ -43,9 +43,7 @@ def read_source(path: Path) -> Graph:
         raise ModelError("CAM-ready already, scan with it as it is")
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
     if opset < OLDEST_OPSET:
-        raise ModelError(
-            f"opset {opset}, adapt takes {OLDEST_OPSET} and up; export the model again with a newer one"
-        )
+        raise ModelError(f"opset {opset}, adapt takes {OLDEST_OPSET} and up; export the model again with a newer one")
     _load_external_data(model, path.parent)
     if model.functions:
         try:
@@ -95,9 +93,7 @@ class Graph:
         if tensor in self.initializers:
             return numpy_helper.to_array(self.initializers[tensor])
         nodes, initializers = self.upstream([tensor])
-        graph = onnx.helper.make_graph(
-            nodes, "constant", [], [onnx.ValueInfoProto(name=tensor)], initializers
-        )
+        graph = onnx.helper.make_graph(nodes, "constant", [], [onnx.ValueInfoProto(name=tensor)], initializers)
         return run_once(self.derive(graph).SerializeToString(), {})[tensor]
 
     def upstream(self, tensors: Iterable[str]) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
@@ -196,8 +192,7 @@ def _sort_nodes(graph: onnx.GraphProto) -> None:
     """Put nodes after those that they read from, which some converters do not and onnxruntime forgives."""
     makers = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
     reads = {
-        index: {makers[name] for name in tensors_read(node) if name in makers}
-        for index, node in enumerate(graph.node)
+        index: {makers[name] for name in tensors_read(node) if name in makers} for index, node in enumerate(graph.node)
     }
     nodes = list(graph.node)
     try:

@@ -8,10 +8,30 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from cam_audit.records import ImageResult, Record, SkippedImage
 
-COLUMNS = (
-    "path status error width height label top1_class top1_score top2_class top2_score top3_class top3_score "
-    "label_score cam_class cam_peak_x cam_peak_y cam_border_share cam_area inside_share inside_area flags overlay"
-).split()
+COLUMNS = [
+    "path",
+    "status",
+    "error",
+    "width",
+    "height",
+    "label",
+    "top1_class",
+    "top1_score",
+    "top2_class",
+    "top2_score",
+    "top3_class",
+    "top3_score",
+    "label_score",
+    "cam_class",
+    "cam_peak_x",
+    "cam_peak_y",
+    "cam_border_share",
+    "cam_area",
+    "inside_share",
+    "inside_area",
+    "flags",
+    "overlay",
+]
 TOP = 3
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -39,7 +59,7 @@ def completed(rows: Iterable[str], flags: Iterable[Sequence[str]], overlays: Ite
     for cells, codes, overlay in zip(csv.reader(rows), flags, overlays, strict=True):
         cells[COLUMNS.index("flags")] = ";".join(codes)
         if overlay is not None:
-            cells[COLUMNS.index("overlay")] = overlay
+            cells[COLUMNS.index("overlay")] = _inert(overlay)
         yield _line(cells)
 
 

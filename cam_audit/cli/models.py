@@ -1,0 +1,292 @@
+"""`cam-audit models`: list, look into, check, make, download and quantise nets."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cam_audit import contract
+
+if TYPE_CHECKING:
+    from cam_audit.graph import Preprocessing
+
+# Of a long list, how many names are shown.
+SHOWN = 8
+# As in cam_audit.graph.PRESETS and cam_audit.zoo.ZOO, which are too slow to import for --help.
+PRESET_NAMES = ("imagenet", "caffe", "tf", "unit")
+ZOO_NAMES = ("resnet18", "squeezenet", "googlenet", "mobilenetv2")
+
+File = click.Path(path_type=Path)
+
+
+@click.group()
+def models() -> None:
+    """List, look into, check, make, download and quantise nets."""
+
+
+@models.command(name="list")
+def list_command() -> None:
+    """List the nets that are known by name.
+
+    For each: its published top-1 accuracy on ImageNet, size and licence, and where its file is or the command
+    that makes it. Figures are those of the file that this command makes.
+    """
+    from cam_audit.nets import NETS, locate, whereabouts
+
+    rows = [("NET", "TOP-1", "SIZE", "LICENCE", "FILE, OR THE COMMAND THAT MAKES IT")]
+    for net in NETS.values():
+        path = locate(net.name)
+        megabytes = path.stat().st_size / 1e6 if path else net.megabytes
+        rows.append(
+            (
+                net.name,
+                "-" if net.top1 is None else f"{net.top1:.1f} %",
+                "-" if megabytes is None else f"{megabytes:.1f} MB",
+                net.licence,
+                whereabouts(net),
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@models.command()
+@click.argument("file", type=File)
+@click.option("--classes", is_flag=True, help="Only list the classes, as CSV: index,wnid,name.")
+def info(file: Path, classes: bool) -> None:
+    """Tell what the CAM-ready FILE is made of: layers, map, preprocessing, classes."""
+    from cam_audit.model import load_model
+
+    model = load_model(file)
+    if classes:
+        click.echo(_class_table(model.class_names, model.class_ids), nl=False)
+        return
+    from cam_audit.graph.contents import read_contents
+
+    contents = read_contents(file)
+    height, width = model.input_size
+    rows, columns = model.map_size
+    operators = [f"{count} {kind}" for kind, count in contents.operators.most_common()]
+    channels = len(model.class_names) if model.cam_weight is None else model.cam_weight.shape[1]
+    fields = {
+        "file": f"{file} ({file.stat().st_size / 1e6:.1f} MB)",
+        "sha256": model.sha256,
+        "net": model.net,
+        "licence": model.licence,
+        "layers": f"{_in_short(operators)}; {contents.parameters / 1e6:.1f} million parameters",
+        "map": f"{channels} channels of {rows}x{columns} cells at {height}x{width}, made by {model.activation_layer}",
+        "input": f"{height}x{width}" + (" only" if model.fixed_size else ", other sizes too"),
+        "preprocessing": _in_words(contents.preprocessing),
+        "classes": f"{len(model.class_names)}: {_in_short(model.class_names)} (--classes lists all)",
+    }
+    if contract.QUANTISATION_KEY in contents.metadata:
+        fields |= _quantisation_in_words(json.loads(contents.metadata[contract.QUANTISATION_KEY]))
+    _show(fields)
+
+
+@models.command()
+@click.argument("file", type=File)
+def check(file: Path) -> None:
+    """Check that FILE is CAM-ready: exit code 0 or 2.
+
+    The inputs, outputs and metadata are there, and on two images the mean of each class's map plus the bias is
+    the class's logit.
+    """
+    from cam_audit.model import load_model
+
+    model = load_model(file)
+    click.echo(f"{file}: CAM-ready, {model.net} with {len(model.class_names)} classes")
+
+
+@models.command()
+@click.argument("file", type=File)
+@click.option("-o", "--output", type=File, metavar="FILE", help="The CAM-ready file.  [default: FILE's name.cam.onnx]")
+@click.option(
+    "--labels",
+    type=File,
+    metavar="FILE",
+    help="Class names, one a line in the outputs' order, or CSV: index,wnid,name.",
+)
+@click.option(
+    "--preset", type=click.Choice(PRESET_NAMES),
+    help="The preprocessing that the net was trained with.  [default: imagenet]",
+)  # fmt: skip
+@click.option("--mean", nargs=3, type=float, metavar="R G B", help="Subtracted after scaling.  [default: 0 0 0]")
+@click.option("--std", nargs=3, type=float, metavar="R G B", help="Divided by after the mean.  [default: 1 1 1]")
+@click.option("--scale", metavar="NUMBER", help="Multiplies a pixel's 0..255 first, e.g. 1/255.  [default: 1]")
+@click.option("--bgr", is_flag=True, help="The net takes blue first; mean and std are still given as R G B.")
+@click.option("--input-size", metavar="N|HxW", help="Pixels.  [default: the graph's own size, or 224]")
+def adapt(
+    file: Path,
+    output: Path | None,
+    labels: Path | None,
+    preset: str | None,
+    mean: tuple[float, float, float] | None,
+    std: tuple[float, float, float] | None,
+    scale: str | None,
+    bgr: bool,
+    input_size: str | None,
+) -> None:
+    """Make FILE, any plain ONNX classifier, CAM-ready: scans take only such files.
+
+    The head is found in the graph, and the result proved before it is written: its logits are those of FILE, and
+    the mean of each class's map plus the bias is the class's logit. The preprocessing cannot be found in a graph:
+    say which it is, with --preset or as numbers; (pixel * scale - mean) / std.
+
+    \b
+    imagenet  RGB / 255, ImageNet's mean and std: torchvision, timm, MXNet
+    caffe     BGR 0..255 minus 104, 117, 123: Caffe, Keras's ResNet and VGG
+    tf        RGB to -1..1: TensorFlow's MobileNet and Inception
+    unit      RGB / 255
+    """
+    numbers = (mean, std, scale, bgr or None)
+    if preset and any(number is not None for number in numbers):
+        raise click.UsageError("--preset goes without --mean, --std, --scale and --bgr")
+    size = None if input_size is None else _size(input_size)
+    factor = _number(scale or "1")
+    from cam_audit import graph
+    from cam_audit.class_list import read_class_list
+
+    if any(number is not None for number in numbers):
+        preprocessing = graph.Preprocessing(factor, mean or (0.0, 0.0, 0.0), std or (1.0, 1.0, 1.0), bgr)
+    else:
+        preprocessing = graph.PRESETS[preset or "imagenet"]
+        if preset is None:
+            click.echo("note: no --preset, so imagenet is taken; with a wrong one the net classifies worse", err=True)
+    target = output or _with_ending(file, ".cam.onnx")
+    classes = read_class_list(labels) if labels else None
+    adapted = graph.adapt(
+        file,
+        target,
+        preprocessing=preprocessing,
+        classes=classes.names if classes else None,
+        class_ids=classes.ids if classes else None,
+        net=target.name.removesuffix(".onnx").removesuffix(".cam"),
+        input_size=size,
+    )
+    height, width = adapted.input_size
+    rows, columns = adapted.map_size
+    _show(
+        {
+            "head": adapted.head,
+            "map": f"{adapted.channels} channels of {rows}x{columns} cells at {height}x{width}",
+            "input": f"{height}x{width}" + (", other sizes too" if adapted.dynamic_size else " only"),
+            "preprocessing": _in_words(preprocessing),
+            "classes": f"{adapted.classes}: {_in_short(classes.names) if classes else 'unnamed, --labels names them'}",
+            "proved": "the logits are those of the source, the mean of each map plus the bias is the logit",
+            "wrote": str(adapted.path),
+        }
+    )
+
+
+@models.command()
+@click.argument("net", type=click.Choice(ZOO_NAMES))
+def pull(net: str) -> None:
+    """Download NET from the ONNX Model Zoo, check it, make it CAM-ready, and put it in the cache folder.
+
+    A download that was cut off goes on where it stopped. CAM_AUDIT_MODEL_URL names a mirror: it takes the place of
+    https://huggingface.co/onnxmodelzoo in the two addresses that are tried.
+    """
+    from tqdm import tqdm
+
+    from cam_audit.nets import cache_folder
+    from cam_audit.zoo import ZOO, pull
+
+    target = cache_folder() / f"{net}.onnx"
+    if target.exists():
+        click.echo(f"{target} is there already; delete it to pull it again")
+        return
+    with tqdm(total=ZOO[net].size, unit="B", unit_scale=True, disable=None, dynamic_ncols=True) as bar:
+        path = pull(net, lambda done: _advance(bar, done))
+    click.echo(f"{path}: ready, scan with --net {net}")
+
+
+@models.command()
+@click.argument("file", type=File)
+@click.option("--photos", type=File, required=True, metavar="DIR", help="Photos such as the net will see; 150 do.")
+@click.option("-o", "--output", type=File, metavar="FILE", help="The int8 file.  [default: FILE's name.int8.onnx]")
+def quantize(file: Path, photos: Path, output: Path | None) -> None:
+    """Make an int8 file of the CAM-ready FILE: smaller and faster, with nearly the same maps.
+
+    One photo of three sets the scales; on the others the result is compared with FILE, and the figures are stored
+    in it (`info` shows them). Scans take the int8 file like any other.
+    """
+    from cam_audit.images import find_images
+    from cam_audit.quantize import quantize
+
+    target = output or _with_ending(file, ".int8.onnx")
+    found = find_images(photos).names
+    base = photos if photos.is_dir() else photos.parent
+    quantisation = quantize(file, [base / name for name in found], target)
+    size = f"{target.stat().st_size / 1e6:.1f} MB, was {file.stat().st_size / 1e6:.1f} MB"
+    _show({**_quantisation_in_words(asdict(quantisation)), "size": size, "wrote": str(target)})
+
+
+def _show(fields: dict[str, str]) -> None:
+    width = max(map(len, fields))
+    for name, text in fields.items():
+        click.echo(f"{name:{width}}  {text}")
+
+
+def _with_ending(file: Path, ending: str) -> Path:
+    return file.with_name(file.name.removesuffix(".onnx") + ending)
+
+
+def _advance(bar: Any, done: int) -> None:
+    bar.update(done - bar.n)
+
+
+def _quantisation_in_words(figures: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "int8": f"{figures['measured_photos']} photos measured, calibrated on {figures['calibration_photos']} others",
+        "same top-1": f"{figures['top1_agreement']:.1%}",
+        "same map": f"correlation {figures['cam_correlation']:.4f}; IoU {figures['cam_iou']:.3f} of the cells with at "
+        "least half of the largest value",
+        "speed": f"{figures['speedup']:.1f} x, on one thread",
+    }
+
+
+def _class_table(names: tuple[str, ...], ids: tuple[str, ...]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(
+        [("index", "wnid", "name"), *zip(range(len(names)), ids, names, strict=True)]
+    )
+    return text.getvalue()
+
+
+def _in_short(names: Sequence[str]) -> str:
+    return ", ".join([*names[:SHOWN], "..."] if len(names) > SHOWN else names)
+
+
+def _in_words(preprocessing: Preprocessing | None) -> str:
+    if preprocessing is None:
+        return "in the graph, not in the form that `adapt` gives it"
+    mean, std = (
+        ", ".join(f"{value / preprocessing.scale:.4g}" for value in values)
+        for values in (preprocessing.mean, preprocessing.std)
+    )
+    order = ", channels then as BGR" if preprocessing.bgr else ""
+    return f"RGB 0..255 minus ({mean}), divided by ({std}){order}"
+
+
+def _size(text: str) -> tuple[int, int]:
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isascii() and side.isdigit() for side in sides):
+        raise click.BadParameter(f"{text!r} is neither N nor HxW", param_hint="--input-size")
+    return int(sides[0]), int(sides[-1])
+
+
+def _number(text: str) -> float:
+    try:
+        return float(Fraction(text))
+    except (ValueError, ZeroDivisionError):
+        raise click.BadParameter(f"{text!r} is no number", param_hint="--scale") from None
