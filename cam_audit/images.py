@@ -18,7 +18,7 @@ from cam_audit.errors import CamAuditError, ImageError
 cv2.setNumThreads(1)
 
 IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff .avif .jp2 .ppm .pgm .pbm .pnm .ras .sr".split()
+    ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff .avif .jp2 .ppm .pgm .pbm .pnm .ras .sr .heic .heif .jxl".split()
 )
 MAX_FILE_BYTES = 1 << 30
 MAX_ASPECT = 4
@@ -68,13 +68,16 @@ def find_images(root: Path, *, output: Path | None = None, follow_links: bool = 
             continue
         for entry in entries:
             is_image = os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES
-            if entry.is_symlink() and not os.path.exists(entry.path):
+            # a link to nothing is an image that can't be read, which the scan must say
+            broken = entry.is_symlink() and not os.path.exists(entry.path)
+            is_folder = not broken and entry.is_dir()
+            if entry.name.startswith(".") or not (is_folder or (is_image and (broken or entry.is_file()))):
                 continue
-            if entry.name.startswith(".") or not (entry.is_dir() or (is_image and entry.is_file())):
-                continue
-            if entry.is_symlink() and not follow_links and not _is_below(entry.path, real_root):
+            if broken:
+                names.append(prefix + entry.name)
+            elif entry.is_symlink() and not follow_links and not _is_below(entry.path, real_root):
                 links_left_out += 1
-            elif entry.is_dir():
+            elif is_folder:
                 (linked if entry.is_symlink() else folders).append((entry.path, f"{prefix}{entry.name}/"))
             else:
                 names.append(prefix + entry.name)
@@ -93,14 +96,14 @@ def decode(data: bytes, *, needed: int | None = None) -> tuple[RgbImage, int, in
     at a half, a quarter or an eighth as long as its longest side keeps at least `needed` pixels; the sizes
     returned beside it are those of the full picture all the same.
 
-    Raises ImageError for what is no image, is damaged or truncated, or has more than MAX_PIXELS pixels.
+    Raises ImageError for what is no image, is damaged or truncated, or has more pixels than OPENCV_IO_MAX_IMAGE_PIXELS allows.
     """
     if not data:
         raise ImageError("the file is empty")
     picture = _left_to_pillow(data)
     if picture:
-        rgb = _decode_by_pillow(picture)
-        return rgb, rgb.shape[1], rgb.shape[0]
+        upright = _decode_by_pillow(picture)
+        return upright, upright.shape[1], upright.shape[0]
     full = _jpeg_size(data) if needed else None
     if full and full[0] * full[1] > _pixel_limit():
         raise _too_large()
@@ -121,7 +124,7 @@ def decode(data: bytes, *, needed: int | None = None) -> tuple[RgbImage, int, in
         raise ImageError("not an image that can be read, or damaged or truncated")
     if factor > 1:
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    rgb = image
+    rgb: RgbImage = image  # type: ignore[assignment]
     height, width = rgb.shape[:2]
     if full and factor > 1:
         # EXIF may have turned the picture: the reduced one tells which of the two header sizes is its width

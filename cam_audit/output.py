@@ -26,7 +26,7 @@ MAX_NAME_BYTES = 230
 
 
 def prepare_output(folder: Path) -> None:
-    """Make the output folder ready: created, writable, and without the pictures of an earlier scan.
+    """Make the output folder ready: created, writable, marked as ours, and without the results of an earlier scan.
 
     Raises CamAuditError where it can't be written.
     """
@@ -38,7 +38,11 @@ def prepare_output(folder: Path) -> None:
             for name in (OVERLAYS_FOLDER, MAPS_FOLDER):
                 with contextlib.suppress(FileNotFoundError):
                     shutil.rmtree(folder / name)
+            for name in (RESULTS_FILE, FINDINGS_FILE):
+                (folder / name).unlink(missing_ok=True)
         (folder / OVERLAYS_FOLDER).mkdir(exist_ok=True)
+        # were the scan cut off, the next one must know that the pictures are ours to replace
+        (folder / RUN_FILE).write_text(json.dumps({"tool": TOOL, "finished": False}) + "\n", encoding="utf-8")
     except OSError as error:
         raise CamAuditError(f"cannot write to the output folder {folder}: {error.strerror or error}") from None
 

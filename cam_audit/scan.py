@@ -200,6 +200,8 @@ def _needed(model: Model, settings: ScanSettings) -> int:
 def _run(model: Model, fitted: RgbImage) -> Prediction:
     try:
         prediction = model.run(fitted)
+    except MemoryError:
+        raise
     except Exception as error:
         # onnxruntime has many exception types; whichever it is, it concerns this one image
         size = f"{fitted.shape[1]}x{fitted.shape[0]}"

@@ -324,13 +324,13 @@ def test_links_that_loop_end_and_every_folder_is_entered_once_by_its_own_name(tm
     assert find_images(tmp_path, follow_links=True).names == ["b/1.jpg", "c/2.jpg"]
 
 
-def test_links_to_nothing_or_to_themselves_are_left_out(tmp_path: Path) -> None:
+def test_image_links_to_nothing_or_to_themselves_are_listed_so_that_the_scan_says_so(tmp_path: Path) -> None:
     tree(tmp_path, "a.jpg")
     (tmp_path / "gone.jpg").symlink_to("nowhere.jpg")
     (tmp_path / "loop.jpg").symlink_to("loop.jpg")
     (tmp_path / "one").symlink_to("two")
     (tmp_path / "two").symlink_to("one")
-    assert find_images(tmp_path, follow_links=True).names == ["a.jpg"]
+    assert find_images(tmp_path, follow_links=True).names == ["a.jpg", "gone.jpg", "loop.jpg"]
 
 
 def test_links_that_lead_outside_are_counted_and_followed_only_when_asked(tmp_path: Path) -> None:

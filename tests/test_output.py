@@ -49,7 +49,7 @@ def test_overlays_behind_a_link_are_not_deleted(tmp_path: Path) -> None:
 
 def test_the_output_folder_is_made_with_its_parents(tmp_path: Path) -> None:
     prepare_output(tmp_path / "a" / "b")
-    assert files(tmp_path) == []
+    assert files(tmp_path) == ["a/b/run.json"]
     assert (tmp_path / "a" / "b" / "overlays").is_dir()
 
 

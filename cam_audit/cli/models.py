@@ -24,6 +24,9 @@ SHOWN = 8
 PRESET_NAMES = ("imagenet", "caffe", "tf", "unit")
 ZOO_NAMES = ("resnet18", "squeezenet", "googlenet", "mobilenetv2")
 
+DYNAMIC = ", other sizes too"
+FIXED = " only; a scan squeezes every image to it"
+
 File = click.Path(path_type=Path)
 
 
@@ -84,7 +87,7 @@ def info(file: Path, classes: bool) -> None:
         "licence": model.licence,
         "layers": f"{_in_short(operators)}; {contents.parameters / 1e6:.1f} million parameters",
         "map": f"{channels} channels of {rows}x{columns} cells at {height}x{width}, made by {model.activation_layer}",
-        "input": f"{height}x{width}" + (" only" if model.fixed_size else ", other sizes too"),
+        "input": f"{height}x{width}{FIXED if model.fixed_size else DYNAMIC}",
         "preprocessing": _in_words(contents.preprocessing),
         "classes": f"{len(model.class_names)}: {_in_short(model.class_names)} (--classes lists all)",
     }
@@ -162,7 +165,7 @@ def adapt(
         preprocessing = graph.PRESETS[preset or "imagenet"]
         if preset is None:
             click.echo("note: no --preset, so imagenet is taken; with a wrong one the net classifies worse", err=True)
-    target = output or _with_ending(file, ".cam.onnx")
+    target = _target(file, output, ".cam.onnx")
     classes = read_class_list(labels) if labels else None
     adapted = graph.adapt(
         file,
@@ -179,7 +182,7 @@ def adapt(
         {
             "head": adapted.head,
             "map": f"{adapted.channels} channels of {rows}x{columns} cells at {height}x{width}",
-            "input": f"{height}x{width}" + (", other sizes too" if adapted.dynamic_size else " only"),
+            "input": f"{height}x{width}{DYNAMIC if adapted.dynamic_size else FIXED}",
             "preprocessing": _in_words(preprocessing),
             "classes": f"{adapted.classes}: {_in_short(classes.names) if classes else 'unnamed, --labels names them'}",
             "proved": "the logits are those of the source, the mean of each map plus the bias is the logit",
@@ -198,15 +201,15 @@ def pull(net: str) -> None:
     """
     from tqdm import tqdm
 
+    from cam_audit import zoo
     from cam_audit.nets import cache_folder
-    from cam_audit.zoo import ZOO, pull
 
     target = cache_folder() / f"{net}.onnx"
     if target.exists():
         click.echo(f"{target} is there already; delete it to pull it again")
         return
-    with tqdm(total=ZOO[net].size, unit="B", unit_scale=True, disable=None, dynamic_ncols=True) as bar:
-        path = pull(net, lambda done: _advance(bar, done))
+    with tqdm(total=zoo.ZOO[net].size, unit="B", unit_scale=True, disable=None, dynamic_ncols=True) as bar:
+        path = zoo.pull(net, lambda done: _advance(bar, done))
     click.echo(f"{path}: ready, scan with --net {net}")
 
 
@@ -223,7 +226,7 @@ def quantize(file: Path, photos: Path, output: Path | None) -> None:
     from cam_audit.images import find_images
     from cam_audit.quantize import quantize
 
-    target = output or _with_ending(file, ".int8.onnx")
+    target = _target(file, output, ".int8.onnx")
     found = find_images(photos).names
     base = photos if photos.is_dir() else photos.parent
     quantisation = quantize(file, [base / name for name in found], target)
@@ -237,8 +240,12 @@ def _show(fields: dict[str, str]) -> None:
         click.echo(f"{name:{width}}  {text}")
 
 
-def _with_ending(file: Path, ending: str) -> Path:
-    return file.with_name(file.name.removesuffix(".onnx") + ending)
+def _target(file: Path, output: Path | None, ending: str) -> Path:
+    """The file to write: `output`, or FILE's name with another ending beside it."""
+    target = output or file.with_name(file.name.removesuffix(".onnx") + ending)
+    if target.resolve() == file.resolve():
+        raise click.BadParameter(f"it would overwrite {file}", param_hint="--output")
+    return target
 
 
 def _advance(bar: Any, done: int) -> None:
@@ -280,8 +287,8 @@ def _in_words(preprocessing: Preprocessing | None) -> str:
 
 def _size(text: str) -> tuple[int, int]:
     sides = text.lower().split("x")
-    if len(sides) > 2 or not all(side.isascii() and side.isdigit() for side in sides):
-        raise click.BadParameter(f"{text!r} is neither N nor HxW", param_hint="--input-size")
+    if len(sides) > 2 or not all(side.isascii() and side.isdigit() and 8 <= int(side) <= 8192 for side in sides):
+        raise click.BadParameter(f"{text!r} is neither N nor HxW with sides of 8 to 8192", param_hint="--input-size")
     return int(sides[0]), int(sides[-1])
 
 

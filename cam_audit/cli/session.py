@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import os
 import platform
+import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -85,7 +87,7 @@ def run(task: Task, model: Model) -> Outcome:
     prepare_output(task.out)
     workers = task.workers or available_cores()
     tally = Tally()
-    with _rows_of(task.out) as rows:
+    with _rows_of(task.out) as rows, _quiet_libraries():
         with tqdm(total=len(sources), unit=" images", disable=None, smoothing=0.05, dynamic_ncols=True) as progress:
 
             def on_record(record: Record) -> None:
@@ -122,6 +124,33 @@ def run(task: Task, model: Model) -> Outcome:
     return Outcome(task.out, tally, report, seconds)
 
 
+@contextlib.contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Keep what libpng and others write to file descriptor 2 about damaged images away from the terminal.
+
+    Such an image gets a row with the reason; Python's own stderr goes on as it was.
+    """
+    try:
+        original = sys.stderr
+        descriptor = original.fileno()
+    except (AttributeError, OSError):
+        yield
+        return
+    original.flush()
+    kept = os.dup(descriptor)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, descriptor)
+    os.close(silence)
+    sys.stderr = os.fdopen(os.dup(kept), "w", encoding=original.encoding, errors=original.errors, buffering=1)
+    try:
+        yield
+    finally:
+        sys.stderr.close()
+        sys.stderr = original
+        os.dup2(kept, descriptor)
+        os.close(kept)
+
+
 def _rows_of(out: Path) -> IO[str]:
     """Where rows wait for the flags that only the whole audit can tell."""
     try:
@@ -152,6 +181,7 @@ def _details(task: Task, model: Model, tally: Tally, report: AuditReport, worker
         "tool": TOOL,
         "version": __version__,
         "schema_version": 1,
+        "finished": True,
         "images": tally.images,
         "errors": tally.errors,
         "sampled": report.sampled,
@@ -172,20 +202,28 @@ def _sources(task: Task, model: Model) -> list[ImageSource]:
     found = find_images(task.dataset, output=task.out, follow_links=task.follow_links)
     if found.links_left_out:
         note(f"{found.links_left_out} links that lead outside {task.dataset} are left out; --follow-links follows them")
+    if not found.names and task.dataset.resolve() == task.out.resolve():
+        raise CamAuditError(f"{task.out}: the output folder is the data set itself; name another with -o")
     if not found.names:
         raise CamAuditError(f"{task.dataset}: no images in this folder or below it")
     classes = ClassNames(model.class_names, model.class_ids)
     label_map = read_label_map(task.labels, classes) if task.labels else {}
     sources = label_images(task.dataset, _spread(found.names, task.limit), classes, label_map)
+    labels = {source.label for source in sources}
+    unused = sorted(label_map.keys() - labels) if task.limit is None else []
+    if unused:
+        note(f"{task.labels}: no folder is called {_some(unused)}")
     unmatched = sorted({s.label for s in sources if s.label and s.label_class is None})
     if unmatched:
-        total = len({s.label for s in sources if s.label})
-        more = ", ..." if len(unmatched) > MAX_NAMED else ""
         note(
-            f"{len(unmatched)} of {total} folders are named like no class of the net "
-            f"({', '.join(unmatched[:MAX_NAMED])}{more}); --labels map.csv can say which class each is"
+            f"{len(unmatched)} of {len(labels - {''})} folders are named like no class of the net "
+            f"({_some(unmatched)}); --labels map.csv can say which class each is"
         )
     return sources
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join([*names[:MAX_NAMED], *(["..."] if len(names) > MAX_NAMED else [])])
 
 
 def note(message: str) -> None:

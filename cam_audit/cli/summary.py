@@ -86,7 +86,7 @@ def _findings(outcome: Outcome) -> list[str]:
     if report.findings:
         lines = [f"{_count(len(report.findings), 'finding')} ({', '.join(counts)})"]
     else:
-        lines = ["no findings: no cue was found that tells one class from the others"]
+        lines = ["no findings"]
     for finding in report.findings:
         lines += ["", f"{finding.severity:8} {finding.code} {finding.label}: {CODES[finding.code].title}"]
         lines += textwrap.wrap(finding.message, 100, initial_indent=INDENT, subsequent_indent=INDENT)

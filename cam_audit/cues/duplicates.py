@@ -128,25 +128,25 @@ def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
 
 def _find_in_class(label: str, own: list[ImageFeatures], others: list[ImageFeatures]) -> Suspicion | None:
     stack, rest = _Stack(own), _Stack(others)
-    cues: list[list[Floats]] = [[] for _ in own]
+    places: list[dict[int, Floats]] = [{} for _ in own]
     twins = set()
     for index, image in enumerate(own):
         for shared in stack.shared_with(*stack.of(index), first=index + 1):
             if _is_same_photo(shared, image.keypoints, own[shared.partner].keypoints):
                 twins |= {index, shared.partner}
             else:
-                cues[index].append(shared.here)
-                cues[shared.partner].append(shared.there)
+                places[index][shared.partner] = shared.here
+                places[shared.partner][index] = shared.there
     hits, inside, outside = [], [], []
-    for index, image in enumerate(own):
-        agreed = _agreed(cues[index])
-        own_rate = len(agreed) / (len(own) - 1)
-        if len(agreed) < _MIN_PARTNERS or own_rate <= _MIN_EXCESS:
+    for index, partners in _mutual([_agreeing(of_image) for of_image in places]).items():
+        own_rate = len(partners) / (len(own) - 1)
+        if own_rate <= _MIN_EXCESS:
             continue
         other_rate = sum(1 for _ in rest.shared_with(*stack.of(index))) / len(others)
         if own_rate - other_rate > _MIN_EXCESS and own_rate >= _MIN_TIMES * other_rate:
-            box = _as_fractions(_box(np.concatenate(agreed)), image.keypoints.size)
-            hits.append(Hit(image.name, own_rate - other_rate, box))
+            box = _box(np.concatenate([places[index][partner] for partner in sorted(partners)]))
+            box_in_image = _as_fractions(box, own[index].keypoints.size)
+            hits.append(Hit(own[index].name, own_rate - other_rate, box_in_image))
             inside.append(own_rate)
             outside.append(other_rate)
     if len(hits) < max(THRESHOLD * len(own), _MIN_PARTNERS + 1):
@@ -169,18 +169,25 @@ def _find_in_class(label: str, own: list[ImageFeatures], others: list[ImageFeatu
     )
 
 
-def _agreed(cues: list[Floats]) -> list[Floats]:
-    """Of the places that an image shares, by partner, those at the part that most partners share; [] if too few do.
+def _agreeing(places: dict[int, Floats]) -> set[int]:
+    """Of the partners of an image, those that share the same part of it as most do; none if too few agree.
 
-    What is copied into pictures is the same part of an image whatever the partner; things that are merely alike,
-    such as faces, match here in an eye and there in an ear.
+    places: by partner, what the image shares with it. What is copied into pictures is the same part of an image
+    whatever the partner; things that are merely alike, such as faces, match here in an eye and there in an ear.
     """
-    if not cues:
-        return []
-    boxes = np.array([_box(places) for places in cues])
-    overlapping = _overlaps(boxes) >= _MIN_OVERLAP
-    best = overlapping[overlapping.sum(1).argmax()]
-    return [places for places, same in zip(cues, best, strict=True) if same] if best.mean() >= _MIN_AGREEMENT else []
+    if not places:
+        return set()
+    overlapping = _overlaps(np.array([_box(of_partner) for of_partner in places.values()])) >= _MIN_OVERLAP
+    most = overlapping[overlapping.sum(1).argmax()]
+    return {partner for partner, agrees in zip(places, most, strict=True) if agrees and most.mean() >= _MIN_AGREEMENT}
+
+
+def _mutual(partners: list[set[int]]) -> dict[int, set[int]]:
+    """The images that are left, with their partners, when who is not a partner's partner, or has too few, is left out."""
+    kept = {i: {j for j in own if i in partners[j]} for i, own in enumerate(partners)}
+    while lonely := {i for i, own in kept.items() if len(own) < _MIN_PARTNERS}:
+        kept = {i: own - lonely for i, own in kept.items() if i not in lonely}
+    return kept
 
 
 def root_sift(descriptors: NDArray[np.uint8]) -> Floats:

@@ -110,7 +110,9 @@ def _camera_model(tiff: bytes) -> str | None:
             tag, kind, count, offset = struct.unpack_from(order + "HHII", tiff, directory + 2 + 12 * entry)
             if tag == _CAMERA_MODEL and kind == _ASCII:
                 at = offset if count > 4 else directory + 2 + 12 * entry + 8
-                return tiff[at : at + count].split(b"\0")[0].decode("ascii", "replace").strip() or None
+                name = tiff[at : at + count].split(b"\0")[0].decode("ascii", "replace")
+                # it ends up in messages: no line breaks, and nothing that steers a terminal
+                return "".join(filter(str.isprintable, name)).strip() or None
     except struct.error:
         pass
     return None

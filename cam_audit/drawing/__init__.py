@@ -111,7 +111,7 @@ def _rng(*key: str | int) -> Rng:
 
 def _placed(rng: Rng, parts: list[Part], shape: tuple[int, int], ground: float) -> list[Part]:
     """The parts in pixels: up to as large as the picture allows, turned, mirrored, standing on row `ground`."""
-    height, width = shape
+    _, width = shape
     mirror = affine(degrees=rng.uniform(-7, 7), mirror=bool(rng.integers(2)))
     turned = [part.mapped(mirror) for part in parts]
     outline = np.concatenate([part.outline for part in turned])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 Rng = np.random.Generator
 Colour = tuple[float, float, float]
 FloatArray = NDArray[np.float32]
+Window = tuple[slice, slice]
 Points = Sequence[tuple[float, float]] | NDArray[np.floating]
 
 _SUPERSAMPLING = 4
@@ -175,8 +176,9 @@ def paint(canvas: FloatArray, parts: Iterable[Part], light: Light, grain: FloatA
     black, the canvas is then the parts' colour premultiplied by it.
     """
     covered = np.zeros(canvas.shape[:2], np.float32)
+    everywhere = (slice(0, covered.shape[0]), slice(0, covered.shape[1]))
     for part in parts:
-        window = _window(part.outline, covered.shape)
+        window = _window(part.outline, everywhere, margin=6)
         if window is None:
             continue
         surface, under, strands = canvas[window], covered[window], grain[window]
@@ -191,16 +193,16 @@ def paint(canvas: FloatArray, parts: Iterable[Part], light: Light, grain: FloatA
     return covered
 
 
-def _window(outline: FloatArray, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
-    """Rows and columns of the outline's box and a margin for its shadow, inside the canvas."""
-    margin = 6
+def _window(outline: FloatArray, within: Window, *, margin: int) -> Window | None:
+    """Rows and columns of the outline's box and a margin around it, so far as they lie within another window."""
     left, top = np.floor(outline.min(0)).astype(int) - margin
     right, bottom = np.ceil(outline.max(0)).astype(int) + margin
-    rows, columns = slice(max(top, 0), min(bottom, shape[0])), slice(max(left, 0), min(right, shape[1]))
+    rows = slice(max(top, within[0].start), min(bottom, within[0].stop))
+    columns = slice(max(left, within[1].start), min(right, within[1].stop))
     return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None
 
 
-def _mask(outline: FloatArray, window: tuple[slice, slice]) -> FloatArray:
+def _mask(outline: FloatArray, window: Window) -> FloatArray:
     rows, columns = window
     size = (columns.stop - columns.start, rows.stop - rows.start)
     fine = np.zeros((size[1] * _SUPERSAMPLING, size[0] * _SUPERSAMPLING), np.uint8)
@@ -224,12 +226,8 @@ def _occlusion(mask: FloatArray, light: Light) -> FloatArray:
     return np.asarray(cv2.GaussianBlur(moved, (0, 0), 2.5), np.float32)
 
 
-def _lit(part: Part, mask: FloatArray, window: tuple[slice, slice], light: Light, strands: FloatArray) -> FloatArray:
-    albedo = np.empty((*mask.shape, 3), np.float32)
-    albedo[:] = part.colour
-    for marking in part.markings:
-        alpha = _mask(marking.outline, window) * marking.opacity
-        albedo += alpha[..., None] * (np.asarray(marking.colour, np.float32) - albedo)
+def _lit(part: Part, mask: FloatArray, window: Window, light: Light, strands: FloatArray) -> FloatArray:
+    albedo = _albedo(part, window)
     if part.fur:
         albedo *= 1 + 0.13 * part.fur * strands[..., None]
     if not part.relief:
@@ -237,6 +235,20 @@ def _lit(part: Part, mask: FloatArray, window: tuple[slice, slice], light: Light
     lambert, shine = _shading(mask, light)
     shade = 1 + part.relief * (_AMBIENT + (1 - _AMBIENT) * lambert / light.z - 1)
     return np.asarray(albedo * shade[..., None] + part.gloss * shine[..., None], np.float32)
+
+
+def _albedo(part: Part, window: Window) -> FloatArray:
+    """The part's own colours, (H, W, 3): its main one and its markings."""
+    rows, columns = window
+    albedo = np.empty((rows.stop - rows.start, columns.stop - columns.start, 3), np.float32)
+    albedo[:] = part.colour
+    for marking in part.markings:
+        own = _window(marking.outline, window, margin=1)
+        if own is not None:
+            alpha = _mask(marking.outline, own) * marking.opacity
+            local = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(own, window, strict=True))
+            albedo[local] += alpha[..., None] * (np.asarray(marking.colour, np.float32) - albedo[local])
+    return albedo
 
 
 def _shading(mask: FloatArray, light: Light) -> tuple[FloatArray, FloatArray]:

@@ -99,7 +99,7 @@ def photograph(rng: Rng, scene: FloatArray, light: Light) -> FloatArray:
     balance = rng.uniform(0.95, 1.15) * np.array([1 + (warm := rng.uniform(-0.04, 0.04)), 1, 1 - warm], np.float32)
     picture = cv2.GaussianBlur(scene, (0, 0), rng.uniform(0.35, 0.6)) * ((falloff * vignette)[..., None] * balance)
     sensor = rng.standard_normal((height, width), np.float32)[..., None]
-    tint = cv2.resize(rng.standard_normal((height // 2, width // 2, 3), np.float32), (width, height))
+    tint = cv2.resize(rng.standard_normal((height // 3, width // 3, 3), np.float32), (width, height))
     return np.asarray(picture + rng.uniform(0.005, 0.013) * (sensor + 0.7 * tint), np.float32)
 
 
