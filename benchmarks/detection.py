@@ -30,8 +30,7 @@ import click
 import numpy as np
 from detection_table import Found, Trial, markdown
 from linear_head import pooled_features, train_head, write_with_head
-from numpy.typing import NDArray
-from photo_sets import PhotoSet, Picture, drawn_set, folder_set, name_of, write_set
+from photo_sets import Classifier, Floats, PhotoSet, Picture, drawn_set, folder_set, name_of, write_set
 from planting import KINDS, Cue, design
 from tqdm import tqdm
 
@@ -42,9 +41,7 @@ DRAWINGS = "drawings"
 ORACLE_IMAGES = 40
 CUE_FLAGS = {"CA101", "CA102"}
 
-Floats = NDArray[np.floating]
-Classifier = Callable[[Picture], Floats]
-# Trains on a set, writes the CAM-ready net to a file, and returns what gives its logits (K,) for a picture.
+# Trains on a set, writes the CAM-ready net to a file, and returns what that net says of a picture.
 Learner = Callable[[PhotoSet, Path], Classifier]
 
 
@@ -190,19 +187,14 @@ def read_audit(out: Path) -> Audit:
     """The findings about classes and the flags of images in a scan's output folder."""
     listed = json.loads((out / "findings.json").read_text(encoding="utf-8"))["findings"]
     findings = tuple(
-        Found(item["code"], item["severity"], item["class"], item["message"], item["evidence"])
-        for item in listed
+        Found(item["code"], item["severity"], item["class"], item["message"], item["evidence"]) for item in listed
     )
     with (out / "results.csv").open(encoding="utf-8", newline="") as table:
-        flags = {
-            row["path"]: frozenset(filter(None, row["flags"].split(";"))) for row in csv.DictReader(table)
-        }
+        flags = {row["path"]: frozenset(filter(None, row["flags"].split(";"))) for row in csv.DictReader(table)}
     return Audit(findings, flags)
 
 
-def effect_of(
-    classify: Classifier, correct: Sequence[Picture], cue: Cue, label: int, seed: int
-) -> float | None:
+def effect_of(classify: Classifier, correct: Sequence[Picture], cue: Cue, label: int, seed: int) -> float | None:
     """The cue's true effect in correct margins; None where no picture of another class is correct."""
     others = [picture for picture in correct if picture.label != label]
     if not others:

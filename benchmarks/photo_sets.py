@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from planting import Mask, Rgb
 
 from cam_audit.drawing import CLASSES, draw_in, setting_of
@@ -26,6 +27,11 @@ class Picture:
     label: int
     rgb: Rgb
     mask: Mask | None = None
+
+
+# The logits, float (K,), of a picture.
+Floats = NDArray[np.floating]
+Classifier = Callable[[Picture], Floats]
 
 
 @dataclass(frozen=True)

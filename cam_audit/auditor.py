@@ -63,7 +63,7 @@ def audit(
             flags[source.name] = set(record.flags)
         if record.disagreement:
             confused.append(ConfusedImage(source.name, source.label, record.scores[0].class_name, record.disagreement))
-        if record.object and record.object.inside is not None:
+        if record.object and record.object.inside is not None and record.object.area < 1:
             annotated.setdefault(source.label, []).append(record)
     laboratory = Laboratory(model, collector, settings.size)
     findings, maps, passes = _cue_findings(laboratory, flags)

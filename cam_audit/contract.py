@@ -7,7 +7,8 @@ Inputs and outputs:
     cam_weight   float32 (K, C)        the classifier's weight; absent where activations[k] is the map of class k
     cam_bias     float32 (K,)          the classifier's bias; absent with cam_weight
 
-Metadata keys carry the prefix `cam_audit.`; values are strings, `classes`, `class_ids` and `input_size` JSON.
+Metadata keys carry the prefix `cam_audit.`; values are strings, `classes`, `class_ids`, `input_size` and
+`quantisation` (of an int8 file: how it differs from the float file) JSON.
 """
 
 IMAGE = "image"

@@ -100,7 +100,7 @@ class Laboratory:
         own = {o.source.name: o for o in self.groups[cause.suspicion.label]}
         read = _Pictures(self.model, self.shortest)
         effects = []
-        for test in _tests(cause):
+        for test in _tests(cause, len(self.model.class_names)):
             trials = []
             for number, (target, control) in enumerate(zip(targets, controls, strict=False)):
                 hit = test.hits[number % min(DONORS, len(test.hits))]
@@ -108,7 +108,7 @@ class Laboratory:
                 if pictures:
                     trials.append(cf.Trial(target.measured, *test.plant(pictures[0], pictures[1], pictures[2], hit)))
             if trials:
-                effects.append(cf.measure(self.model, test.name, class_index, trials, scale))
+                effects.append(cf.measure(self.model, test.name, class_index, trials, scale, specific=test.specific))
         return tuple(effects)
 
     def _removals(self, cause: Cause) -> dict[str, bool]:
@@ -138,23 +138,22 @@ Plant = Callable[[RgbImage, RgbImage, RgbImage, Hit], tuple[RgbImage, RgbImage]]
 
 @dataclass(frozen=True)
 class _Test:
-    """A counterfactual: `plant(target, donor, control donor, donor's hit)` gives the planted and the control picture."""
+    """A counterfactual: `plant(target, donor, control donor, donor's hit)` gives planted and control picture."""
 
     name: str
     hits: tuple[Hit, ...]
     plant: Plant
+    specific: bool = False
 
 
-def _tests(cause: Cause) -> list[_Test]:
-    """The tests that suit a cause (detection study, "Counterfactual")."""
+def _tests(cause: Cause, classes: int) -> list[_Test]:
+    """The tests that suit a cause (detection study, "Counterfactual"), for a net of so many classes."""
     hits = cause.suspicion.hits
-    if cause.code == "CA203":
-        edits = {"ring": cf.paint_ring, "chroma": cf.shift_chroma, "surroundings": cf.paint_surroundings}
-        return [_Test(name, hits, _by_donor(edit)) for name, edit in edits.items()]
-    if cause.code == "CA204":
-        return [
-            _Test(name, hits, _by_donor(edit)) for name, edit in (("ring", cf.paint_ring), ("chroma", cf.shift_chroma))
-        ]
+    if cause.code in ("CA203", "CA204"):
+        edits = {"chroma": cf.shift_chroma, "channels": cf.scale_channels}
+        if cause.code == "CA203":
+            edits["surroundings"] = cf.paint_surroundings
+        return [_ring_test(hits, classes), *(_Test(name, hits, _by_donor(edit)) for name, edit in edits.items())]
     tests = []
     repeated, overlay = cause.finders.get("duplicates"), cause.finders.get("template")
     if repeated:
@@ -163,8 +162,17 @@ def _tests(cause: Cause) -> list[_Test]:
         levels = overlay.overlay
         tests.append(_Test("overlay", overlay.hits, lambda target, _, __, ___: (
             cf.add_overlay(target, levels), cf.add_overlay(target, levels[::-1, ::-1]))))  # fmt: skip
-        tests.append(_Test("strokes", overlay.hits, _by_donor(cf.paste_strokes(cf.strokes_of(levels)))))
     return tests
+
+
+def _ring_test(hits: tuple[Hit, ...], classes: int) -> _Test:
+    """The flat ring against the untouched image: a net that learnt a frame reacts to any flat ring, a control's too.
+
+    Without third classes there is nothing to tell such a reaction from a disturbance, and the control donor must do.
+    """
+    if classes < 3:
+        return _Test("ring", hits, _by_donor(cf.paint_ring))
+    return _Test("ring", hits, lambda target, donor, _, __: (cf.paint_ring(target, donor), target), specific=True)
 
 
 def _by_donor(edit: cf.Edit) -> Plant:

@@ -55,11 +55,11 @@ MAX_EXAMPLES = 12
 
 PLANTED = {
     "ring": "painting its border colour around",
-    "chroma": "giving its colour to",
+    "chroma": "giving its hue to",
+    "channels": "giving its white balance to",
     "surroundings": "painting its background colour around the centre of",
     "paste": "pasting the cue into",
     "overlay": "adding the overlay to",
-    "strokes": "pasting the overlay into",
 }
 
 
@@ -115,8 +115,9 @@ def object_finding(label: str, results: Sequence[ImageResult], digests: Mapping[
         severity=NOTE if len(shares) < FULL_IMAGES else ERROR if wins > 0.5 else WARNING,
         label=label,
         message=(
-            f"{label!r} has {inside:.0%} of its positive map inside the annotated object, which covers {area:.0%} of "
-            f"the image (medians of {len(shares)} images); without the object the same class wins in {wins:.0%}"
+            f"{repr(label) if label else 'the data set'} has {inside:.0%} of its positive map inside the annotated "
+            f"object, which covers {area:.0%} of the image (medians of {len(shares)} images); without the object the "
+            f"same class wins in {wins:.0%}"
         ),
         evidence={
             "images": len(shares),

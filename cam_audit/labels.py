@@ -55,7 +55,7 @@ class ClassNames:
                 which = " or ".join(map(str, same))
                 raise CamAuditError(f"{where}: {len(same)} classes are called {word!r}; name one by its index: {which}")
             nearest = self.nearest(word)
-            hint = f"; did you mean {nearest!r}?" if nearest else "; `cam-audit models info FILE` lists the classes"
+            hint = f"; did you mean {nearest!r}?" if nearest else "; `cam-audit models info --classes FILE` lists them"
             raise CamAuditError(f"{where}: the net has no class {word!r}{hint}")
         return index
 

@@ -111,25 +111,28 @@ def _write_int8(model_path: Path, calibration: Sequence[RgbImage], target: Path)
     except ImportError as error:
         raise ModelError(f"the quantiser lacks a package ({error}); pip install 'cam-audit[models]'") from None
     prepared = target.with_name(f"prepared-{target.name}")
-    with _quiet():
-        # batch norms are folded before scales are chosen
-        quantization.quant_pre_process(str(model_path), str(prepared), skip_symbolic_shape=True)
-        model = read_quantisable(prepared)
-        try:
-            nodes = body(model)
-        except ModelError as error:
-            raise ModelError(f"{model_path}: {error}") from None
-        quantization.quantize_static(
-            model,
-            target,
-            _CalibrationImages(calibration),
-            quant_format=quantization.QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=quantization.QuantType.QUInt8,
-            weight_type=quantization.QuantType.QInt8,
-            nodes_to_quantize=nodes,
-            calibrate_method=quantization.CalibrationMethod.MinMax,
-        )
+    try:
+        with _quiet():
+            # batch norms are folded before scales are chosen
+            quantization.quant_pre_process(str(model_path), str(prepared), skip_symbolic_shape=True)
+            model = read_quantisable(prepared)
+            quantization.quantize_static(
+                model,
+                target,
+                _CalibrationImages(calibration),
+                quant_format=quantization.QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=quantization.QuantType.QUInt8,
+                weight_type=quantization.QuantType.QInt8,
+                nodes_to_quantize=body(model),
+                calibrate_method=quantization.CalibrationMethod.MinMax,
+            )
+    except OSError:
+        raise
+    except Exception as error:
+        # the quantiser and the converter of operator sets have no type of their own
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"{model_path}: cannot be quantised: {reason}") from None
 
 
 @contextmanager

@@ -159,7 +159,8 @@ def scan_image(
 
 def _flags(disagreement: Disagreement | None, cam: Map, shares: ObjectShare | None) -> tuple[str, ...]:
     """The codes that an image earns by itself."""
-    outside = shares is not None and shares.inside is not None and shares.inside <= shares.area
+    # round an object that covers the whole picture there is nothing to look at
+    outside = shares is not None and shares.inside is not None and shares.inside <= shares.area < 1
     return tuple(
         code
         for code, applies in (

@@ -78,6 +78,18 @@ def test_the_mean_chroma_moves_to_the_donors_and_lightness_stays() -> None:
     np.testing.assert_allclose(moved, np.broadcast_to(moved.mean((0, 1)), moved.shape), atol=1.5)
 
 
+def test_each_channel_is_scaled_to_the_donors_mean_but_for_a_few_levels() -> None:
+    target, donor = flat((100, 40, 192)), flat((46, 88, 0), 7, 9)
+    target[:, 16:] = (60, 20, 0)
+    # means 80, 30 and 96; with 8 levels more on both sides the factors are 54 / 88, 96 / 38 and 8 / 104
+    expected = flat((round(100 * 54 / 88), round(40 * 96 / 38), round(192 * 8 / 104)))
+    expected[:, 16:] = (round(60 * 54 / 88), round(20 * 96 / 38), 0)
+    np.testing.assert_array_equal(cf.scale_channels(target, donor), expected)
+    same = speckled(30, 20)
+    np.testing.assert_array_equal(cf.scale_channels(same, same), same)
+    assert (cf.scale_channels(flat((250, 0, 10)), flat((255, 255, 255))) == (255, 0, 146)).all()
+
+
 def test_colours_that_no_screen_shows_are_clipped() -> None:
     shifted = cf.shift_chroma(flat((250, 250, 250)), flat(PURE_BLUE))
     assert shifted.dtype == np.uint8
@@ -119,18 +131,6 @@ STROKES[1, 2] = STROKES[3, 0] = True
 
 
 @pytest.mark.parametrize("donor", [flat(PURE_RED, 8, 8), flat(PURE_RED, 3, 50)])
-def test_strokes_are_copied_from_their_place(donor: Rgb) -> None:
-    target = speckled(8, 12)
-    expected = target.copy()
-    expected[np.kron(STROKES, np.ones((3, 2), bool))] = PURE_RED
-    np.testing.assert_array_equal(cf.paste_strokes(STROKES)(target, donor), expected)
-
-
-def test_strokes_of_a_donor_of_the_same_size_are_its_pixels() -> None:
-    target, donor = speckled(4, 4), speckled(4, 4, seed=1)
-    np.testing.assert_array_equal(cf.paste_strokes(STROKES)(target, donor), np.where(STROKES[..., None], donor, target))
-
-
 def test_strokes_are_where_the_overlay_adds_or_darkens_with_a_rim_of_one() -> None:
     overlay = np.zeros((6, 8), np.float32)
     overlay[2, 3], overlay[5, 7] = 0.5, -40
@@ -220,6 +220,23 @@ def test_gain_and_flips_are_those_of_the_logits(model: Model) -> None:
     assert effect.gain == pytest.approx((4 + 2 - 0.5 + 5) / 4 / 2.5, abs=1e-5)
     assert (effect.flip_rate, effect.control_flip_rate) == (3 / 4, 1 / 4)
     assert (effect.test, effect.images, effect.passes) == ("paste", 4, 8)
+
+
+@pytest.mark.parametrize(
+    ("planted", "gain", "specific"),
+    [
+        (((PURE_RED, 6),), 3 + 2, 3),  # green loses all it had, and blue and `other` nothing
+        (((PURE_RED, 6), (PURE_BLUE, 4)), 3 + 2, 3 - 2 / 2),
+        (((PURE_GREEN, 8), (PURE_RED, 2)), 1 - 2, -1),
+        ((), 2, 0),  # what only takes away the image's own class is no cue of another
+    ],
+)
+def test_a_specific_gain_is_also_one_on_third_classes(
+    model: Model, planted: tuple, gain: float, specific: float
+) -> None:
+    trials = [cf.Trial(GREEN, cells(*planted), cells((PURE_GREEN, 4)))]
+    assert cf.measure(model, "ring", RED, trials, 1.0).gain == pytest.approx(gain, abs=1e-5)
+    assert cf.measure(model, "ring", RED, trials, 1.0, specific=True).gain == pytest.approx(specific, abs=1e-5)
 
 
 def test_nothing_can_be_measured_without_images(model: Model) -> None:

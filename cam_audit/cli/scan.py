@@ -86,9 +86,7 @@ def scan(
     session.require_folder(dataset)
     path = model or find_net(DEFAULT_NET if net is None else net)
     if net is None and model is None:
-        click.echo(
-            f"note: no --net and no --model, so {DEFAULT_NET} with ImageNet's classes is taken", err=True
-        )
+        click.echo(f"note: no --net and no --model, so {DEFAULT_NET} with ImageNet's classes is taken", err=True)
     loaded = load_model(path)
     classes = ClassNames(loaded.class_names, loaded.class_ids)
     settings = ScanSettings(target=_target(target, classes), top=top, size=size, overlay_size=overlay_size)

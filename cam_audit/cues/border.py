@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cam_audit.cues.lab import Lab, mean_and_deviation, rounded
+from cam_audit.cues.lab import Lab, mean_and_deviation
 from cam_audit.cues.lab_probe import predictable_by
 from cam_audit.cues.records import ImageFeatures, Suspicion
 
@@ -31,7 +31,7 @@ def describe(lab: Lab) -> Lab:
     del places[4]  # the centre
     ring = np.ones((height, width), bool)
     ring[tall:-tall, wide:-wide] = False
-    return rounded(np.concatenate([*places, mean_and_deviation(lab[ring])]))
+    return np.concatenate([*places, mean_and_deviation(lab[ring])])
 
 
 def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:

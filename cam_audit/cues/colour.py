@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cam_audit.cues.lab import Lab, mean_and_deviation, rounded
+from cam_audit.cues.lab import Lab, mean_and_deviation
 from cam_audit.cues.lab_probe import predictable_by
 from cam_audit.cues.records import ImageFeatures, Suspicion
 
@@ -18,7 +18,7 @@ _WEIGHTS = np.repeat(np.array([1, 0.5], np.float32), 3)
 
 def describe(lab: Lab) -> Lab:
     """Mean and half the standard deviation of the whole image: float32 (6,); lab: float32 (H, W, 3)."""
-    return rounded(mean_and_deviation(lab) * _WEIGHTS)
+    return mean_and_deviation(lab) * _WEIGHTS
 
 
 def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:

@@ -14,9 +14,7 @@ from cam_audit.images import RgbImage, resize
 WORKING_SIDE = 336
 
 
-def image_features(
-    rgb: RgbImage, data: bytes, *, name: str, label: str, width: int, height: int
-) -> ImageFeatures:
+def image_features(rgb: RgbImage, data: bytes, *, name: str, label: str, width: int, height: int) -> ImageFeatures:
     """What the finders need of an image.
 
     rgb: uint8 (H, W, 3), the whole picture, also reduced, though to no less than WORKING_SIDE; data: the file's

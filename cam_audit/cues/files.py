@@ -53,9 +53,7 @@ _PROPERTIES: dict[str, Callable[[FileFacts], str]] = {
     "JPEG quality": lambda file: str(file.quality or "not known"),
     "size": lambda file: f"{file.width}x{file.height}",
     "aspect ratio": lambda file: f"about {2 ** (round(8 * math.log2(file.width / file.height)) / 8):.2f}",
-    "pixels": lambda file: (
-        f"about {2 ** (round(2 * math.log2(file.width * file.height)) / 2) / 1e6:.2g} million"
-    ),
+    "pixels": lambda file: f"about {2 ** (round(2 * math.log2(file.width * file.height)) / 2) / 1e6:.2g} million",
 }
 
 _EXIF = b"Exif\0\0"
@@ -143,8 +141,7 @@ def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
     for k, properties in sorted(telling.items()):
         best = max(properties.values(), key=lambda each: each.rate)
         seen = [
-            _commonest(name, values[name], labels, k, list(separated.members))
-            for name, separated in properties.items()
+            _commonest(name, values[name], labels, k, list(separated.members)) for name, separated in properties.items()
         ]
         found.append(
             Suspicion(
@@ -153,9 +150,7 @@ def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
                 score=best.rate,
                 threshold=THRESHOLD,
                 images=int((labels == k).sum()),
-                hits=tuple(
-                    Hit(ordered[i].name, score) for i, score in zip(best.members, best.scores, strict=True)
-                ),
+                hits=tuple(Hit(ordered[i].name, score) for i, score in zip(best.members, best.scores, strict=True)),
                 seen="is predictable from its files: " + "; ".join(seen),
                 numbers={name: separated.rate for name, separated in properties.items()},
             )
@@ -170,18 +165,14 @@ def value_votes(values: NDArray[np.str_], labels: Labels) -> FloatArray:
     """
     codes = np.unique(values, return_inverse=True)[1]
     classes = int(labels.max()) + 1
-    counts = np.bincount(codes * classes + labels, minlength=(int(codes.max()) + 1) * classes).reshape(
-        -1, classes
-    )
+    counts = np.bincount(codes * classes + labels, minlength=(int(codes.max()) + 1) * classes).reshape(-1, classes)
     votes = counts[codes].astype(np.float32)
     votes[np.arange(len(labels)), labels] -= 1
     votes /= np.bincount(labels)
     return votes / np.maximum(votes.sum(1, keepdims=True), np.finfo(np.float32).tiny)
 
 
-def _commonest(
-    name: str, values: NDArray[np.str_], labels: Labels, class_index: int, members: list[int]
-) -> str:
+def _commonest(name: str, values: NDArray[np.str_], labels: Labels, class_index: int, members: list[int]) -> str:
     """The members' commonest value in words, with its share of the class and of the others."""
     value = Counter(values[members].tolist()).most_common(1)[0][0]
     own = labels == class_index

@@ -12,10 +12,6 @@ from cam_audit.images import RgbImage
 
 Lab = NDArray[np.float32]
 
-# Distances between multiples of a quarter are exact in float32, so that equal ones tie in whatever order they are
-# summed; less than a quarter of a unit is invisible.
-_STEP = 0.25
-
 # Upper end of the Lab hue angle, in degrees, that each word stands for; from there on it is red again.
 _HUES = (
     (45, "red"),
@@ -46,11 +42,6 @@ def mean_and_deviation(pixels: Lab) -> Lab:
     """Mean and standard deviation over all pixels (..., 3): float32 (6,)."""
     pixels = pixels.reshape(-1, 3)
     return np.concatenate([pixels.mean(0), pixels.std(0)])
-
-
-def rounded(lab: Lab) -> Lab:
-    """Lab values rounded to what is worth comparing."""
-    return np.rint(lab / _STEP) * np.float32(_STEP)
 
 
 def in_words(lab: Lab) -> str:

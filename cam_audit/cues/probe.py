@@ -1,4 +1,4 @@
-"""How well a class is told from all others: class-balanced votes, and the share that they betray."""
+"""How well a score of each image tells one class from all others."""
 
 from __future__ import annotations
 
@@ -10,13 +10,10 @@ from numpy.typing import NDArray
 
 from cam_audit.cues.records import ImageFeatures
 
-NEIGHBOURS = 5
 FALSE_POSITIVE_RATE = 0.02
 # Under so many images, of the class or of all others, a share says nothing; under so many hits, chance is enough.
 MIN_IMAGES = 6
 MIN_HITS = 3
-
-_BLOCK_ELEMENTS = 1 << 22
 
 FloatArray = NDArray[np.float32]
 Labels = NDArray[np.intp]
@@ -47,41 +44,12 @@ def numbered(groups: Mapping[str, Sequence[ImageFeatures]]) -> Labels:
 def testable(labels: Labels) -> list[int]:
     """The classes that have enough images themselves, and enough others to compare with."""
     sizes = np.bincount(labels)
-    return [
-        k for k, size in enumerate(sizes.tolist()) if size >= MIN_IMAGES and len(labels) - size >= MIN_IMAGES
-    ]
+    return [k for k, size in enumerate(sizes.tolist()) if size >= MIN_IMAGES and len(labels) - size >= MIN_IMAGES]
 
 
 def class_weights(labels: Labels) -> FloatArray:
-    """What each image counts, so that all classes count the same: float32 (n,), 1 over the size of its class."""
+    """What each image counts so that all classes count the same: float32 (n,), 1 over the size of its class."""
     return (1 / np.bincount(labels)[labels]).astype(np.float32)
-
-
-def neighbour_votes(features: FloatArray, labels: Labels) -> FloatArray:
-    """Leave-one-out 5-nearest-neighbour votes: float32 (n, classes), the share of each class, rows sum to 1.
-
-    features: float32 (n, d); labels: int (n,). Each neighbour counts 1 over the size of its class. Images as near as
-    the fifth vote too, so that where many are equal (a white border) none of them is preferred.
-
-    Source: nearest neighbours on the colour of border pixels, after Noyan, "Uncovering Bias in the PlantVillage
-    Dataset" (2022).
-    """
-    count, classes = len(labels), int(labels.max()) + 1
-    weights = class_weights(labels)
-    squares = np.einsum("ij,ij->i", features, features)
-    votes = np.zeros((count, classes), np.float32)
-    neighbours = min(NEIGHBOURS, count - 1)
-    block = max(1, _BLOCK_ELEMENTS // count)
-    for start in range(0, count, block):
-        rows = np.arange(start, min(start + block, count))
-        distances = squares[rows, None] + squares - 2 * (features[rows] @ features.T)
-        distances[rows - start, rows] = np.inf
-        reach = np.partition(distances, neighbours - 1, axis=1)[:, neighbours - 1 : neighbours]
-        voted, voter = np.nonzero(distances <= reach)
-        cells = voted * classes + labels[voter]
-        sums = np.bincount(cells, weights[voter], len(rows) * classes).reshape(len(rows), classes)
-        votes[rows] = sums / sums.sum(1, keepdims=True)
-    return votes
 
 
 def separation(scores: FloatArray, labels: Labels, class_index: int) -> Separation:

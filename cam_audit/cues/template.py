@@ -54,7 +54,7 @@ def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
     """The classes in which edges at fixed places tell at least 20 % of the images from the other classes.
 
     The template D is the class's mean of u (see `edges`) minus that of the other classes, each class counting the
-    same. An image's score, and a hit's `strength`, is how much of D it shows: sum u.D / sum D.D over the 250 pixels
+    same, where it is the longer of the two: with two classes, that one lacks the other's mark is no mark. An image's score, and a hit's `strength`, is how much of D it shows: sum u.D / sum D.D over the 250 pixels
     where D is longest, with a D made without the image's fold. Root mean square of D over these pixels, the whole
     class counted, must reach 0.25.
     """
@@ -89,9 +89,7 @@ def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
                 score=separated.rate,
                 threshold=THRESHOLD,
                 images=len(own),
-                hits=tuple(
-                    Hit(ordered[i].name, score, box) for i, score in zip(hits, separated.scores, strict=True)
-                ),
+                hits=tuple(Hit(ordered[i].name, score, box) for i, score in zip(hits, separated.scores, strict=True)),
                 seen=f"shows the same edges at the same place in {len(hits)} of {len(own)} images ({_in_words(box)})",
                 numbers={"strength": strength},
                 box=box,
@@ -101,9 +99,7 @@ def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
     return found
 
 
-def _templates(
-    greys: Greys, labels: Labels, folds: Pixels, candidates: Sequence[int]
-) -> Iterator[tuple[int, Floats]]:
+def _templates(greys: Greys, labels: Labels, folds: Pixels, candidates: Sequence[int]) -> Iterator[tuple[int, Floats]]:
     """For each candidate class its templates D: float32 (6, pixels, 2), each without one fold, the last of all."""
     total = np.zeros((_FOLDS + 1, len(_EVERYWHERE), 2), np.float32)
     classes = np.zeros((_FOLDS + 1, 1, 1), np.float32)
@@ -114,7 +110,9 @@ def _templates(
     for k in candidates:
         # computed again, as the means of a thousand classes would fill the memory
         means, _ = _held_out_means(greys[labels == k], folds[labels == k])
-        yield k, means - (total - means) / (classes - 1)
+        others = (total - means) / (classes - 1)
+        clearer = np.linalg.norm(means, axis=2, keepdims=True) > np.linalg.norm(others, axis=2, keepdims=True)
+        yield k, np.where(clearer, means - others, 0)
 
 
 def _held_out_means(greys: Greys, folds: Pixels) -> tuple[Floats, Floats]:

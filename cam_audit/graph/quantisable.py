@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.version_converter
 from onnx import helper, numpy_helper
 
 from cam_audit.contract import METADATA_PREFIX
@@ -17,11 +18,18 @@ from cam_audit.graph.source import tensors_read, to_bytes
 FACTOR, OFFSET = "cam_audit/factor", "cam_audit/offset"
 MEAN, VARIANCE = "cam_audit/mean", "cam_audit/variance"
 PLANES = [1, 3, 1, 1]
+# What keeps the resolution that 8 bits have.
+SIMPLE = frozenset(("Relu", "Clip", "MaxPool", "Add", "Concat"))
+LEAST_OPSET = 13
 
 
 def read_quantisable(path: Path) -> onnx.ModelProto:
-    """Read a model, with its preprocessing in one pass, and with a name for every node: the quantiser goes by it."""
+    """Read a model as the quantiser wants it: of opset 13 or later, which has a scale a channel, and every node with
+    a name, by which it goes; also with its preprocessing in one pass.
+    """
     model = onnx.load(path)
+    if any(entry.domain in ("", "ai.onnx") and entry.version < LEAST_OPSET for entry in model.opset_import):
+        model = onnx.version_converter.convert_version(model, LEAST_OPSET)
     _fuse_preprocessing(model.graph)
     for index, node in enumerate(model.graph.node):
         node.name = node.name or f"{node.op_type}_{index}"
@@ -54,29 +62,30 @@ def _fuse_preprocessing(graph: onnx.GraphProto) -> None:
 
 
 def body(model: onnx.ModelProto) -> list[str]:
-    """The names of the convolutions and of what lies between two of them.
+    """The names of the convolutions, and of what merely selects or adds up numbers between two of them.
 
-    What stays float: the preprocessing, what makes the activations of the last convolutions' output, and the
-    classifier. So the map keeps its resolution, and its mean is the logit as exactly as before.
+    What stays float: the preprocessing, what makes the activations of the last convolutions' output, the
+    classifier, and operators such as Pow that 8 bits are too few for, with what reads them. So the map keeps its
+    resolution, and its mean is the logit as exactly as before.
 
     Raises ModelError where the graph has no convolution or is quantised already.
     """
     nodes = model.graph.node
-    if any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in nodes):
+    if any(node.op_type == "QuantizeLinear" for node in nodes):
         raise ModelError("it is quantised already")
-    behind: set[str] = set()
-    for node in nodes:
-        if node.op_type == "Conv" or not behind.isdisjoint(tensors_read(node)):
-            behind.update(node.output)
     ahead: set[str] = set()
     for node in reversed(nodes):
         if node.op_type == "Conv" or not ahead.isdisjoint(node.output):
             ahead |= tensors_read(node)
-    names = [
-        node.name
-        for node in nodes
-        if node.op_type == "Conv" or not (behind.isdisjoint(node.output) or ahead.isdisjoint(node.output))
-    ]
+    # an optional input that is left out is called ""
+    constants = {"", *(tensor.name for tensor in model.graph.initializer)}
+    quantised: set[str] = set()
+    names = []
+    for node in nodes:
+        simple = node.op_type in SIMPLE and quantised.issuperset(tensors_read(node) - constants)
+        if node.op_type == "Conv" or (simple and not ahead.isdisjoint(node.output)):
+            quantised.update(node.output)
+            names.append(node.name)
     if not names:
         raise ModelError("it has no convolution, and nothing else is worth quantising")
     return names
