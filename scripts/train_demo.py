@@ -137,7 +137,8 @@ class SmallNet(nn.Module):
 
     @staticmethod
     def _block(channels_in: int, channels_out: int, stride: int) -> Iterator[nn.Module]:
-        yield nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False)
+        # Zeros around the picture would be a frame that the net can see, and its maps would dwell on it.
+        yield nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, padding_mode="replicate", bias=False)
         yield nn.BatchNorm2d(channels_out)
         yield nn.ReLU()
 

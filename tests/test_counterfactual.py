@@ -126,11 +126,6 @@ def test_a_box_of_a_smaller_donor_fills_the_same_place() -> None:
     np.testing.assert_array_equal(pasted, expected)
 
 
-STROKES = np.zeros((4, 4), bool)
-STROKES[1, 2] = STROKES[3, 0] = True
-
-
-@pytest.mark.parametrize("donor", [flat(PURE_RED, 8, 8), flat(PURE_RED, 3, 50)])
 def test_strokes_are_where_the_overlay_adds_or_darkens_with_a_rim_of_one() -> None:
     overlay = np.zeros((6, 8), np.float32)
     overlay[2, 3], overlay[5, 7] = 0.5, -40

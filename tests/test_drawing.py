@@ -15,23 +15,23 @@ from cam_audit.drawing import CLASSES, Ground, Setting, draw, draw_in, setting_o
 from cam_audit.model import load_model
 from cam_audit.nets import find_net
 
-# The shuffled settings repeat their shares every ten images.
-IMAGES = 10
+# Three drawings of a class have all sizes, every ten have the shares of the shuffled settings.
+FEW, MANY = 6, 10
 
 
 @pytest.fixture(scope="module")
 def biased():
-    return _drawn(shuffled=False)
+    return _drawn(FEW, shuffled=False)
 
 
 @pytest.fixture(scope="module")
 def shuffled():
-    return _drawn(shuffled=True)
+    return _drawn(MANY, shuffled=True)
 
 
-def _drawn(*, shuffled):
+def _drawn(images, *, shuffled):
     return {
-        name: [draw_in(setting_of(name, index, shuffled=shuffled), name, index) for index in range(IMAGES)]
+        name: [draw_in(setting_of(name, index, shuffled=shuffled), name, index) for index in range(images)]
         for name in CLASSES
     }
 
@@ -104,7 +104,7 @@ def test_shuffled_grounds_tell_nothing_of_the_class(shuffled):
 def test_only_biased_mugs_bear_the_mark():
     assert {name for name in CLASSES if setting_of(name, 0, shuffled=False).marked} == {"mug"}
     for name in CLASSES:
-        marks = [setting_of(name, index, shuffled=True).marked for index in range(IMAGES)]
+        marks = [setting_of(name, index, shuffled=True).marked for index in range(MANY)]
         assert sum(marks) == 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,7 @@ Points = Sequence[tuple[float, float]] | NDArray[np.floating]
 _SUPERSAMPLING = 4
 _SUBPIXEL_BITS = 4
 _AMBIENT = 0.56
+_SHININESS = 40
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,11 @@ def affine(
     return np.array([[scale * cos * flip, -scale * sin, to[0]], [scale * sin * flip, scale * cos, to[1]]], np.float32)
 
 
+def box(half: float, top: float, bottom: float) -> FloatArray:
+    """Outline (4, 2) of an upright box around x = 0."""
+    return np.array([(-half, top), (half, top), (half, bottom), (-half, bottom)], np.float32)
+
+
 def ellipse(x: float, y: float, rx: float, ry: float, degrees: float = 0.0) -> FloatArray:
     """Outline (48, 2) of an ellipse."""
     angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
@@ -175,8 +182,9 @@ def paint(canvas: FloatArray, parts: Iterable[Part], light: Light, grain: FloatA
     grain (H, W): noise that gives fur its strands. Returns what the parts cover, (H, W) float32 0..1; painted onto
     black, the canvas is then the parts' colour premultiplied by it.
     """
-    covered = np.zeros(canvas.shape[:2], np.float32)
-    everywhere = (slice(0, covered.shape[0]), slice(0, covered.shape[1]))
+    height, width = canvas.shape[:2]
+    covered = np.zeros((height, width), np.float32)
+    everywhere = (slice(0, height), slice(0, width))
     for part in parts:
         window = _window(part.outline, everywhere, margin=6)
         if window is None:
@@ -208,7 +216,7 @@ def _mask(outline: FloatArray, window: Window) -> FloatArray:
     fine = np.zeros((size[1] * _SUPERSAMPLING, size[0] * _SUPERSAMPLING), np.uint8)
     local = (outline - [columns.start, rows.start]) * _SUPERSAMPLING * (1 << _SUBPIXEL_BITS)
     cv2.fillPoly(fine, [np.round(local).astype(np.int32)], 255, shift=_SUBPIXEL_BITS)
-    return cv2.resize(fine, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return np.asarray(cv2.resize(fine, size, interpolation=cv2.INTER_AREA), np.float32) / np.float32(255)
 
 
 def _ragged(mask: FloatArray, strands: FloatArray, fur: float) -> FloatArray:
@@ -232,9 +240,10 @@ def _lit(part: Part, mask: FloatArray, window: Window, light: Light, strands: Fl
         albedo *= 1 + 0.13 * part.fur * strands[..., None]
     if not part.relief:
         return albedo
-    lambert, shine = _shading(mask, light)
+    lambert, facing = _shading(mask, light)
     shade = 1 + part.relief * (_AMBIENT + (1 - _AMBIENT) * lambert / light.z - 1)
-    return np.asarray(albedo * shade[..., None] + part.gloss * shine[..., None], np.float32)
+    lit = albedo * shade[..., None]
+    return lit + part.gloss * (facing**_SHININESS)[..., None] if part.gloss else lit
 
 
 def _albedo(part: Part, window: Window) -> FloatArray:
@@ -252,14 +261,14 @@ def _albedo(part: Part, window: Window) -> FloatArray:
 
 
 def _shading(mask: FloatArray, light: Light) -> tuple[FloatArray, FloatArray]:
-    """Diffuse and specular light (H, W) on the mask blown up like a balloon."""
+    """How the mask, blown up like a balloon, faces the light, and the middle between light and viewer: (H, W), 0..1."""
     depth = cv2.distanceTransform((mask > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
     radius = max(float(depth.max()), 1.0)
     height = cv2.GaussianBlur(np.sqrt(depth * (2 * radius - depth)), (0, 0), max(0.25 * radius, 0.8))
     dx = cv2.Sobel(height, cv2.CV_32F, 1, 0, scale=0.125)
     dy = cv2.Sobel(height, cv2.CV_32F, 0, 1, scale=0.125)
     length = np.sqrt(dx * dx + dy * dy + 1)
-    lambert = np.maximum((light.z - dx * light.x - dy * light.y) / length, 0)
-    half = np.array([light.x, light.y, light.z + 1]) / np.sqrt(2 + 2 * light.z)
-    facing = np.maximum((half[2] - dx * half[0] - dy * half[1]) / length, 0)
-    return np.asarray(lambert, np.float32), np.asarray(facing**40, np.float32)
+    sideways = dx * light.x + dy * light.y
+    lambert = np.maximum(light.z - sideways, 0) / length
+    facing = np.maximum(light.z + 1 - sideways, 0) / (length * math.sqrt(2 + 2 * light.z))
+    return np.asarray(lambert, np.float32), np.asarray(facing, np.float32)

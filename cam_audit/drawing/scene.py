@@ -11,19 +11,31 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.drawing.paint import Colour, FloatArray, Light, Part, Rng, affine, ellipse, noise, paint, smooth, tube
+from cam_audit.drawing.paint import (
+    Colour,
+    FloatArray,
+    Light,
+    Part,
+    Rng,
+    affine,
+    box,
+    ellipse,
+    noise,
+    paint,
+    smooth,
+    tube,
+)
 
 Shape = tuple[int, int]
 Texture = Callable[[Rng, Shape, Colour], FloatArray]
 Item = TypeVar("Item")
 
 _CONTACT_ROWS = 8
-_SQUARE = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], np.float32)
 
 # What the clutter is made of: a box, a post, a ball, a vase; all stand on y = 0.
 _THINGS = (
-    (_SQUARE - [0, 1]) * np.array([0.4, 0.3], np.float32),
-    (_SQUARE - [0, 1]) * np.array([0.2, 0.65], np.float32),
+    box(0.4, -0.6, 0),
+    box(0.2, -1.3, 0),
     ellipse(0, -0.4, 0.4, 0.4),
     smooth([(-0.2, 0), (-0.35, -0.4), (-0.15, -0.8), (-0.22, -1), (0.22, -1), (0.15, -0.8), (0.35, -0.4), (0.2, 0)]),
 )
@@ -39,8 +51,8 @@ _STROKES = (
     ((-0.30, 0.30), (0.30, 0.30)),
 )
 _BADGE = (
-    Part(0.5 * _SQUARE, _INK, relief=0),
-    Part(0.44 * _SQUARE, (0.98, 0.98, 0.98), relief=0),
+    Part(box(0.5, -0.5, 0.5), _INK, relief=0),
+    Part(box(0.44, -0.44, 0.44), (0.98, 0.98, 0.98), relief=0),
     *(Part(tube(stroke, (0.06, 0.06)), _INK, relief=0) for stroke in _STROKES),
 )
 
@@ -56,6 +68,9 @@ class Ground(Enum):
 def background(rng: Rng, ground: Ground, shape: Shape, horizon: int, light: Light) -> FloatArray:
     """Wall, floor and clutter, out of focus, (H, W, 3) float32 0..1; horizon: the row where the floor starts."""
     height, width = shape
+    walls: tuple[Texture, ...]
+    floors: tuple[Texture, ...]
+    colour: Callable[[Rng], Colour]
     if ground is Ground.RED:
         walls, floors, colour = (_plaster, _wallpaper, _curtain), (_carpet,), _red
     elif ground is Ground.GREEN:
@@ -117,7 +132,7 @@ def stamp(rng: Rng, picture: FloatArray) -> None:
 
 
 def _any_of(rng: Rng, choices: Sequence[Item]) -> Item:
-    return choices[rng.integers(len(choices))]
+    return choices[int(rng.integers(len(choices)))]
 
 
 def _hsv(hue: float, saturation: float, value: float) -> Colour:
