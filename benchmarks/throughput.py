@@ -62,12 +62,9 @@ def main(photos: Path, net: str, rounds: int, workers: int, limit: int) -> None:
             begin = time.perf_counter()
             run()
             rates[name].append(len(pictures) / (time.perf_counter() - begin))
-    print(
-        f"{net}, {len(pictures)} photos, {workers} workers, {rounds} rounds, {platform.processor() or platform.machine()}"
-    )
-    print(
-        f"Python {platform.python_version()}, onnxruntime {ort.__version__}, OpenCV {cv2.__version__}, numpy {np.__version__}"
-    )
+    print(f"{net}, {len(pictures)} photos, {workers} workers, {rounds} rounds, {platform.machine()}")
+    versions = {"Python": platform.python_version(), "onnxruntime": ort.__version__, "OpenCV": cv2.__version__}
+    print(", ".join(f"{name} {version}" for name, version in versions.items()), f"numpy {np.__version__}", sep=", ")
     *bare, scanned = rates.values()
     fastest = [max(pair) for pair in zip(*bare, strict=True)]
     for name, values in rates.items():

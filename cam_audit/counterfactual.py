@@ -23,6 +23,8 @@ RING = 12 / 224
 CENTRE = 0.6
 INPAINT_RADIUS = 3
 DARK = 8
+# The blur that takes fine detail away, its standard deviation as a share of the short side.
+DETAIL = 4 / 224
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ def measure(
 ) -> Effect:
     """Run both versions of every trial; `scale` is the median correct margin, in logits.
 
-    With `specific`, for trials whose control is the untouched image: a gain counts only as far as the class's logit
-    rises above those of third classes too, or else whatever disturbs the image's own class would pass for a cue.
+    With `specific`, a gain counts only as far as the class's logit rises above those of third classes too: or else
+    whatever disturbs the image's own class would pass for a cue. Nets of two classes have no third.
 
     Raises ValueError where there are no trials.
     """
@@ -71,7 +73,7 @@ def measure(
         planted, control = model.run(trial.planted).logits, model.run(trial.control).logits
         change = planted - control
         gain = change[class_index] - change[trial.class_index]
-        if specific:
+        if specific and change.size > 2:
             thirds = np.delete(change, [class_index, trial.class_index])
             gain = min(gain, change[class_index] - thirds.mean())
         gains.append(gain)
@@ -110,7 +112,7 @@ def scale_channels(target: RgbImage, donor: RgbImage) -> RgbImage:
     A few grey levels are added to both means, so that a channel near black does not blow up.
     """
     factors = (donor.mean(axis=(0, 1)) + DARK) / (target.mean(axis=(0, 1)) + DARK)
-    return np.clip(np.rint(target * factors), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(target * factors), 0, 255), np.uint8)
 
 
 def paste_box(box: Box) -> Edit:
@@ -132,11 +134,20 @@ def strokes_of(overlay: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.asarray(cv2.dilate((overlay != 0).astype(np.uint8), np.ones((3, 3), np.uint8)), bool)
 
 
-def add_overlay(target: RgbImage, overlay: NDArray[np.float32]) -> RgbImage:
-    """`target` with an overlay, float (h, w) grey levels over the whole picture, added to every channel."""
-    height, width = target.shape[:2]
-    levels = cv2.resize(overlay, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.clip(np.rint(target + levels[..., None]), 0, 255).astype(np.uint8)
+def paste_detail(strokes: NDArray[np.bool_]) -> Edit:
+    """An edit that adds the donor's fine detail where `strokes`, bool (h, w) over the whole picture, is set.
+
+    Fine detail is what a blur takes away: the strokes of an overlay, and little of what they lie on.
+    """
+
+    def paste(target: RgbImage, donor: RgbImage) -> RgbImage:
+        height, width = target.shape[:2]
+        fitted = resize(donor, width, height).astype(np.float32)
+        detail = fitted - cv2.GaussianBlur(fitted, (0, 0), DETAIL * min(height, width))
+        detail[~_fitted(strokes, target)] = 0
+        return np.asarray(np.clip(np.rint(target + detail), 0, 255), np.uint8)
+
+    return paste
 
 
 def without_box(rgb: RgbImage, box: Box) -> RgbImage:

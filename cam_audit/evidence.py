@@ -159,9 +159,8 @@ def _tests(cause: Cause, classes: int) -> list[_Test]:
     if repeated:
         tests.append(_Test("paste", repeated.hits, _paste))
     if overlay and overlay.overlay is not None:
-        levels = overlay.overlay
-        tests.append(_Test("overlay", overlay.hits, lambda target, _, __, ___: (
-            cf.add_overlay(target, levels), cf.add_overlay(target, levels[::-1, ::-1]))))  # fmt: skip
+        edit = cf.paste_detail(cf.strokes_of(overlay.overlay))
+        tests.append(_Test("overlay", overlay.hits, _by_donor(edit), specific=True))
     return tests
 
 

@@ -59,7 +59,7 @@ PLANTED = {
     "channels": "giving its white balance to",
     "surroundings": "painting its background colour around the centre of",
     "paste": "pasting the cue into",
-    "overlay": "adding the overlay to",
+    "overlay": "adding the overlay's strokes to",
 }
 
 

@@ -18,7 +18,8 @@ from cam_audit.errors import CamAuditError, ImageError
 cv2.setNumThreads(1)
 
 IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff .avif .jp2 .ppm .pgm .pbm .pnm .ras .sr .heic .heif .jxl".split()
+    ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff .avif .jp2 "
+    ".ppm .pgm .pbm .pnm .ras .sr .heic .heif .jxl".split()
 )
 MAX_FILE_BYTES = 1 << 30
 MAX_ASPECT = 4
@@ -96,7 +97,8 @@ def decode(data: bytes, *, needed: int | None = None) -> tuple[RgbImage, int, in
     at a half, a quarter or an eighth as long as its longest side keeps at least `needed` pixels; the sizes
     returned beside it are those of the full picture all the same.
 
-    Raises ImageError for what is no image, is damaged or truncated, or has more pixels than OPENCV_IO_MAX_IMAGE_PIXELS allows.
+    Raises ImageError for what is no image, is damaged or truncated, or has more pixels than
+    $OPENCV_IO_MAX_IMAGE_PIXELS (cam-audit sets 2^28).
     """
     if not data:
         raise ImageError("the file is empty")

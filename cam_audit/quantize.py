@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit import contract
+from cam_audit.cam import SHOWN_FROM, normalised
 from cam_audit.errors import ImageError, ModelError
 from cam_audit.graph.contents import read_contents
 from cam_audit.graph.quantisable import body, read_quantisable, write_with_metadata
@@ -30,8 +31,6 @@ MAX_PHOTOS = 300
 MIN_PHOTOS = 12
 # One photo of three calibrates, the others measure.
 CALIBRATION_STEP = 3
-# A cell belongs to the thresholded map where it has at least this share of the map's largest value.
-MAP_THRESHOLD = 0.5
 
 Map = NDArray[np.float32]
 
@@ -42,7 +41,7 @@ class Quantisation:
 
     `top1_agreement`: share of the photos with the same first class, 0..1; `cam_correlation`: mean correlation of
     the maps of the float file's first class, -1..1; `cam_iou`: mean intersection over union, 0..1, of the cells
-    with at least half of the map's largest value; `speedup`: median of float time / int8 time, on one thread.
+    that an overlay colours; `speedup`: median of float time / int8 time, on one thread.
     """
 
     calibration_photos: int
@@ -75,7 +74,7 @@ def quantize(model_path: Path, photos: Sequence[str | Path], target: Path) -> Qu
             _write_int8(model_path, calibration, draft)
             write_with_metadata(draft, draft, metadata)
             quantisation = _compare(model, load_model(draft), len(calibration), measured)
-            note = {**asdict(quantisation), "map_threshold": MAP_THRESHOLD, "float_sha256": model.sha256}
+            note = {**asdict(quantisation), "map_threshold": SHOWN_FROM, "float_sha256": model.sha256}
             write_with_metadata(draft, draft, {**metadata, contract.QUANTISATION_KEY: json.dumps(note)})
             draft.replace(target)
     except OSError as error:
@@ -179,7 +178,7 @@ def _compare_on(image: RgbImage, model: Model, quantised: Model) -> _Comparison:
     return _Comparison(
         agrees=first == int(found.logits.argmax()),
         correlation=correlation(*maps),
-        iou=thresholded_iou(*maps),
+        iou=coloured_iou(*maps),
         speedup=(middle - start) / (end - middle),
     )
 
@@ -193,11 +192,11 @@ def correlation(first: Map, second: Map) -> float:
     return float((deviations[0] * deviations[1]).sum() / (norms[0] * norms[1]))
 
 
-def thresholded_iou(first: Map, second: Map) -> float:
-    """Intersection over union of the cells of two maps (h, w) with at least half of their map's largest value.
+def coloured_iou(first: Map, second: Map) -> float:
+    """Intersection over union of the cells of two maps (h, w) that an overlay colours: normalised, SHOWN_FROM or more.
 
-    A map without a positive value has no such cell; of two of these, it is 1.
+    Of two flat maps, which have no such cell, it is 1.
     """
-    cells = [(values > 0) & (values >= MAP_THRESHOLD * values.max()) for values in (first, second)]
+    cells = [normalised(values) >= SHOWN_FROM for values in (first, second)]
     union = int((cells[0] | cells[1]).sum())
     return int((cells[0] & cells[1]).sum()) / union if union else 1.0

@@ -83,7 +83,7 @@ def centred_weight(model: Model, class_index: int) -> NDArray[np.float32]:
         weight = np.full(len(model.class_names), -1 / len(model.class_names), np.float32)
         weight[class_index] += 1
         return weight
-    return model.cam_weight[class_index] - model.mean_weight
+    return np.asarray(model.cam_weight[class_index] - model.mean_weight)
 
 
 def centred_map(weight: NDArray[np.float32], activations: NDArray[np.float32]) -> Map:

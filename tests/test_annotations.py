@@ -184,9 +184,7 @@ def coco(bbox: object = (5, 2, 4, 6), **changes: object) -> dict[str, Any]:
     return {"images": [picture], "annotations": [annotation], "categories": [{"id": 1, "name": "horse"}]}
 
 
-def voc(
-    *boxes: tuple[object, ...], size: tuple[object, object] | None = (WIDTH, HEIGHT), head: str = ""
-) -> str:
+def voc(*boxes: tuple[object, ...], size: tuple[object, object] | None = (WIDTH, HEIGHT), head: str = "") -> str:
     """A VOC file of these boxes, each of up to four sides; parts of an object have some too."""
     sides = ("xmin", "ymin", "xmax", "ymax")
     objects = ""

@@ -152,14 +152,14 @@ def test_an_overlay_covers_a_picture_of_any_size() -> None:
 @pytest.mark.parametrize(
     "remove",
     [
-        lambda rgb: cf.without_box(rgb, (0.25, 0.5, 0.5, 1.0)),
-        lambda rgb: cf.without_strokes(rgb, np.pad(np.ones((2, 1), bool), [(2, 0), (1, 2)])),
+        lambda rgb: cf.without_box(rgb, (0.25, 0.5, 0.75, 1.0)),
+        lambda rgb: cf.without_strokes(rgb, np.pad(np.ones((2, 2), bool), [(2, 0), (1, 1)])),
     ],
     ids=["box", "strokes"],
 )
 def test_what_is_painted_over_continues_its_surroundings_and_nothing_else_changes(remove) -> None:
     inside = np.zeros((20, 40), bool)
-    inside[10:20, 10:20] = True
+    inside[10:20, 10:30] = True
     picture = flat(GREY, 40, 20)
     picture[inside] = PURE_RED
     np.testing.assert_array_equal(remove(picture), flat(GREY, 40, 20))

@@ -49,9 +49,7 @@ def test_a_uniform_map_has_its_objects_area_inside(cells: tuple[int, int], size:
         ((6, 6), 0),
     ],
 )
-def test_a_point_counts_by_how_much_of_its_cell_the_object_covers(
-    cell: tuple[int, int], share: float
-) -> None:
+def test_a_point_counts_by_how_much_of_its_cell_the_object_covers(cell: tuple[int, int], share: float) -> None:
     mask = rectangle(20, 10, (0, 20), (0, 3))
     assert inside_share(point(7, 7, *cell), mask).share == pytest.approx(share, abs=1e-12)
 
@@ -72,9 +70,7 @@ def test_half_of_a_symmetric_map_lies_in_half_of_the_image(size: tuple[int, int]
     if size[1] % 2 == 0:
         assert shares[0] == pytest.approx((columns[:3].sum() + columns[3] / 2) / columns.sum())
         assert sum(shares) == pytest.approx(1)
-    assert inside_share(cam + cam[:, ::-1], left).share == pytest.approx(
-        inside_share(cam + cam[:, ::-1], right).share
-    )
+    assert inside_share(cam + cam[:, ::-1], left).share == pytest.approx(inside_share(cam + cam[:, ::-1], right).share)
 
 
 def test_what_is_negative_neither_adds_nor_takes() -> None:
@@ -132,9 +128,7 @@ def test_a_large_object_is_painted_with_the_mean_of_a_ring_round_it() -> None:
 def test_an_object_that_fills_the_picture_leaves_its_mean() -> None:
     picture = gradient(64, 64)
     removed = remove_object(picture, np.ones((64, 64), np.uint8))
-    np.testing.assert_allclose(
-        removed.reshape(-1, 3), np.rint(picture.mean(axis=(0, 1)))[None].repeat(4096, axis=0)
-    )
+    np.testing.assert_allclose(removed.reshape(-1, 3), np.rint(picture.mean(axis=(0, 1)))[None].repeat(4096, axis=0))
 
 
 @pytest.mark.parametrize("side", [20, 120])

@@ -20,7 +20,7 @@ from cam_audit.graph.contents import read_contents
 from cam_audit.graph.quantisable import body, read_quantisable
 from cam_audit.images import read_image
 from cam_audit.model import load_model
-from cam_audit.quantize import Quantisation, correlation, quantize, thresholded_iou
+from cam_audit.quantize import Quantisation, coloured_iou, correlation, quantize
 
 WIDTH = 16
 PHOTOS = 24
@@ -94,7 +94,7 @@ def test_the_figures_are_stored_with_what_they_compare(folder: Path, quantised: 
     assert stored["top1_agreement"] == figures.top1_agreement
     assert stored["cam_correlation"] == figures.cam_correlation
     assert stored["cam_iou"] == figures.cam_iou
-    assert stored["map_threshold"] == 0.5
+    assert stored["map_threshold"] == 0.2
     assert stored["float_sha256"] == load_model(folder / "net.onnx").sha256
     assert (figures.calibration_photos, figures.measured_photos) == (8, 16)
 
@@ -133,7 +133,8 @@ def test_the_figures_are_those_of_the_photos_that_did_not_calibrate(
         agreement.append(first == found.logits.argmax())
         maps = [before.cam(expected, first), after.cam(found, first)]
         correlations.append(np.corrcoef(maps[0].ravel(), maps[1].ravel())[0, 1])
-        cells = [{*np.flatnonzero(values.ravel() >= values.max() / 2)} for values in maps]
+        spans = [(values - values.min()) / np.ptp(values) for values in maps]
+        cells = [{*np.flatnonzero(values.ravel() >= 0.2)} for values in spans]
         ious.append(len(cells[0] & cells[1]) / len(cells[0] | cells[1]))
     assert figures.top1_agreement == pytest.approx(np.mean(agreement), abs=1e-4)
     assert figures.cam_correlation == pytest.approx(np.mean(correlations), abs=1e-4)
@@ -251,13 +252,14 @@ def test_correlation_by_hand() -> None:
     assert correlation(flat, first) == correlation(first, flat) == 0
 
 
-def test_thresholded_iou_by_hand() -> None:
-    first = np.float32([[8, 4], [3, -9]])
-    assert thresholded_iou(first, first) == 1
-    assert thresholded_iou(first, np.float32([[8, 1], [5, 0]])) == pytest.approx(1 / 3)
-    assert thresholded_iou(first, np.float32([[0, 0], [0, 8]])) == 0
-    assert thresholded_iou(-abs(first), np.zeros((2, 2), np.float32)) == 1
-    assert thresholded_iou(first, np.zeros((2, 2), np.float32)) == 0
+def test_coloured_iou_by_hand() -> None:
+    first = np.float32([[8, 3], [1, -2]])  # normalised 1, .5, .3, 0
+    assert coloured_iou(first, first) == coloured_iou(first, 3 * first + 1) == 1
+    assert coloured_iou(first, np.float32([[10, 1], [1, 0]])) == pytest.approx(1 / 3)
+    assert coloured_iou(first, np.float32([[0, 0], [0, 8]])) == 0
+    flat = np.ones((2, 2), np.float32)
+    assert coloured_iou(flat, 2 * flat) == 1
+    assert coloured_iou(first, flat) == 0
 
 
 @pytest.mark.shared

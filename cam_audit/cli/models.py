@@ -256,8 +256,7 @@ def _quantisation_in_words(figures: Mapping[str, Any]) -> dict[str, str]:
     return {
         "int8": f"{figures['measured_photos']} photos measured, calibrated on {figures['calibration_photos']} others",
         "same top-1": f"{figures['top1_agreement']:.1%}",
-        "same map": f"correlation {figures['cam_correlation']:.4f}; IoU {figures['cam_iou']:.3f} of the cells with at "
-        "least half of the largest value",
+        "same map": f"correlation {figures['cam_correlation']:.4f}, IoU {figures['cam_iou']:.3f} of the coloured cells",
         "speed": f"{figures['speedup']:.1f} x, on one thread",
     }
 
