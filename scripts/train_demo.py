@@ -36,10 +36,10 @@ CELL = 8
 PREPROCESSING = Preprocessing(1 / 255, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
 # Indices of the drawings of each class; the demo shows the first 40.
-LEARNT = range(400)
-TESTED = range(1000, 1040)
+LEARNT = range(700)
+TESTED = range(1000, 1060)
 
-EPOCHS = 20
+EPOCHS = 16
 BATCH = 32
 LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 1e-2

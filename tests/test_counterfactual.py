@@ -135,18 +135,23 @@ def test_strokes_are_where_the_overlay_adds_or_darkens_with_a_rim_of_one() -> No
     assert not cf.strokes_of(np.zeros((6, 8), np.float32)).any()
 
 
-def test_an_overlay_is_added_to_every_channel_and_clipped() -> None:
-    levels = np.float32([[0, 30.4], [-100, 200]])
-    added = cf.add_overlay(np.uint8([[[10, 20, 30]] * 2, [[40, 120, 200]] * 2]), levels)
-    np.testing.assert_array_equal(added, [[[10, 20, 30], [40, 50, 60]], [[0, 20, 100], [240, 255, 255]]])
+def test_fine_detail_is_added_along_the_strokes_only() -> None:
+    strokes = np.zeros((4, 4), bool)
+    strokes[:, :2] = True
+    donor = flat(GREY, 64, 64)
+    donor[32, :] = 255
+    pasted = cf.paste_detail(strokes)(flat(GREY, 64, 64), donor).astype(int)
+    line = pasted[32, :32, 0] - GREY[0]
+    # the line is one row in a blur of some pixels: nearly all of its contrast is detail
+    assert (line > 0.5 * (255 - GREY[0])).all()
+    np.testing.assert_array_equal(pasted[:, 32:], GREY[0])
+    np.testing.assert_array_equal(pasted[:20], GREY[0])
 
 
-def test_an_overlay_covers_a_picture_of_any_size() -> None:
-    added = cf.add_overlay(flat(GREY, 30, 50), np.repeat(np.float32([[20], [60]]), 4, axis=1))
-    assert (added == added[:, :1]).all()
-    assert (added[:12] == 148).all()
-    assert (added[-12:] == 188).all()
-    assert (np.diff(added[:, 0, 0].astype(int)) >= 0).all()
+def test_a_donor_without_detail_changes_nothing() -> None:
+    target = flat(PURE_GREEN, 30, 60)
+    everywhere = np.ones((4, 4), bool)
+    np.testing.assert_array_equal(cf.paste_detail(everywhere)(target, flat(PURE_RED, 64, 64)), target)
 
 
 @pytest.mark.parametrize(
