@@ -207,10 +207,9 @@ class _Pictures:
 
 def _cover(cause: Cause, hit: Hit, grid: tuple[int, int]) -> Map:
     """How much of each cell belongs to the cue, 0..1."""
-    if cause.code == "CA203":
+    if hit.box is None:
+        # a colour is everywhere, and so is the class: only away from the object does it count as the cue's
         return border_cover(grid)
-    if cause.code == "CA204" or hit.box is None:
-        return np.ones(grid, np.float32)
     return box_cover(hit.box, grid)
 
 

@@ -164,7 +164,8 @@ def _message(cause: Cause, evidence: Evidence, best: Effect | None, class_name: 
     if cause.suspicion.images < FULL_IMAGES:
         parts.append(f"with only {cause.suspicion.images} images that may be chance")
     if evidence.use is not None:
-        parts.append(f"the net's map there adds {evidence.use:.2f} of a usual margin")
+        where = "there" if any(hit.box for hit in cause.hits) else "at the border"
+        parts.append(f"the net's map {where} adds {evidence.use:.2f} of a usual margin")
     if best is not None:
         turned = round(best.flip_rate * best.images)
         parts.append(

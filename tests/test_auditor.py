@@ -490,7 +490,7 @@ def test_a_pasted_cue_gains_what_its_cells_add_and_only_the_most_suspicious_are_
         ("CA201", "duplicates", 6 * 6),
         # of the border's share of each cell: red ones, and at the bottom 0 where others have -2
         ("CA203", "border", 6 * (0.75 + 4 * 0.5 - 0.5) + 2 * (2 * 0.75 + 2 * 0.5)),
-        ("CA204", "colour", 6 * 6 + 2 * 4),
+        ("CA204", "colour", 6 * (0.75 + 4 * 0.5 - 0.5) + 2 * (2 * 0.75 + 2 * 0.5)),
     ],
 )
 def test_use_is_what_the_cells_of_the_cue_add(laboratory: Laboratory, code: str, finder: str, cells: float) -> None:

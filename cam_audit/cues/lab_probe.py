@@ -36,14 +36,14 @@ def predictable_by(
     if not candidates:
         return []
     ordered = [image for group in groups.values() for image in group]
-    distances = [class_distances(np.stack([feature(image) for image in ordered]), labels) for feature in features]
+    scores = [
+        nearness(class_distances(np.stack([feature(image) for image in ordered]), labels)) for feature in features
+    ]
     colours = np.stack([shown(image) for image in ordered])
     weights = class_weights(labels)
     found = []
     for k in candidates:
-        separated = max(
-            (separation(nearness(of_feature, k), labels, k) for of_feature in distances), key=lambda each: each.rate
-        )
+        separated = max((separation(by_feature[:, k], labels, k) for by_feature in scores), key=lambda each: each.rate)
         if not separated.reaches(THRESHOLD):
             continue
         members, own = list(separated.members), labels == k
@@ -86,16 +86,18 @@ def class_distances(features: Lab, labels: Labels) -> FloatArray:
     return np.sqrt(np.maximum(distances, 0))
 
 
-def nearness(distances: FloatArray, class_index: int) -> FloatArray:
-    """How much nearer each image is to a class than to any other one: float32 (n,), log of the ratio of distances.
+def nearness(distances: FloatArray) -> FloatArray:
+    """How much nearer each image is to each class than to the next: float32 (n, classes), log of the ratio of distances.
 
-    distances: float32 (n, classes). Unlike a vote of the nearest neighbours it tells a few images that are all
-    alike from one that is merely nearest to them, which with two or three classes is the usual confusion.
+    distances: float32 (n, classes), at least two classes. Unlike a vote of the nearest neighbours it tells a few
+    images that are all alike from one that is merely nearest to them, with two or three classes the usual confusion.
 
     Source: the k-nearest-neighbour estimate of class densities, Fix and Hodges, "Discriminatory Analysis" (1951).
     """
-    others = np.delete(distances, class_index, axis=1).min(1)
-    return np.log((others + _INDISTINCT) / (distances[:, class_index] + _INDISTINCT))
+    logs = np.log(distances + _INDISTINCT)
+    nearest, second = np.partition(logs, 1, axis=1)[:, :2].T
+    is_nearest = np.arange(logs.shape[1]) == logs.argmin(1)[:, None]
+    return np.where(is_nearest, second[:, None], nearest[:, None]) - logs
 
 
 def _numbers(whose: str, lab: Lab) -> dict[str, float]:

@@ -79,8 +79,7 @@ def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
         hits = looked_at[list(separated.members)]
         if not separated.reaches(THRESHOLD):
             continue
-        mask = _cue_mask(templates[-1])
-        box = _extent(mask)
+        box, mask = _place(templates[-1])
         usual = np.average(greys[others], axis=0, weights=class_weights(labels[others]))
         found.append(
             Suspicion(
@@ -142,21 +141,18 @@ def _scores(templates: Floats, greys: Greys, folds: Pixels) -> Floats:
     return scores
 
 
-def _cue_mask(template: Floats) -> NDArray[np.bool_]:
-    """Where the cue is, bool (112, 112): the strongest pixels that lie together, and what they enclose closely."""
+def _place(template: Floats) -> tuple[Box, NDArray[np.bool_]]:
+    """Where the cue is: the box around the strongest pixels that lie together, and what they cover, bool (112, 112)."""
     pixels, values = _strongest(template)
-    strength = np.zeros(SIDE * SIDE, np.float32)
-    strength[pixels] = (values**2).sum(1)
-    strength = strength.reshape(SIDE, SIDE)
-    joined = cv2.dilate((strength > 0).astype(np.uint8), np.ones((_JOIN, _JOIN), np.uint8))
-    count, parts = cv2.connectedComponents(joined)
+    strength = np.zeros((SIDE, SIDE), np.float32)
+    strength.flat[pixels] = (values**2).sum(1)
+    covered = cv2.dilate((strength > 0).astype(np.uint8), np.ones((_JOIN, _JOIN), np.uint8))
+    count, parts = cv2.connectedComponents(covered)
     sums = np.bincount(parts.ravel(), strength.ravel(), count)
-    return np.isin(parts, np.flatnonzero(sums >= _MIN_PART * sums.max()))
-
-
-def _extent(mask: NDArray[np.bool_]) -> Box:
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return columns[0] / SIDE, rows[0] / SIDE, (columns[-1] + 1) / SIDE, (rows[-1] + 1) / SIDE
+    mask = np.isin(parts, np.flatnonzero(sums >= _MIN_PART * sums.max()))
+    rows, columns = np.nonzero(mask & (strength > 0))
+    left, top, right, bottom = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+    return (left / SIDE, top / SIDE, right / SIDE, bottom / SIDE), mask
 
 
 def _in_words(box: Box) -> str:
