@@ -3,8 +3,8 @@
     python benchmarks/throughput.py PHOTOS --net resnet18 --rounds 5
 
 Each round runs one after the other: bare onnxruntime with one single-threaded call a worker (as the scan
-does), bare onnxruntime with one session of as many threads, and the scan itself with every overlay and the
-table written. Bare calls get decoded pictures of the right size from memory. The machine may be busy: what
+does), bare onnxruntime with one session of as many threads, the scan itself with every overlay and the table
+written, and the scan with the audit. Bare calls get decoded pictures of the right size from memory. The machine may be busy: what
 counts are the ratios, taken round by round, of which the median and the range are printed.
 """
 
@@ -24,6 +24,7 @@ import numpy as np
 import onnxruntime as ort
 
 from cam_audit import contract
+from cam_audit.auditor import audit
 from cam_audit.images import find_images, network_size, read_image, resize
 from cam_audit.labels import ClassNames, label_images
 from cam_audit.model import Model, load_model
@@ -52,7 +53,8 @@ def main(photos: Path, net: str, rounds: int, workers: int, limit: int) -> None:
     runs: dict[str, Callable[[], object]] = {
         f"bare onnxruntime, {workers} calls of 1 thread": lambda: _bare(model.session, pictures, workers),
         f"bare onnxruntime, 1 session of {workers} threads": lambda: _bare(wide, pictures, 1),
-        "cam-audit scan, all overlays and the table": lambda: _scan(model, sources, workers),
+        "scan, all overlays and the table": lambda: _scan(model, sources, workers),
+        "scan and audit": lambda: _audit(model, sources, workers),
     }
     for run in runs.values():
         run()
@@ -65,12 +67,14 @@ def main(photos: Path, net: str, rounds: int, workers: int, limit: int) -> None:
     print(f"{net}, {len(pictures)} photos, {workers} workers, {rounds} rounds, {platform.machine()}")
     versions = {"Python": platform.python_version(), "onnxruntime": ort.__version__, "OpenCV": cv2.__version__}
     print(", ".join(f"{name} {version}" for name, version in versions.items()), f"numpy {np.__version__}", sep=", ")
-    *bare, scanned = rates.values()
+    *bare, scanned, audited = rates.values()
     fastest = [max(pair) for pair in zip(*bare, strict=True)]
     for name, values in rates.items():
         print(f"{name:48} {_spread(values)} images/s")
     ratios = [ours / theirs for ours, theirs in zip(scanned, fastest, strict=True)]
     print(f"{'scan / the faster bare way of the same round':48} {_spread(ratios, 2)}")
+    costs = [ours / theirs - 1 for ours, theirs in zip(scanned, audited, strict=True)]
+    print(f"{'time that the audit adds to the scan':48} {_spread(costs, 2)}")
 
 
 def _network_input(model: Model, source: ImageSource) -> np.ndarray:
@@ -96,6 +100,15 @@ def _scan(model: Model, sources: list[ImageSource], workers: int) -> None:
         with replacing(out / "results.csv") as table:
             for record in scan(model, sources, ScanSettings(), overlays=out, workers=workers):
                 table.write(csv.row(record))
+
+
+def _audit(model: Model, sources: list[ImageSource], workers: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        with replacing(out / "results.csv") as table:
+            audit(
+                model, sources, overlays=out, workers=workers, on_record=lambda record: table.write(csv.row(record))
+            )
 
 
 def _spread(values: list[float], digits: int = 1) -> str:

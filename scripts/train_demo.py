@@ -5,7 +5,7 @@
 
 `demo-biased` learns from drawings with the three planted shortcuts, `demo-fixed` from the same objects with
 backgrounds and marks shuffled. Prints how often each is right on drawings that it has not seen, and how often other
-classes' pictures are taken for a cue's class once they bear that cue. Some minutes on a CPU; needs
+classes' pictures are taken for a cue's class once they bear that cue. About ten minutes on a CPU; needs
 `pip install 'cam-audit[export]'`.
 """
 
@@ -224,6 +224,8 @@ def report(model: Model, exam: Exam) -> None:
 @click.command(help=(__doc__ or "").partition("\n")[0])
 @click.option("--out", type=click.Path(path_type=Path), default=Path("cam_audit/nets"), show_default=True)
 def main(out: Path) -> None:
+    # Sums depend on how they are split among threads: with one, the files are the same on every run.
+    torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     # spawn, as forking a process in which torch has threads may hang
     with multiprocessing.get_context("spawn").Pool() as pool:

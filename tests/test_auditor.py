@@ -34,8 +34,8 @@ from cam_audit.cli import session
 from cam_audit.cli.summary import Outcome
 from cam_audit.cues import image_features
 from cam_audit.cues.records import Box, Hit, ImageFeatures, Suspicion
-from cam_audit.evidence import DONORS, TARGETS, Laboratory
-from cam_audit.findings import CODES, SEVERITIES
+from cam_audit.evidence import TARGETS, Laboratory
+from cam_audit.findings import CODES, SEVERITIES, order
 from cam_audit.images import read_image
 from cam_audit.model import Model
 from cam_audit.observation import (
@@ -477,10 +477,9 @@ def test_a_pasted_cue_gains_what_its_cells_add_and_only_the_most_suspicious_are_
     evidence = laboratory.examine(cause())
     assert laboratory.scale == SCALE
     (effect,) = evidence.effects
-    assert (effect.test, effect.images) == ("paste", TARGETS)
+    assert (effect.test, effect.images) == ("paste", 12)
     assert effect.gain == pytest.approx(3 / SCALE, abs=1e-5)
     assert (effect.flip_rate, effect.control_flip_rate) == (1, 0)
-    assert DONORS == 6
 
 
 @pytest.mark.parametrize(
@@ -563,6 +562,9 @@ def test_a_folder_of_no_class_is_the_class_predicted_most_and_its_other_images_a
     evidence = laboratory.examine(cause())
     assert evidence.class_index == 0
     assert evidence.use == pytest.approx(6 * 6 / 16 / SCALE, abs=1e-4)
+    assert evidence.maps is not None
+    np.testing.assert_allclose(evidence.maps.own[1], [6, 6, 0, 0], atol=1e-4)
+    np.testing.assert_allclose(evidence.maps.others[3], [-2 * 16 / 18] * 4, atol=1e-4)
 
 
 def test_maps_of_another_size_are_observed_on_the_common_grid(tmp_path: Path, model: Model) -> None:
@@ -585,10 +587,19 @@ def test_maps_of_another_size_are_observed_on_the_common_grid(tmp_path: Path, mo
 # --- annotated objects and single images
 
 
-def masked(root: Path, model: Model, draw_mask: Callable[[Rgb, int], None], *, images: int = 24) -> AuditReport:
-    """An audit of 24 red squares, the first `images` of which get a mask, drawn into zeros like the picture itself."""
+def masked(
+    root: Path,
+    model: Model,
+    draw_mask: Callable[[Rgb, int], None],
+    *,
+    images: int = 24,
+    picture: Rgb | None = None,
+) -> AuditReport:
+    """An audit of 24 red squares, or copies of a picture, the first `images` of which get a mask drawn into zeros."""
     coloured(root / "data", red=(RED, 24))
     (root / "masks" / "red").mkdir(parents=True)
+    for path in (root / "data" / "red").iterdir() if picture is not None else ():
+        path.write_bytes(encode(picture))
     for index, path in enumerate(sorted((root / "data" / "red").iterdir())[:images]):
         mask = np.zeros((32, 32, 3), np.uint8)
         draw_mask(mask, index)
@@ -603,10 +614,14 @@ def the_square(mask: Rgb, index: int) -> None:
 
 
 def beside_the_square(mask: Rgb, index: int) -> None:
-    """A stripe where no square reaches, or only half of one."""
+    """A stripe at the left or right, where the square does not reach."""
     mask[:, :8] = 255
     if index % 3 == 0:
         mask[:] = mask[:, ::-1].copy()
+
+
+def most(mask: Rgb, index: int) -> None:
+    mask[:, :24] = 255
 
 
 def everything(mask: Rgb, index: int) -> None:
@@ -627,6 +642,16 @@ def test_evidence_beside_the_object_is_an_error_where_the_class_wins_without_it(
     assert finding.evidence["inside_area"] == 0.25
     assert finding.evidence["wins_without"] == 1
     assert report.flags == {f"red/{index:02}.png": ("CA103",) for index in range(24)}
+
+
+def test_evidence_beside_the_object_is_a_warning_where_the_class_loses_without_it(tmp_path: Path, model: Model) -> None:
+    rgb = np.full((32, 32, 3), GREY, np.uint8)
+    rgb[:16, :8] = rgb[:16, 28:] = RED  # of three cells of red, two are in the mask and one alone does not win
+    report = masked(tmp_path, model, most, picture=rgb)
+    (finding,) = [finding for finding in report.findings if finding.code == "CA205"]
+    assert finding.severity == "warning"
+    assert finding.evidence["inside_share"] == pytest.approx(2 / 3, abs=1e-5)
+    assert (finding.evidence["inside_area"], finding.evidence["wins_without"]) == (0.75, 0)
 
 
 @pytest.mark.parametrize(("images", "severities"), [(11, []), (23, ["note"])])
@@ -713,6 +738,7 @@ def test_findings_and_flags_are_written_as_documented(stamped: Path, stamped_by_
             assert 0 <= left < right <= 1
             assert 0 <= top < bottom <= 1
         assert re.fullmatch("[0-9a-f]{32}", finding["fingerprint"])
+    assert list(report.findings) == sorted(report.findings, key=order)
     severities = [SEVERITIES.index(finding["severity"]) for finding in document["findings"]]
     assert severities == sorted(severities, reverse=True)
     assert severities[0] == SEVERITIES.index("error")

@@ -20,9 +20,9 @@ _WHOLE_RING = slice(24, 30)
 
 
 def describe(lab: Lab) -> Lab:
-    """Lab at the four corners and the middles of the four edges, then mean and deviation of the ring: float32 (30,).
+    """Lab at the four corners and middles of edges, then mean and deviation of the whole ring: float32 (30,).
 
-    lab: float32 (H, W, 3), the whole image at least 3 pixels wide and tall. A place is a patch as wide as the ring.
+    lab: float32 (H, W, 3), at least 3 pixels wide and tall. A place is a patch as wide as the ring.
     """
     height, width = lab.shape[:2]
     tall, wide = max(1, round(_RING * height)), max(1, round(_RING * width))
@@ -37,7 +37,8 @@ def describe(lab: Lab) -> Lab:
 def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
     """The classes that the border gives away: by its eight places, or by the ring as a whole.
 
-    Source: eight pixels of the border predict the class, Noyan, "Uncovering Bias in the PlantVillage Dataset" (2022).
+    Source: eight pixels of the border predict the class in Noyan, "Uncovering Bias in the PlantVillage Dataset"
+    (2022).
     """
     return predictable_by(
         NAME,

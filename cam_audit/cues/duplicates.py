@@ -28,9 +28,9 @@ _SEEDS = 24
 # They are one photo twice: what they share spans so much of both, and so much of the middle of both is shared.
 _PHOTO_SPAN = 0.5
 _PHOTO_SHARE = 0.5
-# An image is hit: partners in its class with which it shares the same part of itself (boxes overlap, intersection
-# over union; share of all partners), and how much more often it finds one there than in other classes: so much at
-# least, and so many times, as a mark on a fifth of every class is at times a bit commoner in one of them.
+# An image is hit: partners in its class with which it shares the same part of itself (their boxes overlap so much,
+# intersection over union, and they are so many of all partners), and more of them than in other classes: by so
+# much of the class, and so many times, as a mark on a fifth of every class is commoner in one of them by chance.
 _MIN_PARTNERS = 2
 _MIN_OVERLAP = 0.5
 _MIN_AGREEMENT = 2 / 3
@@ -46,7 +46,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class _Shared:
-    """What an image shares with the one of number `partner`: places (m, 2) in the image itself and in the partner."""
+    """What an image shares with image number `partner`: places (m, 2) in itself and in the partner."""
 
     partner: int
     here: Floats
@@ -54,7 +54,7 @@ class _Shared:
 
 
 class _Stack:
-    """The keypoints of many images end to end, so that one matrix product compares an image with all of them."""
+    """The keypoints of many images end to end: one matrix product compares an image with all of them."""
 
     def __init__(self, images: Sequence[ImageFeatures]) -> None:
         keypoints = [image.keypoints for image in images]
@@ -70,23 +70,23 @@ class _Stack:
         return self.places[points], self.descriptors[points]
 
     def shared_with(self, places: Floats, descriptors: Floats, *, first: int = 0) -> Iterator[_Shared]:
-        """What an image shares with each image of the stack from number `first` on, where it shares anything."""
+        """What an image shares with images number `first` and on, for those with which it shares anything."""
         start = self.starts[first]
         similarity = descriptors @ self.descriptors[start:].T
         here, there = np.nonzero(similarity > _SIMILARITY)
         values = similarity[here, there]
         there += start
         owners = self.owners[there]
-        # The nearest of a row or column is among these pairs, as all that are left out are less similar.
-        rows = here * (len(self.starts) - 1) + owners
-        nearest = (values == _maxima(rows, values)) & (values == _maxima(there, values))
-        nearest &= _alike(places[here], self.places[there])
-        here, there, owners = here[nearest], there[nearest], owners[nearest]
+        # Mutual nearest neighbours: the nearest is among these pairs, as all that are left out are less similar.
+        in_partner = here * (len(self.starts) - 1) + owners
+        same = (values == _largest_by(in_partner, values)) & (values == _largest_by(there, values))
+        same &= _alike(places[here], self.places[there])
+        here, there, owners = here[same], there[same], owners[same]
         for partner in np.flatnonzero(np.bincount(owners) >= _MIN_POINTS).tolist():
             of_both = owners == partner
-            pieces = _in_one_piece(places[here[of_both], :2], self.places[there[of_both], :2])
-            if pieces:
-                yield _Shared(partner, *pieces)
+            piece = _in_one_piece(places[here[of_both], :2], self.places[there[of_both], :2])
+            if piece:
+                yield _Shared(partner, *piece)
 
 
 def describe(grey: NDArray[np.uint8]) -> Keypoints:
@@ -94,7 +94,8 @@ def describe(grey: NDArray[np.uint8]) -> Keypoints:
 
     Source: Lowe, "Distinctive Image Features from Scale-Invariant Keypoints" (2004).
     """
-    found, descriptors = cv2.SIFT_create(POINTS).detectAndCompute(grey, None)
+    found, descriptors = cv2.SIFT.create(POINTS).detectAndCompute(grey, None)  # type: ignore[call-overload]
+    # SIFT keeps more than it was asked for where some are equally strong.
     strongest = np.argsort([-point.response for point in found], kind="stable")[:POINTS]
     places = [(*found[i].pt, found[i].size, found[i].angle) for i in strongest]
     return Keypoints(
@@ -105,85 +106,96 @@ def describe(grey: NDArray[np.uint8]) -> Keypoints:
 
 
 def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
-    """The classes of which at least 10 % of the images share something with others of the class.
+    """The classes of which at least 10 % of the images, and three, share something with others of the class.
 
-    An image is hit if it shares at least four keypoints, all shifted alike, with two or more images of its class,
-    and with images of other classes clearly less often. Pairs that are the same photo twice are left out: the
-    points they share span the picture and are most of those in its middle, which no stamp, frame or background does.
+    Two images share what is the same in both but for its place and scale: at least four keypoints. An image is hit
+    if it shares the same part of itself with two or more other hits of its class, and shares anything with images
+    of other classes at most half as often. A hit's `strength` is the difference of the two shares, 0..1.
 
-    Source: RootSIFT, Arandjelovic and Zisserman, "Three things everyone should know to improve object retrieval" (2012).
+    Pairs that are one photo twice are not counted: what they share spans the picture and is most of what is in its
+    middle, unlike a stamp, a frame or a background. `numbers` tells how many images have such a twin.
+
+    Source: RootSIFT and mutual matches, Arandjelovic and Zisserman, "Three things everyone should know to improve
+    object retrieval" (2012).
     """
     groups = by_label(images)
     if len(groups) < 2:
         return []
     found = []
     for label, own in groups.items():
-        if len(own) > _MIN_PARTNERS:
-            others = sample_of([group for other, group in groups.items() if other != label], _OTHERS)
-            suspicion = _find_in_class(label, own, others)
-            if suspicion:
-                found.append(suspicion)
+        others = sample_of([group for other, group in groups.items() if other != label], _OTHERS)
+        suspicion = _find_in_class(own, others)
+        if suspicion:
+            found.append(suspicion)
     return found
 
 
-def _find_in_class(label: str, own: list[ImageFeatures], others: list[ImageFeatures]) -> Suspicion | None:
-    stack, rest = _Stack(own), _Stack(others)
-    places: list[dict[int, Floats]] = [{} for _ in own]
+def _find_in_class(own: list[ImageFeatures], others: list[ImageFeatures]) -> Suspicion | None:
+    needed = max(_MIN_PARTNERS + 1, THRESHOLD * len(own))
+    stack = _Stack(own)
+    shared_places, twins = _compare(own, stack)
+    linked = _mutual([_agreeing(places) for places in shared_places])
+    if len(linked) < needed:
+        return None
+    rest = _Stack(others)
+    hits, own_rates, other_rates = [], [], []
+    for index, partners in linked.items():
+        own_rate = len(partners) / (len(own) - 1)
+        other_rate = sum(1 for _ in rest.shared_with(*stack.of(index))) / len(others)
+        if own_rate > other_rate + _MIN_EXCESS and own_rate >= _MIN_TIMES * other_rate:
+            places = np.concatenate([shared_places[index][partner] for partner in sorted(partners)])
+            box = _as_fractions(_box(places), own[index].keypoints.size)
+            hits.append(Hit(own[index].name, own_rate - other_rate, box))
+            own_rates.append(own_rate)
+            other_rates.append(other_rate)
+    if len(hits) < needed:
+        return None
+    in_class, in_others = float(np.mean(own_rates)), float(np.mean(other_rates))
+    return Suspicion(
+        finder=NAME,
+        label=own[0].label,
+        score=len(hits) / len(own),
+        threshold=THRESHOLD,
+        images=len(own),
+        hits=tuple(sorted(hits, key=lambda hit: (-hit.strength, hit.name))),
+        seen=f"repeats the same mark or object in {len(hits)} of {len(own)} images; each shares it with "
+        f"{in_class:.0%} of the class and {in_others:.0%} of the other classes",
+        numbers={"shared_in_class": in_class, "shared_in_others": in_others, "photos_twice": len(twins)},
+    )
+
+
+def _compare(own: list[ImageFeatures], stack: _Stack) -> tuple[list[dict[int, Floats]], set[int]]:
+    """For each image what it shares with each partner, places (m, 2) in itself; and the images that have a twin."""
+    shared_places: list[dict[int, Floats]] = [{} for _ in own]
     twins = set()
     for index, image in enumerate(own):
         for shared in stack.shared_with(*stack.of(index), first=index + 1):
             if _is_same_photo(shared, image.keypoints, own[shared.partner].keypoints):
                 twins |= {index, shared.partner}
             else:
-                places[index][shared.partner] = shared.here
-                places[shared.partner][index] = shared.there
-    hits, inside, outside = [], [], []
-    for index, partners in _mutual([_agreeing(of_image) for of_image in places]).items():
-        own_rate = len(partners) / (len(own) - 1)
-        if own_rate <= _MIN_EXCESS:
-            continue
-        other_rate = sum(1 for _ in rest.shared_with(*stack.of(index))) / len(others)
-        if own_rate - other_rate > _MIN_EXCESS and own_rate >= _MIN_TIMES * other_rate:
-            box = _box(np.concatenate([places[index][partner] for partner in sorted(partners)]))
-            box_in_image = _as_fractions(box, own[index].keypoints.size)
-            hits.append(Hit(own[index].name, own_rate - other_rate, box_in_image))
-            inside.append(own_rate)
-            outside.append(other_rate)
-    if len(hits) < max(THRESHOLD * len(own), _MIN_PARTNERS + 1):
-        return None
-    numbers = {
-        "shared_in_class": float(np.mean(inside)),
-        "shared_in_others": float(np.mean(outside)),
-        "photos_twice": float(len(twins)),
-    }
-    return Suspicion(
-        finder=NAME,
-        label=label,
-        score=len(hits) / len(own),
-        threshold=THRESHOLD,
-        images=len(own),
-        hits=tuple(sorted(hits, key=lambda hit: (-hit.strength, hit.name))),
-        seen=f"repeats the same mark or object in {len(hits)} of {len(own)} images: each shares it with "
-        f"{numbers['shared_in_class']:.0%} of the class and {numbers['shared_in_others']:.0%} of the others",
-        numbers=numbers,
-    )
+                shared_places[index][shared.partner] = shared.here
+                shared_places[shared.partner][index] = shared.there
+    return shared_places, twins
 
 
 def _agreeing(places: dict[int, Floats]) -> set[int]:
-    """Of the partners of an image, those that share the same part of it as most do; none if too few agree.
+    """The partners of an image that share the same part of it; none where most share other parts.
 
-    places: by partner, what the image shares with it. What is copied into pictures is the same part of an image
+    places: by partner, what the image shares with it. What was copied into pictures is the same part of an image
     whatever the partner; things that are merely alike, such as faces, match here in an eye and there in an ear.
     """
     if not places:
         return set()
-    overlapping = _overlaps(np.array([_box(of_partner) for of_partner in places.values()])) >= _MIN_OVERLAP
-    most = overlapping[overlapping.sum(1).argmax()]
-    return {partner for partner, agrees in zip(places, most, strict=True) if agrees and most.mean() >= _MIN_AGREEMENT}
+    boxes = np.array([_box(of_partner) for of_partner in places.values()])
+    overlapping = _overlaps(boxes) >= _MIN_OVERLAP
+    agreeing = overlapping[overlapping.sum(1).argmax()]
+    if agreeing.mean() < _MIN_AGREEMENT:
+        return set()
+    return {partner for partner, agrees in zip(places, agreeing, strict=True) if agrees}
 
 
 def _mutual(partners: list[set[int]]) -> dict[int, set[int]]:
-    """The images that are left, with their partners, when who is not a partner's partner, or has too few, is left out."""
+    """The images that have enough partners among themselves, each of them a partner's partner."""
     kept = {i: {j for j in own if i in partners[j]} for i, own in enumerate(partners)}
     while lonely := {i for i, own in kept.items() if len(own) < _MIN_PARTNERS}:
         kept = {i: own - lonely for i, own in kept.items() if i not in lonely}
@@ -193,27 +205,29 @@ def _mutual(partners: list[set[int]]) -> dict[int, set[int]]:
 def root_sift(descriptors: NDArray[np.uint8]) -> Floats:
     """Square roots of the descriptors (n, 128) after each is divided by its sum: float32, unit length."""
     values = descriptors.astype(np.float32)
-    return np.sqrt(values / np.maximum(values.sum(1, keepdims=True), 1))
+    roots: Floats = np.sqrt(values / np.maximum(values.sum(1, keepdims=True), 1))
+    return roots
 
 
-def _maxima(keys: NDArray[np.intp], values: Floats) -> Floats:
-    """For each element, the largest of the values (n,) that have its key (n,)."""
+def _largest_by(keys: NDArray[np.intp], values: Floats) -> Floats:
+    """For each element, the largest of the values (n,), all positive, that have the same key (n,)."""
     largest = np.zeros(int(keys.max(initial=0)) + 1, np.float32)
     np.maximum.at(largest, keys, values)
     return largest[keys]
 
 
 def _alike(first: Floats, second: Floats) -> NDArray[np.bool_]:
-    """Whether keypoints (n, 4) and (n, 4) have about the same size and angle."""
+    """Whether the keypoints of each pair, (n, 4) and (n, 4), have about the same size and angle."""
     ratio = first[:, 2] / second[:, 2]
     turn = np.abs((first[:, 3] - second[:, 3] + 180) % 360 - 180)
-    return (ratio < _MAX_RATIO) & (ratio > 1 / _MAX_RATIO) & (turn < _MAX_TURN)
+    alike: NDArray[np.bool_] = (ratio < _MAX_RATIO) & (ratio > 1 / _MAX_RATIO) & (turn < _MAX_TURN)
+    return alike
 
 
 def _in_one_piece(here: Floats, there: Floats) -> tuple[Floats, Floats] | None:
-    """The most places (m, 2) of both sides that one shift and change of scale explains; None where they are too few.
+    """The most places (m, 2) of both sides that one shift and scale explains; None where they are too few.
 
-    Every pair of places proposes a scale and a shift, and the one that most others agree with wins.
+    Every two places propose a scale and a shift; the proposal that most places agree with wins.
     """
     seeds = slice(None, None, -(-len(here) // _SEEDS))
     span_here, span_there = (places[seeds, None] - places[seeds] for places in (here, there))
@@ -234,13 +248,13 @@ def _in_one_piece(here: Floats, there: Floats) -> tuple[Floats, Floats] | None:
 
 def _is_same_photo(shared: _Shared, here: Keypoints, there: Keypoints) -> bool:
     return all(
-        _spans_picture(places, keypoints.size) and _fills_middle(places, keypoints)
+        _spans_picture(places, keypoints) and _fills_middle(places, keypoints)
         for places, keypoints in ((shared.here, here), (shared.there, there))
     )
 
 
-def _spans_picture(places: Floats, size: tuple[int, int]) -> bool:
-    return bool(np.prod(np.ptp(places, axis=0) / size) >= _PHOTO_SPAN)
+def _spans_picture(places: Floats, keypoints: Keypoints) -> bool:
+    return bool(np.prod(np.ptp(places, axis=0) / keypoints.size) >= _PHOTO_SPAN)
 
 
 def _fills_middle(places: Floats, keypoints: Keypoints) -> bool:
@@ -252,7 +266,7 @@ def _fills_middle(places: Floats, keypoints: Keypoints) -> bool:
 
 
 def _box(places: Floats) -> Floats:
-    """The box around places (m, 2), float32 (4,): left, top, right, bottom in pixels, a few outliers left out."""
+    """The box around places (m, 2), float32 (4,): left, top, right, bottom in pixels, outliers left out."""
     low, high = np.percentile(places, _EXTENT, axis=0)
     return np.concatenate([low - _MARGIN, high + _MARGIN])
 
@@ -263,7 +277,8 @@ def _overlaps(boxes: Floats) -> Floats:
     high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     shared = np.maximum(high - low, 0).prod(2)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    return shared / (areas[:, None] + areas - shared)
+    overlaps: Floats = shared / (areas[:, None] + areas - shared)
+    return overlaps
 
 
 def _as_fractions(box: Floats, size: tuple[int, int]) -> Box:

@@ -17,7 +17,7 @@ WORKING_SIDE = 336
 def image_features(rgb: RgbImage, data: bytes, *, name: str, label: str, width: int, height: int) -> ImageFeatures:
     """What the finders need of an image.
 
-    rgb: uint8 (H, W, 3), the whole picture, also reduced, though to no less than WORKING_SIDE; data: the file's
+    rgb: uint8 (H, W, 3), the whole picture, reduced at most to a long side of WORKING_SIDE; data: the file's
     bytes; width, height: the full size in pixels. Safe to call from several threads.
     """
     scale = WORKING_SIDE / max(rgb.shape[:2])

@@ -27,7 +27,7 @@ _DARK, _LIGHT = 35, 75
 
 
 def to_lab(rgb: RgbImage) -> Lab:
-    """RGB uint8 (H, W, 3) as CIELAB (D65), float32 (H, W, 3): lightness 0..100, a and b within about -110..110."""
+    """RGB uint8 (H, W, 3) as CIELAB (D65), float32 (H, W, 3): lightness 0..100, a and b within -110..110."""
     return cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)  # type: ignore[return-value]
 
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from cam_audit.cues.lab import Lab, in_words
-from cam_audit.cues.probe import FloatArray, Labels, class_weights, numbered, separation, testable
-from cam_audit.cues.records import Hit, ImageFeatures, Suspicion, by_label
+from cam_audit.cues.probe import FloatArray, Labels, class_weights, pooled, separation, testable
+from cam_audit.cues.records import Hit, ImageFeatures, Suspicion
 
 THRESHOLD = 0.25
 
 _NEIGHBOURS = 5
-# Lab units that the eye does not tell apart: no distance is compared more finely.
+# Lab units that the eye hardly tells apart: no distance is compared more finely.
 _INDISTINCT = 1
 _BLOCK_ELEMENTS = 1 << 22
 
@@ -25,39 +25,37 @@ def predictable_by(
     shown: Callable[[ImageFeatures], Lab],
     noun: str,
 ) -> list[Suspicion]:
-    """The classes that the nearest neighbours by any one of the `features` give away (TPR2 of 0.25 or more).
+    """The classes of which any one of the `features` tells 25 % of the images from the others (TPR2).
 
     features: each gives Lab values, float32 (d,), of an image. shown: the Lab colour (3,) that stands for them
-    in words. noun: what these are the colours of. A hit's `strength` is `nearness`.
+    in words. noun: what these are the colours of. A hit's `strength` is its `nearness` to the class.
     """
-    groups = by_label(images)
-    labels = numbered(groups)
+    ordered, labels = pooled(images)
     candidates = testable(labels)
     if not candidates:
         return []
-    ordered = [image for group in groups.values() for image in group]
-    scores = [
-        nearness(class_distances(np.stack([feature(image) for image in ordered]), labels)) for feature in features
-    ]
+    matrices = [np.stack([feature(image) for image in ordered]) for feature in features]
+    scores = [nearness(class_distances(matrix, labels)) for matrix in matrices]
     colours = np.stack([shown(image) for image in ordered])
     weights = class_weights(labels)
     found = []
     for k in candidates:
-        separated = max((separation(by_feature[:, k], labels, k) for by_feature in scores), key=lambda each: each.rate)
+        separated = max((separation(each[:, k], labels, k) for each in scores), key=lambda each: each.rate)
         if not separated.reaches(THRESHOLD):
             continue
         members, own = list(separated.members), labels == k
         mean, others = colours[members].mean(0), np.average(colours[~own], axis=0, weights=weights[~own])
+        size = int(own.sum())
         found.append(
             Suspicion(
                 finder=finder,
                 label=ordered[members[0]].label,
                 score=separated.rate,
                 threshold=THRESHOLD,
-                images=int(own.sum()),
-                hits=tuple(Hit(ordered[i].name, score) for i, score in zip(members, separated.scores, strict=True)),
-                seen=f"is predictable from its {noun}: on average {in_words(mean)} in {len(members)} of "
-                f"{own.sum()} images, {in_words(others)} in the other classes",
+                images=size,
+                hits=tuple(Hit(ordered[i].name, score) for i, score in separated.pairs()),
+                seen=f"is predictable from its {noun}: on average {in_words(mean)} in {len(members)} of {size} "
+                f"images, {in_words(others)} in the other classes",
                 numbers=_numbers("class", mean) | _numbers("others", others),
             )
         )
@@ -65,10 +63,10 @@ def predictable_by(
 
 
 def class_distances(features: Lab, labels: Labels) -> FloatArray:
-    """How far each image is from each class: float32 (n, classes), the distance to its fifth nearest image there.
+    """How far each image is from each class: float32 (n, classes), the distance to its fifth nearest image.
 
-    features: float32 (n, d); labels: int (n,), 0, 1, ... in order. An image is not its own neighbour, so that one
-    that is alone in its class is at an infinite distance from it; in classes of fewer images, the farthest counts.
+    features: float32 (n, d); labels: int (n,), 0, 1, ... in order. An image is not its own neighbour: one that is
+    alone in its class is at an infinite distance from it. Of classes of fewer images, the farthest counts.
     """
     features = features - features.mean(0)
     squares = np.einsum("ij,ij->i", features, features)
@@ -83,14 +81,14 @@ def class_distances(features: Lab, labels: Labels) -> FloatArray:
         for k, (first, size) in enumerate(zip(starts.tolist(), sizes.tolist(), strict=True)):
             rank = max(0, min(_NEIGHBOURS, size - 1) - 1)
             distances[rows, k] = np.partition(between[:, first : first + size], rank, axis=1)[:, rank]
-    return np.sqrt(np.maximum(distances, 0))
+    return np.sqrt(np.maximum(distances, 0))  # type: ignore[no-any-return]
 
 
 def nearness(distances: FloatArray) -> FloatArray:
-    """How much nearer each image is to each class than to the next: float32 (n, classes), log of the ratio of distances.
+    """How much nearer each image is to each class than to any other: float32 (n, classes), log of the ratio.
 
-    distances: float32 (n, classes), at least two classes. Unlike a vote of the nearest neighbours it tells a few
-    images that are all alike from one that is merely nearest to them, with two or three classes the usual confusion.
+    distances: float32 (n, classes), two classes or more. Unlike a vote of the nearest neighbours it tells images
+    that are all alike from one that is merely nearest to them, which a vote confuses where classes are few.
 
     Source: the k-nearest-neighbour estimate of class densities, Fix and Hodges, "Discriminatory Analysis" (1951).
     """

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.cues.records import ImageFeatures
+from cam_audit.cues.records import ImageFeatures, by_label
 
 FALSE_POSITIVE_RATE = 0.02
-# Under so many images, of the class or of all others, a share says nothing; under so many hits, chance is enough.
+# With fewer images, of the class or of all others, a share says nothing; fewer hits may be chance.
 MIN_IMAGES = 6
 MIN_HITS = 3
 
@@ -23,46 +23,53 @@ Labels = NDArray[np.intp]
 class Separation:
     """How far a score separates a class from the others.
 
-    `rate`: share of the class's images whose score exceeds that of nearly all other images, 0..1. `members`: where
-    these images are among all, most suspicious first; `scores`: their scores.
+    `rate`: share of the class's images whose score exceeds that of nearly all other images, 0..1. `members`: the
+    positions of these images among all, most suspicious first. `scores`: their scores, in the same order.
     """
 
     rate: float
     members: tuple[int, ...]
     scores: tuple[float, ...]
 
+    def pairs(self) -> Iterator[tuple[int, float]]:
+        """The members, each with its score."""
+        return zip(self.members, self.scores, strict=True)
+
     def reaches(self, threshold: float) -> bool:
         """Whether the share is large enough, and of more images than chance would give."""
         return self.rate >= threshold and len(self.members) >= MIN_HITS
 
 
-def numbered(groups: Mapping[str, Sequence[ImageFeatures]]) -> Labels:
-    """The class number of each image, int (n,), for the images of all groups in their order."""
-    return np.repeat(np.arange(len(groups)), [len(group) for group in groups.values()])
+def pooled(images: Sequence[ImageFeatures]) -> tuple[list[ImageFeatures], Labels]:
+    """The images ordered by label and name, and the number of each one's label: int (n,), 0, 1, ... in order."""
+    groups = by_label(images).values()
+    labels = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    return [image for group in groups for image in group], labels
 
 
 def testable(labels: Labels) -> list[int]:
-    """The classes that have enough images themselves, and enough others to compare with."""
-    sizes = np.bincount(labels)
-    return [k for k, size in enumerate(sizes.tolist()) if size >= MIN_IMAGES and len(labels) - size >= MIN_IMAGES]
+    """The classes that have enough images themselves, and enough others to compare with; labels: int (n,)."""
+    sizes = np.bincount(labels).tolist()
+    return [k for k, size in enumerate(sizes) if min(size, len(labels) - size) >= MIN_IMAGES]
 
 
 def class_weights(labels: Labels) -> FloatArray:
-    """What each image counts so that all classes count the same: float32 (n,), 1 over the size of its class."""
+    """Weights with which all classes count the same: float32 (n,), 1 over the size of each image's class."""
     return (1 / np.bincount(labels)[labels]).astype(np.float32)
 
 
 def separation(scores: FloatArray, labels: Labels, class_index: int) -> Separation:
-    """The share of a class's images whose score exceeds that of all but 2 % of the others, class-balanced (TPR2).
+    """The share of a class's images that score higher than all but 2 % of the others (TPR2), class-balanced.
 
-    scores: float32 (n,), larger for images more like the class, made without the image itself; labels: int (n,).
+    scores: float32 (n,), larger for images more like the class, each made without the image itself; labels: int
+    (n,). Where the class ties with others, they win.
     """
     own = labels == class_index
     others = np.flatnonzero(~own)
     others = others[np.argsort(-scores[others], kind="stable")]
     weights = class_weights(labels)[others].astype(np.float64)
-    above = np.cumsum(weights) / weights.sum()
-    limit = scores[others[np.searchsorted(above, FALSE_POSITIVE_RATE, side="right")]]
+    share = np.cumsum(weights) / weights.sum()
+    limit = scores[others[np.searchsorted(share, FALSE_POSITIVE_RATE, side="right")]]
     members = np.flatnonzero(own & (scores > limit))
     members = members[np.argsort(-scores[members], kind="stable")]
     return Separation(len(members) / int(own.sum()), tuple(members.tolist()), tuple(scores[members].tolist()))

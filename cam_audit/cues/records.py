@@ -19,8 +19,8 @@ Box = tuple[float, float, float, float]
 class Keypoints:
     """SIFT keypoints of an image at its working size.
 
-    `size`: width and height of the working image in pixels. `places`: float32 (n, 4), each x and y in pixels of the
-    working image, the diameter in pixels and the angle in degrees. `descriptors`: uint8 (n, 128).
+    `size`: width and height of the working image in pixels. `places`: float32 (n, 4), each the x and y in pixels
+    of the working image, the diameter in pixels and the angle in degrees. `descriptors`: uint8 (n, 128).
     """
 
     size: tuple[int, int]
@@ -32,8 +32,8 @@ class Keypoints:
 class FileFacts:
     """What a file is, apart from what it shows.
 
-    `format`: its name, such as "JPEG". `width`, `height`: pixels as the image is shown. `quality`: the JPEG quality,
-    1..100; `camera`: the camera model that the EXIF data of a JPEG names. Both None where the file does not tell.
+    `format`: its name, such as "JPEG". `width`, `height`: pixels as the image is shown. `quality`: the JPEG
+    quality, 1..100. `camera`: the camera model in a JPEG's EXIF data. Both None where the file does not tell.
     """
 
     format: str
@@ -47,9 +47,9 @@ class FileFacts:
 class ImageFeatures:
     """What the finders keep of one image, some 35 KB.
 
-    `name`, `label`: as in `ImageSource`. `keypoints`: for repeated objects. `thumbnail`: uint8 (112, 112), grey, the
-    whole image whatever its shape. `border`: float32 (30,), Lab at eight places of the border, then mean and
-    deviation of the whole ring. `colour`: float32 (6,), mean and half the deviation of Lab over the whole image.
+    `name`, `label`: as in `ImageSource`. `thumbnail`: uint8 (112, 112), the whole image in grey whatever its
+    shape. `border`: float32 (30,), Lab at eight places of the border, then mean and deviation of the whole ring.
+    `colour`: float32 (6,), mean and half the deviation of Lab over the whole image.
     """
 
     name: str
@@ -78,12 +78,12 @@ class Hit:
 class Suspicion:
     """A cue that tells one class from the others, by pixels or file alone: no proof that a model uses it.
 
-    `finder`: the name of the module that found it. `label`: the class, as in `ImageSource.label`. `score`: share of
-    the class's images that the cue betrays, 0..1, at least `threshold`. `images`: how many images of the class were
-    looked at. `hits`: the images that show it, most suspicious first. `seen`: what was seen, with its numbers, as the
-    rest of a sentence that begins with the class. `numbers`: the same and more, for machines. `box`: where the cue is
-    in most images, None where it has no one place. `overlay`: what a fixed overlay adds to an image's grey, float32
-    (112, 112) in grey levels over the whole image, 0 where it adds nothing; None from all other finders.
+    `finder`: the name of the module that found it. `label`: the class, as in `ImageSource.label`. `score`: the
+    share of the class's images that the cue gives away, 0..1, at least `threshold`. `images`: how many images of
+    the class were looked at. `hits`: the images that show it, most suspicious first. `seen`: what was seen, with
+    numbers, as the rest of a sentence that begins with the class. `numbers`: the same and more, for machines.
+    `box`: where a cue of fixed place is, else None. `overlay`: what such a cue adds to an image's grey, float32
+    (112, 112) in grey levels over the whole image, 0 where it adds nothing; from `template` only.
     """
 
     finder: str
@@ -99,7 +99,7 @@ class Suspicion:
 
 
 def by_label(images: Iterable[ImageFeatures]) -> dict[str, list[ImageFeatures]]:
-    """The images of each label; labels and images sorted by name, so that no result depends on the order of arrival."""
+    """The images of each label; labels and images sorted, so that no result depends on the order of arrival."""
     groups: dict[str, list[ImageFeatures]] = {}
     for image in sorted(images, key=lambda image: (image.label, image.name)):
         groups.setdefault(image.label, []).append(image)

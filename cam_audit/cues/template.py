@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.cues.probe import Labels, class_weights, numbered, separation, testable
-from cam_audit.cues.records import Box, Hit, ImageFeatures, Suspicion, by_label, sample_of
+from cam_audit.cues.probe import Labels, class_weights, pooled, separation, testable
+from cam_audit.cues.records import Box, Hit, ImageFeatures, Suspicion, sample_of
 
 NAME = "template"
 THRESHOLD = 0.20
@@ -19,10 +19,10 @@ MIN_STRENGTH = 0.25
 SIDE = 112
 _FOLDS = 5
 _PIXELS = 250
-# Grey levels a pixel at which an edge counts half: what is weaker is mostly noise, what is stronger is all the same.
+# Grey levels a pixel at which an edge counts half: weaker ones are mostly noise, all stronger ones count alike.
 _HALF_EDGE = 6
 _OTHERS = 600
-# Strong pixels within so many of each other are one part; parts weaker than this share of the strongest are noise.
+# Strong pixels so near to each other are one part; parts weaker than this share of the strongest are noise.
 _JOIN = 7
 _MIN_PART = 0.25
 # An extent over so much of the picture has no place worth a word.
@@ -36,10 +36,10 @@ _EVERYWHERE: Pixels = np.arange(SIDE * SIDE)
 
 
 def edges(greys: Greys, pixels: Pixels = _EVERYWHERE) -> Floats:
-    """The direction and clarity of the edge at some pixels: float32 (n, m, 2), u = g / (|g| + 6), shorter than 1.
+    """The direction and clarity of the edge at some pixels: float32 (n, m, 2), u = g / (|g| + 6), length below 1.
 
-    greys: uint8 (n, 112, 112); pixels: int (m,), row x 112 + column. g is the gradient by central differences, in
-    grey levels a pixel.
+    greys: uint8 (n, 112, 112); pixels: int (m,), row x 112 + column. g is the gradient by central differences,
+    in grey levels a pixel.
     """
     wide = SIDE + 2
     padded = np.pad(greys, ((0, 0), (1, 1), (1, 1)), mode="edge").reshape(len(greys), -1).astype(np.float32)
@@ -51,34 +51,34 @@ def edges(greys: Greys, pixels: Pixels = _EVERYWHERE) -> Floats:
 
 
 def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
-    """The classes in which edges at fixed places tell at least 20 % of the images from the other classes.
+    """The classes in which edges at fixed places tell at least 20 % of the images from the others (TPR2).
 
     The template D is the class's mean of u (see `edges`) minus that of the other classes, each class counting the
-    same, where it is the longer of the two: with two classes, that one lacks the other's mark is no mark. An image's score, and a hit's `strength`, is how much of D it shows: sum u.D / sum D.D over the 250 pixels
-    where D is longest, with a D made without the image's fold. Root mean square of D over these pixels, the whole
-    class counted, must reach 0.25.
+    same, where the class's is the longer one: to lack what the other class bears is no mark. An image's score,
+    and a hit's `strength`, is how much of D it shows: sum u.D / sum D.D over the 250 pixels where D is longest,
+    about 1 on average in the class. Five folds: each image is scored by a D made without its own. The root mean
+    square length of the D of all images over its 250 pixels must reach 0.25.
     """
-    groups = by_label(images)
-    labels = numbered(groups)
+    ordered, labels = pooled(images)
     candidates = testable(labels)
     if not candidates:
         return []
-    ordered = [image for group in groups.values() for image in group]
     greys = np.stack([image.thumbnail for image in ordered])
     folds = np.arange(len(ordered)) % _FOLDS
-    sample = np.array(sample_of([np.flatnonzero(labels == k) for k in range(len(groups))], _OTHERS))
+    by_class = np.split(np.arange(len(labels)), np.flatnonzero(np.diff(labels)) + 1)
+    sample = np.array(sample_of([members.tolist() for members in by_class], _OTHERS))
     found = []
     for k, templates in _templates(greys, labels, folds, candidates):
-        strength = float(np.sqrt(np.mean(_strongest(templates[-1])[1] ** 2) * 2))
+        strength = float(np.sqrt((_strongest(templates[-1])[1] ** 2).sum(1).mean()))
         if strength < MIN_STRENGTH:
             continue
-        own, others = np.flatnonzero(labels == k), sample[labels[sample] != k]
+        own, others = by_class[k], sample[labels[sample] != k]
         looked_at = np.concatenate([own, others])
         scores = _scores(templates, greys[looked_at], folds[looked_at])
         separated = separation(scores, labels[looked_at], k)
-        hits = looked_at[list(separated.members)]
         if not separated.reaches(THRESHOLD):
             continue
+        hits = looked_at[list(separated.members)]
         box, mask = _place(templates[-1])
         usual = np.average(greys[others], axis=0, weights=class_weights(labels[others]))
         found.append(
@@ -88,7 +88,7 @@ def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
                 score=separated.rate,
                 threshold=THRESHOLD,
                 images=len(own),
-                hits=tuple(Hit(ordered[i].name, score, box) for i, score in zip(hits, separated.scores, strict=True)),
+                hits=tuple(Hit(ordered[looked_at[i]].name, score, box) for i, score in separated.pairs()),
                 seen=f"shows the same edges at the same place in {len(hits)} of {len(own)} images ({_in_words(box)})",
                 numbers={"strength": strength},
                 box=box,
@@ -99,7 +99,7 @@ def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
 
 
 def _templates(greys: Greys, labels: Labels, folds: Pixels, candidates: Sequence[int]) -> Iterator[tuple[int, Floats]]:
-    """For each candidate class its templates D: float32 (6, pixels, 2), each without one fold, the last of all."""
+    """The templates D of each candidate class: float32 (6, pixels, 2), five without a fold, the last of all."""
     total = np.zeros((_FOLDS + 1, len(_EVERYWHERE), 2), np.float32)
     classes = np.zeros((_FOLDS + 1, 1, 1), np.float32)
     for k in range(int(labels.max()) + 1):
@@ -115,9 +115,9 @@ def _templates(greys: Greys, labels: Labels, folds: Pixels, candidates: Sequence
 
 
 def _held_out_means(greys: Greys, folds: Pixels) -> tuple[Floats, Floats]:
-    """Means of u over the images outside each fold and, last, over all: float32 (6, pixels, 2), 0 where none is left.
+    """Means of u over the images outside each fold and, last, over all: float32 (6, pixels, 2).
 
-    Beside them whether any is left: float32 (6, 1, 1), 1 or 0.
+    Beside them whether there are any: float32 (6, 1, 1), 1 or 0; where there are none, the mean is 0.
     """
     kept = np.ones((_FOLDS + 1, len(greys)), np.float32)
     kept[folds, np.arange(len(greys))] = 0
@@ -136,13 +136,14 @@ def _scores(templates: Floats, greys: Greys, folds: Pixels) -> Floats:
     scores = np.zeros(len(greys), np.float32)
     for fold in range(_FOLDS):
         pixels, template = _strongest(templates[fold])
-        fields = edges(greys[folds == fold], pixels)
-        scores[folds == fold] = (fields * template).sum((1, 2)) / (template**2).sum()
+        if template.any():
+            shown = edges(greys[folds == fold], pixels)
+            scores[folds == fold] = (shown * template).sum((1, 2)) / (template**2).sum()
     return scores
 
 
 def _place(template: Floats) -> tuple[Box, NDArray[np.bool_]]:
-    """Where the cue is: the box around the strongest pixels that lie together, and what they cover, bool (112, 112)."""
+    """The box around the strongest pixels that lie together, and what they cover, bool (112, 112)."""
     pixels, values = _strongest(template)
     strength = np.zeros((SIDE, SIDE), np.float32)
     strength.flat[pixels] = (values**2).sum(1)
@@ -151,8 +152,9 @@ def _place(template: Floats) -> tuple[Box, NDArray[np.bool_]]:
     sums = np.bincount(parts.ravel(), strength.ravel(), count)
     mask = np.isin(parts, np.flatnonzero(sums >= _MIN_PART * sums.max()))
     rows, columns = np.nonzero(mask & (strength > 0))
-    left, top, right, bottom = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
-    return (left / SIDE, top / SIDE, right / SIDE, bottom / SIDE), mask
+    box = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) / SIDE
+    left, top, right, bottom = box.tolist()
+    return (left, top, right, bottom), mask
 
 
 def _in_words(box: Box) -> str:
