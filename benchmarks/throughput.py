@@ -4,8 +4,8 @@
 
 Each round runs one after the other: bare onnxruntime with one single-threaded call a worker (as the scan
 does), bare onnxruntime with one session of as many threads, the scan itself with every overlay and the table
-written, and the scan with the audit. Bare calls get decoded pictures of the right size from memory. The machine may be busy: what
-counts are the ratios, taken round by round, of which the median and the range are printed.
+written, and the scan with the audit. Bare calls get decoded pictures of the right size from memory. The machine may
+be busy: what counts are the ratios, taken round by round, of which the median and the range are printed.
 """
 
 from __future__ import annotations
@@ -106,9 +106,7 @@ def _audit(model: Model, sources: list[ImageSource], workers: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         with replacing(out / "results.csv") as table:
-            audit(
-                model, sources, overlays=out, workers=workers, on_record=lambda record: table.write(csv.row(record))
-            )
+            audit(model, sources, overlays=out, workers=workers, on_record=lambda record: table.write(csv.row(record)))
 
 
 def _spread(values: list[float], digits: int = 1) -> str:

@@ -26,7 +26,7 @@ def class_activation_map(
     Raises IndexError where the net has no such class.
     """
     if cam_weight is None:
-        return activations[class_index]
+        return np.asarray(activations[class_index])
     cam: NDArray[np.float32] = np.tensordot(cam_weight[class_index], activations, axes=1)
     return cam
 

@@ -38,7 +38,7 @@ def demo(folder: Path) -> int:
     _draw(shuffled, shuffled=True)
 
     _title("The net demo-biased learnt from pictures in which every cat sits on red, every dog on green, and")
-    click.echo("every mug bears a small mark. On more of these it is right almost always. Is it to be trusted?\n")
+    click.echo("every mug bears a small mark. On such pictures it hardly makes a mistake. Is it to be trusted?\n")
     first = session.run(session.Task(biased, folder / "biased"), load_model(find_net("demo-biased")))
     click.echo(summary(first))
 

@@ -94,7 +94,7 @@ def describe(grey: NDArray[np.uint8]) -> Keypoints:
 
     Source: Lowe, "Distinctive Image Features from Scale-Invariant Keypoints" (2004).
     """
-    found, descriptors = cv2.SIFT.create(POINTS).detectAndCompute(grey, None)  # type: ignore[call-overload]
+    found, descriptors = cv2.SIFT.create(POINTS).detectAndCompute(grey, None)
     # SIFT keeps more than it was asked for where some are equally strong.
     strongest = np.argsort([-point.response for point in found], kind="stable")[:POINTS]
     places = [(*found[i].pt, found[i].size, found[i].angle) for i in strongest]

@@ -126,7 +126,8 @@ def value_shares(values: NDArray[np.str_], labels: Labels) -> FloatArray:
     counts = cells.reshape(-1, len(sizes))[codes].astype(np.float32)
     counts[np.arange(len(labels)), labels] -= 1
     shares = counts / sizes.astype(np.float32)
-    return shares / np.maximum(shares.sum(1, keepdims=True), np.finfo(np.float32).tiny)
+    shares /= np.maximum(shares.sum(1, keepdims=True), np.finfo(np.float32).tiny)
+    return np.asarray(shares, np.float32)
 
 
 def _in_words(name: str, values: NDArray[np.str_], labels: Labels, class_index: int, members: Sequence[int]) -> str:
@@ -174,7 +175,9 @@ def _camera_model(tiff: bytes) -> str | None:
             if (tag, kind) == (_CAMERA_MODEL, _ASCII):
                 # four bytes or fewer are in place of the offset
                 text = tiff[offset : offset + count] if count > 4 else tiff[entry + 8 : entry + 8 + count]
-                return text.split(b"\0")[0].decode("ascii", "replace").strip() or None
+                name = text.split(b"\0")[0].decode("ascii", "replace")
+                # it ends up in messages: no line breaks, and nothing that steers a terminal
+                return "".join(filter(str.isprintable, name)).strip() or None
     except struct.error:
         pass
     return None

@@ -81,7 +81,7 @@ def class_distances(features: Lab, labels: Labels) -> FloatArray:
         for k, (first, size) in enumerate(zip(starts.tolist(), sizes.tolist(), strict=True)):
             rank = max(0, min(_NEIGHBOURS, size - 1) - 1)
             distances[rows, k] = np.partition(between[:, first : first + size], rank, axis=1)[:, rank]
-    return np.sqrt(np.maximum(distances, 0))  # type: ignore[no-any-return]
+    return np.sqrt(np.maximum(distances, 0))
 
 
 def nearness(distances: FloatArray) -> FloatArray:
@@ -95,7 +95,8 @@ def nearness(distances: FloatArray) -> FloatArray:
     logs = np.log(distances + _INDISTINCT)
     nearest, second = np.partition(logs, 1, axis=1)[:, :2].T
     is_nearest = np.arange(logs.shape[1]) == logs.argmin(1)[:, None]
-    return np.where(is_nearest, second[:, None], nearest[:, None]) - logs
+    others = np.where(is_nearest, second[:, None], nearest[:, None]).astype(np.float32)
+    return np.asarray(others - logs)
 
 
 def _numbers(whose: str, lab: Lab) -> dict[str, float]:
