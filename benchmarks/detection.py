@@ -17,6 +17,7 @@ cue is effective. That is the study's gain, with the clean image as its own cont
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import subprocess
 import sys
@@ -24,6 +25,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import click
@@ -82,12 +84,22 @@ class HeadLearner:
         return self._features[picture]
 
 
+def _listed(kind: click.ParamType) -> Callable[[click.Context, click.Parameter, str], list[Any]]:
+    return lambda context, option, text: [kind.convert(word, option, context) for word in text.split(",")]
+
+
 @click.command()
 @click.argument("photos")
 @click.option("--backbone", default="resnet18", show_default=True, help="A net's name or a CAM-ready file.")
 @click.option("--end-to-end", is_flag=True, help="Train the demo's net from scratch, not a head.")
-@click.option("--kinds", default=",".join(KINDS), show_default=True)
-@click.option("--prevalence", default="100,60,30", show_default=True, help="Shares of the class in per cent.")
+@click.option("--kinds", default=",".join(KINDS), show_default=True, callback=_listed(click.Choice(KINDS)))
+@click.option(
+    "--prevalence",
+    default="100,60,30",
+    show_default=True,
+    callback=_listed(click.IntRange(1, 100)),
+    help="Shares of the class in per cent.",
+)
 @click.option("--seeds", default=1, show_default=True, help="How often everything is repeated.")
 @click.option("--images-per-class", default=80, show_default=True, help="For both halves together.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every trial to this file.")
@@ -95,16 +107,15 @@ def main(
     photos: str,
     backbone: str,
     end_to_end: bool,
-    kinds: str,
-    prevalence: str,
+    kinds: list[str],
+    prevalence: list[int],
     seeds: int,
     images_per_class: int,
     json_file: Path | None,
 ) -> None:
     """Plant, train, scan and print a table; PHOTOS is a folder with a folder a class, or `drawings`."""
     learner = _net_learner() if end_to_end else HeadLearner(_backbone(backbone))
-    shares = [int(share) for share in prevalence.split(",")]
-    pairs = [("", 0), *((kind, share) for kind in kinds.split(",") for share in shares)]
+    pairs = [("", 0), *itertools.product(kinds, prevalence)]
     plans = [Plan(kind, share, seed) for seed in range(seeds) for kind, share in pairs]
     trials = []
     for trial in tqdm(_trials(plans, photos, images_per_class, learner), total=len(plans), unit="trial"):
@@ -164,7 +175,7 @@ def run_trial(plan: Plan, train: PhotoSet, audited: PhotoSet, learner: Learner) 
 def plant(
     photos: PhotoSet, cue: Cue, label: int, prevalence: int, rng: np.random.Generator
 ) -> tuple[PhotoSet, frozenset[Picture]]:
-    """The set with the cue in `prevalence` % of one class's pictures and these pictures."""
+    """The set with the cue in `prevalence` % of one class's pictures, and those pictures."""
     pictures = list(photos.pictures)
     members = [index for index, picture in enumerate(pictures) if picture.label == label]
     chosen = rng.permutation(members)[: round(len(members) * prevalence / 100)]

@@ -45,6 +45,7 @@ def audit(
     flags: dict[str, set[str]] = {}
     confused: list[ConfusedImage] = []
     annotated: dict[str, list[ImageResult]] = {}
+    removals = 0
     for record in scan(
         model,
         sources,
@@ -63,6 +64,7 @@ def audit(
             flags[source.name] = set(record.flags)
         if record.disagreement:
             confused.append(ConfusedImage(source.name, source.label, record.scores[0].class_name, record.disagreement))
+        removals += record.object is not None
         if record.object and record.object.inside is not None and record.object.area < 1:
             annotated.setdefault(source.label, []).append(record)
     laboratory = Laboratory(model, collector, settings.size)
@@ -74,7 +76,7 @@ def audit(
         flags={name: tuple(sorted(codes)) for name, codes in flags.items()},
         confused=tuple(confused),
         sampled=len(collector.observations),
-        passes=passes,
+        passes=passes + removals,
         notes=_notes(laboratory, len(sources)),
     )
 

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pictures import GREEN, GREY, RED, encode, square
+from pictures import BLUE, GREEN, GREY, RED, encode, square
 from tiny_net import CELL, TinyNet
 
 import cam_audit
@@ -663,6 +663,21 @@ def test_few_annotated_images_are_flagged_and_prove_nothing(
     assert len(flagged(report, "CA103")) == images
 
 
+def test_the_gravest_finding_comes_first(tmp_path: Path, model: Model) -> None:
+    coloured(tmp_path / "data", blue=(BLUE, 24), green=(GREEN, 12), red=(RED, 24))
+    for path in sorted((tmp_path / "data").glob("*/*.png")):
+        mask = np.zeros((32, 32, 3), np.uint8)
+        beside_the_square(mask, int(path.stem))
+        file = tmp_path / "masks" / path.relative_to(tmp_path / "data")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(encode(mask))
+    sources = colour_sources(tmp_path / "data", model)
+    report = audit(model, sources, annotations=load_annotations([s.name for s in sources], masks=tmp_path / "masks"))
+    assert list(report.findings) == sorted(report.findings, key=order)
+    outside = [(finding.label, finding.severity) for finding in report.findings if finding.code == "CA205"]
+    assert outside == [("blue", "error"), ("red", "error"), ("green", "note")]
+
+
 def test_shares_inside_the_object_are_in_the_table_where_there_is_one(tmp_path: Path, model: Model) -> None:
     coloured(tmp_path / "data", red=(RED, 3))
     (tmp_path / "masks" / "red").mkdir(parents=True)
@@ -738,7 +753,6 @@ def test_findings_and_flags_are_written_as_documented(stamped: Path, stamped_by_
             assert 0 <= left < right <= 1
             assert 0 <= top < bottom <= 1
         assert re.fullmatch("[0-9a-f]{32}", finding["fingerprint"])
-    assert list(report.findings) == sorted(report.findings, key=order)
     severities = [SEVERITIES.index(finding["severity"]) for finding in document["findings"]]
     assert severities == sorted(severities, reverse=True)
     assert severities[0] == SEVERITIES.index("error")

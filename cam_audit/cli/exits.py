@@ -16,6 +16,7 @@ class Exit(IntEnum):
     FINDINGS = 1
     USAGE = 2
     INCOMPLETE = 3
+    CRASHED = 70
     INTERRUPTED = 130
 
 

@@ -77,7 +77,13 @@ def summary(outcome: Outcome) -> str:
     lines += ["", *_findings(outcome), ""]
     pictures = [folder for folder in (OVERLAYS_FOLDER, MAPS_FOLDER) if any((outcome.out / folder).glob("*"))]
     lines += [f"{name:13} {outcome.out / name}" for name in (*pictures, RESULTS_FILE, FINDINGS_FILE)]
-    return "\n".join(lines)
+    return "\n".join(map(_printable, lines))
+
+
+def _printable(line: str) -> str:
+    """A line without what could steer a terminal: names of files and folders come from strangers."""
+    # surrogates stand for bytes that are not UTF-8; the stream escapes them
+    return "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
 def _findings(outcome: Outcome) -> list[str]:
@@ -88,7 +94,10 @@ def _findings(outcome: Outcome) -> list[str]:
     else:
         lines = ["no findings"]
     for finding in report.findings:
-        lines += ["", f"{finding.severity:8} {finding.code} {finding.label}: {CODES[finding.code].title}"]
+        lines += [
+            "",
+            f"{finding.severity:8} {finding.code} {finding.label or 'all images'}: {CODES[finding.code].title}",
+        ]
         lines += textwrap.wrap(finding.message, 100, initial_indent=INDENT, subsequent_indent=INDENT)
         if finding.examples:
             lines.append(f"{INDENT}for example {finding.examples[0].path}")

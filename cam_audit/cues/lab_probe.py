@@ -81,7 +81,8 @@ def class_distances(features: Lab, labels: Labels) -> FloatArray:
         for k, (first, size) in enumerate(zip(starts.tolist(), sizes.tolist(), strict=True)):
             rank = max(0, min(_NEIGHBOURS, size - 1) - 1)
             distances[rows, k] = np.partition(between[:, first : first + size], rank, axis=1)[:, rank]
-    return np.sqrt(np.maximum(distances, 0))
+    np.sqrt(np.maximum(distances, 0, out=distances), out=distances)
+    return distances
 
 
 def nearness(distances: FloatArray) -> FloatArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from cam_audit.cues.records import ImageFeatures, by_label
 
 FALSE_POSITIVE_RATE = 0.02
-# With fewer images, of the class or of all others, a share says nothing; fewer hits may be chance.
+# With fewer images, of the class or of all others, a share says nothing.
 MIN_IMAGES = 6
-MIN_HITS = 3
+# In small sets a class may lead by luck: no separation counts that a random order would give as often as this.
+MAX_CHANCE = 1e-3
 
 FloatArray = NDArray[np.float32]
 Labels = NDArray[np.intp]
@@ -23,11 +25,13 @@ Labels = NDArray[np.intp]
 class Separation:
     """How far a score separates a class from the others.
 
-    `rate`: share of the class's images whose score exceeds that of nearly all other images, 0..1. `members`: the
+    `rate`: share of the class's images whose score exceeds that of nearly all other images, 0..1. `chance`: the
+    probability that in a random order as many of the class would be among the first, 0..1. `members`: the
     positions of these images among all, most suspicious first. `scores`: their scores, in the same order.
     """
 
     rate: float
+    chance: float
     members: tuple[int, ...]
     scores: tuple[float, ...]
 
@@ -36,8 +40,8 @@ class Separation:
         return zip(self.members, self.scores, strict=True)
 
     def reaches(self, threshold: float) -> bool:
-        """Whether the share is large enough, and of more images than chance would give."""
-        return self.rate >= threshold and len(self.members) >= MIN_HITS
+        """Whether the share is large enough, and not by chance."""
+        return self.rate >= threshold and self.chance <= MAX_CHANCE
 
 
 def pooled(images: Sequence[ImageFeatures]) -> tuple[list[ImageFeatures], Labels]:
@@ -72,4 +76,16 @@ def separation(scores: FloatArray, labels: Labels, class_index: int) -> Separati
     limit = scores[others[np.searchsorted(share, FALSE_POSITIVE_RATE, side="right")]]
     members = np.flatnonzero(own & (scores > limit))
     members = members[np.argsort(-scores[members], kind="stable")]
-    return Separation(len(members) / int(own.sum()), tuple(members.tolist()), tuple(scores[members].tolist()))
+    size = int(own.sum())
+    return Separation(
+        rate=len(members) / size,
+        chance=_chance(len(members), int((scores > limit).sum()), size, len(labels)),
+        members=tuple(members.tolist()),
+        scores=tuple(scores[members].tolist()),
+    )
+
+
+def _chance(hits: int, drawn: int, size: int, total: int) -> float:
+    """The probability of so many hits or more when `drawn` of `total` are drawn, `size` of which are hits."""
+    ways = sum(comb(size, x) * comb(total - size, drawn - x) for x in range(hits, min(drawn, size) + 1))
+    return ways / comb(total, drawn)
