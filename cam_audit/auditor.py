@@ -10,9 +10,9 @@ from cam_audit.annotations import Annotations
 from cam_audit.causes import causes_of
 from cam_audit.cues import find_cues
 from cam_audit.evidence import Laboratory
-from cam_audit.findings import MAX_EXAMPLES, MIN_IMAGES, finding_of, object_finding, order, outside_examples
+from cam_audit.findings import MAX_EXAMPLES, finding_of, object_finding, order, outside_examples
 from cam_audit.model import Model
-from cam_audit.observation import Collector
+from cam_audit.observation import MIN_IMAGES, Collector
 from cam_audit.records import (
     AuditReport,
     ClassMaps,
@@ -77,7 +77,7 @@ def audit(
         confused=tuple(confused),
         sampled=len(collector.observations),
         passes=passes + removals,
-        notes=_notes(laboratory, len(sources)),
+        notes=_notes(collector, len(sources)),
     )
 
 
@@ -111,19 +111,17 @@ def _object_findings(annotated: Mapping[str, Sequence[ImageResult]]) -> list[Fin
     return [finding for finding in found if finding]
 
 
-def _notes(laboratory: Laboratory, images: int) -> tuple[str, ...]:
-    groups = laboratory.groups
-    if len(groups) < 2:
+def _notes(collector: Collector, images: int) -> tuple[str, ...]:
+    sizes = collector.folder_sizes
+    if len(sizes) < 2:
         return ("cues are looked for by comparing class folders, and there are not two of them",)
     notes = []
-    sampled = len(laboratory.collector.observations)
-    if sampled < images:
+    sampled = len(collector.observations)
+    if 0 < sampled < images:
         notes.append(f"cues were looked for in {sampled:,} of {images:,} images, spread evenly over each class")
-    small = [label for label, group in groups.items() if len(group) < MIN_IMAGES]
+    small = sum(size < MIN_IMAGES for size in sizes.values())
     if small:
-        notes.append(
-            f"{len(small)} of {len(groups)} classes have fewer than {MIN_IMAGES} images, too few to look for cues"
-        )
+        notes.append(f"{small} of {len(sizes)} classes have fewer than {MIN_IMAGES} images, too few to look for cues")
     return tuple(notes)
 
 

@@ -10,6 +10,7 @@ from statistics import median
 from cam_audit.causes import Cause
 from cam_audit.counterfactual import Effect
 from cam_audit.evidence import Evidence
+from cam_audit.observation import MIN_IMAGES
 from cam_audit.records import Example, Finding, ImageResult
 
 
@@ -41,8 +42,7 @@ CODES = {
 
 NOTE, WARNING, ERROR = SEVERITIES = ("note", "warning", "error")
 
-# Below the first number of images a class is reported only; below the second its findings stay at `note`.
-MIN_IMAGES = 12
+# The findings of a class of fewer images stay at `note`.
 FULL_IMAGES = 24
 
 # In correct margins: what the cue's cells must add for a `warning`, and what planting it must gain for an `error`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cam_audit.cam import Map
@@ -14,6 +14,8 @@ from cam_audit.model import Model, Prediction
 from cam_audit.records import ImageSource
 from cam_audit.use import ActivationSum, centred_map, centred_weight, margin_of, on_grid
 
+# A class of fewer images is reported as too small, and no cue is looked for in it.
+MIN_IMAGES = 12
 # The finders compare images pairwise, so their number is capped: by class, and over all classes for memory.
 MAX_SAMPLED_PER_CLASS = 60
 MAX_SAMPLED = 8000
@@ -36,17 +38,25 @@ class Observation:
     own_map: Map
 
 
-def choose_sample(sources: Iterable[ImageSource]) -> frozenset[str]:
-    """Names of the images that the finders look at: of each folder at most a fixed number, evenly spread."""
-    groups: dict[str, list[str]] = {}
+def folders_of(sources: Iterable[ImageSource]) -> dict[str, list[str]]:
+    """The names of the images of each class folder."""
+    folders: dict[str, list[str]] = {}
     for source in sources:
         if source.label:
-            groups.setdefault(source.label, []).append(source.name)
-    if not groups:
+            folders.setdefault(source.label, []).append(source.name)
+    return folders
+
+
+def choose_sample(folders: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """Names of the images that the finders look at: of each folder at most a fixed number, evenly spread.
+
+    None where there is nothing to compare: fewer than two folders, or none of MIN_IMAGES images.
+    """
+    if len(folders) < 2 or max(map(len, folders.values())) < MIN_IMAGES:
         return frozenset()
-    cap = min(MAX_SAMPLED_PER_CLASS, max(MIN_SAMPLED_PER_CLASS, MAX_SAMPLED // len(groups)))
+    cap = min(MAX_SAMPLED_PER_CLASS, max(MIN_SAMPLED_PER_CLASS, MAX_SAMPLED // len(folders)))
     chosen: list[str] = []
-    for names in groups.values():
+    for names in folders.values():
         count = min(cap, len(names))
         chosen += [names[index * len(names) // count] for index in range(count)]
     return frozenset(chosen)
@@ -56,7 +66,9 @@ class Collector:
     """Gathers, from the workers of a scan, what the audit needs of the sampled images."""
 
     def __init__(self, model: Model, sources: Iterable[ImageSource]) -> None:
-        self.sample = choose_sample(sources)
+        folders = folders_of(sources)
+        self.folder_sizes = {label: len(names) for label, names in folders.items()}
+        self.sample = choose_sample(folders)
         self.total = ActivationSum(model.map_size)
         self.observations: dict[str, Observation] = {}
         self._model = model

@@ -45,6 +45,7 @@ from cam_audit.observation import (
     Collector,
     Observation,
     choose_sample,
+    folders_of,
 )
 from cam_audit.records import AuditReport, Finding, ImageSource
 from cam_audit.use import centred_map, centred_weight, margin_of
@@ -375,7 +376,7 @@ def test_a_data_set_without_images_ends_well(model: Model) -> None:
 def test_many_classes_of_one_image_each_are_too_small(tmp_path: Path, model: Model) -> None:
     coloured(tmp_path, **{f"class {index}": (RED, 1) for index in range(20)})
     report = audit(model, colour_sources(tmp_path, model))
-    assert (report.findings, report.flags, report.sampled) == ((), {}, 20)
+    assert (report.findings, report.flags, report.sampled) == ((), {}, 0)
     assert report.notes == ("20 of 20 classes have fewer than 12 images, too few to look for cues",)
 
 
@@ -383,12 +384,12 @@ def test_unreadable_images_and_images_beside_the_folders_are_no_part_of_the_samp
     tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cam_audit.observation.MAX_SAMPLED_PER_CLASS", 4)
-    coloured(tmp_path, red=(RED, 8), green=(GREEN, 3))
+    coloured(tmp_path, red=(RED, 12), green=(GREEN, 3))
     (tmp_path / "loose.png").write_bytes(encode(square(RED, 0, 0)))
     (tmp_path / "green" / "02.png").write_bytes(b"torn")
     report = audit(model, colour_sources(tmp_path, model))
     assert report.sampled == 4 + 2
-    assert report.notes[0] == "cues were looked for in 6 of 12 images, spread evenly over each class"
+    assert report.notes[0] == "cues were looked for in 6 of 16 images, spread evenly over each class"
 
 
 def numbered(count: int, label: str = "cat") -> list[ImageSource]:
@@ -397,7 +398,9 @@ def numbered(count: int, label: str = "cat") -> list[ImageSource]:
 
 
 def test_of_100_000_images_a_few_are_looked_at_evenly_spread(model: Model) -> None:
-    sample = Collector(model, numbered(100_000)).sample
+    sources = numbered(100_000)
+    other = numbered(12, "other")
+    sample = Collector(model, [*sources, *other]).sample - {source.name for source in other}
     assert len(sample) == MAX_SAMPLED_PER_CLASS == 60
     chosen = sorted(int(name.partition("/")[2]) for name in sample)
     assert chosen[0] == 0
@@ -413,16 +416,18 @@ def test_of_100_000_images_a_few_are_looked_at_evenly_spread(model: Model) -> No
         (MAX_SAMPLED // 60, 61, 60),
         (MAX_SAMPLED // 40, 61, 40),
         (1000, 50, MIN_SAMPLED_PER_CLASS),
-        (1000, 1, 1),
+        (1000, 11, 0),
+        (1, 100, 0),
     ],
 )
 def test_the_sample_of_a_class_shrinks_with_their_number(classes: int, images: int, expected: int) -> None:
     sources = [source for index in range(classes) for source in numbered(images, f"class {index}")]
-    assert len(choose_sample(sources)) == classes * expected
+    assert len(choose_sample(folders_of(sources))) == classes * expected
 
 
 def test_what_lies_in_no_folder_is_not_sampled() -> None:
-    assert choose_sample([]) == choose_sample(numbered(9, "")) == frozenset()
+    assert folders_of(numbered(9, "")) == folders_of([]) == {}
+    assert choose_sample({}) == frozenset()
 
 
 # --- evidence about one cue, with all numbers by hand
@@ -458,6 +463,8 @@ def observed(root: Path, model: Model, classes: dict[str, int | None]) -> Collec
             known = classes.get(label, model.class_names.index(label))
             sources.append(ImageSource(str(path), f"{label}/{path.name}", label, known))
     collector = Collector(model, sources)
+    # so few that a scan would not look at them
+    collector.sample = frozenset(source.name for source in sources)
     for source in sources:
         rgb = read_image(source.path)[0]
         collector.observe(source, rgb, Path(source.path).read_bytes(), (32, 32), model.run(rgb))
@@ -573,6 +580,7 @@ def test_maps_of_another_size_are_observed_on_the_common_grid(tmp_path: Path, mo
     path.write_bytes(encode(rgb))
     source = ImageSource(str(path), "red/a.png", "red", 0)
     collector = Collector(model, [source])
+    collector.sample = frozenset([source.name])
     prediction = model.run(rgb)
     assert prediction.activations.shape[1:] == (8, 8)
     collector.observe(source, rgb, path.read_bytes(), (64, 64), prediction)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cam_audit.cues.edges import edges
 from cam_audit.cues.records import Box, Hit, ImageFeatures, Keypoints, Suspicion, by_label, sample_of
 
 NAME = "duplicates"
@@ -25,9 +26,8 @@ _MIN_POINTS = 4
 _TOLERANCE = 2.0
 _MIN_SPAN = 8
 _SEEDS = 24
-# They are one photo twice: what they share spans so much of both, and so much of the middle of both is shared.
-_PHOTO_SPAN = 0.5
-_PHOTO_SHARE = 0.5
+# They are one photo twice: correlation of the edges of their thumbnails. Different photos reach 0.1 to 0.4.
+_SAME_PHOTO = 0.6
 # An image is hit: partners in its class with which it shares the same part of itself (their boxes overlap so much,
 # intersection over union, and they are so many of all partners), and more of them than in other classes: by so
 # much of the class, and so many times, as a mark on a fifth of every class is commoner in one of them by chance.
@@ -112,8 +112,8 @@ def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
     if it shares the same part of itself with two or more other hits of its class, and shares anything with images
     of other classes at most half as often. A hit's `strength` is the difference of the two shares, 0..1.
 
-    Pairs that are one photo twice are not counted: what they share spans the picture and is most of what is in its
-    middle, unlike a stamp, a frame or a background. `numbers` tells how many images have such a twin.
+    Pairs that are one photo twice, also when saved in another size or quality, are not counted; `numbers` tells how
+    many images have such a twin. Twins that were cropped or shifted are not recognised.
 
     Source: RootSIFT and mutual matches, Arandjelovic and Zisserman, "Three things everyone should know to improve
     object retrieval" (2012).
@@ -133,7 +133,8 @@ def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
 def _find_in_class(own: list[ImageFeatures], others: list[ImageFeatures]) -> Suspicion | None:
     needed = max(_MIN_PARTNERS + 1, THRESHOLD * len(own))
     stack = _Stack(own)
-    shared_places, twins = _compare(own, stack)
+    same_photo = _same_photo(own)
+    shared_places = _compare(own, stack, same_photo)
     linked = _mutual([_agreeing(places) for places in shared_places])
     if len(linked) < needed:
         return None
@@ -160,22 +161,23 @@ def _find_in_class(own: list[ImageFeatures], others: list[ImageFeatures]) -> Sus
         hits=tuple(sorted(hits, key=lambda hit: (-hit.strength, hit.name))),
         seen=f"repeats the same mark or object in {len(hits)} of {len(own)} images; each shares it with "
         f"{in_class:.0%} of the class and {in_others:.0%} of the other classes",
-        numbers={"shared_in_class": in_class, "shared_in_others": in_others, "photos_twice": len(twins)},
+        numbers={
+            "shared_in_class": in_class,
+            "shared_in_others": in_others,
+            "photos_twice": int(same_photo.any(1).sum()),
+        },
     )
 
 
-def _compare(own: list[ImageFeatures], stack: _Stack) -> tuple[list[dict[int, Floats]], set[int]]:
-    """For each image what it shares with each partner, places (m, 2) in itself; and the images that have a twin."""
+def _compare(own: list[ImageFeatures], stack: _Stack, same_photo: NDArray[np.bool_]) -> list[dict[int, Floats]]:
+    """For each image what it shares with each partner: places (m, 2) in itself."""
     shared_places: list[dict[int, Floats]] = [{} for _ in own]
-    twins = set()
-    for index, image in enumerate(own):
+    for index in range(len(own)):
         for shared in stack.shared_with(*stack.of(index), first=index + 1):
-            if _is_same_photo(shared, image.keypoints, own[shared.partner].keypoints):
-                twins |= {index, shared.partner}
-            else:
+            if not same_photo[index, shared.partner]:
                 shared_places[index][shared.partner] = shared.here
                 shared_places[shared.partner][index] = shared.there
-    return shared_places, twins
+    return shared_places
 
 
 def _agreeing(places: dict[int, Floats]) -> set[int]:
@@ -246,23 +248,13 @@ def _in_one_piece(here: Floats, there: Floats) -> tuple[Floats, Floats] | None:
     return (here, there) if distinct >= _MIN_POINTS else None
 
 
-def _is_same_photo(shared: _Shared, here: Keypoints, there: Keypoints) -> bool:
-    return all(
-        _spans_picture(places, keypoints) and _fills_middle(places, keypoints)
-        for places, keypoints in ((shared.here, here), (shared.there, there))
-    )
-
-
-def _spans_picture(places: Floats, keypoints: Keypoints) -> bool:
-    return bool(np.prod(np.ptp(places, axis=0) / keypoints.size) >= _PHOTO_SPAN)
-
-
-def _fills_middle(places: Floats, keypoints: Keypoints) -> bool:
-    size = np.array(keypoints.size)
-    shared, present = (
-        int((np.abs(points / size - 0.5) < 0.25).all(1).sum()) for points in (places, keypoints.places[:, :2])
-    )
-    return present > 0 and shared >= _PHOTO_SHARE * present
+def _same_photo(images: list[ImageFeatures]) -> NDArray[np.bool_]:
+    """Whether two images are one photo, for all pairs: bool (n, n), not so for an image and itself."""
+    fields = edges(np.stack([image.thumbnail for image in images])).reshape(len(images), -1)
+    fields /= np.maximum(np.linalg.norm(fields, axis=1, keepdims=True), 1)
+    same: NDArray[np.bool_] = fields @ fields.T >= _SAME_PHOTO
+    np.fill_diagonal(same, False)
+    return same
 
 
 def _box(places: Floats) -> Floats:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 
 from cam_audit.cues import border, colour, duplicates, files
+from cam_audit.cues.edges import SIDE
 from cam_audit.cues.lab import to_lab
 from cam_audit.cues.records import ImageFeatures
-from cam_audit.cues.template import SIDE
 from cam_audit.images import RgbImage, resize
 
 # The long side, in pixels, of the image in which keypoints are looked for.

@@ -123,11 +123,11 @@ def value_shares(values: NDArray[np.str_], labels: Labels) -> FloatArray:
     codes = np.unique(values, return_inverse=True)[1]
     sizes = np.bincount(labels)
     cells = np.bincount(codes * len(sizes) + labels, minlength=(int(codes.max()) + 1) * len(sizes))
-    counts = cells.reshape(-1, len(sizes))[codes].astype(np.float32)
-    counts[np.arange(len(labels)), labels] -= 1
-    shares = counts / sizes.astype(np.float32)
+    shares: FloatArray = cells.reshape(-1, len(sizes))[codes].astype(np.float32)
+    shares[np.arange(len(labels)), labels] -= 1
+    shares /= sizes
     shares /= np.maximum(shares.sum(1, keepdims=True), np.finfo(np.float32).tiny)
-    return np.asarray(shares, np.float32)
+    return shares
 
 
 def _in_words(name: str, values: NDArray[np.str_], labels: Labels, class_index: int, members: Sequence[int]) -> str:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cam_audit.cues.edges import EVERYWHERE, SIDE, Greys, Pixels, edges
 from cam_audit.cues.probe import Labels, class_weights, pooled, separation, testable
 from cam_audit.cues.records import Box, Hit, ImageFeatures, Suspicion, sample_of
 
@@ -16,11 +17,8 @@ THRESHOLD = 0.20
 # How much of a full edge the class has, on average, more than the others at the template's pixels.
 MIN_STRENGTH = 0.25
 
-SIDE = 112
 _FOLDS = 5
 _PIXELS = 250
-# Grey levels a pixel at which an edge counts half: weaker ones are mostly noise, all stronger ones count alike.
-_HALF_EDGE = 6
 _OTHERS = 600
 # Strong pixels so near to each other are one part; parts weaker than this share of the strongest are noise.
 _JOIN = 7
@@ -28,26 +26,7 @@ _MIN_PART = 0.25
 # An extent over so much of the picture has no place worth a word.
 _MOST = 0.6
 
-Greys = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-Pixels = NDArray[np.intp]
-
-_EVERYWHERE: Pixels = np.arange(SIDE * SIDE)
-
-
-def edges(greys: Greys, pixels: Pixels = _EVERYWHERE) -> Floats:
-    """The direction and clarity of the edge at some pixels: float32 (n, m, 2), u = g / (|g| + 6), length below 1.
-
-    greys: uint8 (n, 112, 112); pixels: int (m,), row x 112 + column. g is the gradient by central differences,
-    in grey levels a pixel.
-    """
-    wide = SIDE + 2
-    padded = np.pad(greys, ((0, 0), (1, 1), (1, 1)), mode="edge").reshape(len(greys), -1).astype(np.float32)
-    centre = (pixels // SIDE + 1) * wide + pixels % SIDE + 1
-    across = (padded[:, centre + 1] - padded[:, centre - 1]) / 2
-    down = (padded[:, centre + wide] - padded[:, centre - wide]) / 2
-    clarity = 1 / (np.sqrt(across * across + down * down) + _HALF_EDGE)
-    return np.stack([across * clarity, down * clarity], axis=2)
 
 
 def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
@@ -100,7 +79,7 @@ def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
 
 def _templates(greys: Greys, labels: Labels, folds: Pixels, candidates: Sequence[int]) -> Iterator[tuple[int, Floats]]:
     """The templates D of each candidate class: float32 (6, pixels, 2), five without a fold, the last of all."""
-    total = np.zeros((_FOLDS + 1, len(_EVERYWHERE), 2), np.float32)
+    total = np.zeros((_FOLDS + 1, len(EVERYWHERE), 2), np.float32)
     classes = np.zeros((_FOLDS + 1, 1, 1), np.float32)
     for k in range(int(labels.max()) + 1):
         means, known = _held_out_means(greys[labels == k], folds[labels == k])
