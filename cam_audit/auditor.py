@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cam_audit.annotations import Annotations
@@ -23,7 +24,7 @@ from cam_audit.records import (
     Record,
     SkippedImage,
 )
-from cam_audit.scan import ScanSettings, scan
+from cam_audit.scan import ScanSettings, available_cores, scan
 
 
 def audit(
@@ -68,7 +69,7 @@ def audit(
         if record.object and record.object.inside is not None and record.object.area < 1:
             annotated.setdefault(source.label, []).append(record)
     laboratory = Laboratory(model, collector, settings.size)
-    findings, maps, passes = _cue_findings(laboratory, flags)
+    findings, maps, passes = _cue_findings(laboratory, flags, workers or available_cores())
     findings += _object_findings(annotated)
     return AuditReport(
         findings=tuple(sorted(findings, key=order)),
@@ -82,7 +83,7 @@ def audit(
 
 
 def _cue_findings(
-    laboratory: Laboratory, flags: dict[str, set[str]]
+    laboratory: Laboratory, flags: dict[str, set[str]], workers: int
 ) -> tuple[list[Finding], dict[str, ClassMaps], int]:
     """Findings about cues, their maps, and the passes spent; adds to `flags` the codes of the images they hit."""
     observations = laboratory.collector.observations
@@ -90,8 +91,10 @@ def _cue_findings(
     findings: list[Finding] = []
     maps: dict[str, ClassMaps] = {}
     passes = 0
-    for cause in causes_of([suspicion for suspicion in suspicions if suspicion.images >= MIN_IMAGES]):
-        evidence = laboratory.examine(cause)
+    causes = causes_of([suspicion for suspicion in suspicions if suspicion.images >= MIN_IMAGES])
+    with ThreadPoolExecutor(workers) as pool:
+        examined = list(pool.map(laboratory.examine, causes))
+    for cause, evidence in zip(causes, examined, strict=True):
         passes += evidence.passes
         digests = _digests(observations[hit.name].source for hit in cause.hits[:MAX_EXAMPLES])
         finding = finding_of(cause, evidence, laboratory.model.class_names[evidence.class_index], digests)
