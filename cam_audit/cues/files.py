@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.cues.probe import FloatArray, Labels, Separation, class_weights, pooled, separation, testable
+from cam_audit.cues.probe import FloatArray, Labels, Separation, class_weights, comparable, pooled, separation
 from cam_audit.cues.records import FileFacts, Hit, ImageFeatures, Suspicion
 
 NAME = "files"
@@ -85,7 +85,7 @@ def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
     `seen` and `numbers` have every property that does; `score` and `hits` are those of the best one.
     """
     ordered, labels = pooled(images)
-    candidates = testable(labels)
+    candidates = comparable(labels)
     if not candidates:
         return []
     values = {name: np.array([value(image.file) for image in ordered]) for name, value in _PROPERTIES.items()}

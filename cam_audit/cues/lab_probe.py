@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from cam_audit.cues.lab import Lab, in_words
-from cam_audit.cues.probe import FloatArray, Labels, class_weights, pooled, separation, testable
+from cam_audit.cues.probe import FloatArray, Labels, class_weights, comparable, pooled, separation
 from cam_audit.cues.records import Hit, ImageFeatures, Suspicion
 
 THRESHOLD = 0.25
@@ -31,7 +31,7 @@ def predictable_by(
     in words. noun: what these are the colours of. A hit's `strength` is its `nearness` to the class.
     """
     ordered, labels = pooled(images)
-    candidates = testable(labels)
+    candidates = comparable(labels)
     if not candidates:
         return []
     matrices = [np.stack([feature(image) for image in ordered]) for feature in features]

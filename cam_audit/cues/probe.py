@@ -17,6 +17,9 @@ MIN_IMAGES = 6
 # In small sets a class may lead by luck: no separation counts that a random order would give as often as this.
 MAX_CHANCE = 1e-3
 
+# One of 50 is 2 %, however the sum of the weights was rounded.
+_ROUNDING = 1e-9
+
 FloatArray = NDArray[np.float32]
 Labels = NDArray[np.intp]
 
@@ -51,15 +54,16 @@ def pooled(images: Sequence[ImageFeatures]) -> tuple[list[ImageFeatures], Labels
     return [image for group in groups for image in group], labels
 
 
-def testable(labels: Labels) -> list[int]:
+def comparable(labels: Labels) -> list[int]:
     """The classes that have enough images themselves, and enough others to compare with; labels: int (n,)."""
     sizes = np.bincount(labels).tolist()
     return [k for k, size in enumerate(sizes) if min(size, len(labels) - size) >= MIN_IMAGES]
 
 
-def class_weights(labels: Labels) -> FloatArray:
-    """Weights with which all classes count the same: float32 (n,), 1 over the size of each image's class."""
-    return (1 / np.bincount(labels)[labels]).astype(np.float32)
+def class_weights(labels: Labels) -> NDArray[np.float64]:
+    """Weights with which all classes count the same: float64 (n,), 1 over the size of each image's class."""
+    weights: NDArray[np.float64] = 1 / np.bincount(labels)[labels]
+    return weights
 
 
 def separation(scores: FloatArray, labels: Labels, class_index: int) -> Separation:
@@ -71,9 +75,9 @@ def separation(scores: FloatArray, labels: Labels, class_index: int) -> Separati
     own = labels == class_index
     others = np.flatnonzero(~own)
     others = others[np.argsort(-scores[others], kind="stable")]
-    weights = class_weights(labels)[others].astype(np.float64)
+    weights = class_weights(labels)[others]
     share = np.cumsum(weights) / weights.sum()
-    limit = scores[others[np.searchsorted(share, FALSE_POSITIVE_RATE, side="right")]]
+    limit = scores[others[np.searchsorted(share, FALSE_POSITIVE_RATE + _ROUNDING)]]
     members = np.flatnonzero(own & (scores > limit))
     members = members[np.argsort(-scores[members], kind="stable")]
     size = int(own.sum())

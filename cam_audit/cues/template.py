@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.cues.edges import EVERYWHERE, SIDE, Greys, Pixels, edges
-from cam_audit.cues.probe import Labels, class_weights, pooled, separation, testable
+from cam_audit.cues.probe import Labels, class_weights, comparable, pooled, separation
 from cam_audit.cues.records import Box, Hit, ImageFeatures, Suspicion, sample_of
 
 NAME = "template"
@@ -39,7 +39,7 @@ def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
     square length of the D of all images over its 250 pixels must reach 0.25.
     """
     ordered, labels = pooled(images)
-    candidates = testable(labels)
+    candidates = comparable(labels)
     if not candidates:
         return []
     greys = np.stack([image.thumbnail for image in ordered])
