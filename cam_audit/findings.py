@@ -1,46 +1,17 @@
-"""What can be found: codes, titles, thresholds and severities; `docs/findings.md` tells the same in words."""
+"""From a cause and its evidence to a finding: what decides its severity, its words and its numbers."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import median
 
 from cam_audit.causes import Cause
+from cam_audit.codes import ERROR, NOTE, SEVERITIES, WARNING
 from cam_audit.counterfactual import Effect
 from cam_audit.evidence import Evidence
 from cam_audit.observation import MIN_IMAGES
 from cam_audit.records import Example, Finding, ImageResult
-
-
-@dataclass(frozen=True)
-class Code:
-    """A kind of finding (CA2xx, about a class) or image flag (CA1xx)."""
-
-    code: str
-    title: str
-    threshold: str
-
-
-CODES = {
-    code.code: code
-    for code in (
-        Code("CA101", "prediction follows a cue", "the prediction changes when the cue is painted over"),
-        Code("CA102", "cue present", "the image is a hit of a cue found in its class"),
-        Code("CA103", "evidence outside the annotated object", "inside_share <= inside_area"),
-        Code("CA104", "prediction differs from the folder", "the top-1 class is not the folder's class"),
-        Code("CA105", "no evidence anywhere", "the map of the predicted class is flat or nowhere positive"),
-        Code("CA201", "repeated cue", "hit share >= 0.10"),
-        Code("CA202", "fixed overlay or watermark", "TPR2 >= 0.20 and rms |D| >= 0.25"),
-        Code("CA203", "border or background predicts the class", "TPR2 >= 0.25"),
-        Code("CA204", "colour predicts the class", "TPR2 >= 0.25"),
-        Code("CA205", "evidence outside the annotated object", "median inside_share <= median inside_area"),
-        Code("CA206", "file properties predict the class", "TPR2 >= 0.25"),
-    )
-}
-
-NOTE, WARNING, ERROR = SEVERITIES = ("note", "warning", "error")
 
 # The findings of a class of fewer images stay at `note`.
 FULL_IMAGES = 24

@@ -14,12 +14,11 @@ from typing import TextIO
 
 from cam_audit.errors import CamAuditError
 from cam_audit.images import RUN_FILE
-from cam_audit.records import Finding
+from cam_audit.records import MAPS_FOLDER
 
 RESULTS_FILE = "results.csv"
 FINDINGS_FILE = "findings.json"
 OVERLAYS_FOLDER = "overlays"
-MAPS_FOLDER = "maps"
 TOOL = "cam-audit"
 # File systems take names of at most 255 bytes; `.png` and a temporary suffix must fit beside it.
 MAX_NAME_BYTES = 230
@@ -62,11 +61,6 @@ def overlay_name(image_name: str) -> str:
         stem = encoded[:MAX_NAME_BYTES].decode("utf-8", "ignore")
         file_name = f"{stem}-{hashlib.sha256(encoded).hexdigest()[:12]}"
     return "/".join(part for part in (OVERLAYS_FOLDER, folder, f"{file_name}.png") if part)
-
-
-def maps_name(finding: Finding) -> str:
-    """Where the class maps of a finding lie below the output folder."""
-    return f"{MAPS_FOLDER}/{finding.code}-{finding.fingerprint[:12]}.png"
 
 
 def write_bytes(path: Path, data: bytes) -> None:

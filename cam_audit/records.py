@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MAPS_FOLDER = "maps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,11 @@ class Finding:
     examples: tuple[Example, ...]
     fingerprint: str
 
+    @property
+    def maps_name(self) -> str:
+        """Where its class maps lie below the output folder, if it has any."""
+        return f"{MAPS_FOLDER}/{self.code}-{self.fingerprint[:12]}.png"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassMaps:
@@ -170,3 +179,47 @@ class AuditReport:
     sampled: int
     passes: int
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """An image as a row of results.csv has it; what is not defined for it is None, "" or empty.
+
+    `error`: why it could not be scanned, "" where it could. `top`: class and probability of at most three classes, the
+    most probable first. Peaks, shares and areas are fractions, 0..1, as in `MapStatistics` and `ObjectShare`.
+    """
+
+    path: str
+    label: str
+    error: str = ""
+    width: int | None = None
+    height: int | None = None
+    top: tuple[tuple[str, float], ...] = ()
+    label_score: float | None = None
+    cam_class: str = ""
+    cam_peak_x: float | None = None
+    cam_peak_y: float | None = None
+    cam_border_share: float | None = None
+    cam_area: float | None = None
+    inside_share: float | None = None
+    inside_area: float | None = None
+    flags: tuple[str, ...] = ()
+    overlay: str = ""
+
+
+@dataclass(frozen=True)
+class ScanReport:
+    """What one scan's output folder holds: all that a format renders.
+
+    `run`: what run.json says: images, errors, model, settings, versions, time. `findings`: worst first; `maps`: the
+    fingerprints of those with class maps, at `Finding.maps_name`; `images`: one row an image, sorted by path.
+    `folder`: the output folder as a path that holds where the rendered text will be read, "" beside it.
+    """
+
+    run: Mapping[str, Any]
+    findings: tuple[Finding, ...]
+    maps: frozenset[str]
+    confused: tuple[ConfusedImage, ...]
+    notes: tuple[str, ...]
+    images: tuple[ImageRow, ...]
+    folder: str = ""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pictures import BLUE, GREEN, RED, encode, square
 from tiny_net import INPUT_SIZE, colour_net, random_net
 
 from cam_audit.model import Model, load_model
@@ -62,3 +63,16 @@ def nets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(nets: Path) -> Model:
     """The colour net, loaded."""
     return load_model(nets / "colour.onnx")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A working folder: photos of three classes, an empty folder, and a net called tiny."""
+    for name, colour in (("red", RED), ("green", GREEN), ("blue", BLUE)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for index in range(2):
+            (tmp_path / "photos" / name / f"{index}.png").write_bytes(encode(square(colour, 8 * index, 8)))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "onnx_models").mkdir()
+    colour_net().write(tmp_path / "onnx_models" / "tiny.onnx")
+    return tmp_path

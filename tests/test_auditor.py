@@ -32,10 +32,11 @@ from cam_audit.auditor import audit
 from cam_audit.causes import Cause
 from cam_audit.cli import session
 from cam_audit.cli.summary import Outcome
+from cam_audit.codes import CODES, SEVERITIES
 from cam_audit.cues import image_features
 from cam_audit.cues.records import Box, Hit, ImageFeatures, Suspicion
 from cam_audit.evidence import TARGETS, Laboratory
-from cam_audit.findings import CODES, SEVERITIES, order
+from cam_audit.findings import order
 from cam_audit.images import read_image
 from cam_audit.model import Model
 from cam_audit.observation import (

@@ -11,7 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from pictures import BLUE, GREEN, RED, encode, square
+from commands import ROOT, run
+from pictures import RED, encode, square
 from PIL import Image
 from tiny_net import colour_net
 
@@ -27,46 +28,6 @@ from cam_audit.records import (
     Score,
     SkippedImage,
 )
-
-ROOT = Path(cam_audit.__file__).parents[1]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A working folder: photos of three classes, an empty folder, and a net called tiny."""
-    for name, colour in (("red", RED), ("green", GREEN), ("blue", BLUE)):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for index in range(2):
-            (tmp_path / "photos" / name / f"{index}.png").write_bytes(encode(square(colour, 8 * index, 8)))
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "onnx_models").mkdir()
-    colour_net().write(tmp_path / "onnx_models" / "tiny.onnx")
-    return tmp_path
-
-
-def run(
-    folder: Path, *arguments: str, code: int = 0, encoding: str = "utf-8:strict"
-) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "XDG_CACHE_HOME": str(folder),
-        "PYTHONIOENCODING": encoding,
-    }
-    environment.pop("CAM_AUDIT_MODELS", None)
-    result = subprocess.run(
-        [sys.executable, "-m", "cam_audit", *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        errors="surrogateescape",
-        timeout=60,
-        check=False,
-    )
-    assert result.returncode == code, result.stderr
-    assert "Traceback" not in result.stderr
-    return result
 
 
 def rows(path: Path) -> list[dict[str, str]]:

@@ -7,9 +7,10 @@ import dataclasses
 import io
 
 import pytest
+from canonical import canonical_report
 
 from cam_audit.records import ImageResult, ImageSource, MapStatistics, ObjectShare, Score, SkippedImage
-from cam_audit.reports.csv import completed, header, row
+from cam_audit.reports.csv import completed, header, image_row, line, parse, render, row
 
 RESULT = ImageResult(
     source=ImageSource("/data/cat/a.jpg", "cat/a.jpg", "cat", 3),
@@ -77,7 +78,6 @@ def test_an_error_has_its_reason_and_nothing_measured() -> None:
         "both\r\n.jpg",
         "Ж/ё.jpg",
         "😀.jpg",
-        "'q.jpg",
     ],
 )
 def test_names_come_back_from_a_csv_reader(name: str) -> None:
@@ -89,7 +89,7 @@ def test_a_name_that_is_not_utf8_is_written_as_utf8() -> None:
     assert parsed(line.encode("utf-8").decode("utf-8"))["path"] == r"cat/\udcff\udcfe.jpg"
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "'", "'="])
 def test_a_cell_that_a_spreadsheet_would_run_is_made_text(start: str) -> None:
     evil = f"{start}HYPERLINK(0)"
     result = dataclasses.replace(
@@ -112,8 +112,8 @@ def test_rows_are_completed_with_the_codes_and_overlays_of_the_whole_audit() -> 
     assert parsed(lines[0]) == parsed(row(RESULT)) | {"flags": "CA101;CA104"}
     assert lines[1] == row(odd)
     assert parsed(lines[2]) == parsed(row(plain)) | {"flags": "CA105", "overlay": r"overlays/\udcff.png"}
-    for line in lines:
-        line.encode("utf-8")
+    for each in lines:
+        each.encode("utf-8")
 
 
 def test_the_share_inside_the_object_is_written_where_there_is_one() -> None:
@@ -129,3 +129,31 @@ def test_the_share_inside_the_object_is_written_where_there_is_one() -> None:
 
 def test_signs_within_a_cell_are_left_alone() -> None:
     assert parsed(row(named("a=b+c-d@e.jpg")))["path"] == "a=b+c-d@e.jpg"
+
+
+@pytest.mark.parametrize(
+    "name", ["cat/a.jpg", "=1.jpg", "'=1.jpg", "''.jpg", 'two\r\nlines,".jpg', "\r.jpg", "ё😀.jpg"]
+)
+def test_rows_are_read_back_as_they_were(name: str) -> None:
+    ok = dataclasses.replace(named(name), flags=("CA103", "CA104"), object=ObjectShare(0.25, 0.5, 0.5, True))
+    bare = dataclasses.replace(RESULT, label_score=None, cam=MapStatistics(0, 0, None, 0), overlay=None)
+    skipped = SkippedImage(ok.source, "the file is empty")
+    text = header() + "".join(map(row, (ok, bare, skipped)))
+    back = list(parse(io.StringIO(text, newline="")))
+    assert [image.path for image in back] == [name, "cat/a.jpg", name]
+    assert back[0].flags == ("CA103", "CA104")
+    assert back[0].top == (("cat", 0.666667), ("dog", 0.25), ("owl", 0.0))
+    assert (back[1].label_score, back[1].cam_border_share, back[1].overlay) == (None, None, "")
+    assert back[2] == image_row(skipped)
+    assert header() + "".join(map(line, back)) == text
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n", header() + '"torn'])
+def test_what_is_no_results_csv_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        list(parse(io.StringIO(text, newline="")))
+
+
+def test_the_canonical_report_is_read_back_whole() -> None:
+    report = canonical_report()
+    assert tuple(parse(io.StringIO(render(report), newline=""))) == report.images

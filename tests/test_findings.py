@@ -13,21 +13,18 @@ from PIL import Image
 
 import cam_audit
 from cam_audit.causes import Cause
+from cam_audit.codes import CODES, ERROR, NOTE, WARNING, Code
 from cam_audit.counterfactual import Effect
 from cam_audit.cues import duplicates, files, lab_probe, template
 from cam_audit.cues.records import Hit, Suspicion
 from cam_audit.evidence import Evidence, _tests
 from cam_audit.findings import (
-    CODES,
-    ERROR,
     FULL_IMAGES,
     MIN_GAIN,
     MIN_GAIN_OF_TEST,
     MIN_IMAGES,
     MIN_USE,
-    NOTE,
     PLANTED,
-    WARNING,
     finding_of,
     fingerprint,
     min_gain,
@@ -364,6 +361,14 @@ def test_the_manual_has_a_section_with_the_threshold_of_each_code(code: str) -> 
     assert CODES[code].code == code
     assert CODES[code].threshold in section(code)
     assert "**Threshold**" in section(code)
+
+
+@pytest.mark.parametrize("code", CODES.values(), ids=CODES)
+def test_the_manual_says_what_each_code_means_in_the_words_of_the_reports(code: Code) -> None:
+    text = section(code.code)
+    assert code.meaning in text
+    assert f"**Not established**: {code.not_established}" in text
+    assert code.is_flag or f"**What to do**: {code.what_to_do}" in text
 
 
 def test_the_manual_tells_of_no_other_codes() -> None:

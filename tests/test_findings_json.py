@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
-from cam_audit.records import AuditReport, ConfusedImage, Disagreement, Example, Finding
-from cam_audit.reports.json import render
+from cam_audit.records import AuditReport, ClassMaps, ConfusedImage, Disagreement, Example, Finding
+from cam_audit.reports.json import findings, parse
 
 FINDING = Finding(
     code="CA201",
@@ -27,7 +28,7 @@ def report_of(*findings: Finding, confused: tuple[ConfusedImage, ...] = (), note
 
 
 def written(report: AuditReport) -> dict:
-    text = render(report)
+    text = findings(report)
     assert text.endswith("}\n")
     return json.loads(text.encode("utf-8"))
 
@@ -47,6 +48,7 @@ def test_a_finding_has_the_documented_keys_and_nothing_else() -> None:
                     {"path": "cat/b.png", "box": None},
                 ],
                 "fingerprint": FINDING.fingerprint,
+                "maps": None,
             }
         ],
         "confused": [],
@@ -84,8 +86,8 @@ def test_findings_keep_the_order_of_the_report_and_notes_are_told() -> None:
 
 
 def test_the_same_report_gives_the_same_bytes_and_one_line_a_value() -> None:
-    text = render(report_of(FINDING, confused=(CONFUSED,)))
-    assert text == render(report_of(FINDING, confused=(CONFUSED,)))
+    text = findings(report_of(FINDING, confused=(CONFUSED,)))
+    assert text == findings(report_of(FINDING, confused=(CONFUSED,)))
     assert '\n      "code": "CA201",\n' in text
 
 
@@ -102,3 +104,24 @@ def test_boxes_of_numpy_numbers_are_numbers() -> None:
     example = Example("a.png", tuple(np.float64([0, 0.25, 1 / 3, 1])))
     finding = Finding("CA202", "note", "a", "", {"score": 1.0}, (example,), "0" * 32)
     assert written(report_of(finding))["findings"][0]["examples"][0]["box"] == [0, 0.25, 0.333333, 1]
+
+
+def test_what_was_written_is_read_back() -> None:
+    report = report_of(FINDING, confused=(CONFUSED,), notes=("one",))
+    maps = ClassMaps(np.zeros((1, 1)), np.zeros((1, 1)))
+    with_maps = dataclasses.replace(report, maps={FINDING.fingerprint: maps})
+    found, have_maps, confused, notes = parse(findings(with_maps))
+    assert found[0].examples[0].box == (0.1, 0.333333, 0.5, 1.0)
+    assert dataclasses.replace(found[0], examples=()) == dataclasses.replace(FINDING, examples=())
+    assert have_maps == {FINDING.fingerprint}
+    assert parse(findings(report))[1] == frozenset()
+    assert (confused[0].path, confused[0].disagreement.label_peak) == ("cat/c.png", (0.166667, 0.9))
+    assert notes == ("one",)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"schema_version": 2, "findings": []}', '{"schema_version": 1, "findings": [{}]}']
+)
+def test_what_is_no_findings_json_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse(text)

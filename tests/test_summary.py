@@ -8,7 +8,7 @@ import pytest
 
 from cam_audit.cli.exits import FAIL_ON, Exit, exit_of
 from cam_audit.cli.summary import Outcome, Tally, severity_counts, summary
-from cam_audit.findings import CODES
+from cam_audit.codes import CODES
 from cam_audit.records import (
     AuditReport,
     ConfusedImage,

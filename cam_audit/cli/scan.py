@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cam_audit.cli.exits import FAIL_ON, exit_of
+from cam_audit.cli.outputs import Output, parse_outputs, require_places, to_stdout, write_outputs
+from cam_audit.reports import FORMATS
 
 if TYPE_CHECKING:
     from cam_audit.labels import ClassNames
@@ -51,6 +53,10 @@ if TYPE_CHECKING:
     help="Boxes of the objects: a COCO json file, or a folder of VOC xml or YOLO txt files.",
 )  # fmt: skip
 @click.option(
+    "--output", "outputs", multiple=True, callback=parse_outputs, metavar="FORMAT=FILE",
+    help=f"Also write the results as {', '.join(FORMATS)}; `-` is stdout. Repeatable.",
+)  # fmt: skip
+@click.option(
     "--fail-on", type=click.Choice(FAIL_ON), default="error", show_default=True,
     help="The least severity of a finding that makes the exit code 1.",
 )  # fmt: skip
@@ -65,6 +71,7 @@ def scan(
     top: int,
     size: int | None,
     overlay_size: int,
+    outputs: tuple[Output, ...],
     fail_on: str,
     **task: Any,
 ) -> int:
@@ -79,11 +86,13 @@ def scan(
     from cam_audit.labels import ClassNames
     from cam_audit.model import load_model
     from cam_audit.nets import DEFAULT_NET, find_net
+    from cam_audit.results import read_results
     from cam_audit.scan import ScanSettings
 
     if net is not None and model is not None:
         raise click.UsageError("name the net to audit by either --net NAME or --model FILE")
     session.require_folder(dataset)
+    require_places(outputs)
     path = model or find_net(DEFAULT_NET if net is None else net)
     if net is None and model is None:
         click.echo(f"note: no --net and no --model, so {DEFAULT_NET} with ImageNet's classes is taken", err=True)
@@ -91,7 +100,9 @@ def scan(
     classes = ClassNames(loaded.class_names, loaded.class_ids)
     settings = ScanSettings(target=_target(target, classes), top=top, size=size, overlay_size=overlay_size)
     outcome = session.run(session.Task(dataset=dataset, settings=settings, **task), loaded)
-    click.echo(summary(outcome))
+    click.echo(summary(outcome), err=to_stdout(outputs))
+    if outputs:
+        write_outputs(read_results(outcome.out), outputs)
     return exit_of(outcome.report, outcome.tally.errors, fail_on)
 
 

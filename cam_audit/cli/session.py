@@ -33,7 +33,6 @@ from cam_audit.output import (
     FINDINGS_FILE,
     RESULTS_FILE,
     TOOL,
-    maps_name,
     prepare_output,
     replacing,
     write_bytes,
@@ -112,7 +111,7 @@ def run(task: Task, model: Model) -> Outcome:
             flags = (report.flags.get(source.name, ()) for source in sources)
             table.writelines(csv.completed(rows, flags, (drawn.get(source.name) for source in sources)))
     with replacing(task.out / FINDINGS_FILE) as file:
-        file.write(findings_json.render(report))
+        file.write(findings_json.findings(report))
     _write_maps(task.out, report)
     seconds = time.perf_counter() - begin
     with replacing(task.out / RUN_FILE) as file:
@@ -172,7 +171,7 @@ def _write_maps(out: Path, report: AuditReport) -> None:
     for finding in report.findings:
         maps = report.maps.get(finding.fingerprint)
         if maps:
-            write_bytes(out / maps_name(finding), encode_png(class_map_sheet(finding, maps)))
+            write_bytes(out / finding.maps_name, encode_png(class_map_sheet(finding, maps)))
 
 
 def _details(task: Task, model: Model, tally: Tally, report: AuditReport, workers: int) -> dict[str, object]:

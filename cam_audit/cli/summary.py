@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from cam_audit.findings import CODES, SEVERITIES
-from cam_audit.output import FINDINGS_FILE, MAPS_FOLDER, OVERLAYS_FOLDER, RESULTS_FILE
-from cam_audit.records import AuditReport, Record, SkippedImage
+from cam_audit.codes import CODES, SEVERITIES
+from cam_audit.output import FINDINGS_FILE, OVERLAYS_FOLDER, RESULTS_FILE
+from cam_audit.records import MAPS_FOLDER, AuditReport, Record, SkippedImage
 
 INDENT = " " * 9
 MAX_CLASSES = 5

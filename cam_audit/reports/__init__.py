@@ -1,1 +1,13 @@
-"""Formats in which results are written; they know the records and nothing else."""
+"""Lines and documents from records alone; FORMATS lists the formats of `--output`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cam_audit.records import ScanReport
+from cam_audit.reports import csv, json
+
+FORMATS: dict[str, Callable[[ScanReport], str]] = {
+    "csv": csv.render,
+    "json": json.render,
+}

@@ -4,36 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from cam_audit.records import ImageResult, Record, SkippedImage
+from cam_audit.records import ImageRow, Record, ScanReport, SkippedImage
 
 COLUMNS = [
-    "path",
-    "status",
-    "error",
-    "width",
-    "height",
-    "label",
-    "top1_class",
-    "top1_score",
-    "top2_class",
-    "top2_score",
-    "top3_class",
-    "top3_score",
-    "label_score",
-    "cam_class",
-    "cam_peak_x",
-    "cam_peak_y",
-    "cam_border_share",
-    "cam_area",
-    "inside_share",
-    "inside_area",
-    "flags",
-    "overlay",
+    *("path", "status", "error", "width", "height", "label"),
+    *("top1_class", "top1_score", "top2_class", "top2_score", "top3_class", "top3_score"),
+    *("label_score", "cam_class", "cam_peak_x", "cam_peak_y", "cam_border_share", "cam_area"),
+    *("inside_share", "inside_area", "flags", "overlay"),
 ]
 TOP = 3
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+NUMBERS = (*("label_score", "cam_peak_x", "cam_peak_y", "cam_border_share", "cam_area", "inside_share", "inside_area"),)
+
+
+def render(report: ScanReport) -> str:
+    """The text of results.csv."""
+    return header() + "".join(map(line, report.images))
 
 
 def header() -> str:
@@ -42,16 +30,55 @@ def header() -> str:
 
 
 def row(record: Record) -> str:
+    """The line of one image: see `line`."""
+    return line(image_row(record))
+
+
+def line(image: ImageRow) -> str:
     """The line of one image, ended by a newline; cells that a spreadsheet would run as a formula get a `'` in front.
 
-    Scores, shares and positions have 6 decimals; what is not defined for an image is empty.
+    So does a cell that begins with `'`, so that nothing is lost. Scores, shares and positions have 6 decimals; what
+    is not defined for an image is empty.
     """
+    cells = {
+        "path": image.path,
+        "status": "error" if image.error else "ok",
+        "error": image.error,
+        "width": "" if image.width is None else str(image.width),
+        "height": "" if image.height is None else str(image.height),
+        "label": image.label,
+        "cam_class": image.cam_class,
+        "flags": ";".join(image.flags),
+        "overlay": image.overlay,
+        **{name: _number(getattr(image, name)) for name in NUMBERS},
+    }
+    for rank, (name, score) in enumerate(image.top, 1):
+        cells |= {f"top{rank}_class": name, f"top{rank}_score": _number(score)}
+    return _line([_inert(cells.get(column, "")) for column in COLUMNS])
+
+
+def image_row(record: Record) -> ImageRow:
+    """What results.csv tells of a record."""
     source = record.source
     if isinstance(record, SkippedImage):
-        cells = {"path": source.name, "status": "error", "error": record.reason, "label": source.label}
-    else:
-        cells = {"path": source.name, "status": "ok", "label": source.label, **_result_cells(record)}
-    return _line([_inert(cells.get(column, "")) for column in COLUMNS])
+        return ImageRow(path=source.name, label=source.label, error=record.reason)
+    return ImageRow(
+        path=source.name,
+        label=source.label,
+        width=record.width,
+        height=record.height,
+        top=tuple((score.class_name, score.probability) for score in record.scores[:TOP]),
+        label_score=record.label_score,
+        cam_class=record.cam_class,
+        cam_peak_x=record.cam.peak_x,
+        cam_peak_y=record.cam.peak_y,
+        cam_border_share=record.cam.border_share,
+        cam_area=record.cam.area,
+        inside_share=record.object.inside if record.object else None,
+        inside_area=record.object.area if record.object else None,
+        flags=record.flags,
+        overlay=record.overlay or "",
+    )
 
 
 def completed(rows: Iterable[str], flags: Iterable[Sequence[str]], overlays: Iterable[str | None]) -> Iterator[str]:
@@ -63,25 +90,33 @@ def completed(rows: Iterable[str], flags: Iterable[Sequence[str]], overlays: Ite
         yield _line(cells)
 
 
-def _result_cells(result: ImageResult) -> dict[str, str]:
-    cells = {
-        "width": str(result.width),
-        "height": str(result.height),
-        "label_score": _number(result.label_score),
-        "cam_class": result.cam_class,
-        "cam_peak_x": _number(result.cam.peak_x),
-        "cam_peak_y": _number(result.cam.peak_y),
-        "cam_border_share": _number(result.cam.border_share),
-        "cam_area": _number(result.cam.area),
-        "inside_share": _number(result.object.inside if result.object else None),
-        "inside_area": _number(result.object.area if result.object else None),
-        "flags": ";".join(result.flags),
-        "overlay": result.overlay or "",
-    }
-    for rank, score in enumerate(result.scores[:TOP], 1):
-        cells[f"top{rank}_class"] = score.class_name
-        cells[f"top{rank}_score"] = _number(score.probability)
-    return cells
+def parse(lines: Iterable[str]) -> Iterator[ImageRow]:
+    """The rows of a results.csv, from its lines; raises ValueError where it is not one."""
+    reader = csv.DictReader(lines, strict=True)
+    if reader.fieldnames != COLUMNS:
+        raise ValueError("the columns are not those of results.csv")
+    try:
+        for cells in reader:
+            yield _parsed({column: (cell or "").removeprefix("'") for column, cell in cells.items()})
+    except csv.Error as error:
+        raise ValueError(str(error)) from None
+
+
+def _parsed(cells: Mapping[str, str]) -> ImageRow:
+    ranks = [rank for rank in range(1, TOP + 1) if cells[f"top{rank}_score"]]
+    numbers = {name: float(cells[name]) if cells[name] else None for name in NUMBERS}
+    return ImageRow(
+        path=cells["path"],
+        label=cells["label"],
+        error=cells["error"],
+        width=int(cells["width"]) if cells["width"] else None,
+        height=int(cells["height"]) if cells["height"] else None,
+        top=tuple((cells[f"top{rank}_class"], float(cells[f"top{rank}_score"])) for rank in ranks),
+        cam_class=cells["cam_class"],
+        flags=tuple(filter(None, cells["flags"].split(";"))),
+        overlay=cells["overlay"],
+        **numbers,
+    )
 
 
 def _number(value: float | None) -> str:
@@ -91,7 +126,7 @@ def _number(value: float | None) -> str:
 def _inert(cell: str) -> str:
     # a file name that is not UTF-8 reaches us with surrogates, which UTF-8 can't hold
     cell = cell.encode("utf-8", "backslashreplace").decode("utf-8")
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
+    return f"'{cell}" if cell.startswith((*FORMULA_STARTS, "'")) else cell
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -1,28 +1,69 @@
-"""findings.json: what the audit found, worst first."""
+"""findings.json: what the audit found, worst first; and the same with everything else a scan tells."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
-from cam_audit.records import AuditReport, ConfusedImage, Finding
+from cam_audit.records import AuditReport, ConfusedImage, Disagreement, Example, Finding, ScanReport
 
 SCHEMA_VERSION = 1
 
 
-def render(report: AuditReport) -> str:
+def render(report: ScanReport) -> str:
+    """One document of all that a scan tells: the run, the findings, the confused images, the notes, every image."""
+    return _text(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "run": dict(report.run),
+            **_document(report, report.maps),
+            "images": [asdict(image) for image in report.images],
+        }
+    )
+
+
+def findings(report: AuditReport) -> str:
     """The text of findings.json; the same report gives the same bytes."""
-    document = {
-        "schema_version": SCHEMA_VERSION,
-        "findings": [_finding(finding) for finding in report.findings],
-        "confused": [_confused(image) for image in report.confused],
-        "notes": list(report.notes),
-    }
+    return _text({"schema_version": SCHEMA_VERSION, **_document(report, frozenset(report.maps))})
+
+
+def parse(text: str) -> tuple[tuple[Finding, ...], frozenset[str], tuple[ConfusedImage, ...], tuple[str, ...]]:
+    """The findings, the fingerprints of those with maps, the confused images and the notes of a findings.json.
+
+    Raises ValueError where it is not one, or of another schema version.
+    """
+    document = json.loads(text)
+    try:
+        if document["schema_version"] != SCHEMA_VERSION:
+            raise ValueError(f"schema_version is {document['schema_version']!r}, not {SCHEMA_VERSION}")
+        found = document["findings"]
+        return (
+            tuple(map(_parsed_finding, found)),
+            frozenset(item["fingerprint"] for item in found if item.get("maps")),
+            tuple(map(_parsed_confused, document.get("confused", ()))),
+            tuple(map(str, document.get("notes", ()))),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not as cam-audit writes it: {error!r}") from None
+
+
+def _text(document: Mapping[str, object]) -> str:
     text = json.dumps(document, indent=2, ensure_ascii=False)
     # a file name that is not UTF-8 reaches us with surrogates, which UTF-8 can't hold
     return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
 
 
-def _finding(finding: Finding) -> dict[str, object]:
+def _document(report: AuditReport | ScanReport, maps: frozenset[str]) -> dict[str, object]:
+    return {
+        "findings": [_finding(finding, finding.fingerprint in maps) for finding in report.findings],
+        "confused": [_confused(image) for image in report.confused],
+        "notes": list(report.notes),
+    }
+
+
+def _finding(finding: Finding, has_maps: bool) -> dict[str, object]:
     return {
         "code": finding.code,
         "severity": finding.severity,
@@ -34,6 +75,7 @@ def _finding(finding: Finding) -> dict[str, object]:
             for example in finding.examples
         ],
         "fingerprint": finding.fingerprint,
+        "maps": finding.maps_name if has_maps else None,
     }
 
 
@@ -47,3 +89,25 @@ def _confused(image: ConfusedImage) -> dict[str, object]:
         "predicted_peak": [round(side, 6) for side in maps.predicted_peak],
         "class_peak": [round(side, 6) for side in maps.label_peak],
     }
+
+
+def _parsed_finding(item: Mapping[str, Any]) -> Finding:
+    return Finding(
+        code=item["code"],
+        severity=item["severity"],
+        label=item["class"],
+        message=item["message"],
+        evidence=item["evidence"],
+        examples=tuple(Example(e["path"], tuple(e["box"]) if e["box"] else None) for e in item["examples"]),
+        fingerprint=item["fingerprint"],
+    )
+
+
+def _parsed_confused(item: Mapping[str, Any]) -> ConfusedImage:
+    (x, y), (label_x, label_y) = item["predicted_peak"], item["class_peak"]
+    return ConfusedImage(
+        item["path"],
+        item["class"],
+        item["predicted"],
+        Disagreement(item["correlation"], (x, y), (label_x, label_y)),
+    )

@@ -1,0 +1,97 @@
+"""The one report that every format renders in tests: all that can happen, with names from strangers."""
+
+from __future__ import annotations
+
+from cam_audit.records import ConfusedImage, Disagreement, Example, Finding, ImageRow, ScanReport
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+# HTML, spreadsheet formula, quotes and separators, XML and CDATA ends, a workflow command, an ANSI escape, line ends
+NAMES = (
+    f"{HOSTILE}.png",
+    "=cmd()|' /C calc'!A0.png",
+    'say "cheese", a;b|c.png',
+    "]]>&amp;--><script>alert(1)</script>.png",
+    "::error file=x::%0Aowned%.png",
+    "\x1b[31mred\x1b[0m.png",
+    "two\r\nlines.png",
+    "Ж/ё 😀 `tick` *star* [link](x).png",
+)
+
+
+def finding(code: str, severity: str, label: str, *examples: Example, **evidence: float) -> Finding:
+    message = f"{label!r} shows the same thing in 8 of 30 images; the net's map there adds 0.40 of a usual margin"
+    numbers = {"images": 30.0, "hits": 8.0, "score": 0.266667, "threshold": 0.1, **evidence}
+    fingerprint = f"{sum(map(ord, code + label)):08x}" * 4
+    return Finding(code, severity, label, message, numbers, examples, fingerprint)
+
+
+def image(name: str, label: str, *flags: str, predicted: str = "", score: float = 0.75) -> ImageRow:
+    path = f"{label}/{name}"
+    return ImageRow(
+        path=path,
+        label=label,
+        width=640,
+        height=480,
+        top=((predicted or label, score), ("dog", (1 - score) / 2), ("owl", (1 - score) / 4)),
+        label_score=score if predicted in ("", label) else 0.125,
+        cam_class=predicted or label,
+        cam_peak_x=0.25,
+        cam_peak_y=0.75,
+        cam_border_share=0.5,
+        cam_area=0.375,
+        inside_share=0.2,
+        inside_area=0.3,
+        flags=flags,
+        overlay=f"overlays/{path}.png",
+    )
+
+
+def canonical_report() -> ScanReport:
+    """Three classes, one of a hostile name; findings of every severity; flags; an image that could not be read."""
+    repeated = finding(
+        "CA201",
+        "error",
+        HOSTILE,
+        *(Example(f"{HOSTILE}/{name}", (0.125, 0.25, 0.5, 0.75)) for name in NAMES),
+        use=0.4,
+        gain=1.5,
+        flip_rate=0.75,
+        gain_paste=1.5,
+        removal_change_rate=0.5,
+        passes=32.0,
+    )
+    border = finding(
+        "CA203", "warning", "cat", Example("cat/1.png"), use=0.2, gain=0.0625, flip_rate=0.0, gain_ring=0.0625
+    )
+    files = finding("CA206", "note", "dog", Example("dog/1.png"), size_score=1.0)
+    rows = [
+        *(image(name, HOSTILE, "CA101" if index % 2 else "CA102") for index, name in enumerate(NAMES)),
+        image("1.png", "cat", "CA102"),
+        image("2.png", "cat", "CA104", predicted="dog", score=0.5),
+        image("1.png", "dog"),
+        ImageRow(path="dog/broken.png", label="dog", error="the file is cut off"),
+    ]
+    return ScanReport(
+        run={
+            "tool": "cam-audit",
+            "version": "0.1.0",
+            "schema_version": 1,
+            "finished": True,
+            "images": len(rows),
+            "errors": 1,
+            "sampled": 11,
+            "counterfactual_passes": 56,
+            "findings": {"error": 1, "warning": 1, "note": 1},
+            "model": {"path": "onnx_models/tiny.onnx", "net": "tiny", "sha256": "ab" * 32, "licence": "Apache-2.0"},
+            "settings": {"dataset": "photos", "out": "cam-audit-out", "workers": 2, "settings": {"top": 3}},
+            "versions": {"python": "3.11.7", "onnxruntime": "1.20.0", "opencv": "5.0.0", "numpy": "2.0.0"},
+            "started": "2026-01-02T03:04:05+00:00",
+            "seconds": 12.5,
+        },
+        findings=(repeated, border, files),
+        maps=frozenset({repeated.fingerprint}),
+        confused=(ConfusedImage("cat/2.png", "cat", "dog", Disagreement(-0.25, (0.1, 0.2), (0.7, 0.8))),),
+        notes=("1 of 4 classes has fewer than 12 images, too few to look for cues",),
+        images=tuple(sorted(rows, key=lambda row: row.path)),
+        folder="cam-audit-out",
+    )

@@ -1,0 +1,38 @@
+"""Run the command line as a user does, in a process and a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cam_audit
+
+ROOT = Path(cam_audit.__file__).parents[1]
+
+
+def run(
+    folder: Path, *arguments: str, code: int = 0, encoding: str = "utf-8:strict"
+) -> subprocess.CompletedProcess[str]:
+    """Run `cam-audit` with `folder` as the current one; anything but the exit code `code` fails the test."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "XDG_CACHE_HOME": str(folder),
+        "PYTHONIOENCODING": encoding,
+    }
+    environment.pop("CAM_AUDIT_MODELS", None)
+    result = subprocess.run(
+        [sys.executable, "-m", "cam_audit", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr
+    return result
