@@ -19,6 +19,7 @@ from cam_audit.records import MAPS_FOLDER
 RESULTS_FILE = "results.csv"
 FINDINGS_FILE = "findings.json"
 OVERLAYS_FOLDER = "overlays"
+JOURNAL_FOLDER = "journal"
 TOOL = "cam-audit"
 # File systems take names of at most 255 bytes; `.png` and a temporary suffix must fit beside it.
 MAX_NAME_BYTES = 230

@@ -19,6 +19,7 @@ LAYERS = (
     | {"annotations", "boxes", "objects", "class_list", "download", "efficientnet", "quantize", "zoo"},
     {"cues"},
     {"causes", "counterfactual", "evidence", "findings", "observation", "use"},
+    {"journal"},
     {"scan", "results"},
     {"auditor"},
     {"cli", "__main__"},
@@ -32,6 +33,7 @@ ONLY_IN = {
     "PIL": {"images", "cues"},
     "platformdirs": {"nets"},
     "isal": {"png"},
+    "filelock": {"journal"},
     "torch": set(),
     "torchvision": set(),
 }
