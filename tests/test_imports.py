@@ -14,11 +14,12 @@ import cam_audit
 PACKAGE = Path(cam_audit.__file__).parent
 # Lower layers first. A module imports modules of its own layer and of those below.
 LAYERS = (
-    {"errors", "records", "contract", "torch_file", "class_list", "download"},
+    {"errors", "records", "contract", "torch_file", "class_list", "download", "in_order"},
     {"images", "model", "graph", "torch_file", "cam", "overlay", "png", "output", "labels", "nets", "drawing"}
     | {"annotations", "boxes", "objects", "class_list", "download", "efficientnet", "quantize", "zoo"},
     {"cues"},
     {"causes", "counterfactual", "evidence", "findings", "observation", "use"},
+    {"recognition"},
     {"scan"},
     {"auditor"},
     {"cli", "__main__"},
@@ -32,6 +33,7 @@ ONLY_IN = {
     "PIL": {"images", "cues"},
     "platformdirs": {"nets"},
     "isal": {"png"},
+    "threadpoolctl": {"in_order"},
     "torch": set(),
     "torchvision": set(),
 }
