@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from cam_audit.annotations import Annotations
-from cam_audit.causes import causes_of
+from cam_audit.causes import Cause, causes_of
 from cam_audit.cues import find_cues
 from cam_audit.evidence import Laboratory
 from cam_audit.findings import MAX_EXAMPLES, finding_of, object_finding, order, outside_examples
+from cam_audit.in_order import Each, in_order
 from cam_audit.model import Model
-from cam_audit.observation import MIN_IMAGES, Collector
+from cam_audit.observation import MIN_IMAGES, Collector, Glimpse
+from cam_audit.recognition import look_again
 from cam_audit.records import (
     AuditReport,
     ClassMaps,
@@ -24,7 +26,7 @@ from cam_audit.records import (
     Record,
     SkippedImage,
 )
-from cam_audit.scan import ScanSettings, available_cores, scan
+from cam_audit.scan import ScanSettings, available_cores, needed_side, scan
 
 
 def audit(
@@ -36,8 +38,12 @@ def audit(
     workers: int | None = None,
     annotations: Annotations | None = None,
     on_record: Callable[[Record], None] | None = None,
+    on_look: Callable[[int, int], None] | None = None,
 ) -> AuditReport:
-    """Scan images and audit the classes that their folders form; `on_record` gets each record in order.
+    """Scan images and audit the classes that their folders form.
+
+    `on_record` gets each record in order; `on_look`, when an image is looked at again for the cue of its class, how
+    many were and will be.
 
     Parameters and errors are those of `cam_audit.scan.scan`.
     """
@@ -46,6 +52,7 @@ def audit(
     flags: dict[str, set[str]] = {}
     confused: list[ConfusedImage] = []
     annotated: dict[str, list[ImageResult]] = {}
+    glimpses: dict[str, list[Glimpse]] = {}
     removals = 0
     for record in scan(
         model,
@@ -65,11 +72,21 @@ def audit(
             flags[source.name] = set(record.flags)
         if record.disagreement:
             confused.append(ConfusedImage(source.name, source.label, record.scores[0].class_name, record.disagreement))
+        if collector.sample and source.label and source.name not in collector.sample:
+            size = record.width, record.height
+            glimpses.setdefault(source.label, []).append(Glimpse(source, size, record.scores[0].class_index))
         removals += record.object is not None
         if record.object and record.object.inside is not None and record.object.area < 1:
             annotated.setdefault(source.label, []).append(record)
-    laboratory = Laboratory(model, collector, settings.size)
-    findings, maps, passes = _cue_findings(laboratory, flags, workers or available_cores())
+    laboratory = Laboratory(model, collector, settings.size, needed_side(model, settings))
+    each = partial(in_order, workers or available_cores())
+    features = [observation.features for observation in collector.observations.values()]
+    suspicions = find_cues(features, each)
+    causes = causes_of([suspicion for suspicion in suspicions if suspicion.images >= MIN_IMAGES])
+    findings, maps, passes = _cue_findings(laboratory, causes, flags, each)
+    suspected = {cause.suspicion.label for cause in causes}
+    rest = {label: own for label, own in glimpses.items() if label in suspected}
+    passes += _flag_the_rest(laboratory, causes, rest, flags, each, on_look)
     findings += _object_findings(annotated)
     return AuditReport(
         findings=tuple(sorted(findings, key=order)),
@@ -78,23 +95,20 @@ def audit(
         confused=tuple(confused),
         sampled=len(collector.observations),
         passes=passes + removals,
-        notes=_notes(collector, len(sources)),
+        notes=_notes(collector, len(sources), rest),
     )
 
 
 def _cue_findings(
-    laboratory: Laboratory, flags: dict[str, set[str]], workers: int
+    laboratory: Laboratory, causes: Sequence[Cause], flags: dict[str, set[str]], each: Each
 ) -> tuple[list[Finding], dict[str, ClassMaps], int]:
     """Findings about cues, their maps, and the passes spent; adds to `flags` the codes of the images they hit."""
     observations = laboratory.collector.observations
-    suspicions = find_cues([observation.features for observation in observations.values()])
     findings: list[Finding] = []
     maps: dict[str, ClassMaps] = {}
     passes = 0
-    causes = causes_of([suspicion for suspicion in suspicions if suspicion.images >= MIN_IMAGES])
-    with ThreadPoolExecutor(workers) as pool:
-        examined = list(pool.map(laboratory.examine, causes))
-    for cause, evidence in zip(causes, examined, strict=True):
+    for cause in causes:
+        evidence = laboratory.examine(cause, each)
         passes += evidence.passes
         digests = _digests(observations[hit.name].source for hit in cause.hits[:MAX_EXAMPLES])
         finding = finding_of(cause, evidence, laboratory.model.class_names[evidence.class_index], digests)
@@ -102,8 +116,33 @@ def _cue_findings(
         if evidence.maps:
             maps[finding.fingerprint] = evidence.maps
         for hit in cause.hits:
-            flags.setdefault(hit.name, set()).add("CA101" if evidence.changed.get(hit.name) else "CA102")
+            flags.setdefault(hit.name, set()).add(_flag(evidence.changed.get(hit.name)))
     return findings, maps, passes
+
+
+def _flag_the_rest(
+    laboratory: Laboratory,
+    causes: Sequence[Cause],
+    rest: Mapping[str, Sequence[Glimpse]],
+    flags: dict[str, set[str]],
+    each: Each,
+    on_look: Callable[[int, int], None] | None,
+) -> int:
+    """Add to `flags` the codes of the images of suspected classes that were not sampled; returns the passes spent."""
+    total = sum(map(len, rest.values()))
+    passes = 0
+    for number, look in enumerate(look_again(laboratory, causes, rest, each), 1):
+        passes += look.passes
+        for follows in look.follows:
+            flags.setdefault(look.name, set()).add(_flag(follows))
+        if on_look:
+            on_look(number, total)
+    return passes
+
+
+def _flag(follows: bool | None) -> str:
+    """The code of an image that shows a cue."""
+    return "CA101" if follows else "CA102"
 
 
 def _object_findings(annotated: Mapping[str, Sequence[ImageResult]]) -> list[Finding]:
@@ -114,7 +153,7 @@ def _object_findings(annotated: Mapping[str, Sequence[ImageResult]]) -> list[Fin
     return [finding for finding in found if finding]
 
 
-def _notes(collector: Collector, images: int) -> tuple[str, ...]:
+def _notes(collector: Collector, images: int, rest: Mapping[str, Sequence[Glimpse]]) -> tuple[str, ...]:
     sizes = collector.folder_sizes
     if len(sizes) < 2:
         return ("cues are looked for by comparing class folders, and there are not two of them",)
@@ -122,6 +161,12 @@ def _notes(collector: Collector, images: int) -> tuple[str, ...]:
     sampled = len(collector.observations)
     if 0 < sampled < images:
         notes.append(f"cues were looked for in {sampled:,} of {images:,} images, spread evenly over each class")
+    if rest:
+        classes = "class" if len(rest) == 1 else "classes"
+        again = sum(map(len, rest.values()))
+        notes.append(
+            f"of the {len(rest)} {classes} with a cue, the other {again:,} images were looked at for that cue alone"
+        )
     small = sum(size < MIN_IMAGES for size in sizes.values())
     if small:
         notes.append(f"{small} of {len(sizes)} classes have fewer than {MIN_IMAGES} images, too few to look for cues")

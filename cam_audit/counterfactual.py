@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from cam_audit.cues.records import Box
 from cam_audit.images import RgbImage, resize
-from cam_audit.model import Model
 
 Edit = Callable[[RgbImage, RgbImage], RgbImage]
 
@@ -27,13 +26,17 @@ DARK = 8
 DETAIL = 4 / 224
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trial:
-    """An image of another class, uint8 (H, W, 3) as it enters the net, with the cue planted and with a control."""
+    """The logits, float32 (K,), of an image of class `class_index` with the cue planted and with a control.
+
+    `untouched`: the control is the image itself, whose logits the scan knows.
+    """
 
     class_index: int
-    planted: RgbImage
-    control: RgbImage
+    planted: NDArray[np.float32]
+    control: NDArray[np.float32]
+    untouched: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Effect:
 
     `gain`: mean change of (logit of the cue's class - logit of the image's own), planted minus control, in correct
     margins. `flip_rate`, `control_flip_rate`: share of images whose prediction became the cue's class, 0..1.
+    `untouched`: how many controls were the image itself.
     """
 
     test: str
@@ -49,17 +53,16 @@ class Effect:
     flip_rate: float
     control_flip_rate: float
     images: int
+    untouched: int = 0
 
     @property
     def passes(self) -> int:
         """Forward passes spent."""
-        return 2 * self.images
+        return 2 * self.images - self.untouched
 
 
-def measure(
-    model: Model, test: str, class_index: int, trials: Sequence[Trial], scale: float, *, specific: bool = False
-) -> Effect:
-    """Run both versions of every trial; `scale` is the median correct margin, in logits.
+def measure(test: str, class_index: int, trials: Sequence[Trial], scale: float, *, specific: bool = False) -> Effect:
+    """What trials come to; `scale` is the median correct margin, in logits.
 
     With `specific`, a gain counts only as far as the class's logit rises above those of third classes too: or else
     whatever disturbs the image's own class would pass for a cue. Nets of two classes have no third.
@@ -70,17 +73,16 @@ def measure(
         raise ValueError("no images to plant a cue in")
     gains, flips, control_flips = [], 0, 0
     for trial in trials:
-        planted, control = model.run(trial.planted).logits, model.run(trial.control).logits
-        change = planted - control
+        change = trial.planted - trial.control
         gain = change[class_index] - change[trial.class_index]
         if specific and change.size > 2:
             thirds = np.delete(change, [class_index, trial.class_index])
             gain = min(gain, change[class_index] - thirds.mean())
         gains.append(gain)
-        flips += int(planted.argmax()) == class_index
-        control_flips += int(control.argmax()) == class_index
-    count = len(trials)
-    return Effect(test, float(np.mean(gains)) / scale, flips / count, control_flips / count, count)
+        flips += int(trial.planted.argmax()) == class_index
+        control_flips += int(trial.control.argmax()) == class_index
+    count, untouched = len(trials), sum(trial.untouched for trial in trials)
+    return Effect(test, float(np.mean(gains)) / scale, flips / count, control_flips / count, count, untouched)
 
 
 def paint_ring(target: RgbImage, donor: RgbImage) -> RgbImage:

@@ -17,6 +17,7 @@ from cam_audit.causes import MAX_LOCAL_AREA, Cause, area_of
 from cam_audit.cues.records import Hit
 from cam_audit.errors import ImageError
 from cam_audit.images import RgbImage, read_image
+from cam_audit.in_order import Each, one_by_one
 from cam_audit.model import Model
 from cam_audit.observation import Collector, Observation
 from cam_audit.records import ClassMaps
@@ -49,11 +50,15 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Laboratory:
-    """The observations of one scan and the net, ready to measure causes; `shortest` as in `Model.fit`."""
+    """The observations of one scan and the net, ready to measure causes.
+
+    `shortest` as in `Model.fit`; `needed` as in `decode`, so that pictures enter the net as they did in the scan.
+    """
 
     model: Model
     collector: Collector
     shortest: int | None = None
+    needed: int | None = None
     groups: dict[str, list[Observation]] = field(init=False)
     class_of: dict[str, int] = field(init=False)
     scale: float | None = field(init=False)
@@ -68,15 +73,32 @@ class Laboratory:
         object.__setattr__(self, "class_of", {label: _class_of(group) for label, group in groups.items()})
         object.__setattr__(self, "scale", (median(margins) or None) if margins else None)
 
-    def examine(self, cause: Cause) -> Evidence:
-        """Measure use and counterfactuals of one cause."""
+    def examine(self, cause: Cause, each: Each = one_by_one) -> Evidence:
+        """Measure use and counterfactuals of one cause; `each` is `map`, or one that uses several cores."""
         class_index = self.class_of[cause.suspicion.label]
         if self.scale is None or cause.code == "CA206":
             # what a file is, is not in its pixels: nothing to plant and no cells to look at
             return Evidence(class_index, None, None, (), {})
         maps, use = self._use(cause, class_index, self.scale)
-        effects = self._effects(cause, class_index, self.scale)
-        return Evidence(class_index, use, maps, effects, self._removals(cause))
+        effects = self._effects(cause, class_index, self.scale, each)
+        return Evidence(class_index, use, maps, effects, self._removals(cause, each))
+
+    def follows(self, cause: Cause, hit: Hit, rgb: RgbImage, predicted: int) -> bool | None:
+        """Whether the prediction for an image that shows a local cue changes when the cue is painted over.
+
+        rgb: the decoded image. None where the cue can't be painted over; otherwise it took one forward pass.
+        """
+        if cause.code not in LOCAL or hit.box is None or self.scale is None:
+            return None
+        picture = self.model.fit(rgb, self.shortest)
+        overlay = cause.finders["template"].overlay if "template" in cause.finders else None
+        if cause.suspicion.finder == "template" and overlay is not None:
+            without = cf.without_strokes(picture, cf.strokes_of(overlay))
+        elif area_of(hit.box) <= MAX_LOCAL_AREA:
+            without = cf.without_box(picture, hit.box)
+        else:
+            return None
+        return int(self.model.run(without).logits.argmax()) != predicted
 
     def _use(self, cause: Cause, class_index: int, scale: float) -> tuple[ClassMaps | None, float | None]:
         own = {o.source.name: o for o in self.groups[cause.suspicion.label] if o.measured == class_index}
@@ -90,45 +112,64 @@ class Laboratory:
         mean: NDArray[np.float64] = np.mean([own_map for _, own_map in shown], axis=0, dtype=np.float64)
         return ClassMaps(mean, reference), median(uses)
 
-    def _effects(self, cause: Cause, class_index: int, scale: float) -> tuple[cf.Effect, ...]:
+    def _effects(self, cause: Cause, class_index: int, scale: float, each: Each) -> tuple[cf.Effect, ...]:
         others = [group for label, group in self.groups.items() if label != cause.suspicion.label]
         targets = _round_robin(
             [[o for o in group if o.predicted == o.measured != class_index] for group in others], TARGETS
         )
         # begun one class later and from the other end, so that a control is not the target and seldom of its class
         controls = _round_robin([group[::-1] for group in others[1:] + others[:1]], TARGETS)
+        tests = _tests(cause, len(self.model.class_names))
         own = {o.source.name: o for o in self.groups[cause.suspicion.label]}
-        read = _Pictures(self.model, self.shortest)
-        effects = []
-        for test in _tests(cause, len(self.model.class_names)):
-            trials = []
-            for number, (target, control) in enumerate(zip(targets, controls, strict=False)):
+        donors = {hit.name: own[hit.name] for test in tests for hit in test.hits[:DONORS]}
+        donor_pictures = dict(zip(donors, each(self._picture, donors.values()), strict=True))
+
+        def try_all(numbered: tuple[int, tuple[Observation, Observation]]) -> list[cf.Trial | None]:
+            """Every test on one target."""
+            number, (target, control) = numbered
+            target_picture, control_picture = self._picture(target), self._picture(control)
+            trials: list[cf.Trial | None] = []
+            for test in tests:
                 hit = test.hits[number % min(DONORS, len(test.hits))]
-                pictures = read.all_of(target, own[hit.name], control)
-                if pictures:
-                    trials.append(cf.Trial(target.measured, *test.plant(pictures[0], pictures[1], pictures[2], hit)))
+                donor_picture = donor_pictures[hit.name]
+                if target_picture is None or donor_picture is None or control_picture is None:
+                    trials.append(None)
+                    continue
+                planted, controlled = test.plant(target_picture, donor_picture, control_picture, hit)
+                untouched = controlled is target_picture
+                logits = target.logits if untouched else self.model.run(controlled).logits
+                trials.append(cf.Trial(target.measured, self.model.run(planted).logits, logits, untouched))
+            return trials
+
+        tried = list(each(try_all, enumerate(zip(targets, controls, strict=False))))
+        effects = []
+        for index, test in enumerate(tests):
+            trials = [trial for trials in tried if (trial := trials[index])]
             if trials:
-                effects.append(cf.measure(self.model, test.name, class_index, trials, scale, specific=test.specific))
+                effects.append(cf.measure(test.name, class_index, trials, scale, specific=test.specific))
         return tuple(effects)
 
-    def _removals(self, cause: Cause) -> dict[str, bool]:
+    def _removals(self, cause: Cause, each: Each) -> dict[str, bool]:
         """By image that shows a local cue, whether its prediction changes when the cue is painted over."""
-        overlay = cause.finders["template"].overlay if "template" in cause.finders else None
         own = {o.source.name: o for o in self.groups[cause.suspicion.label]}
-        read = _Pictures(self.model, self.shortest)
-        changed = {}
-        for hit in cause.hits if cause.code in LOCAL else ():
-            picture = read.one_of(own[hit.name])
-            if picture is None or hit.box is None:
-                continue
-            if cause.suspicion.finder == "template" and overlay is not None:
-                without = cf.without_strokes(picture, cf.strokes_of(overlay))
-            elif area_of(hit.box) <= MAX_LOCAL_AREA:
-                without = cf.without_box(picture, hit.box)
-            else:
-                continue
-            changed[hit.name] = int(self.model.run(without).logits.argmax()) != own[hit.name].predicted
-        return changed
+
+        def changes(hit: Hit) -> bool | None:
+            try:
+                rgb, _, _ = read_image(own[hit.name].source.path, needed=self.needed)
+            except ImageError:
+                return None
+            return self.follows(cause, hit, rgb, own[hit.name].predicted)
+
+        hits = cause.hits if cause.code in LOCAL else []
+        changed = zip(hits, each(changes, hits), strict=True)
+        return {hit.name: change for hit, change in changed if change is not None}
+
+    def _picture(self, observation: Observation) -> RgbImage | None:
+        """A picture as it enters the net; None for one that can no longer be read."""
+        try:
+            return self.model.fit(read_image(observation.source.path, needed=self.needed)[0], self.shortest)
+        except ImageError:
+            return None
 
 
 LOCAL = ("CA201", "CA202")
@@ -181,28 +222,6 @@ def _by_donor(edit: cf.Edit) -> Plant:
 def _paste(target: RgbImage, donor: RgbImage, control: RgbImage, hit: Hit) -> tuple[RgbImage, RgbImage]:
     edit = cf.paste_box(hit.box or (0.0, 0.0, 1.0, 1.0))
     return edit(target, donor), edit(target, control)
-
-
-class _Pictures:
-    """Pictures as they enter the net, each read once; None for one that can no longer be read."""
-
-    def __init__(self, model: Model, shortest: int | None) -> None:
-        self._model = model
-        self._shortest = shortest
-        self._read: dict[str, RgbImage | None] = {}
-
-    def one_of(self, observation: Observation) -> RgbImage | None:
-        path = observation.source.path
-        if path not in self._read:
-            try:
-                self._read[path] = self._model.fit(read_image(path)[0], self._shortest)
-            except ImageError:
-                self._read[path] = None
-        return self._read[path]
-
-    def all_of(self, *observations: Observation) -> list[RgbImage] | None:
-        pictures = [picture for picture in map(self.one_of, observations) if picture is not None]
-        return pictures if len(pictures) == len(observations) else None
 
 
 def _cover(cause: Cause, hit: Hit, grid: tuple[int, int]) -> Map:

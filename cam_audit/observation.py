@@ -6,6 +6,9 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cam_audit.cam import Map
 from cam_audit.cues import image_features
 from cam_audit.cues.records import ImageFeatures
@@ -26,16 +29,30 @@ MIN_SAMPLED_PER_CLASS = 24
 class Observation:
     """What the audit keeps of one sampled image, some 40 KB.
 
-    `measured` is the class whose use is measured: the folder's, or the predicted one where the folder stands for
-    none; `margin` its logit minus the largest other; `own_map` its centred map on the common grid.
+    `logits` float32 (K,). `measured` is the class whose use is measured: the folder's, or the predicted one where the
+    folder stands for none; `margin` its logit minus the largest other; `own_map` its centred map on the common grid.
     """
 
     source: ImageSource
     features: ImageFeatures
-    predicted: int
+    logits: NDArray[np.float32]
     measured: int
     margin: float
     own_map: Map
+
+    @property
+    def predicted(self) -> int:
+        """The class of the largest logit."""
+        return int(self.logits.argmax())
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What the audit keeps of an image that was not sampled: its full width and height, and the predicted class."""
+
+    source: ImageSource
+    size: tuple[int, int]
+    predicted: int
 
 
 def folders_of(sources: Iterable[ImageSource]) -> dict[str, list[str]]:
@@ -83,10 +100,9 @@ class Collector:
         features = image_features(rgb, data, name=source.name, label=source.label, width=size[0], height=size[1])
         activations = on_grid(prediction.activations, self.total.grid)
         self.total.add(activations)
-        predicted = int(prediction.logits.argmax())
-        measured = predicted if source.label_class is None else source.label_class
+        measured = int(prediction.logits.argmax()) if source.label_class is None else source.label_class
         own_map = centred_map(centred_weight(self._model, measured), activations)
         margin = margin_of(prediction, measured)
-        observation = Observation(source, features, predicted, measured, margin, own_map)
+        observation = Observation(source, features, prediction.logits, measured, margin, own_map)
         with self._lock:
             self.observations[source.name] = observation

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +15,7 @@ from cam_audit.annotations import Annotations
 from cam_audit.cam import Map, is_flat, map_statistics, peak
 from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.images import RgbImage, decode, read_bytes, resize_mask
+from cam_audit.in_order import in_order
 from cam_audit.model import Model, Prediction
 from cam_audit.objects import inside_share, remove_object
 from cam_audit.observation import Collector
@@ -36,8 +34,6 @@ from cam_audit.records import (
 
 TARGET_PREDICTED = "predicted"
 TARGET_LABEL = "label"
-# Enough images under way that a slow one at the head of the order does not leave the other workers idle.
-WINDOW_PER_WORKER = 8
 
 
 @dataclass(frozen=True)
@@ -89,19 +85,7 @@ def scan(
     scan_one = partial(
         scan_image, model, settings=settings, overlays=overlays, collector=collector, annotations=annotations
     )
-    remaining = iter(sources)
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="scan")
-    window: deque[Future[Record]] = deque()
-    try:
-        for source in islice(remaining, workers * WINDOW_PER_WORKER):
-            window.append(pool.submit(scan_one, source))
-        while window:
-            record = window.popleft().result()
-            for source in islice(remaining, 1):
-                window.append(pool.submit(scan_one, source))
-            yield record
-    finally:
-        pool.shutdown(cancel_futures=True)
+    yield from in_order(workers, scan_one, sources)
 
 
 def scan_image(
@@ -116,7 +100,7 @@ def scan_image(
     """Scan one image: see `scan`."""
     try:
         data = read_bytes(source.path)
-        rgb, width, height = decode(data, needed=_needed(model, settings))
+        rgb, width, height = decode(data, needed=needed_side(model, settings))
         fitted = model.fit(rgb, settings.size)
         prediction = _run(model, fitted)
         mask = annotations.mask(source.name, rgb.shape[1], rgb.shape[0]) if annotations else None
@@ -193,7 +177,7 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     return probabilities
 
 
-def _needed(model: Model, settings: ScanSettings) -> int:
+def needed_side(model: Model, settings: ScanSettings) -> int:
     """The long side, in pixels, that a reduced decode must keep to lose nothing that the net or the overlay shows."""
     return max(settings.overlay_size, 2 * (settings.size or min(model.input_size)))
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from data_sets import Rgb, draw, frame, net, run, stamp_in_the_corner
 from pictures import BLUE, GREEN, RED, encode, square
 from tiny_net import INPUT_SIZE, colour_net, random_net
 
+from cam_audit.cli.summary import Outcome
+from cam_audit.cues import image_features
+from cam_audit.cues.records import ImageFeatures
 from cam_audit.model import Model, load_model
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -76,3 +82,43 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "onnx_models").mkdir()
     colour_net().write(tmp_path / "onnx_models" / "tiny.onnx")
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def cheat(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return load_model(net(red=100, ant=0).write(tmp_path_factory.mktemp("cheat") / "net.onnx"))
+
+
+@pytest.fixture(scope="session")
+def honest(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return load_model(net(red=0, ant=125).write(tmp_path_factory.mktemp("honest") / "net.onnx"))
+
+
+@pytest.fixture(scope="session")
+def framed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw(tmp_path_factory.mktemp("framed"), frame)
+
+
+@pytest.fixture(scope="session")
+def stamped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw(tmp_path_factory.mktemp("stamped"), stamp_in_the_corner)
+
+
+@pytest.fixture(scope="session")
+def stamped_by_cheat(stamped: Path, cheat: Model, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    return run(stamped, cheat, tmp_path_factory.mktemp("out"), workers=1)
+
+
+@pytest.fixture(scope="module")
+def described_once() -> Iterator[None]:
+    """Keypoints take most of the time and depend on nothing but the file: the same file is described only once."""
+    known: dict[bytes, ImageFeatures] = {}
+
+    def described(rgb: Rgb, data: bytes, **options: Any) -> ImageFeatures:
+        if data not in known:
+            known[data] = image_features(rgb, data, **options)
+        return dataclasses.replace(known[data], name=options["name"], label=options["label"])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cam_audit.observation.image_features", described)
+        yield

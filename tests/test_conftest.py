@@ -29,7 +29,7 @@ def test_skipped_tests_fail_where_all_are_required(tmp_path: Path, require_all: 
     here = Path(__file__).parent
     folder = tmp_path / "repository" / "tests"
     folder.mkdir(parents=True)
-    for name in ("conftest.py", "tiny_net.py"):
+    for name in ("conftest.py", "data_sets.py", "pictures.py", "tiny_net.py"):
         shutil.copy(here / name, folder)
     shutil.copy(here.parent / "pyproject.toml", folder.parent)
     (folder / "test_some.py").write_text(TESTS)

@@ -208,18 +208,27 @@ def cells(*coloured: tuple[tuple[int, int, int], int]) -> Rgb:
     return picture
 
 
+def trial(model: Model, class_index: int, planted: Rgb, control: Rgb, *, untouched: bool = False) -> cf.Trial:
+    return cf.Trial(class_index, model.run(planted).logits, model.run(control).logits, untouched)
+
+
 def test_gain_and_flips_are_those_of_the_logits(model: Model) -> None:
     green, blue = (PURE_GREEN, 6), (PURE_BLUE, 4)
     trials = [
-        cf.Trial(GREEN, cells(green, (PURE_RED, 8)), cells(green)),  # red +4, and wins 4 : 3
-        cf.Trial(GREEN, cells(green, (PURE_RED, 4)), cells(green)),  # red +2, and loses 2 : 3
-        cf.Trial(BLUE, cells(blue, (PURE_RED, 5)), cells(blue, (PURE_RED, 6))),  # red -0.5, and wins both times
-        cf.Trial(BLUE, cells((PURE_RED, 6)), cells(blue)),  # red +3 and blue -2, and wins
+        trial(model, GREEN, cells(green, (PURE_RED, 8)), cells(green)),  # red +4, and wins 4 : 3
+        trial(model, GREEN, cells(green, (PURE_RED, 4)), cells(green)),  # red +2, and loses 2 : 3
+        trial(model, BLUE, cells(blue, (PURE_RED, 5)), cells(blue, (PURE_RED, 6))),  # red -0.5, wins both times
+        trial(model, BLUE, cells((PURE_RED, 6)), cells(blue)),  # red +3 and blue -2, and wins
     ]
-    effect = cf.measure(model, "paste", RED, trials, scale=2.5)
+    effect = cf.measure("paste", RED, trials, scale=2.5)
     assert effect.gain == pytest.approx((4 + 2 - 0.5 + 5) / 4 / 2.5, abs=1e-5)
     assert (effect.flip_rate, effect.control_flip_rate) == (3 / 4, 1 / 4)
     assert (effect.test, effect.images, effect.passes) == ("paste", 4, 8)
+
+
+def test_a_control_that_is_the_image_itself_costs_no_pass(model: Model) -> None:
+    trials = [trial(model, GREEN, cells((PURE_RED, 8)), cells(), untouched=index < 3) for index in range(4)]
+    assert cf.measure("ring", RED, trials, scale=1).passes == 5
 
 
 @pytest.mark.parametrize(
@@ -234,11 +243,11 @@ def test_gain_and_flips_are_those_of_the_logits(model: Model) -> None:
 def test_a_specific_gain_is_also_one_on_third_classes(
     model: Model, planted: tuple, gain: float, specific: float
 ) -> None:
-    trials = [cf.Trial(GREEN, cells(*planted), cells((PURE_GREEN, 4)))]
-    assert cf.measure(model, "ring", RED, trials, 1.0).gain == pytest.approx(gain, abs=1e-5)
-    assert cf.measure(model, "ring", RED, trials, 1.0, specific=True).gain == pytest.approx(specific, abs=1e-5)
+    trials = [trial(model, GREEN, cells(*planted), cells((PURE_GREEN, 4)))]
+    assert cf.measure("ring", RED, trials, 1.0).gain == pytest.approx(gain, abs=1e-5)
+    assert cf.measure("ring", RED, trials, 1.0, specific=True).gain == pytest.approx(specific, abs=1e-5)
 
 
-def test_nothing_can_be_measured_without_images(model: Model) -> None:
+def test_nothing_can_be_measured_without_images() -> None:
     with pytest.raises(ValueError, match="no images"):
-        cf.measure(model, "paste", RED, [], 1.0)
+        cf.measure("paste", RED, [], 1.0)

@@ -14,12 +14,12 @@ import cam_audit
 PACKAGE = Path(cam_audit.__file__).parent
 # Lower layers first. A module imports modules of its own layer and of those below.
 LAYERS = (
-    {"errors", "records", "codes", "contract", "torch_file", "class_list", "download"},
+    {"errors", "records", "codes", "contract", "torch_file", "class_list", "download", "in_order"},
     {"images", "model", "graph", "torch_file", "cam", "overlay", "png", "output", "labels", "nets", "drawing"}
     | {"annotations", "boxes", "objects", "class_list", "download", "efficientnet", "quantize", "zoo"},
     {"cues"},
     {"causes", "counterfactual", "evidence", "findings", "observation", "use"},
-    {"journal"},
+    {"journal", "recognition"},
     {"scan", "results"},
     {"auditor"},
     {"cli", "__main__"},
@@ -34,6 +34,7 @@ ONLY_IN = {
     "platformdirs": {"nets"},
     "isal": {"png"},
     "filelock": {"journal"},
+    "threadpoolctl": {"in_order"},
     "torch": set(),
     "torchvision": set(),
 }

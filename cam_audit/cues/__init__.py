@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from cam_audit.cues import border, colour, duplicates, files, template
-from cam_audit.cues.features import image_features
+from cam_audit.cues.features import LazyFeatures, image_features
 from cam_audit.cues.records import Box, FileFacts, Hit, ImageFeatures, Suspicion
+from cam_audit.in_order import Each, one_by_one
 
-__all__ = ["FINDERS", "Box", "FileFacts", "Hit", "ImageFeatures", "Suspicion", "find_cues", "image_features"]
+__all__ = [
+    "FINDERS",
+    "Box",
+    "FileFacts",
+    "Hit",
+    "ImageFeatures",
+    "LazyFeatures",
+    "Suspicion",
+    "find_cues",
+    "image_features",
+]
 
-FINDERS: dict[str, Callable[[Sequence[ImageFeatures]], list[Suspicion]]] = {
-    finder.NAME: finder.find for finder in (duplicates, template, border, colour, files)
-}
+
+class Finder(Protocol):
+    """The shape of all finders; `each` is `map`, or one that works on several classes at a time."""
+
+    def __call__(self, images: Sequence[ImageFeatures], each: Each = ...) -> list[Suspicion]: ...
 
 
-def find_cues(images: Sequence[ImageFeatures]) -> list[Suspicion]:
+FINDERS: dict[str, Finder] = {finder.NAME: finder.find for finder in (duplicates, template, border, colour, files)}
+
+
+def find_cues(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspicion]:
     """What all finders suspect in the images of all classes, the largest share of a class first.
 
     The images may come in any order; with fewer than two classes nothing can be told from anything.
     """
-    found = [suspicion for find in FINDERS.values() for suspicion in find(images)]
+    found = [suspicion for find in FINDERS.values() for suspicion in find(images, each)]
     return sorted(found, key=lambda each: (-each.score, each.label, list(FINDERS).index(each.finder)))

@@ -8,7 +8,8 @@ import numpy as np
 
 from cam_audit.cues.lab import Lab, mean_and_deviation
 from cam_audit.cues.lab_probe import predictable_by
-from cam_audit.cues.records import ImageFeatures, Suspicion
+from cam_audit.cues.records import Features, ImageFeatures, Suspicion
+from cam_audit.in_order import Each, one_by_one
 
 NAME = "border"
 
@@ -34,7 +35,7 @@ def describe(lab: Lab) -> Lab:
     return np.concatenate([*places, mean_and_deviation(lab[ring])])
 
 
-def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
+def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspicion]:
     """The classes that the border gives away: by its eight places, or by the ring as a whole.
 
     Source: eight pixels of the border predict the class in Noyan, "Uncovering Bias in the PlantVillage Dataset"
@@ -43,10 +44,19 @@ def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
     return predictable_by(
         NAME,
         images,
-        features=(lambda image: image.border[_PLACES], lambda image: image.border[_WHOLE_RING]),
+        each,
+        features=(_places, _whole_ring),
         shown=lambda image: image.border[_RING_MEAN],
         noun="border",
     )
+
+
+def _places(image: Features) -> Lab:
+    return image.border[_PLACES]
+
+
+def _whole_ring(image: Features) -> Lab:
+    return image.border[_WHOLE_RING]
 
 
 def _edges_and_middle(length: int, size: int) -> tuple[slice, slice, slice]:

@@ -8,7 +8,8 @@ import numpy as np
 
 from cam_audit.cues.lab import Lab, mean_and_deviation
 from cam_audit.cues.lab_probe import predictable_by
-from cam_audit.cues.records import ImageFeatures, Suspicion
+from cam_audit.cues.records import Features, ImageFeatures, Suspicion
+from cam_audit.in_order import Each, one_by_one
 
 NAME = "colour"
 
@@ -21,12 +22,17 @@ def describe(lab: Lab) -> Lab:
     return mean_and_deviation(lab) * _WEIGHTS
 
 
-def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
+def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspicion]:
     """The classes that the colour of the whole image gives away."""
     return predictable_by(
         NAME,
         images,
-        features=(lambda image: image.colour,),
+        each,
+        features=(_whole,),
         shown=lambda image: image.colour[:3],
         noun="overall colour",
     )
+
+
+def _whole(image: Features) -> Lab:
+    return image.colour

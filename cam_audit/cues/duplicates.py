@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.cues.edges import edges
-from cam_audit.cues.records import Box, Hit, ImageFeatures, Keypoints, Suspicion, by_label, sample_of
+from cam_audit.cues.records import (
+    Box,
+    Features,
+    Hit,
+    ImageFeatures,
+    Keypoints,
+    Recogniser,
+    Suspicion,
+    by_label,
+    sample_of,
+)
+from cam_audit.in_order import Each, one_by_one
 
 NAME = "duplicates"
 THRESHOLD = 0.10
@@ -105,7 +117,7 @@ def describe(grey: NDArray[np.uint8]) -> Keypoints:
     )
 
 
-def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
+def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspicion]:
     """The classes of which at least 10 % of the images, and three, share something with others of the class.
 
     Two images share what is the same in both but for its place and scale: at least four keypoints. An image is hit
@@ -121,13 +133,14 @@ def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
     groups = by_label(images)
     if len(groups) < 2:
         return []
-    found = []
-    for label, own in groups.items():
+
+    def find_in(label: str) -> Suspicion | None:
+        own = groups[label]
         others = sample_of([group for other, group in groups.items() if other != label], _OTHERS)
         suspicion = _find_in_class(own, others)
-        if suspicion:
-            found.append(suspicion)
-    return found
+        return suspicion and replace(suspicion, recogniser=partial(_recogniser, suspicion.hits, own, others))
+
+    return [suspicion for suspicion in each(find_in, groups) if suspicion]
 
 
 def _find_in_class(own: list[ImageFeatures], others: list[ImageFeatures]) -> Suspicion | None:
@@ -167,6 +180,48 @@ def _find_in_class(own: list[ImageFeatures], others: list[ImageFeatures]) -> Sus
             "photos_twice": int(same_photo.any(1).sum()),
         },
     )
+
+
+def _recogniser(hits: Sequence[Hit], own: list[ImageFeatures], others: list[ImageFeatures]) -> Recogniser:
+    """Recognises what shares the same part of itself with the boxes of hits, by the rule that made these hits.
+
+    Only what lies in a hit's box counts there, so what is recognised is the cue and not some other likeness. The
+    other classes are compared with that part alone.
+    """
+    by_name = {image.name: image for image in own}
+    cues = _Stack([_inside(by_name[hit.name], hit.box) for hit in hits if hit.box])
+    rest = _Stack(others)
+
+    def recognise(image: Features) -> Hit | None:
+        places, descriptors = image.keypoints.places, root_sift(image.keypoints.descriptors)
+        shared = {each.partner: each.here for each in cues.shared_with(places, descriptors)}
+        partners = sorted(_agreeing(shared))
+        if len(partners) < _MIN_PARTNERS:
+            return None
+        box = _box(np.concatenate([shared[partner] for partner in partners]))
+        same = _lie_in(places, box)
+        own_rate = len(partners) / len(own)
+        other_rate = sum(1 for _ in rest.shared_with(places[same], descriptors[same])) / len(others)
+        if own_rate <= other_rate + _MIN_EXCESS or own_rate < _MIN_TIMES * other_rate:
+            return None
+        return Hit(image.name, own_rate - other_rate, _as_fractions(box, image.keypoints.size))
+
+    return recognise
+
+
+def _inside(image: ImageFeatures, box: Box) -> ImageFeatures:
+    """An image of which only the keypoints in a box are left."""
+    keypoints = image.keypoints
+    inside = _lie_in(keypoints.places, np.array(box, np.float32) * (keypoints.size * 2))
+    return replace(
+        image,
+        keypoints=replace(keypoints, places=keypoints.places[inside], descriptors=keypoints.descriptors[inside]),
+    )
+
+
+def _lie_in(places: Floats, box: Floats) -> NDArray[np.bool_]:
+    """Whether keypoints (n, 4) lie in a box (4,), both in pixels: bool (n,)."""
+    return np.asarray(((places[:, :2] >= box[:2]) & (places[:, :2] <= box[2:])).all(1))
 
 
 def _compare(own: list[ImageFeatures], stack: _Stack, same_photo: NDArray[np.bool_]) -> list[dict[int, Floats]]:

@@ -1,35 +1,78 @@
-"""What the finders keep of one image, computed once where it is decoded."""
+"""What the finders ask of one image: each feature computed when it is first asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
+
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from cam_audit.cues import border, colour, duplicates, files
 from cam_audit.cues.edges import SIDE
-from cam_audit.cues.lab import to_lab
-from cam_audit.cues.records import ImageFeatures
+from cam_audit.cues.lab import Lab, to_lab
+from cam_audit.cues.records import FileFacts, ImageFeatures, Keypoints
 from cam_audit.images import RgbImage, resize
 
 # The long side, in pixels, of the image in which keypoints are looked for.
 WORKING_SIDE = 336
 
 
-def image_features(rgb: RgbImage, data: bytes, *, name: str, label: str, width: int, height: int) -> ImageFeatures:
-    """What the finders need of an image.
+class LazyFeatures:
+    """The `Features` of an image that is in memory.
 
-    rgb: uint8 (H, W, 3), the whole picture, reduced at most to a long side of WORKING_SIDE; data: the file's
-    bytes; width, height: the full size in pixels. Safe to call from several threads.
+    rgb: uint8 (H, W, 3), the whole picture, reduced at most to a long side of WORKING_SIDE, or a function that
+    decodes it; data: the file's bytes; width, height: the full size in pixels.
     """
-    scale = WORKING_SIDE / max(rgb.shape[:2])
-    working = resize(rgb, max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
-    thumbnail = resize(working, SIDE, SIDE)
-    lab = to_lab(thumbnail)
-    return ImageFeatures(
-        name=name,
-        label=label,
-        file=files.describe(data, width, height),
-        keypoints=duplicates.describe(cv2.cvtColor(working, cv2.COLOR_RGB2GRAY)),  # type: ignore[arg-type]
-        thumbnail=cv2.cvtColor(thumbnail, cv2.COLOR_RGB2GRAY),  # type: ignore[arg-type]
-        border=border.describe(lab),
-        colour=colour.describe(lab),
-    )
+
+    def __init__(
+        self, rgb: RgbImage | Callable[[], RgbImage], data: bytes, *, name: str, width: int, height: int
+    ) -> None:
+        self.name = name
+        self._rgb = rgb
+        self._data = data
+        self._size = (width, height)
+
+    @cached_property
+    def rgb(self) -> RgbImage:
+        return self._rgb() if callable(self._rgb) else self._rgb
+
+    @cached_property
+    def file(self) -> FileFacts:
+        return files.describe(self._data, *self._size)
+
+    @cached_property
+    def keypoints(self) -> Keypoints:
+        return duplicates.describe(cv2.cvtColor(self._working, cv2.COLOR_RGB2GRAY))  # type: ignore[arg-type]
+
+    @cached_property
+    def thumbnail(self) -> NDArray[np.uint8]:
+        return cv2.cvtColor(self._small, cv2.COLOR_RGB2GRAY)  # type: ignore[return-value]
+
+    @cached_property
+    def border(self) -> NDArray[np.float32]:
+        return border.describe(self._lab)
+
+    @cached_property
+    def colour(self) -> NDArray[np.float32]:
+        return colour.describe(self._lab)
+
+    @cached_property
+    def _working(self) -> RgbImage:
+        scale = WORKING_SIDE / max(self.rgb.shape[:2])
+        return resize(self.rgb, max(1, round(self.rgb.shape[1] * scale)), max(1, round(self.rgb.shape[0] * scale)))
+
+    @cached_property
+    def _small(self) -> RgbImage:
+        return resize(self._working, SIDE, SIDE)
+
+    @cached_property
+    def _lab(self) -> Lab:
+        return to_lab(self._small)
+
+
+def image_features(rgb: RgbImage, data: bytes, *, name: str, label: str, width: int, height: int) -> ImageFeatures:
+    """All features of an image, to be kept; see `LazyFeatures`. Safe to call from several threads."""
+    image = LazyFeatures(rgb, data, name=name, width=width, height=height)
+    return ImageFeatures(name, label, image.file, image.keypoints, image.thumbnail, image.border, image.colour)

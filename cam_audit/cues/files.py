@@ -6,12 +6,14 @@ import math
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.cues.probe import FloatArray, Labels, Separation, class_weights, comparable, pooled, separation
-from cam_audit.cues.records import FileFacts, Hit, ImageFeatures, Suspicion
+from cam_audit.cues.records import Features, FileFacts, Hit, ImageFeatures, Recogniser, Suspicion
+from cam_audit.in_order import Each, one_by_one
 
 NAME = "files"
 THRESHOLD = 0.25
@@ -77,7 +79,7 @@ def describe(data: bytes, width: int, height: int) -> FileFacts:
     return FileFacts(kind, width, height, quality, camera)
 
 
-def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
+def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspicion]:
     """The classes that a property of their files gives away.
 
     An image's score, and a hit's `strength`, is the class-balanced share of the class among the other images with
@@ -89,16 +91,20 @@ def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
     if not candidates:
         return []
     values = {name: np.array([value(image.file) for image in ordered]) for name, value in _PROPERTIES.items()}
-    telling: dict[int, dict[str, Separation]] = {}
-    for name, of_images in values.items():
+
+    def told_by(of_images: NDArray[np.str_]) -> dict[int, Separation]:
         shares = value_shares(of_images, labels)
-        for k in candidates:
-            separated = separation(shares[:, k], labels, k)
-            if separated.reaches(THRESHOLD):
-                telling.setdefault(k, {})[name] = separated
+        separations = ((k, separation(shares[:, k], labels, k)) for k in candidates)
+        return {k: separated for k, separated in separations if separated.reaches(THRESHOLD)}
+
+    telling: dict[int, dict[str, Separation]] = {}
+    for name, by_class in zip(values, each(told_by, values.values()), strict=True):
+        for k, separated in by_class.items():
+            telling.setdefault(k, {})[name] = separated
     found = []
     for k, properties in sorted(telling.items()):
-        best = max(properties.values(), key=lambda each: each.rate)
+        best_name = max(properties, key=lambda name: properties[name].rate)
+        best = properties[best_name]
         seen = [_in_words(name, values[name], labels, k, each.members) for name, each in properties.items()]
         found.append(
             Suspicion(
@@ -110,9 +116,22 @@ def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
                 hits=tuple(Hit(ordered[i].name, score) for i, score in best.pairs()),
                 seen="is predictable from its files: " + "; ".join(seen),
                 numbers={name: each.rate for name, each in properties.items()},
+                recogniser=partial(_recogniser, best_name, values[best_name], labels, k, best.limit),
             )
         )
     return found
+
+
+def _recogniser(name: str, values: NDArray[np.str_], labels: Labels, class_index: int, limit: float) -> Recogniser:
+    """Recognises values of a property that the class has more of than the limit; values, labels: (n,) as learnt."""
+    weights = class_weights(labels)
+
+    def recognise(image: Features) -> Hit | None:
+        same = weights * (values == _PROPERTIES[name](image.file))
+        strength = float(same[labels == class_index].sum() / max(same.sum(), np.finfo(np.float32).tiny))
+        return Hit(image.name, strength) if strength > limit else None
+
+    return recognise
 
 
 def value_shares(values: NDArray[np.str_], labels: Labels) -> FloatArray:

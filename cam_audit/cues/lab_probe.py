@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
 from cam_audit.cues.lab import Lab, in_words
 from cam_audit.cues.probe import FloatArray, Labels, class_weights, comparable, pooled, separation
-from cam_audit.cues.records import Hit, ImageFeatures, Suspicion
+from cam_audit.cues.records import Features, Hit, ImageFeatures, Recogniser, Suspicion
+from cam_audit.in_order import Each
 
 THRESHOLD = 0.25
 
@@ -21,7 +23,8 @@ _BLOCK_ELEMENTS = 1 << 22
 def predictable_by(
     finder: str,
     images: Sequence[ImageFeatures],
-    features: Sequence[Callable[[ImageFeatures], Lab]],
+    each: Each,
+    features: Sequence[Callable[[Features], Lab]],
     shown: Callable[[ImageFeatures], Lab],
     noun: str,
 ) -> list[Suspicion]:
@@ -35,31 +38,45 @@ def predictable_by(
     if not candidates:
         return []
     matrices = [np.stack([feature(image) for image in ordered]) for feature in features]
-    scores = [nearness(class_distances(matrix, labels)) for matrix in matrices]
+    scores = list(each(lambda matrix: nearness(class_distances(matrix, labels)), matrices))
     colours = np.stack([shown(image) for image in ordered])
     weights = class_weights(labels)
-    found = []
-    for k in candidates:
-        separated = max((separation(each[:, k], labels, k) for each in scores), key=lambda each: each.rate)
+
+    def find_in(k: int) -> Suspicion | None:
+        separations = [separation(of_feature[:, k], labels, k) for of_feature in scores]
+        best = max(range(len(separations)), key=lambda index: separations[index].rate)
+        separated = separations[best]
         if not separated.reaches(THRESHOLD):
-            continue
+            return None
         members, own = list(separated.members), labels == k
         mean, others = colours[members].mean(0), np.average(colours[~own], axis=0, weights=weights[~own])
         size = int(own.sum())
-        found.append(
-            Suspicion(
-                finder=finder,
-                label=ordered[members[0]].label,
-                score=separated.rate,
-                threshold=THRESHOLD,
-                images=size,
-                hits=tuple(Hit(ordered[i].name, score) for i, score in separated.pairs()),
-                seen=f"is predictable from its {noun}: on average {in_words(mean)} in {len(members)} of {size} "
-                f"images, {in_words(others)} in the other classes",
-                numbers=_numbers("class", mean) | _numbers("others", others),
-            )
+        return Suspicion(
+            finder=finder,
+            label=ordered[members[0]].label,
+            score=separated.rate,
+            threshold=THRESHOLD,
+            images=size,
+            hits=tuple(Hit(ordered[i].name, score) for i, score in separated.pairs()),
+            seen=f"is predictable from its {noun}: on average {in_words(mean)} in {len(members)} of {size} "
+            f"images, {in_words(others)} in the other classes",
+            numbers=_numbers("class", mean) | _numbers("others", others),
+            recogniser=partial(_recogniser, features[best], matrices[best], labels, k, separated.limit),
         )
-    return found
+
+    return [suspicion for suspicion in each(find_in, candidates) if suspicion]
+
+
+def _recogniser(
+    feature: Callable[[Features], Lab], matrix: Lab, labels: Labels, class_index: int, limit: float
+) -> Recogniser:
+    """Recognises what is as near to the class as its hits are; matrix: the feature of the images looked at."""
+
+    def recognise(image: Features) -> Hit | None:
+        strength = float(nearness(distances_from(feature(image)[None], matrix, labels))[0, class_index])
+        return Hit(image.name, strength) if strength > limit else None
+
+    return recognise
 
 
 def class_distances(features: Lab, labels: Labels) -> FloatArray:
@@ -68,19 +85,30 @@ def class_distances(features: Lab, labels: Labels) -> FloatArray:
     features: float32 (n, d); labels: int (n,), 0, 1, ... in order. An image is not its own neighbour: one that is
     alone in its class is at an infinite distance from it. Of classes of fewer images, the farthest counts.
     """
-    features = features - features.mean(0)
-    squares = np.einsum("ij,ij->i", features, features)
-    sizes = np.bincount(labels)
-    starts = np.cumsum(sizes) - sizes
-    distances = np.empty((len(labels), len(sizes)), np.float32)
+    distances = np.empty((len(labels), int(labels.max()) + 1), np.float32)
     block = max(1, _BLOCK_ELEMENTS // len(labels))
     for start in range(0, len(labels), block):
         rows = np.arange(start, min(start + block, len(labels)))
-        between = squares[rows, None] + squares - 2 * (features[rows] @ features.T)
-        between[rows - start, rows] = np.inf
-        for k, (first, size) in enumerate(zip(starts.tolist(), sizes.tolist(), strict=True)):
-            rank = max(0, min(_NEIGHBOURS, size - 1) - 1)
-            distances[rows, k] = np.partition(between[:, first : first + size], rank, axis=1)[:, rank]
+        distances[rows] = distances_from(features[rows], features, labels, themselves=rows)
+    return distances
+
+
+def distances_from(images: Lab, features: Lab, labels: Labels, themselves: Labels | None = None) -> FloatArray:
+    """How far images, float32 (m, d), are from each class: float32 (m, classes); the rest is as in `class_distances`.
+
+    themselves: int (m,), which of the `features` are the images' own, where they are among them.
+    """
+    middle = features.mean(0)
+    images, features = images - middle, features - middle
+    lengths = [np.einsum("ij,ij->i", each, each) for each in (images, features)]
+    between = lengths[0][:, None] + lengths[1] - 2 * (images @ features.T)
+    if themselves is not None:
+        between[np.arange(len(images)), themselves] = np.inf
+    sizes = np.bincount(labels)
+    distances = np.empty((len(images), len(sizes)), np.float32)
+    for k, (end, size) in enumerate(zip(np.cumsum(sizes).tolist(), sizes.tolist(), strict=True)):
+        rank = max(0, min(_NEIGHBOURS, size - 1) - 1)
+        distances[:, k] = np.partition(between[:, end - size : end], rank, axis=1)[:, rank]
     np.sqrt(np.maximum(distances, 0, out=distances), out=distances)
     return distances
 

@@ -31,12 +31,14 @@ class Separation:
     `rate`: share of the class's images whose score exceeds that of nearly all other images, 0..1. `chance`: the
     probability that in a random order as many of the class would be among the first, 0..1. `members`: the
     positions of these images among all, most suspicious first. `scores`: their scores, in the same order.
+    `limit`: what a score must exceed.
     """
 
     rate: float
     chance: float
     members: tuple[int, ...]
     scores: tuple[float, ...]
+    limit: float
 
     def pairs(self) -> Iterator[tuple[int, float]]:
         """The members, each with its score."""
@@ -86,6 +88,7 @@ def separation(scores: FloatArray, labels: Labels, class_index: int) -> Separati
         chance=_chance(len(members), int((scores > limit).sum()), size, len(labels)),
         members=tuple(members.tolist()),
         scores=tuple(scores[members].tolist()),
+        limit=float(limit),
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,23 @@ class FileFacts:
     camera: str | None
 
 
+class Features(Protocol):
+    """What a finder may ask of one image, whether it is kept or computed when asked for; see `ImageFeatures`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def file(self) -> FileFacts: ...
+    @property
+    def keypoints(self) -> Keypoints: ...
+    @property
+    def thumbnail(self) -> NDArray[np.uint8]: ...
+    @property
+    def border(self) -> NDArray[np.float32]: ...
+    @property
+    def colour(self) -> NDArray[np.float32]: ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageFeatures:
     """What the finders keep of one image, some 35 KB.
@@ -74,6 +91,14 @@ class Hit:
     box: Box | None = None
 
 
+Recogniser = Callable[[Features], Hit | None]
+"""Tells whether an image of a suspected class that the finder did not look at shows the cue; None where not."""
+
+
+def _recognises_nothing() -> Recogniser:
+    return lambda image: None
+
+
 @dataclass(frozen=True, slots=True)
 class Suspicion:
     """A cue that tells one class from the others, by pixels or file alone: no proof that a model uses it.
@@ -83,7 +108,8 @@ class Suspicion:
     the class were looked at. `hits`: the images that show it, most suspicious first. `seen`: what was seen, with
     numbers, as the rest of a sentence that begins with the class. `numbers`: the same and more, for machines.
     `box`: where a cue of fixed place is, else None. `overlay`: what such a cue adds to an image's grey, float32
-    (112, 112) in grey levels over the whole image, 0 where it adds nothing; from `template` only.
+    (112, 112) in grey levels over the whole image, 0 where it adds nothing; from `template` only. `recogniser`:
+    prepares to recognise the cue in further images of the class, by what the finder learnt from those it looked at.
     """
 
     finder: str
@@ -96,6 +122,7 @@ class Suspicion:
     numbers: Mapping[str, float]
     box: Box | None = None
     overlay: NDArray[np.float32] | None = field(default=None, compare=False)
+    recogniser: Callable[[], Recogniser] = field(default=_recognises_nothing, compare=False, repr=False)
 
 
 def by_label(images: Iterable[ImageFeatures]) -> dict[str, list[ImageFeatures]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import cv2
 import numpy as np
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from cam_audit.cues.edges import EVERYWHERE, SIDE, Greys, Pixels, edges
 from cam_audit.cues.probe import Labels, class_weights, comparable, pooled, separation
-from cam_audit.cues.records import Box, Hit, ImageFeatures, Suspicion, sample_of
+from cam_audit.cues.records import Box, Features, Hit, ImageFeatures, Recogniser, Suspicion, sample_of
+from cam_audit.in_order import Each, one_by_one
 
 NAME = "template"
 THRESHOLD = 0.20
@@ -29,7 +31,7 @@ _MOST = 0.6
 Floats = NDArray[np.float32]
 
 
-def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
+def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspicion]:
     """The classes in which edges at fixed places tell at least 20 % of the images from the others (TPR2).
 
     The template D is the class's mean of u (see `edges`) minus that of the other classes, each class counting the
@@ -46,51 +48,69 @@ def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
     folds = np.arange(len(ordered)) % _FOLDS
     by_class = np.split(np.arange(len(labels)), np.flatnonzero(np.diff(labels)) + 1)
     sample = np.array(sample_of([members.tolist() for members in by_class], _OTHERS))
-    found = []
-    for k, templates in _templates(greys, labels, folds, candidates):
+
+    def find_in(k: int) -> Suspicion | None:
+        templates = templates_of(k)
         strength = float(np.sqrt((_strongest(templates[-1])[1] ** 2).sum(1).mean()))
         if strength < MIN_STRENGTH:
-            continue
+            return None
         own, others = by_class[k], sample[labels[sample] != k]
         looked_at = np.concatenate([own, others])
         scores = _scores(templates, greys[looked_at], folds[looked_at])
         separated = separation(scores, labels[looked_at], k)
         if not separated.reaches(THRESHOLD):
-            continue
+            return None
         hits = looked_at[list(separated.members)]
         box, mask = _place(templates[-1])
         usual = np.average(greys[others], axis=0, weights=class_weights(labels[others]))
-        found.append(
-            Suspicion(
-                finder=NAME,
-                label=ordered[own[0]].label,
-                score=separated.rate,
-                threshold=THRESHOLD,
-                images=len(own),
-                hits=tuple(Hit(ordered[looked_at[i]].name, score, box) for i, score in separated.pairs()),
-                seen=f"shows the same edges at the same place in {len(hits)} of {len(own)} images ({_in_words(box)})",
-                numbers={"strength": strength},
-                box=box,
-                overlay=((greys[hits].mean(0) - usual) * mask).astype(np.float32),
-            )
+        return Suspicion(
+            finder=NAME,
+            label=ordered[own[0]].label,
+            score=separated.rate,
+            threshold=THRESHOLD,
+            images=len(own),
+            hits=tuple(Hit(ordered[looked_at[i]].name, score, box) for i, score in separated.pairs()),
+            seen=f"shows the same edges at the same place in {len(hits)} of {len(own)} images ({_in_words(box)})",
+            numbers={"strength": strength},
+            box=box,
+            overlay=((greys[hits].mean(0) - usual) * mask).astype(np.float32),
+            recogniser=partial(_recogniser, *_strongest(templates[-1]), separated.limit, box),
         )
-    return found
+
+    templates_of = _templates(greys, labels, folds, each)
+    return [suspicion for suspicion in each(find_in, candidates) if suspicion]
 
 
-def _templates(greys: Greys, labels: Labels, folds: Pixels, candidates: Sequence[int]) -> Iterator[tuple[int, Floats]]:
-    """The templates D of each candidate class: float32 (6, pixels, 2), five without a fold, the last of all."""
+def _recogniser(pixels: Pixels, template: Floats, limit: float, box: Box) -> Recogniser:
+    """Recognises what shows more of the template (250, 2) at its pixels (250,) than the limit."""
+
+    def recognise(image: Features) -> Hit | None:
+        strength = float(_shown(image.thumbnail[None], pixels, template)[0])
+        return Hit(image.name, strength, box) if strength > limit else None
+
+    return recognise
+
+
+def _templates(greys: Greys, labels: Labels, folds: Pixels, each: Each) -> Callable[[int], Floats]:
+    """What gives the templates D of a class: float32 (6, pixels, 2), five without a fold, the last of all."""
+
+    def means_of(k: int) -> tuple[Floats, Floats]:
+        return _held_out_means(greys[labels == k], folds[labels == k])
+
     total = np.zeros((_FOLDS + 1, len(EVERYWHERE), 2), np.float32)
     classes = np.zeros((_FOLDS + 1, 1, 1), np.float32)
-    for k in range(int(labels.max()) + 1):
-        means, known = _held_out_means(greys[labels == k], folds[labels == k])
+    for means, known in each(means_of, range(int(labels.max()) + 1)):
         total += means
         classes += known
-    for k in candidates:
+
+    def templates_of(k: int) -> Floats:
         # computed again, as the means of a thousand classes would fill the memory
-        means, _ = _held_out_means(greys[labels == k], folds[labels == k])
+        means, _ = means_of(k)
         others = (total - means) / (classes - 1)
         clearer = np.linalg.norm(means, axis=2, keepdims=True) > np.linalg.norm(others, axis=2, keepdims=True)
-        yield k, np.where(clearer, means - others, 0)
+        return np.where(clearer, means - others, np.float32(0))
+
+    return templates_of
 
 
 def _held_out_means(greys: Greys, folds: Pixels) -> tuple[Floats, Floats]:
@@ -116,9 +136,14 @@ def _scores(templates: Floats, greys: Greys, folds: Pixels) -> Floats:
     for fold in range(_FOLDS):
         pixels, template = _strongest(templates[fold])
         if template.any():
-            shown = edges(greys[folds == fold], pixels)
-            scores[folds == fold] = (shown * template).sum((1, 2)) / (template**2).sum()
+            scores[folds == fold] = _shown(greys[folds == fold], pixels, template)
     return scores
+
+
+def _shown(greys: Greys, pixels: Pixels, template: Floats) -> Floats:
+    """How much of a template (m, 2) each image shows at its pixels (m,): float32 (n,)."""
+    shown: Floats = (edges(greys, pixels) * template).sum((1, 2)) / (template**2).sum()
+    return shown
 
 
 def _place(template: Floats) -> tuple[Box, NDArray[np.bool_]]:
