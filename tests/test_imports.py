@@ -20,7 +20,7 @@ LAYERS = (
     {"cues"},
     {"causes", "counterfactual", "evidence", "findings", "observation", "use"},
     {"scan", "results"},
-    {"auditor"},
+    {"auditor", "live"},
     {"cli", "__main__"},
 )
 # Libraries that only these parts may import; torch is for scripts and tests.
