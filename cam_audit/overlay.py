@@ -27,9 +27,10 @@ def cam_overlay(rgb: RgbImage, cam: Map) -> RgbImage:
     height, width = rgb.shape[:2]
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     heat = cv2.resize(np.ascontiguousarray(cam, np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    if is_flat(cam):
-        return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)  # type: ignore[return-value]
     low, high, _, _ = cv2.minMaxLoc(heat)
+    # an image of one pixel has a flat map of its own
+    if is_flat(cam) or low == high:
+        return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)  # type: ignore[return-value]
     scale = 255 / (high - low)
     levels = cv2.convertScaleAbs(heat, alpha=scale, beta=-low * scale)
     coloured = cv2.applyColorMap(levels, _COLOURS)

@@ -43,6 +43,6 @@ class Newest(Generic[Item]):
 
     @property
     def ended(self) -> bool:
-        """Whether the last item was taken and no more come."""
+        """Whether the last item was taken and no more come; after an error never, so that nobody misses that."""
         with self._changed:
-            return self._ended and self._item is None
+            return self._ended and self._item is None and self._error is None

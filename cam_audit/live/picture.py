@@ -65,12 +65,13 @@ class _Page:
         bold: bool = False,
         align_right: bool = False,
     ) -> None:
-        """One line of text between `left` and `right`, its upper edge at `top`."""
+        """Text between `left` and `right`, on the base line of a line of TEXT_SIZE whose upper edge is at `top`."""
         pixels, weight = self.scaled(size), BOLD if bold else REGULAR
         if align_right:
             left = max(left, right - text_width(words, pixels, weight))
         if right > left:
-            write_text(self.pixels, words, left, top + pixels, right - left, size=pixels, weight=weight, ink=ink)
+            baseline = top + self.scaled(TEXT_SIZE)
+            write_text(self.pixels, words, left, baseline, right - left, size=pixels, weight=weight, ink=ink)
 
     def paint(self, picture: RgbImage, left: int, top: int) -> None:
         height, width = picture.shape[:2]
@@ -81,11 +82,13 @@ def draw(model: Model, seen: Seen, view: View, status: Status, width: int, heigh
     """The window's picture, uint8 (height, width, 3) RGB, drawn for that size, so that it is sharp at any."""
     unit = min(max(min(width / DESIGN_WIDTH, height / DESIGN_HEIGHT), MIN_UNIT), MAX_UNIT)
     page = _Page(np.full((height, width, 3), PAPER, np.uint8), width, height, unit)
-    scores = top_scores(model, softmax(seen.prediction.logits), TOP)
+    probabilities = softmax(seen.prediction.logits)
+    scores = top_scores(model, probabilities, TOP)
     ranked = scores[min(view.rank, len(scores) - 1)]
     panels: list[tuple[str, int | None]] = [("camera", None), (f"map of {ranked.class_name}", ranked.class_index)]
     if view.compare is not None:
-        panels.append((f"compared with {model.class_names[view.compare]}", view.compare))
+        compared = f"compared with {model.class_names[view.compare]}, {probabilities[view.compare]:.1%}"
+        panels.append((compared, view.compare))
 
     margin = page.scaled(MARGIN)
     head = margin + TOP * page.scaled(LINE) + page.scaled(CAPTION)
@@ -102,9 +105,7 @@ def draw(model: Model, seen: Seen, view: View, status: Status, width: int, heigh
     for caption, index in panels:
         page.paint(image if index is None else cam_overlay(image, model.cam(seen.shown, index)), left, max(0, top))
         if worded:
-            page.write(
-                caption, left, top - page.scaled(CAPTION - 2), left + image.shape[1], size=SMALL_SIZE, ink=FAINT_INK
-            )
+            page.write(caption, left, top - page.scaled(CAPTION), left + image.shape[1], size=SMALL_SIZE, ink=FAINT_INK)
         left += image.shape[1] + margin
     if worded:
         _write_head(page, model, seen, view, status, [(s.class_name, s.probability) for s in scores])
@@ -146,9 +147,9 @@ def _write_foot(page: _Page, model: Model, view: View, status: Status) -> None:
         chosen = view.prompt.chosen(model.class_names)
         fitting = len(view.prompt.fitting(model.class_names))
         found = "no such class" if not fitting else "" if chosen is None else model.class_names[chosen]
-        hint = f"{fitting} classes: type a name; Tab next, Enter takes, Esc leaves"
-        page.write(f"compare with: {view.prompt.typed}_   {found}", margin, top, right * 2 // 3, ink=CHOSEN_INK)
-        page.write(hint, right * 2 // 3, top, right, size=SMALL_SIZE, ink=FAINT_INK, align_right=True)
+        hint = f"{fitting} fit; Tab: next, Enter: take, Esc: leave"
+        page.write(f"compare with: {view.prompt.typed}_   {found}", margin, top, right * 3 // 5, ink=CHOSEN_INK)
+        page.write(hint, right * 3 // 5, top, right, size=SMALL_SIZE, ink=FAINT_INK, align_right=True)
     elif status.notice:
         page.write(status.notice, margin, top, right, ink=NOTICE_INK)
     elif status.message:

@@ -16,6 +16,7 @@ from cam_audit.model import Model
 
 RATE_SECONDS = 2.0
 MESSAGE_SECONDS = 3.0
+STALE_SECONDS = 2.0
 
 
 class Wish(Enum):
@@ -36,6 +37,7 @@ class Screen:
         self._model = model
         self._watcher = watcher
         self._smooth = smooth
+        self._fresh_at = 0.0
         self._times: deque[float] = deque()
         self._message = ""
         self._message_ends = 0.0
@@ -46,11 +48,14 @@ class Screen:
         now = time.perf_counter()
         if fresh is not None:
             self.seen = fresh
+            self._fresh_at = now
             self._times.append(now)
         if self.seen is None:
             return Wish.NOTHING
         if self._window.closed:
             return Wish.END
+        if not notice and not self.view.frozen and now - self._fresh_at >= STALE_SECONDS:
+            notice = f"no new picture for {now - self._fresh_at:.0f} seconds"
         message = self._message if now < self._message_ends else ""
         size = self._window.size
         state = (self.seen, self.view, size, notice, message)
