@@ -35,12 +35,13 @@ class Stream:
     """A camera that sends Motion JPEG over HTTP; `picture` is what it sees.
 
     `cut` ends every connection and refuses new ones, `fall_silent` keeps them and sends nothing more; `come_back` goes
-    on.
+    on. `connections` counts those that there were, `viewers` those that there are.
     """
 
     def __init__(self, picture: Rgb) -> None:
         self.picture = picture
         self.connections = 0
+        self.viewers = 0
         self._sending = threading.Event()
         self._refusing = threading.Event()
         self._sending.set()
@@ -64,6 +65,7 @@ class Stream:
             request.send_error(503)
             return
         self.connections += 1
+        self.viewers += 1
         request.send_response(200)
         request.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={BOUNDARY}")
         request.end_headers()
@@ -76,6 +78,8 @@ class Stream:
                 time.sleep(1 / FRAMES_PER_SECOND)
         except OSError:
             pass
+        finally:
+            self.viewers -= 1
 
     def cut(self) -> None:
         self._refusing.set()

@@ -127,7 +127,7 @@ def panel_size(page: Rgb) -> tuple[int, int]:
     return int(gap - columns[0] + 1), int(rows[-1] - rows[0] + 1)
 
 
-@pytest.mark.parametrize("size", [(1100, 560), (700, 420), (2000, 1100)])
+@pytest.mark.parametrize("size", [(1100, 560), (700, 420), (1500, 820)])
 def test_camera_and_overlay_are_drawn_sharply_at_any_size_of_the_window(model: Model, size: tuple[int, int]) -> None:
     picture = square(RED, 64, 32, 96, width=320, height=240)
     seen = looked_at(model, picture)
