@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 
+import cv2
 import numpy as np
 import pytest
 from pictures import RED, Rgb, gradient, square
 from tiny_net import COLOURS
 
-from cam_audit.images import resize
 from cam_audit.live.camera import Frame
 from cam_audit.live.picture import PAPER, Status, draw
 from cam_audit.live.view import View, press
@@ -108,6 +108,11 @@ def looked_at(model: Model, picture: Rgb) -> Seen:
     return Seen(Frame(picture, 0, time.perf_counter()), None, fitted, prediction, prediction)
 
 
+def shrunk(picture: Rgb, width: int, height: int) -> Rgb:
+    """A picture at about its own size, as windows show it."""
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
 def holds(page: Rgb, part: Rgb) -> bool:
     """Whether `part` lies anywhere in the page, pixel for pixel."""
     height, width = part.shape[:2]
@@ -133,7 +138,7 @@ def test_camera_and_overlay_are_drawn_sharply_at_any_size_of_the_window(model: M
     seen = looked_at(model, picture)
     page = draw(model, seen, View(), Status(rate=30), *size)
     assert page.shape == (size[1], size[0], 3)
-    image = resize(picture, *panel_size(page))
+    image = shrunk(picture, *panel_size(page))
     assert holds(page, image)
     assert holds(page, cam_overlay(image, model.cam(seen.prediction, 0)))
 
@@ -148,7 +153,7 @@ def test_the_chosen_rank_and_the_compared_class_are_what_is_drawn(model: Model) 
         (View(rank=1, compare=int(order[0])), [order[1], order[0]]),
     ):
         page = draw(model, seen, view, Status(), 1200, 560)
-        image = resize(picture, *panel_size(page))
+        image = shrunk(picture, *panel_size(page))
         for index in classes:
             assert holds(page, cam_overlay(image, model.cam(seen.prediction, int(index)))), (view, COLOURS[index])
 
@@ -159,7 +164,7 @@ def test_smoothed_maps_are_drawn_and_scores_are_those_of_the_picture(model: Mode
     before = looked_at(model, other)
     smoothed = Seen(seen.frame, None, seen.fitted, seen.prediction, before.prediction)
     page = draw(model, smoothed, View(), Status(smooth=0.5), 1100, 560)
-    image = resize(picture, *panel_size(page))
+    image = shrunk(picture, *panel_size(page))
     assert holds(page, cam_overlay(image, model.cam(before.prediction, 0)))
 
 

@@ -17,10 +17,9 @@ from commands import ROOT
 from pictures import BLUE, RED, Rgb, square
 from PIL import Image
 from streams import Stream, streaming
-from test_live_view import holds, panel_size
+from test_live_view import holds, panel_size, shrunk
 from tiny_net import colour_net
 
-from cam_audit.images import resize
 from cam_audit.live.camera import Camera
 from cam_audit.live.picture import BOX, NOTICE_INK
 from cam_audit.live.source import parse_source
@@ -158,7 +157,7 @@ def part(model: Model, seen: Rgb) -> Callable[..., Callable[[int, int], Rgb]]:
         prediction = model.run(model.fit(seen, size))
 
         def panel(width: int, height: int) -> Rgb:
-            image = resize(seen, width, height)
+            image = shrunk(seen, width, height)
             return image if index is None else cam_overlay(image, model.cam(prediction, index))
 
         return panel

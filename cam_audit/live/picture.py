@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from cam_audit.images import RgbImage, resize
@@ -23,8 +24,9 @@ SCORE_WIDTH = 60
 # Panels less high than this share of the window leave no room for words.
 MIN_PANEL_SHARE = 0.3
 
-PAPER = (24, 25, 28)
-BOX = (44, 46, 51)
+# one number for all channels, as that fills a page ten times as fast
+PAPER = 26
+BOX = 48
 INK = (236, 236, 238)
 FAINT_INK = (158, 160, 166)
 CHOSEN_INK = (255, 209, 102)
@@ -99,7 +101,7 @@ def draw(model: Model, seen: Seen, view: View, status: Status, width: int, heigh
     column = max(1, (width - margin) // len(panels) - margin)
     rgb = seen.frame.rgb
     scale = min(column / rgb.shape[1], max(1, height - head - foot) / rgb.shape[0])
-    image = resize(rgb, max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
+    image = panel(rgb, max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
     left = (width - len(panels) * (image.shape[1] + margin) + margin) // 2
     top = head + (height - head - foot - image.shape[0]) // 2
     for caption, index in panels:
@@ -113,6 +115,13 @@ def draw(model: Model, seen: Seen, view: View, status: Status, width: int, heigh
     if view.help:
         _write_keys(page)
     return page.pixels
+
+
+def panel(rgb: RgbImage, width: int, height: int) -> RgbImage:
+    """A picture at exactly `width` x `height`, in a fraction of the time that `images.resize` takes to be exact."""
+    if width < rgb.shape[1] / 2:
+        return resize(rgb, width, height)
+    return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
 def _write_head(
