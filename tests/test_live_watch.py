@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,7 +30,7 @@ def watch(frames: Newest[Frame]) -> Iterator[Callable[..., Watcher]]:
     running: list[Watcher] = []
 
     def start(model: Model, **options: float) -> Watcher:
-        running.append(Watcher(model, SimpleNamespace(frames=frames), **options).__enter__())
+        running.append(Watcher(model, frames, **options).__enter__())
         return running[-1]
 
     yield start
@@ -59,6 +58,20 @@ def test_a_picture_is_run_as_a_scan_would(model: Model, frames: Newest[Frame], w
     np.testing.assert_allclose(seen.prediction.logits, logits, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(seen.prediction.activations, activations, rtol=1e-4, atol=1e-5)
     assert seen.shown is seen.prediction
+
+
+def test_a_picture_made_ready_in_time_is_taken_as_it_is_and_at_another_size_fitted_again(
+    model: Model, frames: Newest[Frame], watch: Callable[..., Watcher]
+) -> None:
+    watcher = watch(model)
+    picture = flat(RED)
+    ready = watcher.fit(picture)
+    np.testing.assert_array_equal(ready.rgb, model.fit(picture))
+    frames.put(Frame(picture, 0, 0.0, ready))
+    assert taken(watcher).fitted is ready.rgb
+    watcher.size = 64
+    frames.put(Frame(picture, 1, 0.0, ready))
+    np.testing.assert_array_equal(taken(watcher).fitted, model.fit(picture, 64))
 
 
 def test_smoothed_maps_follow_the_closed_form_and_scores_are_left_alone(

@@ -21,6 +21,7 @@ from test_live_view import holds, panel_size, shrunk
 from tiny_net import colour_net
 
 from cam_audit.live.camera import Camera
+from cam_audit.live.newest import Newest
 from cam_audit.live.picture import BOX, NOTICE_INK
 from cam_audit.live.source import parse_source
 from cam_audit.model import Model
@@ -143,7 +144,7 @@ def live(desktop: Desktop, tmp_path: Path) -> Iterator[Callable[..., Session]]:
 @pytest.fixture
 def seen(stream: Stream) -> Rgb:
     """The stream's picture as it is received."""
-    with Camera(parse_source(stream.address)) as camera:
+    with Camera(parse_source(stream.address), Newest()) as camera:
         frame = camera.frames.take(SECONDS)
     assert frame is not None
     return frame.rgb

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -23,27 +24,44 @@ MAX_RATE = 1000.0
 
 
 @dataclass(frozen=True, eq=False)
+class Fitted:
+    """A picture as it enters a net, uint8 (h, w, 3), and the shortest side that was asked for (None: the net's own)."""
+
+    rgb: RgbImage
+    size: int | None
+
+
+@dataclass(frozen=True, eq=False)
 class Frame:
     """A picture from a camera: rgb uint8 (H, W, 3), its number from 0, and `time.perf_counter()` when it was read."""
 
     rgb: RgbImage
     number: int
     taken: float
+    fitted: Fitted | None = None
 
 
 class Camera:
     """A source that is read, in its own thread, while the `with` block runs.
 
-    `frames` has the newest picture. It ends where a recording does (with `loop`, that starts again), and with a
-    CameraError where the source can't be opened, or was lost and did not come back. `notice` says in a line what is
-    wrong just now, or is None.
+    Each picture goes to `frames`, made ready for a net by `fit`, if given, so that the net's thread need not. They end
+    where a recording does (with `loop`, that starts again), and with a CameraError where the source can't be opened, or
+    was lost and did not come back. `notice` says in a line what is wrong just now, or is None.
     """
 
-    def __init__(self, source: Source, *, loop: bool = False) -> None:
+    def __init__(
+        self,
+        source: Source,
+        frames: Newest[Frame],
+        *,
+        loop: bool = False,
+        fit: Callable[[RgbImage], Fitted] | None = None,
+    ) -> None:
         self.source = source
-        self.frames: Newest[Frame] = Newest()
+        self.frames = frames
         self.notice: str | None = None
         self._loop = loop
+        self._fit = fit
         self._number = 0
         self._stopping = threading.Event()
         self._waiting_since: float | None = None
@@ -115,7 +133,9 @@ class Camera:
                 self._waiting_since = None
                 if not read:
                     break
-                self.frames.put(Frame(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), self._number, time.perf_counter()))  # type: ignore[arg-type]
+                taken = time.perf_counter()
+                rgb: RgbImage = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)  # type: ignore[assignment]
+                self.frames.put(Frame(rgb, self._number, taken, self._fit(rgb) if self._fit else None))
                 self._number += 1
                 self.notice = None
                 due = max(due + period, time.monotonic())

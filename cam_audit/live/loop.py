@@ -7,7 +7,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from cam_audit.live.camera import Camera
+from cam_audit.live.camera import Camera, Frame
+from cam_audit.live.newest import Newest
 from cam_audit.live.screen import Screen, Wish
 from cam_audit.live.source import Source
 from cam_audit.live.view import View
@@ -57,16 +58,18 @@ def live(
     """
     require_size(model, settings.size)
     with ExitStack() as stack:
-        camera = stack.enter_context(Camera(source, loop=settings.loop))
-        watcher = stack.enter_context(Watcher(model, camera, size=settings.size, smooth=settings.smooth))
+        frames: Newest[Frame] = Newest()
+        watcher = Watcher(model, frames, size=settings.size, smooth=settings.smooth)
+        camera = stack.enter_context(Camera(source, frames, loop=settings.loop, fit=watcher.fit))
+        stack.enter_context(watcher)
         screen = None
         if windowed:
             window = stack.enter_context(Window(f"cam-audit live: {source.name}", *FIRST_WINDOW))
             screen = Screen(window, model, watcher, smooth=settings.smooth)
-        frames, told = 0, None
+        looked_at, told = 0, None
         next_snapshot = time.monotonic()
         last: Seen | None = None
-        while settings.frames is None or frames < settings.frames:
+        while settings.frames is None or looked_at < settings.frames:
             seen = watcher.seen.take(SCREEN_TICK if screen else PLAIN_TICK)
             if seen is None and watcher.seen.ended:
                 return
@@ -78,7 +81,7 @@ def live(
             # a frozen picture comes again at another size
             if seen is not None and (last is None or seen.frame is not last.frame):
                 last = seen
-                frames += 1
+                looked_at += 1
                 on_seen(seen)
                 if settings.every is not None and time.monotonic() >= next_snapshot:
                     on_snapshot(seen, view)

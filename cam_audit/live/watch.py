@@ -1,4 +1,4 @@
-"""Run the net on the newest picture of a camera, in a thread of its own."""
+"""Run the net on the newest picture, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cam_audit.errors import ImageError
 from cam_audit.images import RgbImage
-from cam_audit.live.camera import Camera, Frame
+from cam_audit.live.camera import Fitted, Frame
 from cam_audit.live.newest import Newest
 from cam_audit.model import Model, Prediction
 from cam_audit.scan import run_net
@@ -36,20 +36,20 @@ class Seen:
 
 
 class Watcher:
-    """A net that looks at the newest picture of a camera, again and again, while the `with` block runs.
+    """A net that looks at the newest of `frames`, again and again, while the `with` block runs.
 
-    `seen` has the newest result, and ends as the camera's pictures do. Set `size` for another size from the next
-    picture on, and `held` to look at that picture instead of the camera's. `smooth`, 0..1, is the share of the map
+    `seen` has the newest result, and ends as the frames do. Set `size` for another size from the next picture on, and
+    `held` to look at that picture instead of the newest. `smooth`, 0..1, is the share of the map
     before that stays in the next. `notice` says in a line what is wrong just now, or is None.
     """
 
-    def __init__(self, model: Model, camera: Camera, *, size: int | None = None, smooth: float = 0.0) -> None:
+    def __init__(self, model: Model, frames: Newest[Frame], *, size: int | None = None, smooth: float = 0.0) -> None:
         self.seen: Newest[Seen] = Newest()
         self.size = size
         self.held: Frame | None = None
         self.notice: str | None = None
         self._model = model
-        self._camera = camera
+        self._frames = frames
         self._smooth = smooth
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher")
@@ -64,6 +64,11 @@ class Watcher:
         self._stopping.set()
         self._thread.join()
 
+    def fit(self, rgb: RgbImage) -> Fitted:
+        """A picture at the size at which it is to enter the net now; any thread may call it."""
+        size = self.size
+        return Fitted(self._model.fit(rgb, size), size)
+
     def _run(self) -> None:
         try:
             self._watch()
@@ -77,9 +82,9 @@ class Watcher:
         # sizes that the net can't be run at, each with the reason
         refused: dict[int | None, str] = {}
         while not self._stopping.is_set():
-            frame = self.held or self._camera.frames.take(POLL_SECONDS)
+            frame = self.held or self._frames.take(POLL_SECONDS)
             if frame is None:
-                if self._camera.frames.ended:
+                if self._frames.ended:
                     return
                 continue
             self.notice = refused.get(self.size)
@@ -97,7 +102,8 @@ class Watcher:
             self.seen.put(before)
 
     def _look(self, frame: Frame, size: int | None, before: Seen | None) -> Seen:
-        fitted = self._model.fit(frame.rgb, size)
+        ready = frame.fitted
+        fitted = ready.rgb if ready and ready.size == size else self._model.fit(frame.rgb, size)
         prediction = run_net(self._model, fitted)
         shown = prediction
         if self._smooth and before and before.frame is not frame:
