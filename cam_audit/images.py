@@ -40,8 +40,9 @@ def find_images(root: Path, *, output: Path | None = None, follow_links: bool = 
     """The image files below `root`, by their relative names with `/` between folders, sorted.
 
     Hidden files and folders, the folder `output` and earlier outputs of a scan (they hold `run.json` beside
-    `overlays`) are left out. Symbolic links are followed where they stay inside `root`, or everywhere with
-    `follow_links`; no folder is entered twice. `root` may also be a single image file.
+    `overlays`) are left out; of `root` itself, were it such an output, only the pictures of maps. Symbolic links are
+    followed where they stay inside `root`, or everywhere with `follow_links`; no folder is entered twice. `root` may
+    also be a single image file.
 
     Raises CamAuditError where a folder cannot be read.
     """
@@ -66,7 +67,10 @@ def find_images(root: Path, *, output: Path | None = None, follow_links: bool = 
         except OSError as error:
             raise CamAuditError(f"cannot read the folder {folder}: {error.strerror}") from None
         if {RUN_FILE, "overlays"} <= {entry.name for entry in entries}:
-            continue
+            if folder != str(root):
+                continue
+            # snapshots of a live session lie in their own output folder, where users sort them into class folders
+            entries = [entry for entry in entries if entry.name not in ("overlays", "maps")]
         for entry in entries:
             is_image = os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES
             # a link to nothing is an image that can't be read, which the scan must say

@@ -27,9 +27,10 @@ def cam_overlay(rgb: RgbImage, cam: Map) -> RgbImage:
     height, width = rgb.shape[:2]
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     heat = cv2.resize(np.ascontiguousarray(cam, np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    if is_flat(cam):
-        return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)  # type: ignore[return-value]
     low, high, _, _ = cv2.minMaxLoc(heat)
+    # an image of one pixel has a flat map of its own
+    if is_flat(cam) or low == high:
+        return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)  # type: ignore[return-value]
     scale = 255 / (high - low)
     levels = cv2.convertScaleAbs(heat, alpha=scale, beta=-low * scale)
     coloured = cv2.applyColorMap(levels, _COLOURS)
@@ -94,13 +95,13 @@ def overlay_sheet(rgb: RgbImage, scores: Sequence[Score], panels: Sequence[Panel
         baseline = MARGIN + LINE_HEIGHT * rank + 17
         weight = BOLD if rank == 0 else REGULAR
         percent = f"{score.probability:.1%}"
-        left = MARGIN + SCORE_WIDTH - _text_width(percent, TEXT_SIZE, weight)
-        _write(sheet, percent, left, baseline, SCORE_WIDTH, weight=weight)
+        left = MARGIN + SCORE_WIDTH - text_width(percent, TEXT_SIZE, weight)
+        write_text(sheet, percent, left, baseline, SCORE_WIDTH, weight=weight)
         left = MARGIN + SCORE_WIDTH + MARGIN
-        _write(sheet, score.class_name, left, baseline, sheet_width - left - MARGIN, weight=weight)
+        write_text(sheet, score.class_name, left, baseline, sheet_width - left - MARGIN, weight=weight)
     for index, panel in enumerate(panels):
         left = MARGIN + index * (column + MARGIN)
-        _write(sheet, panel.caption, left, top + 15, column, size=CAPTION_SIZE, ink=panel.ink)
+        write_text(sheet, panel.caption, left, top + 15, column, size=CAPTION_SIZE, ink=panel.ink)
         picture = image if panel.cam is None else cam_overlay(image, panel.cam)
         sheet[top + CAPTION_HEIGHT : top + CAPTION_HEIGHT + height, left : left + width] = picture
     return sheet
@@ -123,10 +124,10 @@ def class_map_sheet(finding: Finding, maps: ClassMaps) -> RgbImage:
     top = MARGIN + LINE_HEIGHT
     sheet = np.full((top + CAPTION_HEIGHT + height + MARGIN, 3 * (width + MARGIN) + MARGIN, 3), PAPER, np.uint8)
     title = f"{finding.code} {finding.label}: where the net looks for this class"
-    _write(sheet, title, MARGIN, MARGIN + 17, sheet.shape[1] - 2 * MARGIN, weight=BOLD)
+    write_text(sheet, title, MARGIN, MARGIN + 17, sheet.shape[1] - 2 * MARGIN, weight=BOLD)
     for index, (caption, picture) in enumerate(panels):
         left = MARGIN + index * (width + MARGIN)
-        _write(sheet, caption, left, top + 15, width, size=CAPTION_SIZE, ink=FAINT_INK)
+        write_text(sheet, caption, left, top + 15, width, size=CAPTION_SIZE, ink=FAINT_INK)
         sheet[top + CAPTION_HEIGHT : top + CAPTION_HEIGHT + height, left : left + width] = picture
     return sheet
 
@@ -141,7 +142,7 @@ def _heat(values: NDArray[np.float64], low: float, high: float) -> RgbImage:
     return cv2.applyColorMap(np.rint(levels).astype(np.uint8), _RAMPED_JET)  # type: ignore[return-value]
 
 
-def _write(
+def write_text(
     sheet: RgbImage,
     words: str,
     left: int,
@@ -154,13 +155,14 @@ def _write(
 ) -> None:
     """Write one line of text, cut with an ellipsis where it would be wider than `room` pixels."""
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words[:room])
-    if _text_width(text, size, weight) > room:
-        while text and _text_width(text + "…", size, weight) > room:
+    if text_width(text, size, weight) > room:
+        while text and text_width(text + "…", size, weight) > room:
             text = text[:-1]
         text += "…"
     cv2.putText(sheet, text, (left, baseline), ink, cv2.FontFace("sans"), size, weight)
 
 
-def _text_width(text: str, size: int, weight: int) -> int:
+def text_width(text: str, size: int, weight: int) -> int:
+    """The pixels that one line of text takes."""
     box = cv2.getTextSize((0, 0), text, (0, 0), cv2.FontFace("sans"), size, weight)
     return int(box[2])

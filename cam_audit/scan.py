@@ -59,6 +59,13 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def require_size(model: Model, size: int | None) -> None:
+    """Raise CamAuditError where the net does not take images whose shortest side has `size` pixels."""
+    if model.fixed_size and size not in (None, min(model.input_size)):
+        height, width = model.input_size
+        raise CamAuditError(f"{model.path}: this net takes only {width}x{height} pixels; leave out --size")
+
+
 def scan(
     model: Model,
     sources: Iterable[ImageSource],
@@ -77,10 +84,7 @@ def scan(
 
     Raises CamAuditError where an overlay can't be written or `size` does not suit the net.
     """
-    if model.fixed_size and settings.size not in (None, min(model.input_size)):
-        raise CamAuditError(
-            f"{model.path}: this net takes only {model.input_size[1]}x{model.input_size[0]} pixels; leave out --size"
-        )
+    require_size(model, settings.size)
     workers = workers or available_cores()
     scan_one = partial(
         scan_image, model, settings=settings, overlays=overlays, collector=collector, annotations=annotations
@@ -102,7 +106,7 @@ def scan_image(
         data = read_bytes(source.path)
         rgb, width, height = decode(data, needed=needed_side(model, settings))
         fitted = model.fit(rgb, settings.size)
-        prediction = _run(model, fitted)
+        prediction = run_net(model, fitted)
         mask = annotations.mask(source.name, rgb.shape[1], rgb.shape[0]) if annotations else None
     except ImageError as error:
         return SkippedImage(source, str(error))
@@ -110,15 +114,55 @@ def scan_image(
         return SkippedImage(source, "the image needs more memory than there is")
     if collector:
         collector.observe(source, rgb, data, (width, height), prediction)
+    return describe(
+        model, source, rgb, fitted, prediction, settings, full_size=(width, height), overlays=overlays, mask=mask
+    )
+
+
+def run_net(model: Model, fitted: RgbImage) -> Prediction:
+    """`Model.run` on an image at the net's size; raises ImageError where that fails or gives scores of no use."""
+    try:
+        prediction = model.run(fitted)
+    except MemoryError:
+        raise
+    except Exception as error:
+        # onnxruntime has many exception types; whichever it is, it concerns this one image
+        size = f"{fitted.shape[1]}x{fitted.shape[0]}"
+        reason = " ".join(str(error).split())[:200]
+        raise ImageError(f"the net cannot be run at {size}: {reason}") from None
+    if not np.isfinite(prediction.logits).all():
+        raise ImageError("the net gives scores that are not numbers")
+    return prediction
+
+
+def describe(
+    model: Model,
+    source: ImageSource,
+    rgb: RgbImage,
+    fitted: RgbImage,
+    prediction: Prediction,
+    settings: ScanSettings,
+    *,
+    full_size: tuple[int, int],
+    overlays: Path | None = None,
+    mask: NDArray[np.uint8] | None = None,
+    compare: int | None = None,
+) -> ImageResult:
+    """What a prediction says of an image; with `overlays`, its overlay is written to that folder's `overlays/`.
+
+    rgb: the decoded image, uint8 (H, W, 3); fitted: the same as it entered the net; full_size: (width, height) of the
+    file's image; mask: 1 where the object is, uint8 (H, W); compare: a class whose map is drawn as well.
+
+    Raises CamAuditError where the overlay can't be written.
+    """
     probabilities = softmax(prediction.logits)
-    order = np.argsort(-probabilities, kind="stable")[: settings.top]
-    scores = tuple(Score(int(k), model.class_names[k], float(probabilities[k])) for k in order)
+    scores = top_scores(model, probabilities, settings.top)
     predicted, label = scores[0].class_index, source.label_class
     shown = _shown_class(settings.target, predicted, label)
     overlay = None
     if overlays is not None:
         overlay = overlay_name(source.name)
-        panels = _panels(model, prediction, predicted, label, shown)
+        panels = _panels(model, prediction, predicted, label, shown, compare)
         sheet = overlay_sheet(rgb, scores, panels, settings.overlay_size)
         write_bytes(overlays / overlay, encode_png(sheet))
     cam = model.cam(prediction, shown)
@@ -128,8 +172,8 @@ def scan_image(
     shares = None if mask is None else _object_share(model, fitted, predicted, cam, mask)
     return ImageResult(
         source=source,
-        width=width,
-        height=height,
+        width=full_size[0],
+        height=full_size[1],
         scores=scores,
         label_score=None if label is None else float(probabilities[label]),
         cam_class=model.class_names[shown],
@@ -177,24 +221,15 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     return probabilities
 
 
+def top_scores(model: Model, probabilities: NDArray[np.float64], top: int) -> tuple[Score, ...]:
+    """The `top` most probable classes, best first; of equally probable ones, the net's first."""
+    order = np.argsort(-probabilities, kind="stable")[:top]
+    return tuple(Score(int(k), model.class_names[k], float(probabilities[k])) for k in order)
+
+
 def needed_side(model: Model, settings: ScanSettings) -> int:
     """The long side, in pixels, that a reduced decode must keep to lose nothing that the net or the overlay shows."""
     return max(settings.overlay_size, 2 * (settings.size or min(model.input_size)))
-
-
-def _run(model: Model, fitted: RgbImage) -> Prediction:
-    try:
-        prediction = model.run(fitted)
-    except MemoryError:
-        raise
-    except Exception as error:
-        # onnxruntime has many exception types; whichever it is, it concerns this one image
-        size = f"{fitted.shape[1]}x{fitted.shape[0]}"
-        reason = " ".join(str(error).split())[:200]
-        raise ImageError(f"the net cannot be run at {size}: {reason}") from None
-    if not np.isfinite(prediction.logits).all():
-        raise ImageError("the net gives scores that are not numbers")
-    return prediction
 
 
 def _shown_class(target: str | int, predicted: int, label: int | None) -> int:
@@ -203,17 +238,21 @@ def _shown_class(target: str | int, predicted: int, label: int | None) -> int:
     return label if target == TARGET_LABEL and label is not None else predicted
 
 
-def _panels(model: Model, prediction: Prediction, predicted: int, label: int | None, shown: int) -> list[Panel]:
-    """The image, the map of the class shown and, where prediction and folder disagree, the maps of both."""
+def _panels(
+    model: Model, prediction: Prediction, predicted: int, label: int | None, shown: int, compare: int | None
+) -> list[Panel]:
+    """The image and the maps of the class shown, of prediction and folder where they disagree, and of `compare`."""
     if label is None or label == predicted:
         role, ink = ("predicted", FAINT_INK) if label is None else ("predicted = folder", RIGHT_INK)
         captions = {predicted: (role, ink)}
         classes = [shown]
     else:
         captions = {predicted: ("predicted", WRONG_INK), label: ("folder", RIGHT_INK)}
-        classes = list(dict.fromkeys([shown, predicted, label]))
+        classes = [shown, predicted, label]
+    if compare is not None:
+        classes.append(compare)
     panels = [Panel("image")]
-    for index in classes:
+    for index in dict.fromkeys(classes):
         role, ink = captions.get(index, ("class", FAINT_INK))
         panels.append(Panel(f"{role}: {model.class_names[index]}", model.cam(prediction, index), ink))
     return panels

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from cam_audit.cues.records import ImageFeatures
 from cam_audit.model import Model, load_model
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+# What a window is tested with, and the Debian packages that bring it.
+WINDOW_TOOLS = {"Xvfb": "xvfb", "openbox": "openbox", "xdotool": "xdotool", "import": "imagemagick"}
 # CI sets it: there, a test that is skipped for something the machine lacks is a test that nobody runs.
 REQUIRE_ALL = os.environ.get("CAM_AUDIT_REQUIRE_ALL") == "1"
 
@@ -29,6 +32,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("torch is not installed: pip install torch")
     if item.get_closest_marker("shared") and not SHARED.is_dir():
         pytest.skip(f"no folder {SHARED} with real nets and photos")
+    if item.get_closest_marker("window") and (missing := [tool for tool in WINDOW_TOOLS if not shutil.which(tool)]):
+        pytest.skip(f"no {', '.join(missing)}: apt-get install {' '.join(WINDOW_TOOLS.values())}")
 
 
 @pytest.hookimpl(wrapper=True)

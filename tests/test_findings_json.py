@@ -48,9 +48,9 @@ def test_a_finding_has_the_documented_keys_and_nothing_else() -> None:
                     {"path": "cat/b.png", "box": None},
                 ],
                 "fingerprint": FINDING.fingerprint,
-                "maps": None,
             }
         ],
+        "maps": {},
         "confused": [],
         "notes": [],
     }

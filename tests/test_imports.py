@@ -21,7 +21,7 @@ LAYERS = (
     {"causes", "counterfactual", "evidence", "findings", "observation", "use"},
     {"journal", "recognition"},
     {"scan", "results"},
-    {"auditor"},
+    {"auditor", "live"},
     {"cli", "__main__"},
 )
 # Libraries that only these parts may import; torch is for scripts and tests.

@@ -84,19 +84,12 @@ def scan(
     from cam_audit.cli import session
     from cam_audit.cli.summary import summary
     from cam_audit.labels import ClassNames
-    from cam_audit.model import load_model
-    from cam_audit.nets import DEFAULT_NET, find_net
     from cam_audit.results import read_results
     from cam_audit.scan import ScanSettings
 
-    if net is not None and model is not None:
-        raise click.UsageError("name the net to audit by either --net NAME or --model FILE")
     session.require_folder(dataset)
     require_places(outputs)
-    path = model or find_net(DEFAULT_NET if net is None else net)
-    if net is None and model is None:
-        click.echo(f"note: no --net and no --model, so {DEFAULT_NET} with ImageNet's classes is taken", err=True)
-    loaded = load_model(path)
+    loaded = session.load_net(net, model)
     classes = ClassNames(loaded.class_names, loaded.class_ids)
     settings = ScanSettings(target=_target(target, classes), top=top, size=size, overlay_size=overlay_size)
     outcome = session.run(session.Task(dataset=dataset, settings=settings, **task), loaded)

@@ -28,7 +28,8 @@ from cam_audit.cli.summary import Outcome, Tally, severity_counts
 from cam_audit.errors import CamAuditError
 from cam_audit.images import RUN_FILE, find_images
 from cam_audit.labels import ClassNames, label_images, read_label_map
-from cam_audit.model import RUNTIME_VERSION, Model
+from cam_audit.model import RUNTIME_VERSION, Model, load_model
+from cam_audit.nets import DEFAULT_NET, find_net
 from cam_audit.output import (
     FINDINGS_FILE,
     RESULTS_FILE,
@@ -62,6 +63,19 @@ class Task:
     workers: int | None = None
     limit: int | None = None
     follow_links: bool = False
+
+
+def load_net(name: str | None, file: Path | None) -> Model:
+    """The net that --net or --model names, loaded; the default one where neither does, which is mentioned.
+
+    Raises click.UsageError where both do, CamAuditError where there is no such net.
+    """
+    if name is not None and file is not None:
+        raise click.UsageError("name the net by either --net NAME or --model FILE")
+    path = file or find_net(DEFAULT_NET if name is None else name)
+    if name is None and file is None:
+        note(f"no --net and no --model, so {DEFAULT_NET} with ImageNet's classes is taken")
+    return load_model(path)
 
 
 def require_folder(dataset: Path) -> None:
@@ -177,17 +191,24 @@ def _write_maps(out: Path, report: AuditReport) -> None:
 def _details(task: Task, model: Model, tally: Tally, report: AuditReport, workers: int) -> dict[str, object]:
     """What run.json says of a scan, but for its time."""
     return {
-        "tool": TOOL,
-        "version": __version__,
-        "schema_version": 1,
+        **provenance(model),
         "finished": True,
         "images": tally.images,
         "errors": tally.errors,
         "sampled": report.sampled,
         "counterfactual_passes": report.passes,
         "findings": severity_counts(report),
-        "model": {"path": model.path, "net": model.net, "sha256": model.sha256, "licence": model.licence},
         "settings": asdict(task) | {"workers": workers},
+    }
+
+
+def provenance(model: Model) -> dict[str, object]:
+    """What run.json says of the programs and the model that made an output folder."""
+    return {
+        "tool": TOOL,
+        "version": __version__,
+        "schema_version": 1,
+        "model": {"path": model.path, "net": model.net, "sha256": model.sha256, "licence": model.licence},
         "versions": {
             "python": platform.python_version(),
             "onnxruntime": RUNTIME_VERSION,

@@ -38,10 +38,9 @@ def parse(text: str) -> tuple[tuple[Finding, ...], frozenset[str], tuple[Confuse
     try:
         if document["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"schema_version is {document['schema_version']!r}, not {SCHEMA_VERSION}")
-        found = document["findings"]
         return (
-            tuple(map(_parsed_finding, found)),
-            frozenset(item["fingerprint"] for item in found if item.get("maps")),
+            tuple(map(_parsed_finding, document["findings"])),
+            frozenset(document.get("maps", ())),
             tuple(map(_parsed_confused, document.get("confused", ()))),
             tuple(map(str, document.get("notes", ()))),
         )
@@ -57,13 +56,14 @@ def _text(document: Mapping[str, object]) -> str:
 
 def _document(report: AuditReport | ScanReport, maps: frozenset[str]) -> dict[str, object]:
     return {
-        "findings": [_finding(finding, finding.fingerprint in maps) for finding in report.findings],
+        "findings": [_finding(finding) for finding in report.findings],
+        "maps": {found.fingerprint: found.maps_name for found in report.findings if found.fingerprint in maps},
         "confused": [_confused(image) for image in report.confused],
         "notes": list(report.notes),
     }
 
 
-def _finding(finding: Finding, has_maps: bool) -> dict[str, object]:
+def _finding(finding: Finding) -> dict[str, object]:
     return {
         "code": finding.code,
         "severity": finding.severity,
@@ -75,7 +75,6 @@ def _finding(finding: Finding, has_maps: bool) -> dict[str, object]:
             for example in finding.examples
         ],
         "fingerprint": finding.fingerprint,
-        "maps": finding.maps_name if has_maps else None,
     }
 
 

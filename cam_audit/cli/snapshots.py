@@ -1,0 +1,121 @@
+"""The folder in which a live session saves pictures: an output folder like a scan's, with the pictures beside it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from cam_audit.cli.session import provenance
+from cam_audit.errors import CamAuditError
+from cam_audit.images import RUN_FILE
+from cam_audit.live.view import View
+from cam_audit.live.watch import Seen
+from cam_audit.model import Model
+from cam_audit.output import FINDINGS_FILE, OVERLAYS_FOLDER, RESULTS_FILE, replacing, write_bytes
+from cam_audit.png import encode_png
+from cam_audit.records import AuditReport, ImageSource
+from cam_audit.reports import csv
+from cam_audit.reports import json as findings_json
+from cam_audit.results import read_results
+from cam_audit.scan import ScanSettings, describe, softmax, top_scores
+
+COMMAND = "live"
+NOT_AUDITED = (
+    "snapshots of a live session, in which no cues were looked for: sort them into class folders and scan those"
+)
+
+
+class Snapshots:
+    """Pictures saved in a folder, each with its overlay and its row of results.csv; earlier ones there stay.
+
+    The folder is one that `cam-audit report` reads, after every snapshot. Raises CamAuditError where it can't be
+    written, or holds results that are not a live session's.
+    """
+
+    def __init__(self, folder: Path, model: Model, settings: Mapping[str, object]) -> None:
+        self.folder = folder
+        self.saved = 0
+        self._model = model
+        self._settings = settings
+        self._started = datetime.now(timezone.utc)
+        self._begin = time.perf_counter()
+        self._last_name = ""
+        self._before = _images_before(folder)
+        try:
+            (folder / OVERLAYS_FOLDER).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CamAuditError(f"cannot write to the folder {folder}: {error.strerror}") from None
+        if not (folder / RESULTS_FILE).exists():
+            with replacing(folder / RESULTS_FILE) as table:
+                table.write(csv.header())
+        with replacing(folder / FINDINGS_FILE) as file:
+            nothing = AuditReport((), {}, {}, (), sampled=0, passes=0, notes=(NOT_AUDITED,))
+            file.write(findings_json.findings(nothing))
+        self._write_run()
+
+    def save(self, seen: Seen, view: View) -> Path:
+        """Save a picture, and its overlay with the maps that the view shows; returns where the picture is.
+
+        Maps are those of this picture alone, as a scan of it would find them.
+        """
+        name = self._next_name()
+        path = self.folder / name
+        write_bytes(path, encode_png(seen.frame.rgb))
+        prediction = seen.prediction
+        scores = top_scores(self._model, softmax(prediction.logits), csv.TOP)
+        result = describe(
+            self._model,
+            ImageSource(str(path), name, "", None),
+            seen.frame.rgb,
+            seen.fitted,
+            prediction,
+            ScanSettings(target=scores[min(view.rank, len(scores) - 1)].class_index, top=csv.TOP, size=seen.size),
+            full_size=(seen.frame.rgb.shape[1], seen.frame.rgb.shape[0]),
+            overlays=self.folder,
+            compare=view.compare,
+        )
+        try:
+            with (self.folder / RESULTS_FILE).open("a", encoding="utf-8", newline="") as table:
+                table.write(csv.row(result))
+        except OSError as error:
+            raise CamAuditError(f"cannot write {self.folder / RESULTS_FILE}: {error.strerror}") from None
+        self.saved += 1
+        self._write_run()
+        return path
+
+    def _next_name(self) -> str:
+        """The time as a name, later than the one before, so that the table is sorted by path."""
+        moment = datetime.now()
+        while True:
+            name = f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03}.png"
+            if name > self._last_name and not (self.folder / name).exists():
+                self._last_name = name
+                return name
+            moment += timedelta(milliseconds=1)
+
+    def _write_run(self) -> None:
+        details = {
+            **provenance(self._model),
+            "command": COMMAND,
+            "finished": True,
+            "images": self._before + self.saved,
+            "errors": 0,
+            "settings": dict(self._settings),
+            "started": self._started.isoformat(timespec="seconds"),
+            "seconds": round(time.perf_counter() - self._begin, 3),
+        }
+        with replacing(self.folder / RUN_FILE) as file:
+            file.write(json.dumps(details, indent=2, default=str) + "\n")
+
+
+def _images_before(folder: Path) -> int:
+    """How many snapshots the folder has; raises CamAuditError where it holds the results of a scan."""
+    if not any((folder / name).exists() for name in (RUN_FILE, RESULTS_FILE, FINDINGS_FILE)):
+        return 0
+    before = read_results(folder)
+    if before.run.get("command") != COMMAND:
+        raise CamAuditError(f"{folder}: holds the results of a scan; name another folder with --save")
+    return len(before.images)

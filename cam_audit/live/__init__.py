@@ -1,0 +1,1 @@
+"""A camera, and what the net looks at in its pictures, while they come."""
