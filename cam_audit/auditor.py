@@ -13,6 +13,7 @@ from cam_audit.cues import find_cues
 from cam_audit.evidence import Laboratory
 from cam_audit.findings import MAX_EXAMPLES, finding_of, object_finding, order, outside_examples
 from cam_audit.in_order import Each, in_order
+from cam_audit.journal import Journal
 from cam_audit.model import Model
 from cam_audit.observation import MIN_IMAGES, Collector, Glimpse
 from cam_audit.recognition import look_again
@@ -37,6 +38,7 @@ def audit(
     overlays: Path | None = None,
     workers: int | None = None,
     annotations: Annotations | None = None,
+    journal: Journal | None = None,
     on_record: Callable[[Record], None] | None = None,
     on_look: Callable[[int, int], None] | None = None,
 ) -> AuditReport:
@@ -48,7 +50,7 @@ def audit(
     Parameters and errors are those of `cam_audit.scan.scan`.
     """
     settings = settings or ScanSettings()
-    collector = Collector(model, sources)
+    collector = Collector(model, sources, journal.observations if journal else None)
     flags: dict[str, set[str]] = {}
     confused: list[ConfusedImage] = []
     annotated: dict[str, list[ImageResult]] = {}
@@ -62,6 +64,7 @@ def audit(
         workers=workers,
         collector=collector,
         annotations=annotations,
+        journal=journal,
     ):
         if on_record:
             on_record(record)

@@ -37,6 +37,7 @@ def in_order(workers: int, function: Callable[[Item], Result], items: Iterable[I
     remaining = iter(items)
     pool = ThreadPoolExecutor(workers)
     window: deque[Future[Result]] = deque()
+    wait = True
     # numpy's own threads on top of the workers would fight for the cores
     with _libraries().limit(limits=1, user_api="blas"):
         try:
@@ -47,8 +48,12 @@ def in_order(workers: int, function: Callable[[Item], Result], items: Iterable[I
                 for item in islice(remaining, 1):
                     window.append(pool.submit(function, item))
                 yield result
+        except KeyboardInterrupt:
+            # who interrupts does not want to wait for what is under way
+            wait = False
+            raise
         finally:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=wait, cancel_futures=True)
 
 
 @cache

@@ -98,7 +98,9 @@ class Journal:
         except OSError as error:
             raise CamAuditError(f"cannot write {self._path}: {error.strerror}") from None
 
-    def __len__(self) -> int:
+    @property
+    def images(self) -> int:
+        """How many images the journal had when it was opened."""
         return len(self._lines)
 
     def finished(self, source: ImageSource, *, overlay: bool) -> ImageResult | None:

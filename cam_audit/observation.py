@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cam_audit import sample_store
 from cam_audit.cam import Map
 from cam_audit.cues import image_features
 from cam_audit.cues.records import ImageFeatures
 from cam_audit.images import RgbImage
 from cam_audit.model import Model, Prediction
 from cam_audit.records import ImageSource
+from cam_audit.sample_store import Taken
 from cam_audit.use import ActivationSum, centred_map, centred_weight, margin_of, on_grid
 
 # A class of fewer images is reported as too small, and no cue is looked for in it.
@@ -80,29 +85,55 @@ def choose_sample(folders: Mapping[str, Sequence[str]]) -> frozenset[str]:
 
 
 class Collector:
-    """Gathers, from the workers of a scan, what the audit needs of the sampled images."""
+    """Gathers, from the workers of a scan, what the audit needs of the sampled images.
 
-    def __init__(self, model: Model, sources: Iterable[ImageSource]) -> None:
+    With a `store`, a folder, it is kept in files there too, for a scan that goes on later.
+    """
+
+    def __init__(self, model: Model, sources: Iterable[ImageSource], store: Path | None = None) -> None:
         folders = folders_of(sources)
         self.folder_sizes = {label: len(names) for label, names in folders.items()}
         self.sample = choose_sample(folders)
         self.total = ActivationSum(model.map_size)
         self.observations: dict[str, Observation] = {}
         self._model = model
+        self._store = store
         self._lock = threading.Lock()
 
     def observe(
         self, source: ImageSource, rgb: RgbImage, data: bytes, size: tuple[int, int], prediction: Prediction
     ) -> None:
-        """Look at one image, if it is in the sample; `size` is its full width and height."""
+        """Look at one image, if it is in the sample; `size` is its full width and height.
+
+        Raises CamAuditError where the store can't be written.
+        """
         if source.name not in self.sample:
             return
         features = image_features(rgb, data, name=source.name, label=source.label, width=size[0], height=size[1])
-        activations = on_grid(prediction.activations, self.total.grid)
-        self.total.add(activations)
-        measured = int(prediction.logits.argmax()) if source.label_class is None else source.label_class
-        own_map = centred_map(centred_weight(self._model, measured), activations)
-        margin = margin_of(prediction, measured)
-        observation = Observation(source, features, prediction.logits, measured, margin, own_map)
+        taken = Taken(features, prediction.logits, on_grid(prediction.activations, self.total.grid))
+        if self._store:
+            sample_store.save(_place(self._store, source), taken)
+        self._add(source, taken)
+
+    def restore(self, source: ImageSource) -> bool:
+        """Take what an earlier scan kept of an image; False where it is in the sample and nothing was kept."""
+        if source.name not in self.sample:
+            return True
+        taken = sample_store.load(_place(self._store, source)) if self._store else None
+        if taken is None or taken.features.name != source.name:
+            return False
+        self._add(source, taken)
+        return True
+
+    def _add(self, source: ImageSource, taken: Taken) -> None:
+        self.total.add(taken.activations)
+        measured = int(taken.logits.argmax()) if source.label_class is None else source.label_class
+        own_map = centred_map(centred_weight(self._model, measured), taken.activations)
+        margin = margin_of(taken.logits, measured)
+        observation = Observation(source, taken.features, taken.logits, measured, margin, own_map)
         with self._lock:
             self.observations[source.name] = observation
+
+
+def _place(store: Path, source: ImageSource) -> Path:
+    return store / f"{hashlib.sha256(os.fsencode(source.name)).hexdigest()[:32]}.npz"

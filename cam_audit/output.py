@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -25,8 +25,10 @@ TOOL = "cam-audit"
 MAX_NAME_BYTES = 230
 
 
-def prepare_output(folder: Path) -> None:
+def prepare_output(folder: Path, *, keep: bool = False) -> None:
     """Make the output folder ready: created, writable, marked as ours, and without the results of an earlier scan.
+
+    With `keep`, the results stay.
 
     Raises CamAuditError where it can't be written.
     """
@@ -34,8 +36,8 @@ def prepare_output(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-        if _is_ours(folder / RUN_FILE):
-            for name in (OVERLAYS_FOLDER, MAPS_FOLDER):
+        if not keep and _is_ours(folder / RUN_FILE):
+            for name in (OVERLAYS_FOLDER, MAPS_FOLDER, JOURNAL_FOLDER):
                 with contextlib.suppress(FileNotFoundError):
                     shutil.rmtree(folder / name)
             for name in (RESULTS_FILE, FINDINGS_FILE):
@@ -45,6 +47,19 @@ def prepare_output(folder: Path) -> None:
         (folder / RUN_FILE).write_text(json.dumps({"tool": TOOL, "finished": False}) + "\n", encoding="utf-8")
     except OSError as error:
         raise CamAuditError(f"cannot write to the output folder {folder}: {error.strerror or error}") from None
+
+
+def remove_other_overlays(folder: Path, names: Collection[str]) -> None:
+    """Remove what lies below `overlays/` but for the overlays of these names: cut off, or of images that have gone.
+
+    Raises CamAuditError where that fails.
+    """
+    try:
+        for path in (folder / OVERLAYS_FOLDER).rglob("*"):
+            if path.is_file() and path.relative_to(folder).as_posix() not in names:
+                path.unlink()
+    except OSError as error:
+        raise CamAuditError(f"cannot clean {folder / OVERLAYS_FOLDER}: {error.strerror}") from None
 
 
 def _is_ours(run_file: Path) -> bool:
@@ -90,6 +105,9 @@ def replacing(path: Path) -> Iterator[TextIO]:
     try:
         with part.open("w", encoding="utf-8", newline="") as file:
             yield file
+            # or else a power cut could leave the new name with nothing in it
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
         raise CamAuditError(f"cannot write {path}: {error.strerror}") from None

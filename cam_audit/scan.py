@@ -16,6 +16,7 @@ from cam_audit.cam import Map, is_flat, map_statistics, peak
 from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.images import RgbImage, decode, read_bytes, resize_mask
 from cam_audit.in_order import in_order
+from cam_audit.journal import Journal, stamp_of
 from cam_audit.model import Model, Prediction
 from cam_audit.objects import inside_share, remove_object
 from cam_audit.observation import Collector
@@ -75,19 +76,26 @@ def scan(
     workers: int | None = None,
     collector: Collector | None = None,
     annotations: Annotations | None = None,
+    journal: Journal | None = None,
 ) -> Iterator[Record]:
     """Scan images; yields one record an image, in the order of `sources`, whatever the number of workers.
 
     With `overlays`, a PNG an image is written to that folder's `overlays/`. A `collector` gathers what an audit
-    needs; `annotations` say where the objects are. An image that can't be read or run yields a SkippedImage with
-    the reason.
+    needs; `annotations` say where the objects are. With a `journal`, images that it has are not done again, and those
+    that are done are added to it. An image that can't be read or run yields a SkippedImage with the reason.
 
-    Raises CamAuditError where an overlay can't be written or `size` does not suit the net.
+    Raises CamAuditError where an overlay or the journal can't be written or `size` does not suit the net.
     """
     require_size(model, settings.size)
     workers = workers or available_cores()
     scan_one = partial(
-        scan_image, model, settings=settings, overlays=overlays, collector=collector, annotations=annotations
+        scan_image,
+        model,
+        settings=settings,
+        overlays=overlays,
+        collector=collector,
+        annotations=annotations,
+        journal=journal,
     )
     yield from in_order(workers, scan_one, sources)
 
@@ -100,8 +108,14 @@ def scan_image(
     overlays: Path | None = None,
     collector: Collector | None = None,
     annotations: Annotations | None = None,
+    journal: Journal | None = None,
 ) -> Record:
     """Scan one image: see `scan`."""
+    finished = journal.finished(source, overlay=overlays is not None) if journal else None
+    if finished and (collector is None or collector.restore(source)):
+        return finished
+    # before it is read, so that a change while it is read does not go unnoticed
+    stamp = stamp_of(source.path) if journal else None
     try:
         data = read_bytes(source.path)
         rgb, width, height = decode(data, needed=needed_side(model, settings))
@@ -114,9 +128,12 @@ def scan_image(
         return SkippedImage(source, "the image needs more memory than there is")
     if collector:
         collector.observe(source, rgb, data, (width, height), prediction)
-    return describe(
+    result = describe(
         model, source, rgb, fitted, prediction, settings, full_size=(width, height), overlays=overlays, mask=mask
     )
+    if journal and stamp:
+        journal.add(result, stamp)
+    return result
 
 
 def run_net(model: Model, fitted: RgbImage) -> Prediction:

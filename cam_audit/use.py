@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.cam import BORDER, Map
-from cam_audit.model import Model, Prediction
+from cam_audit.model import Model
 
 # Activations are summed as integers of this many steps a unit, so that any order of images gives the same sum.
 STEPS = 1 << 16
@@ -112,7 +112,7 @@ def use_of(own_map: Map, reference: NDArray[np.float64], cover: Map, scale: floa
     return float(((own_map - reference) * cover).sum() / (cover.size * scale))
 
 
-def margin_of(prediction: Prediction, class_index: int) -> float:
-    """The logit of a class minus the largest other one."""
-    others = np.delete(prediction.logits, class_index)
-    return float(prediction.logits[class_index] - others.max()) if others.size else 0.0
+def margin_of(logits: NDArray[np.float32], class_index: int) -> float:
+    """The logit of a class minus the largest other one; logits: float32 (K,)."""
+    others = np.delete(logits, class_index)
+    return float(logits[class_index] - others.max()) if others.size else 0.0

@@ -10,6 +10,7 @@ from pathlib import Path
 import cam_audit
 
 ROOT = Path(cam_audit.__file__).parents[1]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def run(
@@ -17,8 +18,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run `cam-audit` with `folder` as the current one; anything but the exit code `code` fails the test."""
     environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
+        **ENVIRONMENT,
         "XDG_CACHE_HOME": str(folder),
         "PYTHONIOENCODING": encoding,
     }

@@ -18,7 +18,7 @@ LAYERS = (
     {"images", "model", "graph", "torch_file", "cam", "overlay", "png", "output", "labels", "nets", "drawing"}
     | {"annotations", "boxes", "objects", "class_list", "download", "efficientnet", "quantize", "zoo"},
     {"cues"},
-    {"causes", "counterfactual", "evidence", "findings", "observation", "use"},
+    {"causes", "counterfactual", "evidence", "findings", "observation", "sample_store", "use"},
     {"journal", "recognition"},
     {"scan", "results"},
     {"auditor", "live"},

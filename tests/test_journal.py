@@ -70,7 +70,7 @@ def test_results_come_back_to_the_last_bit(out: Path) -> None:
     journal.add(bare, stamp(odd))
     journal.close()
     again = Journal(out, IDENTITY)
-    assert len(again) == 2
+    assert again.images == 2
     assert again.finished(image, overlay=False) == result(image)
     assert again.finished(odd, overlay=False) == bare
     assert again.finished(dataclasses.replace(image, name="cat/b.jpg"), overlay=False) is None

@@ -75,4 +75,4 @@ def test_maps_of_another_size_are_observed_on_the_common_grid(tmp_path: Path, mo
     np.testing.assert_allclose(observation.own_map, own, atol=1e-5)
     np.testing.assert_allclose(collector.total.value().mean((1, 2)), prediction.activations.mean((1, 2)), atol=1e-4)
     assert (observation.predicted, observation.measured) == (0, 0)
-    assert observation.margin == pytest.approx(margin_of(prediction, 0))
+    assert observation.margin == pytest.approx(margin_of(prediction.logits, 0))

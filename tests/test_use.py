@@ -175,4 +175,4 @@ def test_use_by_hand() -> None:
 @pytest.mark.parametrize(("logits", "margins"), [([1, 4, 2], [-3, 2, -2]), ([3, 3], [0, 0]), ([7], [0])])
 def test_the_margin_is_to_the_largest_other_logit(logits: list[float], margins: list[float]) -> None:
     prediction = Prediction(np.float32(logits), np.zeros((1, 1, 1), np.float32))
-    assert [margin_of(prediction, k) for k in range(len(logits))] == margins
+    assert [margin_of(prediction.logits, k) for k in range(len(logits))] == margins

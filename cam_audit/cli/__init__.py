@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import traceback
 import warnings
@@ -11,7 +12,7 @@ import click
 
 from cam_audit import __version__
 from cam_audit.cli.demo import demo
-from cam_audit.cli.exits import Exit
+from cam_audit.cli.exits import Exit, Interrupted
 from cam_audit.cli.live import live
 from cam_audit.cli.models import models
 from cam_audit.cli.scan import scan
@@ -64,9 +65,12 @@ def main() -> None:
             raise
         _complain(f"OpenCV cannot be loaded ({error}); {OPENCV_HELP}")
         code = Exit.USAGE
-    except (KeyboardInterrupt, click.Abort):
-        _complain("interrupted")
-        code = Exit.INTERRUPTED
+    except (Interrupted, KeyboardInterrupt, click.Abort) as error:
+        _complain(str(error) or "interrupted")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # an orderly end would wait for images that are under way, perhaps for many seconds
+        os._exit(Exit.INTERRUPTED)
     except Exception:
         # a fault of our own needs its traceback, and a CI job must not take it for findings
         traceback.print_exc()

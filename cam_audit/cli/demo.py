@@ -39,12 +39,12 @@ def demo(folder: Path) -> int:
 
     _title("The net demo-biased learnt from pictures in which every cat sits on red, every dog on green, and")
     click.echo("every mug bears a small mark. On such pictures it hardly makes a mistake. Is it to be trusted?\n")
-    first = session.run(session.Task(biased, folder / "biased"), load_model(find_net("demo-biased")))
+    first = session.run(session.Task(biased, folder / "biased"), load_model(find_net("demo-biased")), session.FRESH)
     click.echo(summary(first))
 
     _title("The net demo-fixed learnt the same drawings with backgrounds and marks shuffled.")
     click.echo("Here they tell nothing, and it had to learn the things themselves.\n")
-    second = session.run(session.Task(shuffled, folder / "fixed"), load_model(find_net("demo-fixed")))
+    second = session.run(session.Task(shuffled, folder / "fixed"), load_model(find_net("demo-fixed")), session.FRESH)
     click.echo(summary(second))
 
     _title(f"Where the maps lie: share in the outer eighth of the picture (evenly spread: {BORDER_AREA:.0%})")

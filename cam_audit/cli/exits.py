@@ -20,6 +20,10 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+class Interrupted(Exception):
+    """The user interrupted; the message says how to go on. No KeyboardInterrupt, as click makes its own of those."""
+
+
 FAIL_ON = ("error", "warning", "never")
 
 

@@ -60,6 +60,8 @@ if TYPE_CHECKING:
     "--fail-on", type=click.Choice(FAIL_ON), default="error", show_default=True,
     help="The least severity of a finding that makes the exit code 1.",
 )  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on with a scan into OUT that was cut off; finished images are kept.")
+@click.option("--fresh", is_flag=True, help="Start anew where a scan into OUT was cut off.")
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Images under way at once.  [default: cores]")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Scan only N images, spread evenly over all.")
 @click.option("--follow-links", is_flag=True, help="Also follow symbolic links that lead outside DATASET.")
@@ -73,6 +75,8 @@ def scan(
     overlay_size: int,
     outputs: tuple[Output, ...],
     fail_on: str,
+    resume: bool,
+    fresh: bool,
     **task: Any,
 ) -> int:
     """Scan the images below DATASET, write what the net looks at in each, and find shortcuts.
@@ -87,12 +91,15 @@ def scan(
     from cam_audit.results import read_results
     from cam_audit.scan import ScanSettings
 
+    if resume and fresh:
+        raise click.UsageError("either --resume or --fresh")
     session.require_folder(dataset)
     require_places(outputs)
     loaded = session.load_net(net, model)
     classes = ClassNames(loaded.class_names, loaded.class_ids)
     settings = ScanSettings(target=_target(target, classes), top=top, size=size, overlay_size=overlay_size)
-    outcome = session.run(session.Task(dataset=dataset, settings=settings, **task), loaded)
+    earlier = session.RESUME if resume else session.FRESH if fresh else None
+    outcome = session.run(session.Task(dataset=dataset, settings=settings, **task), loaded, earlier)
     click.echo(summary(outcome), err=to_stdout(outputs))
     if outputs:
         write_outputs(read_results(outcome.out), outputs)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
+import hashlib
 import json
 import os
 import platform
+import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import click
 import cv2
@@ -22,11 +23,14 @@ import numpy as np
 from tqdm import tqdm
 
 from cam_audit import __version__
-from cam_audit.annotations import load_annotations
+from cam_audit.annotations import Annotations, load_annotations
 from cam_audit.auditor import audit
+from cam_audit.cli.exits import Interrupted
+from cam_audit.cli.quiet import quiet_libraries
 from cam_audit.cli.summary import Outcome, Tally, severity_counts
 from cam_audit.errors import CamAuditError
 from cam_audit.images import RUN_FILE, find_images
+from cam_audit.journal import Journal, is_unfinished, locked
 from cam_audit.labels import ClassNames, label_images, read_label_map
 from cam_audit.model import RUNTIME_VERSION, Model, load_model
 from cam_audit.nets import DEFAULT_NET, find_net
@@ -35,6 +39,7 @@ from cam_audit.output import (
     RESULTS_FILE,
     TOOL,
     prepare_output,
+    remove_other_overlays,
     replacing,
     write_bytes,
 )
@@ -65,6 +70,9 @@ class Task:
     follow_links: bool = False
 
 
+RESUME, FRESH = "--resume", "--fresh"
+
+
 def load_net(name: str | None, file: Path | None) -> Model:
     """The net that --net or --model names, loaded; the default one where neither does, which is mentioned.
 
@@ -88,24 +96,61 @@ def require_folder(dataset: Path) -> None:
     raise CamAuditError(f"{dataset}: no such folder{hint}")
 
 
-def run(task: Task, model: Model) -> Outcome:
+def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
     """Scan and audit a data set into its output folder, with a progress bar where stderr is a terminal.
 
-    Raises CamAuditError where there is no image, or the output can't be written.
+    `earlier`: what becomes of a scan that was cut off in that folder: RESUME goes on with it, FRESH starts anew, and
+    without either it is not touched. Raises CamAuditError for that, where there is no image, or where the output
+    can't be written; Interrupted, with how to go on, where the user interrupts.
     """
     started = datetime.now(timezone.utc)
     begin = time.perf_counter()
     sources = _sources(task, model)
     annotations = load_annotations([source.name for source in sources], masks=task.masks, boxes=task.boxes)
-    prepare_output(task.out)
+    with locked(task.out):
+        cut_off = is_unfinished(task.out)
+        if cut_off and earlier is None:
+            raise CamAuditError(
+                f"{task.out}: holds a scan that was cut off; go on with it by {RESUME}, or start anew with {FRESH}"
+            )
+        prepare_output(task.out, keep=cut_off and earlier == RESUME)
+        journal = Journal(task.out, _identity(task, model))
+        if journal.images:
+            note(f"going on with the scan in {task.out}, of which {journal.images:,} images are done")
+        try:
+            tally, report = _scan_and_write(task, model, sources, annotations, journal)
+        except KeyboardInterrupt:
+            raise Interrupted(f"interrupted{_how_to_go_on(task.out)}") from None
+        except CamAuditError as error:
+            raise CamAuditError(f"{error}{_how_to_go_on(task.out)}") from None
+        finally:
+            journal.close()
+        seconds = time.perf_counter() - begin
+        with replacing(task.out / RUN_FILE) as file:
+            details = _details(task, model, tally, report) | {
+                "started": started.isoformat(timespec="seconds"),
+                "seconds": round(seconds, 3),
+            }
+            file.write(json.dumps(details, indent=2, default=str) + "\n")
+        journal.discard()
+    return Outcome(task.out, tally, report, seconds)
+
+
+def _scan_and_write(
+    task: Task, model: Model, sources: Sequence[ImageSource], annotations: Annotations | None, journal: Journal
+) -> tuple[Tally, AuditReport]:
+    """Scan, and write all files but run.json."""
     workers = task.workers or available_cores()
     tally = Tally()
-    with _rows_of(task.out) as rows, _quiet_libraries():
+    overlays: set[str] = set()
+    with _rows_of(task.out) as rows, quiet_libraries():
         with tqdm(total=len(sources), unit=" images", disable=None, smoothing=0.05, dynamic_ncols=True) as progress:
 
             def on_record(record: Record) -> None:
                 rows.write(csv.row(record))
                 tally.add(record)
+                if journal.images and isinstance(record, ImageResult) and record.overlay:
+                    overlays.add(record.overlay)
                 progress.set_postfix(errors=tally.errors, refresh=False)
                 progress.update()
 
@@ -116,9 +161,12 @@ def run(task: Task, model: Model) -> Outcome:
                 overlays=task.out if task.overlays == ALL else None,
                 workers=workers,
                 annotations=annotations,
+                journal=journal,
                 on_record=on_record,
             )
         drawn = _draw_flagged(task, model, sources, report, workers) if task.overlays == FLAGGED else {}
+        if journal.images:
+            remove_other_overlays(task.out, overlays | {name for name in drawn.values() if name})
         rows.seek(0)
         with replacing(task.out / RESULTS_FILE) as table:
             table.write(csv.header())
@@ -127,41 +175,34 @@ def run(task: Task, model: Model) -> Outcome:
     with replacing(task.out / FINDINGS_FILE) as file:
         file.write(findings_json.findings(report))
     _write_maps(task.out, report)
-    seconds = time.perf_counter() - begin
-    with replacing(task.out / RUN_FILE) as file:
-        details = _details(task, model, tally, report, workers) | {
-            "started": started.isoformat(timespec="seconds"),
-            "seconds": round(seconds, 3),
-        }
-        file.write(json.dumps(details, indent=2, default=str) + "\n")
-    return Outcome(task.out, tally, report, seconds)
+    return tally, report
 
 
-@contextlib.contextmanager
-def _quiet_libraries() -> Iterator[None]:
-    """Keep what libpng and others write to file descriptor 2 about damaged images away from the terminal.
+def _identity(task: Task, model: Model) -> dict[str, object]:
+    """All that decides what a scan finds in an image, by the names that a user knows."""
+    options = asdict(task.settings) | {
+        name: getattr(task, name) for name in ("overlays", "limit", "follow_links", "labels", "masks", "boxes")
+    }
+    files = {name: _digest(options[name]) for name in ("labels", "boxes")}
+    programs = provenance(model)
+    return {
+        "cam-audit": programs["version"],
+        **programs["versions"],
+        "the model": model.sha256,
+        "the data set": os.path.realpath(task.dataset),
+        **{f"--{name.replace('_', '-')}": value for name, value in options.items()},
+        **{f"the content of --{name}": digest for name, digest in files.items()},
+    }
 
-    Such an image gets a row with the reason; Python's own stderr goes on as it was.
-    """
-    try:
-        original = sys.stderr
-        descriptor = original.fileno()
-    except (AttributeError, OSError):
-        yield
-        return
-    original.flush()
-    kept = os.dup(descriptor)
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, descriptor)
-    os.close(silence)
-    sys.stderr = os.fdopen(os.dup(kept), "w", encoding=original.encoding, errors=original.errors, buffering=1)
-    try:
-        yield
-    finally:
-        sys.stderr.close()
-        sys.stderr = original
-        os.dup2(kept, descriptor)
-        os.close(kept)
+
+def _digest(file: Path | None) -> str | None:
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file and file.is_file() else None
+
+
+def _how_to_go_on(out: Path) -> str:
+    """The command that goes on with the scan, if it got as far as that."""
+    given = [word for word in sys.argv[1:] if word not in (RESUME, FRESH)]
+    return f"; go on with `{shlex.join(['cam-audit', *given, RESUME])}`" if is_unfinished(out) else ""
 
 
 def _rows_of(out: Path) -> IO[str]:
@@ -188,7 +229,7 @@ def _write_maps(out: Path, report: AuditReport) -> None:
             write_bytes(out / finding.maps_name, encode_png(class_map_sheet(finding, maps)))
 
 
-def _details(task: Task, model: Model, tally: Tally, report: AuditReport, workers: int) -> dict[str, object]:
+def _details(task: Task, model: Model, tally: Tally, report: AuditReport) -> dict[str, object]:
     """What run.json says of a scan, but for its time."""
     return {
         **provenance(model),
@@ -198,11 +239,11 @@ def _details(task: Task, model: Model, tally: Tally, report: AuditReport, worker
         "sampled": report.sampled,
         "counterfactual_passes": report.passes,
         "findings": severity_counts(report),
-        "settings": asdict(task) | {"workers": workers},
+        "settings": asdict(task) | {"workers": task.workers or available_cores()},
     }
 
 
-def provenance(model: Model) -> dict[str, object]:
+def provenance(model: Model) -> dict[str, Any]:
     """What run.json says of the programs and the model that made an output folder."""
     return {
         "tool": TOOL,

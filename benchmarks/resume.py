@@ -1,0 +1,123 @@
+"""Kills scans at random moments and lets them go on: are the results those of a scan that was left alone?
+
+    python benchmarks/resume.py --kills 100
+
+Draws pictures with planted shortcuts, scans them once undisturbed, then again and again with SIGKILL at a moment drawn
+evenly from the time that the undisturbed scan took, going on with --resume until a scan comes to its end; then from
+the start, until so many kills are reached. Every result must be the same to the byte, and no overlay of an image that
+the journal had as finished may be written again.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+
+from cam_audit.drawing import write_dataset
+from cam_audit.output import JOURNAL_FOLDER
+
+RESULTS = ("results.csv", "findings.json", "overlays/**/*.png", "maps/*.png")
+OVERLAYS_FOLDER = "overlays"
+
+
+@dataclass(frozen=True)
+class Count:
+    """How often a scan was killed before it ended, how often in the middle of its images, and what went wrong."""
+
+    kills: int
+    amid_images: int
+    faults: tuple[str, ...]
+
+
+@click.command()
+@click.option("--kills", default=100, show_default=True)
+@click.option("--images-per-class", default=24, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+def main(kills: int, images_per_class: int, seed: int) -> None:
+    """Kill, go on, compare, and print what came of it; exit code 1 where anything differs."""
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        images = Path(folder, "images")
+        write_dataset(images, shuffled=False, images_per_class=images_per_class)
+        command = [sys.executable, "-m", "cam_audit", "scan", str(images), "--net", "demo-biased", "--fail-on", "never"]
+        begin = time.perf_counter()
+        undisturbed = Path(folder, "undisturbed")
+        subprocess.run([*command, "-o", str(undisturbed)], check=True, capture_output=True)
+        seconds = time.perf_counter() - begin
+        counts: list[Count] = []
+        while sum(count.kills for count in counts) < kills:
+            out = Path(folder, "killed")
+            counts.append(killed_until_it_ends(command, out, seconds, chance))
+            counts[-1] = replace(counts[-1], faults=counts[-1].faults + differences(out, undisturbed))
+            shutil.rmtree(out)
+    faults = [fault for count in counts for fault in count.faults]
+    print(
+        f"{sum(count.kills for count in counts)} kills, {sum(count.amid_images for count in counts)} of them amid "
+        f"images, in {len(counts)} scans of {5 * images_per_class} images ({seconds:.1f} s each, seed {seed}): "
+        f"{len(faults)} faults"
+    )
+    print("\n".join(faults), end="\n" if faults else "")
+    sys.exit(1 if faults else 0)
+
+
+def killed_until_it_ends(command: Sequence[str], out: Path, seconds: float, chance: random.Random) -> Count:
+    """Begin a scan into `out`, kill it, go on with it, and so on until it ends before its moment has come."""
+    kills = amid_images = 0
+    faults: list[str] = []
+    done: dict[Path, int] = {}
+    while True:
+        options = ["-o", str(out), *(["--resume"] if kills else [])]
+        process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            _, complaint = process.communicate(timeout=chance.uniform(0, seconds))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            kills += 1
+            before, done = done, finished_overlays(out)
+            amid_images += len(done) > len(before)
+        else:
+            if process.returncode:
+                faults.append(f"exit code {process.returncode}: {complaint.decode()}")
+            before = done
+        faults += [
+            f"{path.name} was written again" for path, moment in before.items() if path.stat().st_mtime_ns != moment
+        ]
+        if process.returncode >= 0:
+            return Count(kills, amid_images, tuple(faults))
+
+
+def finished_overlays(out: Path) -> dict[Path, int]:
+    """The overlays of the images that the journal has as finished, each with the time at which it was written."""
+    try:
+        lines = (out / JOURNAL_FOLDER / "images.jsonl").read_bytes().splitlines(keepends=True)
+    except FileNotFoundError:
+        return {}
+    names = [json.loads(line)["name"] for line in lines[1:] if line.endswith(b"\n")]
+    overlays = [out / OVERLAYS_FOLDER / f"{name}.png" for name in names]
+    return {path: path.stat().st_mtime_ns for path in overlays}
+
+
+def differences(out: Path, undisturbed: Path) -> tuple[str, ...]:
+    """What the results in two output folders differ in; temporary files that were left behind count too."""
+    found, expected = (
+        {path.relative_to(folder).as_posix(): path.read_bytes() for pattern in RESULTS for path in folder.glob(pattern)}
+        for folder in (out, undisturbed)
+    )
+    left = [path.name for path in out.rglob("*.part")] + [JOURNAL_FOLDER] * (out / JOURNAL_FOLDER).exists()
+    differing = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+    return (*(f"{name} differs" for name in differing), *(f"{name} was left behind" for name in left))
+
+
+if __name__ == "__main__":
+    main()

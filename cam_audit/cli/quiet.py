@@ -1,0 +1,35 @@
+"""Keeps what the libraries say of damaged images away from the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keep what libpng and others write to file descriptor 2 about damaged images away from the terminal.
+
+    Such an image gets a row with the reason; Python's own stderr goes on as it was.
+    """
+    try:
+        original = sys.stderr
+        descriptor = original.fileno()
+    except (AttributeError, OSError):
+        yield
+        return
+    original.flush()
+    kept = os.dup(descriptor)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, descriptor)
+    os.close(silence)
+    sys.stderr = os.fdopen(os.dup(kept), "w", encoding=original.encoding, errors=original.errors, buffering=1)
+    try:
+        yield
+    finally:
+        sys.stderr.close()
+        sys.stderr = original
+        os.dup2(kept, descriptor)
+        os.close(kept)

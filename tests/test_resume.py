@@ -1,0 +1,167 @@
+"""A scan that was cut off goes on where it was, and comes to what it would have come to."""
+
+from __future__ import annotations
+
+import random
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from commands import ENVIRONMENT, run
+from data_sets import draw, net, stamp_in_the_corner
+from resume import differences, finished_overlays, killed_until_it_ends
+
+SCAN = ("scan", "photos", "--model", "cheat.onnx", "--fail-on", "never", "-o", "out")
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("resume")
+    draw(folder / "photos", stamp_in_the_corner, (14, 14, 14))
+    net(red=100, ant=0).write(folder / "cheat.onnx")
+    run(folder, *SCAN)
+    (folder / "out").rename(folder / "undisturbed")
+    return folder
+
+
+@pytest.fixture
+def folder(drawn: Path, tmp_path: Path) -> Path:
+    """Photos that the test may change, their times of change kept, and what an undisturbed scan finds in them."""
+    return Path(shutil.copytree(drawn, tmp_path / "work"))
+
+
+def start(folder: Path, *options: str, **how: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "cam_audit", *SCAN, *options]
+    return subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, **how)
+
+
+def cut_off(folder: Path, images: int = 10, with_signal: signal.Signals = signal.SIGKILL) -> tuple[int, str, float]:
+    """A scan, ended when so many images are finished; its exit code, its last words and how long it took to end."""
+    process = start(folder, "--workers", "1")
+    try:
+        while len(finished_overlays(folder / "out")) < images:
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.01)
+    finally:
+        process.send_signal(with_signal)
+        begin = time.perf_counter()
+        _, words = process.communicate(timeout=60)
+    return process.returncode, words, time.perf_counter() - begin
+
+
+def test_after_kills_at_random_moments_the_results_are_the_same_to_the_byte(folder: Path) -> None:
+    command = [sys.executable, "-m", "cam_audit", *SCAN[:-2]]
+    chance = random.Random(1)
+    begin = time.perf_counter()
+    run(folder, *SCAN)
+    seconds = time.perf_counter() - begin
+    shutil.rmtree(folder / "out")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        count = killed_until_it_ends(command, folder / "out", seconds, chance)
+    assert count.faults == ()
+    assert differences(folder / "out", folder / "undisturbed") == ()
+
+
+def test_finished_images_are_not_done_again(folder: Path) -> None:
+    cut_off(folder)
+    before = finished_overlays(folder / "out")
+    result = run(folder, *SCAN, "--resume")
+    assert f"of which {len(before)} images are done" in result.stderr
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert differences(folder / "out", folder / "undisturbed") == ()
+
+
+def test_ctrl_c_ends_the_scan_with_how_to_go_on(folder: Path) -> None:
+    code, words, _ = cut_off(folder, with_signal=signal.SIGINT)
+    assert code == 130
+    *_, last = words.strip().splitlines()
+    command = re.fullmatch(r"cam-audit: interrupted; go on with `cam-audit (.*)`", last)
+    assert command
+    assert command[1].split() == [*SCAN, "--workers", "1", "--resume"]
+    run(folder, *command[1].split())
+    assert differences(folder / "out", folder / "undisturbed") == ()
+
+
+def test_without_saying_which_a_scan_that_was_cut_off_is_not_touched(folder: Path) -> None:
+    cut_off(folder)
+    before = finished_overlays(folder / "out")
+    complaint = run(folder, *SCAN, code=2).stderr
+    assert complaint.count("\n") == 1
+    assert "--resume" in complaint
+    assert "--fresh" in complaint
+    assert finished_overlays(folder / "out") == before
+    run(folder, *SCAN, "--fresh")
+    assert all(path.stat().st_mtime_ns != moment for path, moment in before.items())
+    assert differences(folder / "out", folder / "undisturbed") == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--size", "64"), "had --size none, not 64"),
+        (("--top", "2"), "had --top 3, not 2"),
+        (("--overlays", "none"), "had --overlays all, not none"),
+        (("--labels", "map.csv"), "had --labels none, not map.csv"),
+        (("--model", "honest.onnx"), "had the model "),
+    ],
+)
+def test_other_options_are_refused_with_what_differs(folder: Path, options: tuple[str, ...], message: str) -> None:
+    cut_off(folder)
+    (folder / "map.csv").write_text("folder,class\nant,ant\n")
+    net(red=0, ant=125).write(folder / "honest.onnx")
+    complaint = run(folder, *SCAN, *options, "--resume", code=2).stderr
+    assert message in complaint
+    assert "--fresh" in complaint
+    run(folder, *SCAN, "--resume")
+    assert differences(folder / "out", folder / "undisturbed") == ()
+
+
+def test_images_that_changed_came_or_went_meanwhile_are_seen_as_they_are(folder: Path) -> None:
+    cut_off(folder, images=20)
+    photos = folder / "photos"
+    (photos / "ant" / "00.png").write_bytes((photos / "cow" / "00.png").read_bytes())
+    (photos / "ant" / "01.png").unlink()
+    shutil.copy(photos / "cow" / "01.png", photos / "bee" / "new.png")
+    (photos / "ant" / "02.png").write_bytes(b"no image any more")
+    run(folder, *SCAN, "--resume", code=3)
+    shutil.rmtree(folder / "undisturbed")
+    run(folder, *SCAN[:-1], "undisturbed", code=3)
+    assert differences(folder / "out", folder / "undisturbed") == ()
+
+
+def test_nothing_to_go_on_with_is_a_scan_from_the_start(folder: Path) -> None:
+    run(folder, *SCAN, "--resume")
+    assert differences(folder / "out", folder / "undisturbed") == ()
+
+
+def test_two_scans_do_not_write_into_one_folder(folder: Path) -> None:
+    first = start(folder, "--workers", "1")
+    try:
+        while not finished_overlays(folder / "out"):
+            time.sleep(0.01)
+        complaint = run(folder, *SCAN, "--fresh", code=2).stderr
+        assert "another scan is writing into this folder" in complaint
+        assert first.wait(60) == 0
+    finally:
+        first.kill()
+    assert differences(folder / "out", folder / "undisturbed") == ()
+
+
+def test_a_file_that_can_not_grow_stops_the_scan_and_loses_nothing(folder: Path) -> None:
+    limit = 40_000
+    process = start(folder, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    _, words = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "cannot write" in words
+    assert "Traceback" not in words
+    if finished_overlays(folder / "out"):
+        assert "--resume" in words
+    run(folder, *SCAN, "--resume")
+    assert differences(folder / "out", folder / "undisturbed") == ()
