@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cam_audit.cli.exits import FAIL_ON, exit_of
+from cam_audit.cli.exits import exit_of
 from cam_audit.cli.outputs import Output, parse_outputs, require_places, to_stdout, write_outputs
+from cam_audit.codes import FAILING
 from cam_audit.reports import FORMATS
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     help=f"Also write the results as {', '.join(FORMATS)}; `-` is stdout. Repeatable.",
 )  # fmt: skip
 @click.option(
-    "--fail-on", type=click.Choice(FAIL_ON), default="error", show_default=True,
+    "--fail-on", type=click.Choice(tuple(FAILING)), default="error", show_default=True,
     help="The least severity of a finding that makes the exit code 1.",
 )  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Images under way at once.  [default: cores]")
@@ -92,14 +93,14 @@ def scan(
     if net is not None and model is not None:
         raise click.UsageError("name the net to audit by either --net NAME or --model FILE")
     session.require_folder(dataset)
-    require_places(outputs)
+    require_places(outputs, task["out"])
     path = model or find_net(DEFAULT_NET if net is None else net)
     if net is None and model is None:
         click.echo(f"note: no --net and no --model, so {DEFAULT_NET} with ImageNet's classes is taken", err=True)
     loaded = load_model(path)
     classes = ClassNames(loaded.class_names, loaded.class_ids)
     settings = ScanSettings(target=_target(target, classes), top=top, size=size, overlay_size=overlay_size)
-    outcome = session.run(session.Task(dataset=dataset, settings=settings, **task), loaded)
+    outcome = session.run(session.Task(dataset=dataset, settings=settings, fail_on=fail_on, **task), loaded)
     click.echo(summary(outcome), err=to_stdout(outputs))
     if outputs:
         write_outputs(read_results(outcome.out), outputs)

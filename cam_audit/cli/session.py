@@ -50,7 +50,7 @@ MAX_NAMED = 5
 
 @dataclass(frozen=True)
 class Task:
-    """What to scan, and how; the library's own settings are in `settings`."""
+    """What to scan, how, and what makes it fail; the library's own settings are in `settings`."""
 
     dataset: Path
     out: Path
@@ -62,6 +62,7 @@ class Task:
     workers: int | None = None
     limit: int | None = None
     follow_links: bool = False
+    fail_on: str = "error"
 
 
 def require_folder(dataset: Path) -> None:
