@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from cam_audit.codes import CODES
-from cam_audit.records import Finding, ScanReport
+from cam_audit.records import Finding, ImageRow, ScanReport
 from cam_audit.reports.alerts import class_path, failing, image_path, overlay_path, sentence, unreadable
 from cam_audit.reports.json import SCHEMA_VERSION
 from cam_audit.reports.lines import confused_pairs, count, evidence, printable, verdict
@@ -16,7 +16,16 @@ MAX_FINDINGS = 20
 MAX_LISTED = 10
 MAX_NAME = 120
 MAX_TEXT = 800
-MARKUP = re.compile(r"[\\`*_\[\]<>|~&:$]|(?<=www)\.", re.IGNORECASE)
+LEGEND = (
+    "*Use*: what the map on the cue adds to the class. *Planted*: what the class gains where the cue is put into other "
+    "classes' images, and how many of them turn into it. A margin is as much as usually decides."
+)
+MARKUP = re.compile(
+    r"[\\`*\[\]<>|~$]"
+    r"|(?<![^\W_])_|_(?![^\W_])"  # but not within a word
+    r"|&(?=[#\w])|:(?=\S)|(?<=www)\.",  # entities, addresses and :emoji:
+    re.IGNORECASE,
+)
 # Backslashes don't keep GitHub from mentioning people and linking issues; a space of no width does.
 REFERENCE = re.compile("[@#]")
 
@@ -49,7 +58,7 @@ def _findings(report: ScanReport) -> list[str]:
         return []
     shown = report.findings[:MAX_FINDINGS]
     table = _table(("Severity", "Class", "Finding", "Cue", "Use", "Counterfactual"), map(_cells, shown))
-    told = [f"{_label(finding)}: {_text(sentence(finding.message))}" for finding in shown]
+    told = [_text(sentence(finding.message)) for finding in shown]
     meanings = []
     for code in dict.fromkeys(finding.code for finding in shown):
         entry = CODES[code]
@@ -59,6 +68,7 @@ def _findings(report: ScanReport) -> list[str]:
         f"### {count(len(report.findings), 'finding')}",
         table,
         *_cut(len(report.findings), len(shown), "findings.json"),
+        LEGEND,
         *_listed("What was seen", told),
         *_listed("What it means", meanings),
     ]
@@ -67,11 +77,11 @@ def _findings(report: ScanReport) -> list[str]:
 def _cells(finding: Finding) -> tuple[str, ...]:
     lines = evidence(finding)
     measured = [line or "not measured" for line in (lines.cue, lines.use, lines.counterfactual)]
-    return finding.severity, _label(finding), f"{finding.code} {CODES[finding.code].title}", *measured
+    return finding.severity, _label(finding.label), f"{finding.code} {CODES[finding.code].title}", *measured
 
 
-def _label(finding: Finding) -> str:
-    return f"**{_name(finding.label)}**" if finding.label.strip() else "the data set"
+def _label(label: str) -> str:
+    return f"**{_name(label)}**" if label.strip() else "the data set"
 
 
 def _confused(report: ScanReport) -> list[str]:
@@ -87,29 +97,33 @@ def _confused(report: ScanReport) -> list[str]:
 
 
 def _flagged(report: ScanReport) -> list[str]:
-    flagged = sorted(
-        (image for image in report.images if image.flags), key=lambda image: (min(image.flags), image.path)
-    )
+    groups: dict[tuple[str, str], list[ImageRow]] = {}
+    for image in report.images:
+        for code in image.flags:
+            groups.setdefault((code, image.label), []).append(image)
     rows = [
-        (
-            _name(image_path(report, image.path)),
-            ", ".join(f"{code} {CODES[code].title}" for code in image.flags),
-            _name(overlay_path(report, image)) or "none",
-        )
-        for image in flagged[:MAX_LISTED]
+        (f"{code} {CODES[code].title}", _label(label), f"{len(images):,}", _name(_where(report, images[0])))
+        for (code, label), images in sorted(groups.items())[:MAX_LISTED]
     ]
     if not rows:
         return []
+    flagged = sum(bool(image.flags) for image in report.images)
     return [
-        f"### {count(len(flagged), 'flagged image')}",
-        _table(("Image", "Flags", "Overlay"), rows),
-        *_cut(len(flagged), len(rows), "results.csv"),
+        f"### {count(flagged, 'flagged image')}",
+        _table(("Flag", "Class", "Images", "For example"), rows),
+        *_cut(len(groups), len(rows), "results.csv"),
     ]
+
+
+def _where(report: ScanReport, image: ImageRow) -> str:
+    return overlay_path(report, image) or image_path(report, image.path)
 
 
 def _unread(report: ScanReport) -> list[str]:
     images = list(unreadable(report))
-    lines = [f"{_name(image_path(report, image.path))}: {_text(image.error)}" for image in images[:MAX_LISTED]]
+    lines = [
+        f"{_name(image_path(report, image.path))}: {_text(sentence(image.error))}" for image in images[:MAX_LISTED]
+    ]
     return [*_listed("Images that could not be read", lines), *_cut(len(images), len(lines), "results.csv")]
 
 

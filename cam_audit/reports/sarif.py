@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 from urllib.parse import quote
@@ -38,11 +37,8 @@ def render(report: ScanReport) -> str:
         "automationDetails": {"id": f"cam-audit/{_uri(posixpath.basename(class_path(report, '')))}/"},
         "invocations": [_invocation(report, len(everything) - len(shown))],
         "results": [
-            *(
-                _result(alert, _related(report, finding))
-                for alert, finding in zip(shown, report.findings, strict=False)
-            ),
-            *(_result(alert, {}) for alert in shown[len(report.findings) :]),
+            *(_class_result(report, *pair) for pair in zip(shown, report.findings, strict=False)),
+            *map(_result, shown[len(report.findings) :]),
         ],
         "properties": {
             "schema_version": SCHEMA_VERSION,
@@ -75,7 +71,7 @@ def _rule(code: Code) -> dict[str, object]:
     }
 
 
-def _result(alert: Alert, related: Mapping[str, object]) -> dict[str, object]:
+def _result(alert: Alert) -> dict[str, Any]:
     return {
         "ruleId": alert.code,
         "ruleIndex": RULES.index(alert.code),
@@ -87,19 +83,20 @@ def _result(alert: Alert, related: Mapping[str, object]) -> dict[str, object]:
             "primaryLocationLineHash": f"{alert.fingerprint}:1",
             "camAudit/v1": alert.fingerprint,
         },
-        **related,
     }
 
 
-def _related(report: ScanReport, finding: Finding) -> dict[str, object]:
-    """What a result about a class has besides: all examples with the cue's boxes, and the numbers."""
-    related: dict[str, object] = {"properties": {"class": printable(finding.label), "evidence": dict(finding.evidence)}}
+def _class_result(report: ScanReport, alert: Alert, finding: Finding) -> dict[str, Any]:
+    """A result with all examples, which its message links to, with the cue's boxes, and with the numbers."""
+    result = _result(alert) | {"properties": {"class": printable(finding.label), "evidence": dict(finding.evidence)}}
     if finding.examples:
-        related["relatedLocations"] = [
+        links = ", ".join(f"[{number}]({number})" for number in range(1, len(finding.examples) + 1))
+        result["message"]["text"] += f" Examples: {links}."
+        result["relatedLocations"] = [
             _location(image_path(report, example.path)) | {"id": number, "message": {"text": _example(example)}}
             for number, example in enumerate(finding.examples, 1)
         ]
-    return related
+    return result
 
 
 def _example(example: Example) -> str:
@@ -117,7 +114,7 @@ def _location(path: str) -> dict[str, object]:
 def _invocation(report: ScanReport, left_out: int) -> dict[str, object]:
     notifications = [_notification(NOTE, note) for note in report.notes]
     if left_out:
-        text = f"{count(left_out, 'result')} more left out, flags of images; results.csv has all"
+        text = f"{count(left_out, 'more result')} left out; findings.json and results.csv have all"
         notifications.append(_notification(WARNING, text))
     unread = list(unreadable(report))
     notifications += [_unreadable(report, image) for image in islice(unread, MAX_UNREADABLE)]
