@@ -63,6 +63,12 @@ def test_classes_fail_as_the_scan_does_and_their_examples_with_them(fail_on: str
     )
 
 
+def test_what_fails_comes_first_so_that_it_is_not_cut() -> None:
+    report = dataclasses.replace(failing_on("warning"), findings=canonical_report().findings[1:])
+    names = list(cases_of(report))
+    assert names[2:5] == [HOSTILE, "dog/broken.png", "cat/1.png"]
+
+
 def test_every_class_has_a_case_so_that_a_mended_one_shows_as_resolved() -> None:
     cases = cases_of(dataclasses.replace(canonical_report(), findings=()))
     assert {HOSTILE, "cat", "dog"} <= cases.keys()

@@ -82,9 +82,9 @@ def test_names_are_only_text(name: str) -> None:
     assert re.sub(r"\s+", " ", page(report)).count(re.sub(r"\s+", " ", shown)) >= 8
 
 
-def test_nobody_is_mentioned_and_no_issue_linked() -> None:
-    text = render(named("@someone #1 org/repo#2"))
-    assert not re.search(r"[@#]\w", text)
+def test_what_only_github_makes_links_of_is_broken_up() -> None:
+    text = render(named("@someone #1 org/repo#2 www.evil.example"))
+    assert not re.search(r"[@#]\w|www\.", text)
 
 
 def test_the_canonical_report_reads_as_a_page() -> None:

@@ -25,7 +25,7 @@ ATTACHABLE = re.compile(r"[^\[\]|]+")
 
 
 def render(report: ScanReport) -> str:
-    """One test suite: every class, then unreadable, then flagged images; what is over MAX_BYTES is cut, and said."""
+    """One test suite: every class, unreadable, failed and other flagged images; what is over MAX_BYTES is cut, and said."""
     suite = ET.Element("testsuite", name="cam-audit")
     suite.text = suite.tail = "\n"
     suite.append(_properties(report))
@@ -80,7 +80,7 @@ def _cases(report: ScanReport) -> Iterator[ET.Element]:
     for finding in failed:
         for example in finding.examples:
             shown.setdefault(example.path, []).append(finding)
-    for image in report.images:
+    for image in sorted(report.images, key=lambda image: image.path not in shown):
         if image.flags or image.path in shown:
             yield _image_case(report, image, shown.get(image.path, ()))
 

@@ -22,7 +22,7 @@ LEGEND = (
 )
 MARKUP = re.compile(
     r"[\\`*\[\]<>|~$]"
-    r"|(?<![^\W_])_|_(?![^\W_])"  # but not within a word
+    r"|_(?![^\W_])"  # none within or before a word can end an emphasis
     r"|&(?=[#\w])|:(?=\S)|(?<=www)\.",  # entities, addresses and :emoji:
     re.IGNORECASE,
 )
