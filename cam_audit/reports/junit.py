@@ -25,7 +25,7 @@ ATTACHABLE = re.compile(r"[^\[\]|]+")
 
 
 def render(report: ScanReport) -> str:
-    """One test suite: every class, unreadable, failed and other flagged images; what is over MAX_BYTES is cut, and said."""
+    """One suite: every class, unreadable, failed and other flagged images; what is over MAX_BYTES is cut, and said."""
     suite = ET.Element("testsuite", name="cam-audit")
     suite.text = suite.tail = "\n"
     suite.append(_properties(report))
