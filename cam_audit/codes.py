@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 NOTE, WARNING, ERROR = SEVERITIES = ("note", "warning", "error")
+# By the value of `--fail-on`, the severities that make a scan fail.
+FAILING = {"error": (ERROR,), "warning": (ERROR, WARNING), "never": ()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -36,7 +36,7 @@ def prepare_output(folder: Path, *, keep: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-        if not keep and _is_ours(folder / RUN_FILE):
+        if not keep and _run(folder):
             for name in (OVERLAYS_FOLDER, MAPS_FOLDER, JOURNAL_FOLDER):
                 with contextlib.suppress(FileNotFoundError):
                     shutil.rmtree(folder / name)
@@ -62,11 +62,18 @@ def remove_other_overlays(folder: Path, names: Collection[str]) -> None:
         raise CamAuditError(f"cannot clean {folder / OVERLAYS_FOLDER}: {error.strerror}") from None
 
 
-def _is_ours(run_file: Path) -> bool:
+def is_finished(folder: Path) -> bool:
+    """Whether the folder holds the results of a scan that came to its end."""
+    return bool(_run(folder).get("finished"))
+
+
+def _run(folder: Path) -> Mapping[str, object]:
+    """What run.json says, if it is ours; else nothing."""
     try:
-        return bool(json.loads(run_file.read_text(encoding="utf-8"))["tool"] == TOOL)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+        run = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return run if isinstance(run, dict) and run.get("tool") == TOOL else {}
 
 
 def overlay_name(image_name: str) -> str:

@@ -10,23 +10,27 @@ from pathlib import Path
 import cam_audit
 
 ROOT = Path(cam_audit.__file__).parents[1]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def environment() -> dict[str, str]:
+    """The variables for a process of ours, which finds this checkout wherever it starts."""
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def run(
     folder: Path, *arguments: str, code: int = 0, encoding: str = "utf-8:strict"
 ) -> subprocess.CompletedProcess[str]:
     """Run `cam-audit` with `folder` as the current one; anything but the exit code `code` fails the test."""
-    environment = {
-        **ENVIRONMENT,
+    variables = {
+        **environment(),
         "XDG_CACHE_HOME": str(folder),
         "PYTHONIOENCODING": encoding,
     }
-    environment.pop("CAM_AUDIT_MODELS", None)
+    variables.pop("CAM_AUDIT_MODELS", None)
     result = subprocess.run(
         [sys.executable, "-m", "cam_audit", *arguments],
         cwd=folder,
-        env=environment,
+        env=variables,
         capture_output=True,
         text=True,
         errors="surrogateescape",

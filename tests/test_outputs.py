@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from commands import run
 
+from cam_audit.reports import FORMATS
+
 SCAN = ("scan", "photos", "--net", "tiny")
 
 
@@ -17,6 +19,38 @@ def test_a_format_goes_to_its_file(folder: Path) -> None:
     document = json.loads((folder / "all.json").read_text())
     assert document["images"][0]["path"] == "blue/0.png"
     assert (folder / "all.csv").read_bytes() == (folder / "cam-audit-out" / "results.csv").read_bytes()
+
+
+def test_all_formats_go_to_their_files_in_the_output_folder_that_the_scan_makes(folder: Path) -> None:
+    run(folder, *SCAN, *(word for name in FORMATS for word in ("--output", f"{name}=cam-audit-out/report.{name}")))
+    out = folder / "cam-audit-out"
+    assert json.loads((out / "report.sarif").read_text())["version"] == "2.1.0"
+    assert all((out / f"report.{name}").stat().st_size for name in FORMATS)
+
+
+def test_what_fails_is_known_to_the_formats(folder: Path) -> None:
+    run(folder, *SCAN, "--fail-on", "warning")
+    assert json.loads((folder / "cam-audit-out" / "run.json").read_text())["settings"]["fail_on"] == "warning"
+
+
+def test_the_summary_of_a_github_step_is_added_to(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = folder / "step.md"
+    place.write_text("# before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(place))
+    run(folder, *SCAN, "--output", "markdown=a.md")
+    assert place.read_text() == "# before\n"
+    result = run(folder, *SCAN, "--output", "github=-", "--output", "markdown=a.md")
+    assert result.stdout.startswith("::notice title=cam-audit::")
+    assert place.read_text() == f"# before\n{(folder / 'a.md').read_text()}\n"
+
+
+def test_a_step_summary_that_cannot_be_written_is_an_error_for_people(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder / "gone" / "step.md"))
+    result = run(folder, *SCAN, "--output", "github=a.txt", code=2)
+    assert f"GITHUB_STEP_SUMMARY: cannot write {folder / 'gone' / 'step.md'}: No such file" in result.stderr
+    assert (folder / "a.txt").is_file()
 
 
 def test_a_dash_leaves_stdout_to_the_format(folder: Path) -> None:
@@ -29,11 +63,14 @@ def test_a_dash_leaves_stdout_to_the_format(folder: Path) -> None:
     ("outputs", "message"),
     [
         (["jsn=a.json"], "'jsn' is no format; did you mean json?"),
-        (["xyz=a"], "'xyz' is no format; there are csv, json"),
+        (["xyz=a"], f"'xyz' is no format; there are {', '.join(FORMATS)}"),
         (["json"], "say where to: json=FILE, or json=- for stdout"),
         (["json=photos"], "--output: photos is a folder; name a file in it"),
         (["json=gone/a.json"], "there is no folder gone; make it with `mkdir -p gone`"),
         (["json=-", "csv=-"], "two formats can't both go to stdout"),
+        (["json=a", "csv=./a"], "two formats can't both go to a"),
+        (["json=a", "csv=photos/../a"], "two formats can't both go to a"),
+        (["csv=cam-audit-out/results.csv"], "cam-audit-out/results.csv is a file of the scan's own; name another"),
     ],
 )
 def test_a_wrong_output_is_refused_before_anything_is_scanned(folder: Path, outputs: list[str], message: str) -> None:

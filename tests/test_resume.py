@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from commands import ENVIRONMENT, run
+from commands import environment, run
 from data_sets import draw, net, stamp_in_the_corner
 from resume import differences, finished_overlays, killed_until_it_ends
 
@@ -38,7 +38,7 @@ def folder(drawn: Path, tmp_path: Path) -> Path:
 
 def start(folder: Path, *options: str, **how: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "cam_audit", *SCAN, *options]
-    return subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, **how)
+    return subprocess.Popen(command, cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True, **how)
 
 
 def cut_off(folder: Path, images: int = 10, with_signal: signal.Signals = signal.SIGKILL) -> tuple[int, str, float]:
@@ -138,6 +138,8 @@ def test_images_that_changed_came_or_went_meanwhile_are_seen_as_they_are(folder:
 
 def test_nothing_to_go_on_with_is_a_scan_from_the_start(folder: Path) -> None:
     run(folder, *SCAN, "--resume")
+    assert differences(folder / "out", folder / "undisturbed") == ()
+    assert "the scan in this folder is finished" in run(folder, *SCAN, "--resume", code=2).stderr
     assert differences(folder / "out", folder / "undisturbed") == ()
 
 

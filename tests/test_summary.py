@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cam_audit.cli.exits import FAIL_ON, Exit, exit_of
+from cam_audit.cli.exits import Exit, exit_of
 from cam_audit.cli.summary import Outcome, Tally, severity_counts, summary
-from cam_audit.codes import CODES
+from cam_audit.codes import CODES, FAILING
 from cam_audit.records import (
     AuditReport,
     ConfusedImage,
@@ -138,7 +138,7 @@ def test_the_files_are_named_that_are_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("errors", [0, 2])
-@pytest.mark.parametrize("fail_on", FAIL_ON)
+@pytest.mark.parametrize("fail_on", FAILING)
 @pytest.mark.parametrize(
     ("severities", "failing"),
     [

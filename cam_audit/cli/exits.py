@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from cam_audit.codes import FAILING
+
 if TYPE_CHECKING:
     from cam_audit.records import AuditReport
 
@@ -24,12 +26,8 @@ class Interrupted(Exception):
     """The user interrupted; the message says how to go on. No KeyboardInterrupt, as click makes its own of those."""
 
 
-FAIL_ON = ("error", "warning", "never")
-
-
 def exit_of(report: AuditReport, errors: int, fail_on: str) -> Exit:
     """FINDINGS where any is as grave as `fail_on`, else INCOMPLETE where images could not be read, else CLEAN."""
-    failing = {"error": {"error"}, "warning": {"error", "warning"}, "never": set()}[fail_on]
-    if any(finding.severity in failing for finding in report.findings):
+    if any(finding.severity in FAILING[fail_on] for finding in report.findings):
         return Exit.FINDINGS
     return Exit.INCOMPLETE if errors else Exit.CLEAN

@@ -17,6 +17,9 @@ from cam_audit.reports import FORMATS
 if TYPE_CHECKING:
     from cam_audit.records import ScanReport
 
+# What GitHub Actions shows on a job's page, where this variable names its file.
+STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+
 
 @dataclass(frozen=True)
 class Output:
@@ -42,17 +45,28 @@ def _parsed(value: str) -> Output:
     return Output(name, None if file == "-" else Path(file))
 
 
-def require_places(outputs: Sequence[Output]) -> None:
-    """Raise CamAuditError, before hours of scanning, where a file can't be written or two want the same place."""
-    places = [output.file for output in outputs]
-    for place in places:
+def require_places(outputs: Sequence[Output], out: Path) -> None:
+    """Raise CamAuditError, before hours of scanning, where a file can't be written or two want the same place.
+
+    `out`: the output folder, which the scan makes.
+    """
+    from cam_audit.images import RUN_FILE
+    from cam_audit.output import FINDINGS_FILE, RESULTS_FILE
+
+    places = [output.file and Path(os.path.realpath(output.file)) for output in outputs]
+    for place, output in zip(places, outputs, strict=True):
+        named = output.file or "stdout"
         if places.count(place) > 1:
-            raise CamAuditError(f"--output: two formats can't both go to {place or 'stdout'}")
+            raise CamAuditError(f"--output: two formats can't both go to {named}")
         if place is None:
             continue
         if place.is_dir():
-            raise CamAuditError(f"--output: {place} is a folder; name a file in it")
-        folder = place.parent
+            raise CamAuditError(f"--output: {named} is a folder; name a file in it")
+        if place.parent == Path(os.path.realpath(out)):
+            if place.name in (RUN_FILE, RESULTS_FILE, FINDINGS_FILE):
+                raise CamAuditError(f"--output: {named} is a file of the scan's own; name another")
+            continue
+        folder = Path(named).parent
         if not folder.is_dir():
             raise CamAuditError(f"--output: there is no folder {folder}; make it with `mkdir -p {folder}`")
         if not os.access(folder, os.W_OK):
@@ -60,16 +74,29 @@ def require_places(outputs: Sequence[Output]) -> None:
 
 
 def write_outputs(report: ScanReport, outputs: Sequence[Output]) -> None:
-    """Render the results of a scan in each format, to its file or to stdout."""
+    """Render the results of a scan in each format, to its file or to stdout; `github` also to the step's summary."""
     from cam_audit.output import replacing
 
     for output in outputs:
         if output.file is None:
             click.echo(FORMATS[output.format](report), nl=False)
-            continue
-        seen_from_there = replace(report, folder=os.path.relpath(report.folder, output.file.parent))
-        with replacing(output.file) as file:
-            file.write(FORMATS[output.format](seen_from_there))
+        else:
+            seen_from_there = replace(report, folder=os.path.relpath(report.folder, output.file.parent))
+            with replacing(output.file) as file:
+                file.write(FORMATS[output.format](seen_from_there))
+    if any(output.format == "github" for output in outputs):
+        _append_step_summary(report)
+
+
+def _append_step_summary(report: ScanReport) -> None:
+    place = os.environ.get(STEP_SUMMARY)
+    if not place:
+        return
+    try:
+        with open(place, "a", encoding="utf-8", newline="") as file:
+            file.write(FORMATS["markdown"](report) + "\n")
+    except OSError as error:
+        raise CamAuditError(f"{STEP_SUMMARY}: cannot write {place}: {error.strerror}") from None
 
 
 def to_stdout(outputs: Sequence[Output]) -> bool:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cam_audit.cli.exits import FAIL_ON, exit_of
+from cam_audit.cli.exits import exit_of
 from cam_audit.cli.outputs import Output, parse_outputs, require_places, to_stdout, write_outputs
+from cam_audit.codes import FAILING
 from cam_audit.reports import FORMATS
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     help=f"Also write the results as {', '.join(FORMATS)}; `-` is stdout. Repeatable.",
 )  # fmt: skip
 @click.option(
-    "--fail-on", type=click.Choice(FAIL_ON), default="error", show_default=True,
+    "--fail-on", type=click.Choice(tuple(FAILING)), default="error", show_default=True,
     help="The least severity of a finding that makes the exit code 1.",
 )  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with a scan into OUT that was cut off; finished images are kept.")
@@ -94,12 +95,12 @@ def scan(
     if resume and fresh:
         raise click.UsageError("either --resume or --fresh")
     session.require_folder(dataset)
-    require_places(outputs)
+    require_places(outputs, task["out"])
     loaded = session.load_net(net, model)
     classes = ClassNames(loaded.class_names, loaded.class_ids)
     settings = ScanSettings(target=_target(target, classes), top=top, size=size, overlay_size=overlay_size)
     earlier = session.RESUME if resume else session.FRESH if fresh else None
-    outcome = session.run(session.Task(dataset=dataset, settings=settings, **task), loaded, earlier)
+    outcome = session.run(session.Task(dataset=dataset, settings=settings, fail_on=fail_on, **task), loaded, earlier)
     click.echo(summary(outcome), err=to_stdout(outputs))
     if outputs:
         write_outputs(read_results(outcome.out), outputs)

@@ -38,6 +38,7 @@ from cam_audit.output import (
     FINDINGS_FILE,
     RESULTS_FILE,
     TOOL,
+    is_finished,
     prepare_output,
     remove_other_overlays,
     replacing,
@@ -56,7 +57,7 @@ MAX_NAMED = 5
 
 @dataclass(frozen=True)
 class Task:
-    """What to scan, and how; the library's own settings are in `settings`."""
+    """What to scan, how, and what makes it fail; the library's own settings are in `settings`."""
 
     dataset: Path
     out: Path
@@ -68,6 +69,7 @@ class Task:
     workers: int | None = None
     limit: int | None = None
     follow_links: bool = False
+    fail_on: str = "error"
 
 
 RESUME, FRESH = "--resume", "--fresh"
@@ -113,6 +115,8 @@ def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
             raise CamAuditError(
                 f"{task.out}: holds a scan that was cut off; go on with it by {RESUME}, or start anew with {FRESH}"
             )
+        if not cut_off and earlier == RESUME and is_finished(task.out):
+            raise CamAuditError(f"{task.out}: the scan in this folder is finished; leave out {RESUME} to scan anew")
         prepare_output(task.out, keep=cut_off and earlier == RESUME)
         journal = Journal(task.out, _identity(task, model))
         if journal.images:

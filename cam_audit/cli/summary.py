@@ -6,11 +6,11 @@ import textwrap
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 
 from cam_audit.codes import CODES, SEVERITIES
 from cam_audit.output import FINDINGS_FILE, OVERLAYS_FOLDER, RESULTS_FILE
 from cam_audit.records import MAPS_FOLDER, AuditReport, Record, SkippedImage
+from cam_audit.reports.lines import confused_pairs, count
 
 INDENT = " " * 9
 MAX_CLASSES = 5
@@ -67,8 +67,8 @@ def summary(outcome: Outcome) -> str:
     """The summary of a scan: images and errors, agreement with the folders, findings, and where the output is."""
     tally = outcome.tally
     rate = tally.images / outcome.seconds if outcome.seconds else 0.0
-    lines = [f"{_count(tally.images, 'image')}, {_count(tally.errors, 'error')}, {rate:.1f} images/s"]
-    lines += [f"  {count} x {reason}" for reason, count in tally.reasons.most_common(MAX_REASONS)]
+    lines = [f"{count(tally.images, 'image')}, {count(tally.errors, 'error')}, {rate:.1f} images/s"]
+    lines += [f"  {times} x {reason}" for reason, times in tally.reasons.most_common(MAX_REASONS)]
     labelled = tally.labelled.total()
     if labelled:
         right = labelled - sum(counts.total() for counts in tally.wrong.values())
@@ -88,9 +88,9 @@ def _printable(line: str) -> str:
 
 def _findings(outcome: Outcome) -> list[str]:
     report = outcome.report
-    counts = [_count(number, severity) for severity, number in severity_counts(report).items() if number]
+    counts = [count(number, severity) for severity, number in severity_counts(report).items() if number]
     if report.findings:
-        lines = [f"{_count(len(report.findings), 'finding')} ({', '.join(counts)})"]
+        lines = [f"{count(len(report.findings), 'finding')} ({', '.join(counts)})"]
     else:
         lines = ["no findings"]
     for finding in report.findings:
@@ -106,14 +106,11 @@ def _findings(outcome: Outcome) -> list[str]:
 
 def _confused_pairs(report: AuditReport) -> list[str]:
     """The pairs of folder and prediction that differ most often, and how alike the maps of the two classes are."""
-    pairs: dict[tuple[str, str], list[float]] = {}
-    for image in report.confused:
-        correlations = pairs.setdefault((image.label, image.predicted), [])
-        correlations.append(image.disagreement.correlation or 0.0)
-    most = sorted(pairs.items(), key=lambda pair: (-len(pair[1]), pair[0]))[:MAX_CLASSES]
-    lines = ["confused pairs (how alike the maps of the two classes are, -1 to 1):"] if most else []
-    for (label, predicted), correlations in most:
-        lines.append(f"  {label} taken for {predicted} {len(correlations)} x; maps alike {median(correlations):.2f}")
+    pairs = confused_pairs(report.confused)[:MAX_CLASSES]
+    lines = ["confused pairs (how alike the maps of the two classes are, -1 to 1):"] if pairs else []
+    for pair in pairs:
+        words = f"{pair.label} taken for {pair.predicted} {pair.images} x; maps alike {pair.correlation:.2f}"
+        lines.append(f"  {words}")
     return lines
 
 
@@ -133,7 +130,3 @@ def _worst(tally: Tally) -> list[str]:
     if len(tally.wrong) > MAX_CLASSES:
         lines.append(f"  and {len(tally.wrong) - MAX_CLASSES} more with wrong predictions")
     return lines
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cam_audit.records import ScanReport
-from cam_audit.reports import csv, json
+from cam_audit.reports import csv, github, gitlab, json, junit, markdown, sarif
 
 FORMATS: dict[str, Callable[[ScanReport], str]] = {
     "csv": csv.render,
     "json": json.render,
+    "junit": junit.render,
+    "sarif": sarif.render,
+    "github": github.render,
+    "gitlab": gitlab.render,
+    "markdown": markdown.render,
 }

@@ -1,0 +1,47 @@
+"""Workflow commands, which GitHub Actions shows as annotations when they are printed to a step's stdout."""
+
+from __future__ import annotations
+
+from cam_audit.codes import ERROR, WARNING
+from cam_audit.records import ScanReport
+from cam_audit.reports.alerts import alerts, image_path, sentence, unreadable
+from cam_audit.reports.lines import count, printable, verdict
+
+# GitHub drops further ones of a step without a word.
+MAX_EACH = 10
+
+
+def render(report: ScanReport) -> str:
+    """At most MAX_EACH errors and as many warnings, gravest first, and a notice with the verdict and what was cut.
+
+    Images that could not be read are warnings, after those about classes; flags of images are not told.
+    """
+    told = alerts(report)
+    commands = {
+        severity: [_command(severity, a.title, a.message, a.path) for a in told if a.severity == severity]
+        for severity in (ERROR, WARNING)
+    }
+    commands[WARNING] += [
+        _command(WARNING, "image not read", sentence(image.error), image_path(report, image.path))
+        for image in unreadable(report)
+    ]
+    words = [verdict(report)]
+    for severity, lines in commands.items():
+        if len(lines) > MAX_EACH:
+            words.append(f"{count(len(lines) - MAX_EACH, f'more {severity}')} not shown here.")
+    shown = [line for lines in commands.values() for line in lines[:MAX_EACH]]
+    return "".join([*shown, _command("notice", "cam-audit", " ".join(words))])
+
+
+def _command(name: str, title: str, message: str, path: str = "") -> str:
+    properties = {"file": path, "title": title}
+    listed = ",".join(f"{key}={_property(value)}" for key, value in properties.items() if value)
+    return f"::{name} {listed}::{_data(message)}\n"
+
+
+def _data(text: str) -> str:
+    return printable(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,153 @@
+"""JUnit XML, as GitLab, Jenkins and others show it.
+
+A test case stands for a class, which fails where its findings fail the scan; the examples of such a finding fail with
+it, because GitLab shows the picture of a failed case only. Other flagged images pass, and what could not be read is an
+error, as the scan's exit code has it.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from xml.etree import ElementTree as ET
+
+from cam_audit.codes import CODES
+from cam_audit.records import Finding, ImageRow, ScanReport
+from cam_audit.reports.alerts import class_path, failing, flag_message, image_path, overlay_path, sentence, unreadable
+from cam_audit.reports.json import SCHEMA_VERSION
+from cam_audit.reports.lines import count, printable, verdict
+
+# GitLab reads no file of 30 MB or more.
+MAX_BYTES = 29_000_000
+# What GitLab takes for a path in [[ATTACHMENT|path]].
+ATTACHABLE = re.compile(r"[^\[\]|]+")
+
+
+def render(report: ScanReport) -> str:
+    """One suite: every class, unreadable, failed and other flagged images; what is over MAX_BYTES is cut, and said."""
+    suite = ET.Element("testsuite", name="cam-audit")
+    suite.text = suite.tail = "\n"
+    suite.append(_properties(report))
+    cases = list(_cases(report))
+    size = 0
+    for index, case in enumerate(cases):
+        size += len(ET.tostring(case, encoding="utf-8"))
+        if size > MAX_BYTES:
+            suite.append(_left_out(report, len(cases) - index))
+            break
+        suite.append(case)
+    counted = {"tests": "testcase", "failures": "testcase/failure", "errors": "testcase/error"}
+    for name, path in (counted | {"skipped": "testcase/skipped"}).items():
+        suite.set(name, str(len(suite.findall(path))))
+    if "seconds" in report.run:
+        suite.set("time", str(report.run["seconds"]))
+    if "started" in report.run:
+        suite.set("timestamp", str(report.run["started"]))
+    suites = ET.Element("testsuites", {name: suite.attrib[name] for name in ("name", *counted)})
+    suites.text = "\n"
+    suites.append(suite)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(suites, encoding="unicode")}\n'
+
+
+def _properties(report: ScanReport) -> ET.Element:
+    model = report.run.get("model", {})
+    values = {
+        "schema_version": SCHEMA_VERSION,
+        "version": report.run.get("version", ""),
+        "net": model.get("net", ""),
+        "sha256": model.get("sha256", ""),
+        "verdict": verdict(report),
+    }
+    properties = ET.Element("properties")
+    properties.tail = "\n"
+    for name, value in values.items():
+        ET.SubElement(properties, "property", name=name, value=printable(str(value)))
+    return properties
+
+
+def _cases(report: ScanReport) -> Iterator[ET.Element]:
+    failed = failing(report)
+    images = {image.path: image for image in report.images}
+    labels = {finding.label: None for finding in report.findings} | {image.label: None for image in report.images}
+    for label in labels:
+        yield _class_case(report, label, [finding for finding in failed if finding.label == label], images)
+    for image in unreadable(report):
+        case = _case(report, image.label, image.path, image_path(report, image.path))
+        ET.SubElement(case, "error", message=_line(image.error), type="unreadable")
+        yield case
+    shown: dict[str, list[Finding]] = {}
+    for finding in failed:
+        for example in finding.examples:
+            shown.setdefault(example.path, []).append(finding)
+    for image in sorted(report.images, key=lambda image: image.path not in shown):
+        if image.flags or image.path in shown:
+            yield _image_case(report, image, shown.get(image.path, ()))
+
+
+def _class_case(
+    report: ScanReport, label: str, failed: Sequence[Finding], images: Mapping[str, ImageRow]
+) -> ET.Element:
+    findings = [finding for finding in report.findings if finding.label == label]
+    case = _case(report, label, label or ".", class_path(report, label))
+    if failed:
+        failure = ET.SubElement(case, "failure", message=_titles(failed), type="shortcut")
+        failure.text = "\n\n".join(map(_told, failed))
+    examples = [images[example.path] for finding in findings for example in finding.examples if example.path in images]
+    lines = _attachment(report, examples[0]) if examples else []
+    _system_out(case, lines + [_told(finding) for finding in findings if finding not in failed])
+    return case
+
+
+def _image_case(report: ScanReport, image: ImageRow, failed: Sequence[Finding]) -> ET.Element:
+    case = _case(report, image.label, image.path, image_path(report, image.path))
+    if failed:
+        failure = ET.SubElement(case, "failure", message=f"an example of {_titles(failed)}", type="shortcut")
+        failure.text = "\n".join(map(_seen, failed))
+    flags = [_line(f"{code} {CODES[code].title}: {flag_message(code, image)}") for code in image.flags]
+    _system_out(case, _attachment(report, image) + flags)
+    return case
+
+
+def _case(report: ScanReport, label: str, name: str, file: str) -> ET.Element:
+    group = label or posixpath.basename(class_path(report, ""))
+    case = ET.Element("testcase", classname=_line(group), name=_line(name), file=_line(file))
+    case.tail = "\n"
+    return case
+
+
+def _left_out(report: ScanReport, number: int) -> ET.Element:
+    case = _case(report, "cam-audit", "left out", class_path(report, ""))
+    text = f"{count(number, 'more test case')} left out, the file would be too large; results.csv has all"
+    ET.SubElement(case, "skipped", message=text)
+    return case
+
+
+def _system_out(case: ET.Element, lines: list[str]) -> None:
+    if lines:
+        ET.SubElement(case, "system-out").text = "\n".join(lines)
+
+
+def _attachment(report: ScanReport, image: ImageRow) -> list[str]:
+    path = overlay_path(report, image)
+    if path and path == printable(path) and ATTACHABLE.fullmatch(path):
+        return [f"[[ATTACHMENT|{path}]]"]
+    return [_line(f"overlay: {path}")] if path else []
+
+
+def _titles(findings: Iterable[Finding]) -> str:
+    return ", ".join(f"{finding.code} {CODES[finding.code].title}" for finding in findings)
+
+
+def _seen(finding: Finding) -> str:
+    return _line(f"{finding.severity} {finding.code} {CODES[finding.code].title}: {sentence(finding.message)}")
+
+
+def _told(finding: Finding) -> str:
+    entry = CODES[finding.code]
+    return "\n".join([_seen(finding), f"Not established: {entry.not_established}", f"What to do: {entry.what_to_do}"])
+
+
+def _line(text: str) -> str:
+    """Text that XML can hold and that names no attachment."""
+    return printable(text).replace("[[", "[ [")

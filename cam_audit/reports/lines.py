@@ -1,0 +1,102 @@
+"""What a report comes to in words, the same in every format: the verdict, the evidence, the confused pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from cam_audit.codes import SEVERITIES
+from cam_audit.records import ConfusedImage, Finding, ScanReport
+
+MAX_NAMED = 5
+# What the gravest finding of a class establishes; `{}` is "1 of 3 classes is" or the like.
+ESTABLISHED = {
+    "error": "{} suspicious, confirmed by counterfactuals",
+    "warning": "{} suspicious: the net looks at a cue, but no prediction was seen to follow it",
+    "note": "{} told by a cue that the net was not seen to use",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceLines:
+    """The three lines of evidence of a finding in numbers; "" where one was not measured."""
+
+    cue: str
+    use: str
+    counterfactual: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfusedPair:
+    """How often images of a folder are taken for another class; `correlation`: median of the two classes' maps."""
+
+    label: str
+    predicted: str
+    images: int
+    correlation: float
+
+
+def verdict(report: ScanReport) -> str:
+    """One sentence: how many classes are suspicious, at most what is established of them, and what was not read."""
+    images = count(len(report.images), "image")
+    unread = sum(bool(image.error) for image in report.images)
+    rest = f"; {unread} of {images} could not be read" if unread else ""
+    if not report.findings:
+        return f"No findings in {images}{rest}."
+    gravest = max((finding.severity for finding in report.findings), key=SEVERITIES.index)
+    found = list(dict.fromkeys(finding.label for finding in report.findings if finding.severity == gravest))
+    total = len({image.label for image in report.images})
+    subject = f"{len(found)} of {count(total, 'class', 'classes')} {'is' if len(found) == 1 else 'are'}"
+    return f"{ESTABLISHED[gravest].format(subject)} ({_named(found)}){rest}."
+
+
+def evidence(finding: Finding) -> EvidenceLines:
+    """What of a finding is there, what the net looks at, and what the prediction follows, in numbers.
+
+    Of CA205 there is no cue; how much of the map lies on the object stands for it.
+    """
+    numbers = finding.evidence
+    if "inside_share" in numbers:
+        return EvidenceLines(
+            cue=f"{numbers['inside_share']:.0%} of the map on the object, {numbers['inside_area']:.0%} of the image",
+            use="",
+            counterfactual=f"wins without the object in {numbers['wins_without']:.0%}",
+        )
+    cue = f"score {numbers['score']:.2f}, reported from {numbers['threshold']:.2f}"
+    if "hits" in numbers:
+        cue = f"in {numbers['hits']:.0f} of {numbers['images']:.0f} images; {cue}"
+    shown = []
+    if "gain" in numbers:
+        shown.append(f"planted: +{numbers['gain']:.2f} margins, {numbers['flip_rate']:.0%} turned".replace("+-", "-"))
+    if "removal_change_rate" in numbers:
+        shown.append(f"painted over: {numbers['removal_change_rate']:.0%} changed")
+    return EvidenceLines(
+        cue=cue,
+        use=f"{numbers['use']:.2f} of a usual margin" if "use" in numbers else "",
+        counterfactual="; ".join(shown),
+    )
+
+
+def confused_pairs(confused: Iterable[ConfusedImage]) -> list[ConfusedPair]:
+    """The pairs of folder and prediction that differ, most often first."""
+    pairs: dict[tuple[str, str], list[float]] = {}
+    for image in confused:
+        pairs.setdefault((image.label, image.predicted), []).append(image.disagreement.correlation or 0.0)
+    most = sorted(pairs.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    return [ConfusedPair(*names, len(correlations), median(correlations)) for names, correlations in most]
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """`1 image`, `2 images`, `3 classes`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def printable(text: str) -> str:
+    """Text on one line, without control characters, that any document can hold: names come from strangers."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _named(labels: Sequence[str]) -> str:
+    names = [repr(label) if label else "the data set" for label in labels[:MAX_NAMED]]
+    return ", ".join(names) + (f" and {len(labels) - MAX_NAMED} more" if len(labels) > MAX_NAMED else "")

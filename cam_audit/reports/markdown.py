@@ -1,0 +1,165 @@
+"""What a reviewer reads in a pull request: GitHub-flavoured Markdown in which names from strangers are only text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from cam_audit.codes import CODES
+from cam_audit.records import Finding, ImageRow, ScanReport
+from cam_audit.reports.alerts import class_path, failing, image_path, overlay_path, sentence, unreadable
+from cam_audit.reports.json import SCHEMA_VERSION
+from cam_audit.reports.lines import confused_pairs, count, evidence, printable, verdict
+
+# A comment of a pull request holds 65,536 characters.
+MAX_FINDINGS = 20
+MAX_LISTED = 10
+MAX_NAME = 120
+MAX_TEXT = 800
+LEGEND = (
+    "*Use*: what the map on the cue adds to the class. *Planted*: what the class gains where the cue is put into other "
+    "classes' images, and how many of them turn into it. A margin is as much as usually decides."
+)
+MARKUP = re.compile(
+    r"[\\`*\[\]<>|~$]"
+    r"|_(?![^\W_])"  # none within or before a word can end an emphasis
+    r"|&(?=[#\w])|:(?=\S)|(?<=www)\.",  # entities, addresses and :emoji:
+    re.IGNORECASE,
+)
+# Backslashes don't keep GitHub from mentioning people and linking issues; a space of no width does.
+REFERENCE = re.compile("[@#]")
+
+
+def render(report: ScanReport) -> str:
+    """Verdict, findings with their three lines of evidence, what they mean, confused pairs, images, notes."""
+    sections = [
+        f"## cam-audit: {_outcome(report)}",
+        _text(verdict(report)),
+        *_findings(report),
+        *_confused(report),
+        *_flagged(report),
+        *_unread(report),
+        *_listed("Notes", [_text(sentence(note)) for note in report.notes[:MAX_LISTED]]),
+        *_cut(len(report.notes), MAX_LISTED, "findings.json"),
+        _origin(report),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _outcome(report: ScanReport) -> str:
+    """As the exit code has it."""
+    if failing(report):
+        return "failed"
+    return "incomplete" if any(unreadable(report)) else "passed"
+
+
+def _findings(report: ScanReport) -> list[str]:
+    if not report.findings:
+        return []
+    shown = report.findings[:MAX_FINDINGS]
+    table = _table(("Severity", "Class", "Finding", "Cue", "Use", "Counterfactual"), map(_cells, shown))
+    told = [_text(sentence(finding.message)) for finding in shown]
+    meanings = []
+    for code in dict.fromkeys(finding.code for finding in shown):
+        entry = CODES[code]
+        words = f"{entry.meaning} *Not established*: {entry.not_established} *What to do*: {entry.what_to_do}"
+        meanings.append(f"**{code} {entry.title}**: {words}")
+    return [
+        f"### {count(len(report.findings), 'finding')}",
+        table,
+        *_cut(len(report.findings), len(shown), "findings.json"),
+        LEGEND,
+        *_listed("What was seen", told),
+        *_listed("What it means", meanings),
+    ]
+
+
+def _cells(finding: Finding) -> tuple[str, ...]:
+    lines = evidence(finding)
+    measured = [line or "not measured" for line in (lines.cue, lines.use, lines.counterfactual)]
+    return finding.severity, _label(finding.label), f"{finding.code} {CODES[finding.code].title}", *measured
+
+
+def _label(label: str) -> str:
+    return f"**{_name(label)}**" if label.strip() else "the data set"
+
+
+def _confused(report: ScanReport) -> list[str]:
+    pairs = confused_pairs(report.confused)
+    rows = [
+        (_name(pair.label), _name(pair.predicted), f"{pair.images:,}", f"{pair.correlation:.2f}")
+        for pair in pairs[:MAX_LISTED]
+    ]
+    if not rows:
+        return []
+    head = ("Folder", "Taken for", "Images", "Maps alike (-1 to 1)")
+    return ["### Confused pairs", _table(head, rows), *_cut(len(pairs), len(rows), "findings.json")]
+
+
+def _flagged(report: ScanReport) -> list[str]:
+    groups: dict[tuple[str, str], list[ImageRow]] = {}
+    for image in report.images:
+        for code in image.flags:
+            groups.setdefault((code, image.label), []).append(image)
+    rows = [
+        (f"{code} {CODES[code].title}", _label(label), f"{len(images):,}", _name(_where(report, images[0])))
+        for (code, label), images in sorted(groups.items())[:MAX_LISTED]
+    ]
+    if not rows:
+        return []
+    flagged = sum(bool(image.flags) for image in report.images)
+    return [
+        f"### {count(flagged, 'flagged image')}",
+        _table(("Flag", "Class", "Images", "For example"), rows),
+        *_cut(len(groups), len(rows), "results.csv"),
+    ]
+
+
+def _where(report: ScanReport, image: ImageRow) -> str:
+    return overlay_path(report, image) or image_path(report, image.path)
+
+
+def _unread(report: ScanReport) -> list[str]:
+    images = list(unreadable(report))
+    lines = [
+        f"{_name(image_path(report, image.path))}: {_text(sentence(image.error))}" for image in images[:MAX_LISTED]
+    ]
+    return [*_listed("Images that could not be read", lines), *_cut(len(images), len(lines), "results.csv")]
+
+
+def _origin(report: ScanReport) -> str:
+    model = report.run.get("model", {})
+    parts = [
+        f"cam-audit {report.run.get('version', '')}".strip(),
+        f"net {model.get('net', 'unknown')} (SHA-256 {str(model.get('sha256', 'unknown'))[:12]})",
+        f"data set {class_path(report, '')}",
+        count(len(report.images), "image"),
+        f"schema_version {SCHEMA_VERSION}",
+    ]
+    return f"*{', '.join(map(_name, parts))}*"
+
+
+def _listed(title: str, lines: Sequence[str]) -> list[str]:
+    return [f"### {title}", "\n".join(f"- {line}" for line in lines)] if lines else []
+
+
+def _cut(total: int, shown: int, file: str) -> list[str]:
+    return [f"and {total - shown:,} more in {file}"] if total > shown else []
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _name(text: str) -> str:
+    return _text(text, MAX_NAME)
+
+
+def _text(text: str, longest: int = MAX_TEXT) -> str:
+    """Text in which nothing is markup, a link or a mention, cut where it is longer."""
+    plain = printable(text)
+    if len(plain) > longest:
+        plain = plain[: longest - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    escaped = MARKUP.sub(lambda sign: f"\\{sign[0]}", plain)
+    return REFERENCE.sub(lambda sign: f"{sign[0]}\N{ZERO WIDTH SPACE}", escaped)
