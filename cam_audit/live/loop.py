@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from cam_audit.live.camera import Camera, Frame
 from cam_audit.live.newest import Newest
+from cam_audit.live.painter import Page
 from cam_audit.live.screen import Screen, Wish
 from cam_audit.live.source import Source
 from cam_audit.live.view import View
@@ -50,8 +51,8 @@ def live(
     """Watch a source until it ends, its window is closed, or `settings.frames` pictures are through.
 
     `on_seen` gets every picture that was looked at; `on_snapshot` each one to save, and returns a line that tells
-    where it is; `on_notice` what is wrong with the source meanwhile. With a window, this must run in
-    the main thread. Source and window are released however this ends.
+    where it is; `on_notice` what is wrong with the source meanwhile. With a window, this must run in the
+    main thread. Source and window are released however this ends.
 
     Raises CameraError where the source can't be opened, or was lost and did not come back; CamAuditError where
     `settings.size` does not suit the net.
@@ -72,9 +73,13 @@ def live(
         next_snapshot = time.monotonic()
         last: Frame | None = None
         while settings.frames is None or looked_at < settings.frames:
-            page = screen.painter.pages.take(SCREEN_TICK) if screen else None
-            seen = page.seen if page else None if screen else watcher.seen.take(PLAIN_TICK)
-            if seen is None and (screen.painter.pages if screen else watcher.seen).ended:
+            page: Page | None = None
+            if screen is None:
+                seen, ended = watcher.seen.take(PLAIN_TICK), watcher.seen.ended
+            else:
+                page, ended = screen.painter.pages.take(SCREEN_TICK), screen.painter.pages.ended
+                seen = page.seen if page else None
+            if seen is None and ended:
                 return
             camera.require_answer()
             if camera.notice and camera.notice != told:
