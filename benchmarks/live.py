@@ -24,12 +24,12 @@ import cv2
 import numpy as np
 import onnxruntime as ort
 
-from cam_audit.live import loop
+from cam_audit.live import loop, watch
 from cam_audit.live.loop import LiveSettings, live
 from cam_audit.live.source import parse_source
 from cam_audit.live.watch import Seen
 from cam_audit.live.window import Window, why_no_window
-from cam_audit.model import Model, load_model
+from cam_audit.model import Model, Prediction, load_model
 from cam_audit.nets import find_net
 
 WIDTH, HEIGHT = 640, 480
@@ -70,15 +70,19 @@ def main(net: str, size: int | None, rounds: int, seconds: float, memory: int) -
     network = f"{fitted[0].shape[1]}x{fitted[0].shape[0]}"
     print(f"{net} at {network}, pictures of {WIDTH}x{HEIGHT}, {rounds} rounds, {platform.machine()}")
     print(f"Python {platform.python_version()}, onnxruntime {ort.__version__}, OpenCV {cv2.__version__}")
-    bare, seen = [], []
+    bare, looked_at, shown = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(rounds):
             bare.append(_bare(model, fitted, seconds))
             film = _film(Path(folder, "film.avi"), pictures, FASTER * bare[-1])
-            seen.append(_live(model, film, size, round(seconds * bare[-1])))
+            rates = _live(model, film, size, round(seconds * bare[-1]))
+            looked_at.append(rates[0])
+            shown.append(rates[1])
         print(f"{'bare forward passes':28} {_spread(bare)} a second")
-        print(f"{'live, in a window':28} {_spread(seen)} pictures a second")
-        print(f"{'live / bare':28} {_spread([s / b for s, b in zip(seen, bare, strict=True)], 2)}")
+        print(f"{'live: looked at by the net':28} {_spread(looked_at)} pictures a second")
+        print(f"{'live: shown':28} {_spread(shown)} pictures a second")
+        for words, rates in (("looked at / bare", looked_at), ("shown / bare", shown)):
+            print(f"{words:28} {_spread([rate / alone for rate, alone in zip(rates, bare, strict=True)], 2)}")
         milliseconds = sorted(1000 * latency for latency in TimedWindow.latencies)
         percentile = milliseconds[int(0.95 * len(milliseconds))]
         print(f"{'one forward pass':28} {1000 / statistics.median(bare):6.1f} ms")
@@ -112,16 +116,26 @@ def _bare(model: Model, fitted: list[np.ndarray], seconds: float) -> float:
     return passes / (time.perf_counter() - begin)
 
 
-def _live(model: Model, film: Path, size: int | None, frames: int) -> float:
-    """Pictures a second from the first that was seen to the last."""
+def _live(model: Model, film: Path, size: int | None, frames: int) -> tuple[float, float]:
+    """Pictures a second that the net looked at and that were shown, from the first that was shown to the last."""
     moments: list[float] = []
+    passes = 0
+    run_net = watch.run_net
+
+    def counted(model: Model, fitted: np.ndarray) -> Prediction:
+        nonlocal passes
+        passes += bool(moments)
+        return run_net(model, fitted)
 
     def on_seen(seen: Seen) -> None:
         moments.append(time.perf_counter())
         TimedWindow.taken = seen.frame.taken
 
+    watch.run_net = counted
     _watch(model, film, LiveSettings(size=size, loop=True, frames=frames), on_seen)
-    return (len(moments) - 1) / (moments[-1] - moments[0])
+    watch.run_net = run_net
+    seconds = moments[-1] - moments[0]
+    return passes / seconds, (len(moments) - 1) / seconds
 
 
 def _watch_memory(model: Model, film: Path, size: int | None, frames: int) -> None:

@@ -373,6 +373,11 @@ def test_the_output_folder_and_earlier_outputs_are_not_scanned(tmp_path: Path) -
     assert "now/overlays/a.jpg.png" in find_images(tmp_path, output=tmp_path / "elsewhere").names
 
 
+def test_of_an_output_folder_that_is_the_data_set_itself_only_the_pictures_of_maps_are_left_out(tmp_path: Path) -> None:
+    tree(tmp_path, "run.json", "overlays/a.jpg.png", "maps/CA201.png", "a.jpg", "cat/b.jpg", "cat/overlays/c.jpg")
+    assert find_images(tmp_path).names == ["a.jpg", "cat/b.jpg", "cat/overlays/c.jpg"]
+
+
 def test_a_single_file_is_its_own_data_set(tmp_path: Path) -> None:
     tree(tmp_path, "a.jpg", "b.jpg")
     found = find_images(tmp_path / "b.jpg")

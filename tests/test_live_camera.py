@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -73,6 +74,14 @@ def plug_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[StandIn]]:
     return plug
 
 
+@contextmanager
+def reading(source: Source, **options: bool) -> Iterator[Camera]:
+    """A camera while it is read."""
+    camera = Camera(source, Newest(), **options)
+    with camera.running():
+        yield camera
+
+
 def all_frames(camera: Camera) -> list[Frame]:
     frames = []
     while not camera.frames.ended:
@@ -100,7 +109,7 @@ def wait_for_colour(camera: Camera, colour: tuple[int, int, int]) -> None:
 def test_a_video_file_gives_its_pictures_in_rgb_and_in_their_order_at_its_own_speed(tmp_path: Path) -> None:
     colours = [RED, GREEN, BLUE, (250, 250, 250), (0, 0, 0)]
     path = write_video(tmp_path / "film.avi", [flat(colour) for colour in colours], rate=10)
-    with Camera(parse_source(str(path)), Newest()) as camera:
+    with reading(parse_source(str(path))) as camera:
         frames = all_frames(camera)
     assert [frame.number for frame in frames] == [0, 1, 2, 3, 4]
     for frame, colour in zip(frames, colours, strict=True):
@@ -112,7 +121,7 @@ def test_a_video_file_gives_its_pictures_in_rgb_and_in_their_order_at_its_own_sp
 
 def test_a_file_that_loops_starts_again(tmp_path: Path) -> None:
     path = write_video(tmp_path / "film.avi", [flat(RED), flat(BLUE)])
-    with Camera(parse_source(str(path)), Newest(), loop=True) as camera:
+    with reading(parse_source(str(path)), loop=True) as camera:
         for _ in range(3):
             wait_for_colour(camera, BLUE)
             wait_for_colour(camera, RED)
@@ -121,7 +130,7 @@ def test_a_file_that_loops_starts_again(tmp_path: Path) -> None:
 def test_who_comes_late_gets_the_newest_picture(plug_in: Callable[..., list[StandIn]]) -> None:
     end = threading.Event()
     plug_in(StandIn([flat((level, 0, 0)) for level in range(100)] + [end]))
-    with Camera(DEVICE, Newest()) as camera:
+    with reading(DEVICE) as camera:
         wait_for(lambda: camera._number == 100)
         frame = camera.frames.take(1)
         end.set()
@@ -131,7 +140,7 @@ def test_who_comes_late_gets_the_newest_picture(plug_in: Callable[..., list[Stan
 
 @pytest.mark.parametrize("failure", ["cut", "fall_silent"])
 def test_a_stream_that_stops_in_the_middle_and_comes_back_goes_on(failure: str) -> None:
-    with streaming(flat(RED)) as stream, Camera(parse_source(stream.address), Newest()) as camera:
+    with streaming(flat(RED)) as stream, reading(parse_source(stream.address)) as camera:
         wait_for_colour(camera, RED)
         assert camera.notice is None
         getattr(stream, failure)()
@@ -145,7 +154,7 @@ def test_a_stream_that_stops_in_the_middle_and_comes_back_goes_on(failure: str) 
 
 
 def test_a_stream_that_does_not_come_back_is_an_error_after_some_tries() -> None:
-    with streaming(flat(RED)) as stream, Camera(parse_source(stream.address), Newest()) as camera:
+    with streaming(flat(RED)) as stream, reading(parse_source(stream.address)) as camera:
         wait_for_colour(camera, RED)
         stream.cut()
         with pytest.raises(CameraError, match=re.escape(f"{stream.address}: the picture was lost, and did not come")):
@@ -153,7 +162,7 @@ def test_a_stream_that_does_not_come_back_is_an_error_after_some_tries() -> None
 
 
 def test_a_slow_net_sees_the_present_of_a_stream() -> None:
-    with streaming(flat(RED)) as stream, Camera(parse_source(stream.address), Newest()) as camera:
+    with streaming(flat(RED)) as stream, reading(parse_source(stream.address)) as camera:
         wait_for_colour(camera, RED)
         # long enough for dozens of red pictures, which a queue would give first
         time.sleep(1)
@@ -169,7 +178,7 @@ def test_a_device_unplugged_while_running_is_tried_again_and_every_capture_is_re
 ) -> None:
     opened = plug_in(StandIn([flat(RED)]), StandIn([], opens=False), StandIn([flat(BLUE)] * 3))
     with (
-        Camera(DEVICE, Newest()) as camera,
+        reading(DEVICE) as camera,
         pytest.raises(CameraError, match=f"camera 0: the picture was lost.* {TRIES} tries"),
     ):
         all_frames(camera)
@@ -190,7 +199,7 @@ def test_a_device_that_never_gives_a_picture_is_given_up_at_once(
     plug_in: Callable[..., list[StandIn]], device: StandIn, why: str
 ) -> None:
     opened = plug_in(device)
-    with Camera(DEVICE, Newest()) as camera, pytest.raises(CameraError, match=f"camera 0: {why}"):
+    with reading(DEVICE) as camera, pytest.raises(CameraError, match=f"camera 0: {why}"):
         all_frames(camera)
     assert len(opened) == 1
     assert device.released
@@ -200,7 +209,7 @@ def test_leaving_the_block_releases_the_device_also_after_an_error(plug_in: Call
     opened = plug_in(StandIn([flat(RED)] * 100000))
 
     def interrupted() -> None:
-        with Camera(DEVICE, Newest()) as camera:
+        with reading(DEVICE) as camera:
             camera.frames.take(10)
             raise KeyboardInterrupt
 
@@ -217,14 +226,14 @@ def test_a_driver_that_hangs_is_given_up(
     monkeypatch.setattr(camera_module, "READ_SECONDS", -1)
     hangs = threading.Event()
     plug_in(StandIn([flat(RED), hangs]))
-    with Camera(DEVICE, Newest()) as camera:
+    with reading(DEVICE) as camera:
         camera.require_answer()
         wait_for(lambda: camera._number == 1)
         time.sleep(0.5)
         with pytest.raises(CameraError, match="camera 0: no answer in"):
             camera.require_answer()
     # the block was left although the driver still hangs
-    assert camera._thread.is_alive()
+    assert any(thread.name == "camera" for thread in threading.enumerate())
     hangs.set()
 
 
@@ -256,7 +265,7 @@ def test_what_is_no_video_is_said_so(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "photo.txt").write_text("no video")
     with (
-        Camera(parse_source(str(tmp_path / name)), Newest()) as camera,
+        reading(parse_source(str(tmp_path / name))) as camera,
         pytest.raises(CameraError, match="not a video that can"),
     ):
         all_frames(camera)
@@ -264,7 +273,7 @@ def test_what_is_no_video_is_said_so(tmp_path: Path, name: str) -> None:
 
 def test_a_photo_is_a_video_of_one_picture(tmp_path: Path) -> None:
     (tmp_path / "photo.png").write_bytes(encode(flat(GREEN)))
-    with Camera(parse_source(str(tmp_path / "photo.png")), Newest()) as camera:
+    with reading(parse_source(str(tmp_path / "photo.png"))) as camera:
         assert [frame.rgb[0, 0].tolist() for frame in all_frames(camera)] == [list(GREEN)]
 
 
@@ -275,7 +284,7 @@ def test_a_fake_device_is_named_with_the_likeliest_reason(monkeypatch: pytest.Mo
     assert why_closed(parse_source("/dev/no-such-camera")) == "no such camera"
     assert why_closed(parse_source("/dev/null")) == "not a camera, or another program uses it"
     with (
-        Camera(parse_source("/dev/null"), Newest()) as camera,
+        reading(parse_source("/dev/null")) as camera,
         pytest.raises(CameraError, match="/dev/null: not a camera"),
     ):
         all_frames(camera)
@@ -299,7 +308,7 @@ def test_a_connection_that_nobody_answers_is_given_up() -> None:
     with streaming(flat(RED)) as stream:
         stream.fall_silent()
         with (
-            Camera(parse_source(stream.address), Newest()) as camera,
+            reading(parse_source(stream.address)) as camera,
             pytest.raises(CameraError, match="nothing answers there"),
         ):
             all_frames(camera)

@@ -20,12 +20,11 @@ import pytest
 from commands import ROOT, run
 from pictures import BLUE, GREEN, RED, seen_by_pillow, square
 from streams import flat, streaming, write_video
+from test_live_camera import reading
 from tiny_net import colour_net
 
 from cam_audit.images import resize
 from cam_audit.live import window as window_module
-from cam_audit.live.camera import Camera
-from cam_audit.live.newest import Newest
 from cam_audit.live.source import parse_source
 from cam_audit.live.window import why_no_window
 from cam_audit.results import read_results
@@ -129,7 +128,7 @@ def test_snapshots_are_what_a_scan_of_them_gives(folder: Path) -> None:
     for file in ("results.csv", *(f"overlays/{name}.png" for name in names)):
         assert (folder / "shots" / file).read_bytes() == (folder / "out" / file).read_bytes(), file
     first = seen_by_pillow((folder / "shots" / names[0]).read_bytes())
-    with Camera(parse_source(str(folder / "film.avi")), Newest()) as camera:
+    with reading(parse_source(str(folder / "film.avi"))) as camera:
         frame = camera.frames.take(10)
     assert frame is not None
     np.testing.assert_array_equal(first, frame.rgb)

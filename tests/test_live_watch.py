@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -27,15 +28,14 @@ def frames() -> Newest[Frame]:
 @pytest.fixture
 def watch(frames: Newest[Frame]) -> Iterator[Callable[..., Watcher]]:
     """Make a running Watcher of `frames`; it is stopped at the end of the test."""
-    running: list[Watcher] = []
+    with ExitStack() as stack:
 
-    def start(model: Model, **options: float) -> Watcher:
-        running.append(Watcher(model, frames, **options).__enter__())
-        return running[-1]
+        def start(model: Model, **options: float) -> Watcher:
+            watcher = Watcher(model, frames, **options)
+            stack.enter_context(watcher.running())
+            return watcher
 
-    yield start
-    for watcher in running:
-        watcher.__exit__(None, None, None)
+        yield start
 
 
 def frame(colour: tuple[int, int, int] | Rgb, number: int = 0) -> Frame:

@@ -17,11 +17,10 @@ from commands import ROOT
 from pictures import BLUE, RED, Rgb, square
 from PIL import Image
 from streams import Stream, streaming
+from test_live_camera import reading
 from test_live_view import holds, panel_size, shrunk
 from tiny_net import colour_net
 
-from cam_audit.live.camera import Camera
-from cam_audit.live.newest import Newest
 from cam_audit.live.picture import BOX, NOTICE_INK
 from cam_audit.live.source import parse_source
 from cam_audit.model import Model
@@ -144,7 +143,7 @@ def live(desktop: Desktop, tmp_path: Path) -> Iterator[Callable[..., Session]]:
 @pytest.fixture
 def seen(stream: Stream) -> Rgb:
     """The stream's picture as it is received."""
-    with Camera(parse_source(stream.address), Newest()) as camera:
+    with reading(parse_source(stream.address)) as camera:
         frame = camera.frames.take(SECONDS)
     assert frame is not None
     return frame.rgb

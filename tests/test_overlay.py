@@ -237,3 +237,8 @@ def test_large_images_are_shown_at_the_long_side_and_small_ones_enlarged() -> No
         assert picture[overlay.MARGIN : overlay.MARGIN + shown].all()
         assert not picture[: overlay.MARGIN].any()
         assert not picture[overlay.MARGIN + shown : 2 * overlay.MARGIN + shown].any()
+
+
+def test_an_image_of_one_pixel_is_grey_whatever_its_map() -> None:
+    cam = np.float32([[0, 1], [2, 3]])
+    np.testing.assert_array_equal(cam_overlay(np.full((1, 1, 3), (90, 90, 90), np.uint8), cam), [[[90, 90, 90]]])

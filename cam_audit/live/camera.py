@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import TracebackType
 
 import cv2
 
 from cam_audit.images import RgbImage
-from cam_audit.live.newest import Newest
+from cam_audit.live.newest import Newest, in_thread
 from cam_audit.live.source import OPEN_SECONDS, READ_SECONDS, CameraError, Kind, Source, open_capture, why_closed
 
 TRIES = 5
@@ -42,7 +42,7 @@ class Frame:
 
 
 class Camera:
-    """A source that is read, in its own thread, while the `with` block runs.
+    """A source that is read in a thread of its own.
 
     Each picture goes to `frames`, made ready for a net by `fit`, if given, so that the net's thread need not. They end
     where a recording does (with `loop`, that starts again), and with a CameraError where the source can't be opened, or
@@ -65,32 +65,17 @@ class Camera:
         self._number = 0
         self._stopping = threading.Event()
         self._waiting_since: float | None = None
-        # a thread that hangs in a driver must not keep the process from ending
-        self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
 
-    def __enter__(self) -> Camera:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stopping.set()
-        self._thread.join(max(OPEN_SECONDS, READ_SECONDS) + 1)
+    def running(self) -> AbstractContextManager[None]:
+        """A block while which the source is read in a thread."""
+        patience = max(OPEN_SECONDS, READ_SECONDS) + 1
+        return in_thread(self._read_until_end, self.frames, self._stopping, name="camera", patience=patience)
 
     def require_answer(self) -> None:
         """Raise CameraError where the source has kept its thread waiting for longer than any timeout allows."""
         since = self._waiting_since
         if since is not None and time.monotonic() - since > STUCK_SECONDS:
             raise CameraError(f"{self.source.name}: no answer in {STUCK_SECONDS:.0f} seconds")
-
-    def _run(self) -> None:
-        try:
-            self._read_until_end()
-        except Exception as error:
-            self.frames.end(error)
-        else:
-            self.frames.end()
 
     def _read_until_end(self) -> None:
         tries = 0

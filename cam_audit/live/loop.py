@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from cam_audit.live.camera import Camera, Frame
 from cam_audit.live.newest import Newest
+from cam_audit.live.painter import Page
 from cam_audit.live.screen import Screen, Wish
 from cam_audit.live.source import Source
 from cam_audit.live.view import View
@@ -50,8 +51,8 @@ def live(
     """Watch a source until it ends, its window is closed, or `settings.frames` pictures are through.
 
     `on_seen` gets every picture that was looked at; `on_snapshot` each one to save, and returns a line that tells
-    where it is; `on_notice` what is wrong with the source meanwhile. With a window, this must run in
-    the main thread. Source and window are released however this ends.
+    where it is; `on_notice` what is wrong with the source meanwhile. With a window, this must run in the
+    main thread. Source and window are released however this ends.
 
     Raises CameraError where the source can't be opened, or was lost and did not come back; CamAuditError where
     `settings.size` does not suit the net.
@@ -60,35 +61,41 @@ def live(
     with ExitStack() as stack:
         frames: Newest[Frame] = Newest()
         watcher = Watcher(model, frames, size=settings.size, smooth=settings.smooth)
-        camera = stack.enter_context(Camera(source, frames, loop=settings.loop, fit=watcher.fit))
-        stack.enter_context(watcher)
+        camera = Camera(source, frames, loop=settings.loop, fit=watcher.fit)
+        stack.enter_context(camera.running())
+        stack.enter_context(watcher.running())
         screen = None
         if windowed:
             window = stack.enter_context(Window(f"cam-audit live: {source.name}", *FIRST_WINDOW))
             screen = Screen(window, model, watcher, smooth=settings.smooth)
+            stack.enter_context(screen.painter.running())
         looked_at, told = 0, None
         next_snapshot = time.monotonic()
-        last: Seen | None = None
+        last: Frame | None = None
         while settings.frames is None or looked_at < settings.frames:
-            seen = watcher.seen.take(SCREEN_TICK if screen else PLAIN_TICK)
-            if seen is None and watcher.seen.ended:
+            page: Page | None = None
+            if screen is None:
+                seen, ended = watcher.seen.take(PLAIN_TICK), watcher.seen.ended
+            else:
+                page, ended = screen.painter.pages.take(SCREEN_TICK), screen.painter.pages.ended
+                seen = page.seen if page else None
+            if seen is None and ended:
                 return
             camera.require_answer()
             if camera.notice and camera.notice != told:
                 on_notice(camera.notice)
             told = camera.notice
-            view = screen.view if screen else View()
-            # a frozen picture comes again at another size
-            if seen is not None and (last is None or seen.frame is not last.frame):
-                last = seen
+            # what was seen comes again when it is drawn otherwise, or frozen and run at another size
+            if seen is not None and seen.frame is not last:
+                last = seen.frame
                 looked_at += 1
                 on_seen(seen)
                 if settings.every is not None and time.monotonic() >= next_snapshot:
-                    on_snapshot(seen, view)
+                    on_snapshot(seen, screen.view if screen else View())
                     next_snapshot = time.monotonic() + settings.every
             if screen is None:
                 continue
-            wish = screen.update(seen, camera.notice or watcher.notice or "")
+            wish = screen.update(page, camera.notice or watcher.notice or "")
             if wish is Wish.END:
                 return
             if wish is Wish.SNAPSHOT and screen.seen is not None:

@@ -1,9 +1,11 @@
-"""Hand the newest item from one thread to another."""
+"""Threads in a row, each of which hands its newest result to the next."""
 
 from __future__ import annotations
 
 import threading
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 
@@ -46,3 +48,35 @@ class Newest(Generic[Item]):
         """Whether the last item was taken and no more come; after an error never, so that nobody misses that."""
         with self._changed:
             return self._ended and self._item is None and self._error is None
+
+
+@contextmanager
+def in_thread(
+    work: Callable[[], None],
+    results: Newest[Any],
+    stopping: threading.Event,
+    *,
+    name: str,
+    patience: float | None = None,
+) -> Iterator[None]:
+    """Do `work` in a thread while the block runs; however that ends, so do its `results`.
+
+    At the end of the block `stopping` is set, which must end the work. A thread whose work may hang gets `patience` in
+    seconds, and after that no longer keeps the process from ending.
+    """
+
+    def run() -> None:
+        try:
+            work()
+        except Exception as error:
+            results.end(error)
+        else:
+            results.end()
+
+    thread = threading.Thread(target=run, name=name, daemon=patience is not None)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join(patience)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -35,9 +35,12 @@ NOTICE_INK = (255, 150, 130)
 
 @dataclass(frozen=True)
 class Status:
-    """What the window says besides: frames per second, what is wrong (or ""), what was done (or ""), the smoothing."""
+    """What the window says besides: frames per second, what is wrong (or ""), what was done (or ""), the smoothing.
 
-    rate: float = 0.0
+    Another rate alone does not make it another status: it is told with the next picture.
+    """
+
+    rate: float = field(default=0.0, compare=False)
     notice: str = ""
     message: str = ""
     smooth: float = 0.0

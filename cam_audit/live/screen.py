@@ -1,4 +1,4 @@
-"""The window of a live session: what it shows, how fast, and what its keys change."""
+"""The window of a live session: what it says, how fast it is, and what its keys change."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from enum import Enum
 
 import numpy as np
 
-from cam_audit.live.picture import Status, draw
+from cam_audit.live.painter import Look, Page, Painter
+from cam_audit.live.picture import Status
 from cam_audit.live.view import CHANGE_SIZE, ESCAPE, QUIT, SAVE, View, press
 from cam_audit.live.watch import Seen, Watcher
 from cam_audit.live.window import NO_KEY, Window
@@ -28,11 +29,12 @@ class Wish(Enum):
 
 
 class Screen:
-    """What a window shows of what the net saw; its keys steer `watcher`."""
+    """A window that shows what `painter` draws; its keys steer `painter` and `watcher`."""
 
     def __init__(self, window: Window, model: Model, watcher: Watcher, *, smooth: float) -> None:
         self.view = View(size=watcher.size)
         self.seen: Seen | None = None
+        self.painter = Painter(model, watcher.seen, Look(self.view, Status(smooth=smooth), window.size))
         self._window = window
         self._model = model
         self._watcher = watcher
@@ -41,29 +43,28 @@ class Screen:
         self._times: deque[float] = deque()
         self._message = ""
         self._message_ends = 0.0
-        self._drawn: object = None
 
-    def update(self, fresh: Seen | None, notice: str) -> Wish:
-        """Show what is new, if anything, and return what the user wants."""
+    def update(self, page: Page | None, notice: str) -> Wish:
+        """Show a page, if there is a new one, and return what the user wants."""
         now = time.perf_counter()
-        if fresh is not None:
-            self.seen = fresh
-            self._fresh_at = now
-            self._times.append(now)
+        if page is not None:
+            if self.seen is not page.seen:
+                self._fresh_at = now
+                self._times.append(now)
+            self.seen = page.seen
+            self._window.show(page.rgb)
         if self.seen is None:
             return Wish.NOTHING
+        key = self._window.key()
         if self._window.closed:
             return Wish.END
+        wish = self._obey(key, self.seen)
         if not notice and not self.view.frozen and now - self._fresh_at >= STALE_SECONDS:
             notice = f"no new picture for {now - self._fresh_at:.0f} seconds"
         message = self._message if now < self._message_ends else ""
-        size = self._window.size
-        state = (self.seen, self.view, size, notice, message)
-        if state != self._drawn:
-            status = Status(self._rate(now), notice, message, self._smooth)
-            self._window.show(draw(self._model, self.seen, self.view, status, *size))
-            self._drawn = state
-        return self._obey(self._window.key(), self.seen)
+        status = Status(self._rate(now), notice, message, self._smooth)
+        self.painter.look = Look(self.view, status, self._window.size)
+        return wish
 
     def tell(self, message: str) -> None:
         """Show a line for a few seconds."""

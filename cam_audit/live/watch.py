@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cam_audit.errors import ImageError
 from cam_audit.images import RgbImage
 from cam_audit.live.camera import Fitted, Frame
-from cam_audit.live.newest import Newest
+from cam_audit.live.newest import Newest, in_thread
 from cam_audit.model import Model, Prediction
 from cam_audit.scan import run_net
 
@@ -36,7 +36,7 @@ class Seen:
 
 
 class Watcher:
-    """A net that looks at the newest of `frames`, again and again, while the `with` block runs.
+    """A net that looks at the newest of `frames`, again and again, in a thread of its own.
 
     `seen` has the newest result, and ends as the frames do. Set `size` for another size from the next picture on, and
     `held` to look at that picture instead of the newest. `smooth`, 0..1, is the share of the map
@@ -52,30 +52,15 @@ class Watcher:
         self._frames = frames
         self._smooth = smooth
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watcher")
 
-    def __enter__(self) -> Watcher:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stopping.set()
-        self._thread.join()
+    def running(self) -> AbstractContextManager[None]:
+        """A block while which the net looks, in a thread."""
+        return in_thread(self._watch, self.seen, self._stopping, name="watcher")
 
     def fit(self, rgb: RgbImage) -> Fitted:
         """A picture at the size at which it is to enter the net now; any thread may call it."""
         size = self.size
         return Fitted(self._model.fit(rgb, size), size)
-
-    def _run(self) -> None:
-        try:
-            self._watch()
-        except Exception as error:
-            self.seen.end(error)
-        else:
-            self.seen.end()
 
     def _watch(self) -> None:
         before: Seen | None = None

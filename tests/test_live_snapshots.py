@@ -1,0 +1,38 @@
+"""What a snapshot holds of the view that it was taken of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from pictures import RED, seen_by_pillow, square
+from test_live_view import holds, looked_at
+
+from cam_audit.cli.snapshots import Snapshots
+from cam_audit.live.view import View
+from cam_audit.model import Model
+from cam_audit.overlay import cam_overlay
+from cam_audit.results import read_results
+
+
+def test_the_overlay_shows_the_chosen_class_and_the_compared_one(model: Model, tmp_path: Path) -> None:
+    picture = square(RED, 64, 32, 96, width=320, height=240)
+    seen = looked_at(model, picture)
+    red, second = np.argsort(-seen.prediction.logits, kind="stable")[:2].tolist()
+    snapshots = Snapshots(tmp_path, model, {})
+    paths = [snapshots.save(seen, view) for view in (View(), View(rank=1), View(rank=1, compare=red))]
+    rows = read_results(tmp_path).images
+    assert [row.path for row in rows] == [path.name for path in paths]
+    assert [row.cam_class for row in rows] == [model.class_names[k] for k in (red, second, second)]
+    for row, classes in zip(rows, ([red], [second], [second, red]), strict=True):
+        sheet = seen_by_pillow((tmp_path / row.overlay).read_bytes())
+        for index in (red, second):
+            assert holds(sheet, cam_overlay(picture, model.cam(seen.prediction, index))) == (index in classes)
+
+
+def test_snapshots_of_the_same_moment_have_names_of_their_own(model: Model, tmp_path: Path) -> None:
+    seen = looked_at(model, square(RED, 0, 0))
+    snapshots = Snapshots(tmp_path, model, {})
+    paths = [snapshots.save(seen, View()) for _ in range(20)]
+    assert len(set(paths)) == 20
+    assert paths == sorted(paths)
