@@ -96,6 +96,12 @@ def run(task: Task, model: Model) -> Outcome:
                 progress.set_postfix(errors=tally.errors, refresh=False)
                 progress.update()
 
+            def on_look(number: int, total: int) -> None:
+                if number == 1:
+                    progress.set_description("second look")
+                    progress.reset(total)
+                progress.update()
+
             report = audit(
                 model,
                 sources,
@@ -104,6 +110,7 @@ def run(task: Task, model: Model) -> Outcome:
                 workers=workers,
                 annotations=annotations,
                 on_record=on_record,
+                on_look=on_look,
             )
         drawn = _draw_flagged(task, model, sources, report, workers) if task.overlays == FLAGGED else {}
         rows.seek(0)
