@@ -39,7 +39,7 @@ def look_again(
     """Look for the causes of each class in its images of which there is only a glimpse; glimpses: by class folder.
 
     An image is decoded once for all causes of its class, and only the features that their finders need are computed.
-    One that can no longer be read shows nothing.
+    One that can no longer be read, or needs more memory than there is, shows nothing.
     """
     for label, own in glimpses.items():
         # prepared for one class at a time, as what is compared with may fill megabytes
@@ -64,6 +64,6 @@ def _look(laboratory: Laboratory, recognisers: Sequence[tuple[Cause, list[Recogn
             hit = next((hit for recognise in of_cause if (hit := recognise(image))), None)
             if hit:
                 follows.append(laboratory.follows(cause, hit, image.rgb, glimpse.predicted))
-    except ImageError:
+    except (ImageError, MemoryError):
         return Look(name)
     return Look(name, tuple(follows))
