@@ -165,11 +165,9 @@ def _notes(collector: Collector, images: int, rest: Mapping[str, Sequence[Glimps
     if 0 < sampled < images:
         notes.append(f"cues were looked for in {sampled:,} of {images:,} images, spread evenly over each class")
     if rest:
-        classes = "class" if len(rest) == 1 else "classes"
+        classes = "class" if len(rest) == 1 else f"{len(rest)} classes"
         again = sum(map(len, rest.values()))
-        notes.append(
-            f"of the {len(rest)} {classes} with a cue, the other {again:,} images were looked at for that cue alone"
-        )
+        notes.append(f"in the {classes} with a cue, the other {again:,} images were looked at for that cue alone")
     small = sum(size < MIN_IMAGES for size in sizes.values())
     if small:
         notes.append(f"{small} of {len(sizes)} classes have fewer than {MIN_IMAGES} images, too few to look for cues")

@@ -158,6 +158,12 @@ def _scan_and_write(
                 progress.set_postfix(errors=tally.errors, refresh=False)
                 progress.update()
 
+            def on_look(number: int, total: int) -> None:
+                if number == 1:
+                    progress.set_description("second look")
+                    progress.reset(total)
+                progress.update()
+
             report = audit(
                 model,
                 sources,
@@ -167,6 +173,7 @@ def _scan_and_write(
                 annotations=annotations,
                 journal=journal,
                 on_record=on_record,
+                on_look=on_look,
             )
         drawn = _draw_flagged(task, model, sources, report, workers) if task.overlays == FLAGGED else {}
         if journal.images:

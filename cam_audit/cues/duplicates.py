@@ -49,6 +49,8 @@ _MIN_AGREEMENT = 2 / 3
 _MIN_EXCESS = 0.03
 _MIN_TIMES = 2
 _OTHERS = 100
+# Further images are compared with so many of the hits.
+_COMPARED = 24
 # The box of the cue: percentiles of the shared points, and how far it reaches beyond their centres in pixels.
 _EXTENT = (2, 98)
 _MARGIN = 10
@@ -189,7 +191,8 @@ def _recogniser(hits: Sequence[Hit], own: list[ImageFeatures], others: list[Imag
     other classes are compared with that part alone.
     """
     by_name = {image.name: image for image in own}
-    cues = _Stack([_inside(by_name[hit.name], hit.box) for hit in hits if hit.box])
+    compared = sample_of([hits], _COMPARED)
+    cues = _Stack([_inside(by_name[hit.name], hit.box) for hit in compared if hit.box])
     rest = _Stack(others)
 
     def recognise(image: Features) -> Hit | None:
@@ -200,7 +203,7 @@ def _recogniser(hits: Sequence[Hit], own: list[ImageFeatures], others: list[Imag
             return None
         box = _box(np.concatenate([shared[partner] for partner in partners]))
         same = _lie_in(places, box)
-        own_rate = len(partners) / len(own)
+        own_rate = len(partners) / len(compared) * len(hits) / len(own)
         other_rate = sum(1 for _ in rest.shared_with(places[same], descriptors[same])) / len(others)
         if own_rate <= other_rate + _MIN_EXCESS or own_rate < _MIN_TIMES * other_rate:
             return None
