@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.cues.edges import edges
+from cam_audit.cues.probe import MAX_CHANCE, chance_of
 from cam_audit.cues.records import Box, Hit, ImageFeatures, Keypoints, Suspicion, by_label, sample_of
 
 NAME = "duplicates"
@@ -26,11 +27,16 @@ _MIN_POINTS = 4
 _TOLERANCE = 2.0
 _MIN_SPAN = 8
 _SEEDS = 24
+# It was copied, and not drawn or photographed again, if one shift and scale, fitted to these points so many times,
+# brings so many of them to a fraction of a pixel.
+_EXACT = 0.75
+_MIN_EXACT = 2 / 3
+_FITS = 3
 # They are one photo twice: correlation of the edges of their thumbnails. Different photos reach 0.1 to 0.4.
 _SAME_PHOTO = 0.6
 # An image is hit: partners in its class with which it shares the same part of itself (their boxes overlap so much,
 # intersection over union, and they are so many of all partners), and more of them than in other classes: by so
-# much of the class, and so many times, as a mark on a fifth of every class is commoner in one of them by chance.
+# much of the class, so many times, and by no chance, as a mark on a fifth of every class is commoner in one of them.
 _MIN_PARTNERS = 2
 _MIN_OVERLAP = 0.5
 _MIN_AGREEMENT = 2 / 3
@@ -110,7 +116,8 @@ def find(images: Sequence[ImageFeatures]) -> list[Suspicion]:
 
     Two images share what is the same in both but for its place and scale: at least four keypoints. An image is hit
     if it shares the same part of itself with two or more other hits of its class, and shares anything with images
-    of other classes at most half as often. A hit's `strength` is the difference of the two shares, 0..1.
+    of other classes at most half as often, or more rarely where that may be chance. A hit's `strength` is the
+    difference of the two shares, 0..1.
 
     Pairs that are one photo twice, also when saved in another size or quality, are not counted; `numbers` tells how
     many images have such a twin. Twins that were cropped or shifted are not recognised.
@@ -141,9 +148,9 @@ def _find_in_class(own: list[ImageFeatures], others: list[ImageFeatures]) -> Sus
     rest = _Stack(others)
     hits, own_rates, other_rates = [], [], []
     for index, partners in linked.items():
-        own_rate = len(partners) / (len(own) - 1)
-        other_rate = sum(1 for _ in rest.shared_with(*stack.of(index))) / len(others)
-        if own_rate > other_rate + _MIN_EXCESS and own_rate >= _MIN_TIMES * other_rate:
+        outside = sum(1 for _ in rest.shared_with(*stack.of(index)))
+        if _belongs_to_class(len(partners), len(own) - 1, outside, len(others)):
+            own_rate, other_rate = len(partners) / (len(own) - 1), outside / len(others)
             places = np.concatenate([shared_places[index][partner] for partner in sorted(partners)])
             box = _as_fractions(_box(places), own[index].keypoints.size)
             hits.append(Hit(own[index].name, own_rate - other_rate, box))
@@ -204,6 +211,17 @@ def _mutual(partners: list[set[int]]) -> dict[int, set[int]]:
     return kept
 
 
+def _belongs_to_class(partners: int, own: int, outside: int, others: int) -> bool:
+    """Whether sharing with `partners` of `own` images of the class is more than with `outside` of `others`.
+
+    A mark that other classes bear as well must be commoner by more than chance; one that none of them bears need not.
+    """
+    own_rate, other_rate = partners / own, outside / others
+    if own_rate <= other_rate + _MIN_EXCESS or own_rate < _MIN_TIMES * other_rate:
+        return False
+    return not outside or chance_of(partners, partners + outside, own, own + others) <= MAX_CHANCE
+
+
 def root_sift(descriptors: NDArray[np.uint8]) -> Floats:
     """Square roots of the descriptors (n, 128) after each is divided by its sum: float32, unit length."""
     values = descriptors.astype(np.float32)
@@ -229,7 +247,8 @@ def _alike(first: Floats, second: Floats) -> NDArray[np.bool_]:
 def _in_one_piece(here: Floats, there: Floats) -> tuple[Floats, Floats] | None:
     """The most places (m, 2) of both sides that one shift and scale explains; None where they are too few.
 
-    Every two places propose a scale and a shift; the proposal that most places agree with wins.
+    Every two places propose a scale and a shift; the proposal that most places agree with wins. It is then fitted to
+    these by least squares, and most of them must fit exactly, as they do in what was copied.
     """
     seeds = slice(None, None, -(-len(here) // _SEEDS))
     span_here, span_there = (places[seeds, None] - places[seeds] for places in (here, there))
@@ -243,9 +262,25 @@ def _in_one_piece(here: Floats, there: Floats) -> tuple[Floats, Floats] | None:
     agreeing = (np.abs(moved - there) <= _TOLERANCE).all(2)
     best = agreeing[agreeing.sum(1).argmax()]
     here, there = here[best], there[best]
+    needed = max(_MIN_POINTS, _MIN_EXACT * len(here))
+    exact = np.ones(len(here), bool)
+    for _ in range(_FITS):
+        if exact.sum() < needed:
+            return None
+        exact = (np.abs(_fitted(here, here[exact], there[exact]) - there) <= _EXACT).all(1)
+    here, there = here[exact], there[exact]
     # SIFT describes a place once for each direction that it may have; that is one place all the same.
     distinct = min(len(np.unique(np.rint(places), axis=0)) for places in (here, there))
-    return (here, there) if distinct >= _MIN_POINTS else None
+    return (here, there) if distinct >= _MIN_POINTS and exact.sum() >= needed else None
+
+
+def _fitted(places: Floats, here: Floats, there: Floats) -> Floats:
+    """Places (n, 2) by the one shift and scale that brings `here` (m, 2) closest to `there` (m, 2)."""
+    middle_here, middle_there = here.mean(0), there.mean(0)
+    across, moved = here - middle_here, there - middle_there
+    scale = (across * moved).sum() / np.maximum((across**2).sum(), 1)
+    fitted: Floats = middle_there + scale * (places - middle_here)
+    return fitted
 
 
 def _same_photo(images: list[ImageFeatures]) -> NDArray[np.bool_]:
