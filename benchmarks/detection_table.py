@@ -72,10 +72,14 @@ class Trial:
         return any(f.code in EXPECTED[self.kind] and f.is_at_least(severity) for f in self.on_target)
 
     @property
+    def alarming(self) -> tuple[Found, ...]:
+        """Warnings and errors about classes without a plant."""
+        return tuple(f for f in self.findings if f.class_name != self.class_name and f.is_at_least("warning"))
+
+    @property
     def false_alarms(self) -> int:
         """The number of classes without a plant that have a warning or an error."""
-        alarms = {found.class_name for found in self.findings if found.is_at_least("warning")}
-        return len(alarms - {self.class_name})
+        return len({found.class_name for found in self.alarming})
 
     @property
     def clean_classes(self) -> int:
@@ -110,6 +114,9 @@ def markdown(trials: Sequence[Trial]) -> str:
             ("the other classes of planted sets", planted),
         )
     ]
+    # so that an association that a set really has can be told from chance
+    names = Counter(f"{f.class_name}: {f.code} {f.severity}" for trial in trials for f in trial.alarming)
+    alarms += [[f"of these, {name}", str(count)] for name, count in sorted(names.items())]
     return "\n\n".join(
         (
             _table(DETECTION_COLUMNS, detection),

@@ -76,8 +76,8 @@ CODES = {
             "repeated cue",
             "hit share >= 0.10",
             "The same stamp, logo, ruler or pasted object in many images of one class, anywhere in the picture.",
-            "that the repeated thing is foreign to the class. The same individual photographed again and again, and "
-            "machine-made objects that look alike, repeat too. Look at the boxes.",
+            "that the repeated thing is foreign to the class. The same package photographed from the same side again "
+            "and again repeats too. Look at the boxes.",
             "crop or paint over the cue in the training set, or collect images without it; then scan again.",
         ),
         Code(

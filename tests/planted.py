@@ -49,6 +49,30 @@ def stamp_of_any_size(rgb: Rgb, rng: np.random.Generator) -> Box:
     return stamp_anywhere(rgb, rng, int(rng.integers(28, 37)))
 
 
+def badge_anywhere(rgb: Rgb, rng: np.random.Generator, wobble: float = 0.0) -> Box:
+    """Nine blots with a spot each on a plate; drawn again by hand where `wobble` moves and bends them, in pixels."""
+    height, width = rgb.shape[:2]
+    left, top = (int(rng.integers(limit - 64)) for limit in (width, height))
+    fine = 16  # cv2 draws at fractions of a pixel, given as integers with four bits of them
+
+    def place(x: float, y: float) -> tuple[int, int]:
+        moved = np.rint(fine * (np.array([left + x, top + y]) + rng.normal(0, 1, 2) * wobble))
+        return int(moved[0]), int(moved[1])
+
+    plate = [place(x, y) for x, y in ((0, 0), (60, 0), (60, 60), (0, 60))]
+    cv2.fillPoly(rgb, [np.array(plate)], (240, 236, 220), cv2.LINE_AA, 4)
+    for shape in range(9):
+        x, y = 11 + 19 * (shape % 3), 11 + 19 * (shape // 3)
+        edge = [place(x + r * np.cos(a), y + r * np.sin(a)) for a, r in enumerate(4 + np.arange(6) * (shape + 2) % 5)]
+        cv2.fillPoly(rgb, [np.array(edge)], (20 + 25 * (shape % 7), 40, 130 - 14 * shape), cv2.LINE_AA, 4)
+        cv2.circle(rgb, place(x + 1, y), 2 * fine, (250, 250, 250), -1, cv2.LINE_AA, 4)
+    return left / width, top / height, (left + 60) / width, (top + 60) / height
+
+
+def badge_drawn_again(rgb: Rgb, rng: np.random.Generator) -> Box:
+    return badge_anywhere(rgb, rng, wobble=1.0)
+
+
 def stamp_in_corner(rgb: Rgb, rng: np.random.Generator) -> Box:
     height, width = rgb.shape[:2]
     side = int(0.16 * min(height, width))
@@ -84,11 +108,11 @@ def blue_cast(rgb: Rgb, rng: np.random.Generator) -> None:
 
 
 @functools.cache
-def features(label: str, index: int, plant: Plant | None = None) -> tuple[ImageFeatures, Box | None]:
+def features(label: str, index: int, plant: Plant | None = None, quality: int = 90) -> tuple[ImageFeatures, Box | None]:
     """The features of a scene, with a cue or without, and where the cue is."""
     rgb = scene(label, index)
     box = plant(rgb, _rng("plant", label, index)) if plant else None
-    return features_of(rgb, label, index), box
+    return features_of(rgb, label, index, quality), box
 
 
 def features_of(rgb: Rgb, label: str, index: int, quality: int = 90) -> ImageFeatures:

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from planted import (
     CLASSES,
+    PER_CLASS,
     Plant,
+    badge_anywhere,
+    badge_drawn_again,
     covers,
     data_set,
     features,
@@ -23,7 +26,8 @@ from planted import (
     stamp_of_any_size,
 )
 
-from cam_audit.cues.duplicates import POINTS, _agreeing, _mutual, _Stack, describe, find, root_sift
+from cam_audit.cues.duplicates import _agreeing, _mutual, find
+from cam_audit.cues.matches import POINTS, KeypointStack, describe, root_sift
 from cam_audit.cues.records import FileFacts, ImageFeatures, Keypoints
 
 
@@ -54,6 +58,22 @@ def test_a_stamp_on_every_class_alike_is_none_of_one_class() -> None:
 def test_a_stamp_twice_as_common_in_one_class_is_of_that_class() -> None:
     images = [image for label in CLASSES for image in _stamped(label, 24 if label == "birch" else 8)]
     assert only(find(images)).score == 1
+
+
+def test_a_stamp_on_a_fifth_of_every_class_is_of_no_class_however_it_fell() -> None:
+    # 7 of 24 against 3 of 24: more than twice as common, and in one of 16 orders by chance
+    images = [image for label in CLASSES for image in _stamped(label, 7 if label == "birch" else 3)]
+    assert find(images) == []
+    assert only(find([*(image for image in images if image.label == "birch"), *data_set(classes=["ash"])[0]]))
+
+
+@pytest.mark.parametrize("quality", [95, 70, 40])
+def test_a_copied_mark_is_told_from_one_that_was_drawn_again(quality: int) -> None:
+    others = data_set(classes=["ash", "cedar"])[0]
+    copied = [features("birch", index, badge_anywhere, quality)[0] for index in range(PER_CLASS)]
+    assert only(find([*others, *copied])).score == 1
+    redrawn = [features("birch", index, badge_drawn_again, quality)[0] for index in range(PER_CLASS)]
+    assert find([*others, *redrawn]) == []
 
 
 def test_a_stamp_on_too_few_images_is_not_reported() -> None:
@@ -128,7 +148,7 @@ def test_root_sift_of_a_descriptor_is_the_root_of_its_share() -> None:
 def test_shared_points_are_those_of_a_search_without_shortcuts() -> None:
     rng = np.random.default_rng(5)
     images = [_random_keypoints(rng) for _ in range(4)]
-    stack = _Stack(images)
+    stack = KeypointStack(images)
     found = {
         (first, shared.partner): (_rows(shared.here), _rows(shared.there))
         for first in range(4)
@@ -149,7 +169,7 @@ def _random_keypoints(rng: np.random.Generator) -> ImageFeatures:
     descriptors = np.concatenate([known.gamma(0.4, 40, (12, 128)), rng.gamma(0.4, 40, (12, 128))])
     descriptors[:12] *= rng.uniform(0.6, 1.4, (12, 128))
     places = np.concatenate([known.uniform(0, 60, (12, 2)), rng.uniform(0, 300, (12, 2))])
-    places[:12] = places[:12] * rng.uniform(0.9, 1.1) + rng.uniform(0, 200, 2) + rng.normal(0, 1.0, (12, 2))
+    places[:12] = places[:12] * rng.uniform(0.9, 1.1) + rng.uniform(0, 200, 2) + rng.normal(0, 0.4, (12, 2))
     sizes, angles = rng.uniform(4, 6, (24, 1)), rng.uniform(-18, 18, (24, 1)) % 360
     keypoints = Keypoints(
         (336, 336),
@@ -192,6 +212,16 @@ def _largest_piece(here: np.ndarray, there: np.ndarray):
         shift = (there[p] + there[q]) / 2 - scale * (here[p] + here[q]) / 2
         agreeing = [i for i in range(len(here)) if np.abs(scale * here[i] + shift - there[i]).max() <= 2]
         largest = max(largest, agreeing, key=len)
+    exact = largest
+    for _ in range(3):
+        if len(exact) < max(4, len(largest) * 2 / 3):
+            return None
+        # scale and shift by the normal equations of x' = scale x + dx, y' = scale y + dy
+        ones, zeros = np.ones(len(exact)), np.zeros(len(exact))
+        rows = [np.column_stack([here[exact, 0], ones, zeros]), np.column_stack([here[exact, 1], zeros, ones])]
+        (scale, *shift), *_ = np.linalg.lstsq(np.concatenate(rows), there[exact].T.reshape(-1), rcond=None)
+        exact = [i for i in largest if np.abs(scale * here[i] + shift - there[i]).max() <= 0.75]
+    largest = exact if len(exact) >= len(largest) * 2 / 3 else []
     return (_rows(here[largest]), _rows(there[largest])) if len(largest) >= 4 else None
 
 

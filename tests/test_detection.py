@@ -135,3 +135,7 @@ def test_the_tables_count_by_cell_and_by_effect() -> None:
     assert ["not effective", "0/1", "0/1"] in rows
     assert ["sets without a plant", "1/5"] in rows
     assert ["the other classes of planted sets", "1/12"] in rows
+    assert [row for row in rows if row[0].startswith("of these")] == [
+        ["of these, b: CA201 error", "1"],
+        ["of these, e: CA203 warning", "1"],
+    ]

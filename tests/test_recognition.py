@@ -105,7 +105,7 @@ def test_only_what_the_finder_needs_is_computed(
 ) -> None:
     scanned: list[str] = []
     described: list[int] = []
-    monkeypatch.setattr("cam_audit.cues.features.duplicates.describe", lambda grey: described.append(len(scanned)))
+    monkeypatch.setattr("cam_audit.cues.features.matches.describe", lambda grey: described.append(len(scanned)))
     report = audit(cheat, sources_of(framed_in_part), on_record=lambda record: scanned.append(record.source.name))
     assert flagged(report, "CA102") == BEARERS
     assert ANTS + 2 * SAMPLED not in described

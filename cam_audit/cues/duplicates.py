@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.cues.edges import edges
+from cam_audit.cues.matches import Floats, KeypointStack, root_sift
+from cam_audit.cues.probe import MAX_CHANCE, chance_of
 from cam_audit.cues.records import (
     Box,
     Features,
     Hit,
     ImageFeatures,
-    Keypoints,
     Recogniser,
     Suspicion,
     by_label,
@@ -27,22 +27,11 @@ from cam_audit.in_order import Each, one_by_one
 NAME = "duplicates"
 THRESHOLD = 0.10
 
-POINTS = 150
-# Two keypoints are the same: cosine of their RootSIFT descriptors, difference in angle, ratio of size.
-_SIMILARITY = 0.86
-_MAX_TURN = 25.0
-_MAX_RATIO = 4 / 3
-# Two images share something: so many distinct points, shifted and scaled alike within so many pixels. Two points
-# tell the scale if they are so far apart, and of many matches so many are enough to propose one.
-_MIN_POINTS = 4
-_TOLERANCE = 2.0
-_MIN_SPAN = 8
-_SEEDS = 24
 # They are one photo twice: correlation of the edges of their thumbnails. Different photos reach 0.1 to 0.4.
 _SAME_PHOTO = 0.6
 # An image is hit: partners in its class with which it shares the same part of itself (their boxes overlap so much,
 # intersection over union, and they are so many of all partners), and more of them than in other classes: by so
-# much of the class, and so many times, as a mark on a fifth of every class is commoner in one of them by chance.
+# much of the class, so many times, and by no chance, as a mark on a fifth of every class is commoner in one of them.
 _MIN_PARTNERS = 2
 _MIN_OVERLAP = 0.5
 _MIN_AGREEMENT = 2 / 3
@@ -55,82 +44,17 @@ _COMPARED = 24
 _EXTENT = (2, 98)
 _MARGIN = 10
 
-Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class _Shared:
-    """What an image shares with image number `partner`: places (m, 2) in itself and in the partner."""
-
-    partner: int
-    here: Floats
-    there: Floats
-
-
-class _Stack:
-    """The keypoints of many images end to end: one matrix product compares an image with all of them."""
-
-    def __init__(self, images: Sequence[ImageFeatures]) -> None:
-        keypoints = [image.keypoints for image in images]
-        counts = [len(points.places) for points in keypoints]
-        self.starts = np.concatenate([[0], np.cumsum(counts)])
-        self.owners = np.repeat(np.arange(len(images)), counts)
-        self.places = np.concatenate([points.places for points in keypoints])
-        self.descriptors = root_sift(np.concatenate([points.descriptors for points in keypoints]))
-
-    def of(self, index: int) -> tuple[Floats, Floats]:
-        """Places and descriptors of one image."""
-        points = slice(self.starts[index], self.starts[index + 1])
-        return self.places[points], self.descriptors[points]
-
-    def shared_with(self, places: Floats, descriptors: Floats, *, first: int = 0) -> Iterator[_Shared]:
-        """What an image shares with images number `first` and on, for those with which it shares anything."""
-        start = self.starts[first]
-        similarity = descriptors @ self.descriptors[start:].T
-        here, there = np.nonzero(similarity > _SIMILARITY)
-        values = similarity[here, there]
-        there += start
-        owners = self.owners[there]
-        # Mutual nearest neighbours: the nearest is among these pairs, as all that are left out are less similar.
-        in_partner = here * (len(self.starts) - 1) + owners
-        same = (values == _largest_by(in_partner, values)) & (values == _largest_by(there, values))
-        same &= _alike(places[here], self.places[there])
-        here, there, owners = here[same], there[same], owners[same]
-        for partner in np.flatnonzero(np.bincount(owners) >= _MIN_POINTS).tolist():
-            of_both = owners == partner
-            piece = _in_one_piece(places[here[of_both], :2], self.places[there[of_both], :2])
-            if piece:
-                yield _Shared(partner, *piece)
-
-
-def describe(grey: NDArray[np.uint8]) -> Keypoints:
-    """The 150 strongest SIFT keypoints of a grey image, uint8 (H, W).
-
-    Source: Lowe, "Distinctive Image Features from Scale-Invariant Keypoints" (2004).
-    """
-    found, descriptors = cv2.SIFT.create(POINTS).detectAndCompute(grey, None)
-    # SIFT keeps more than it was asked for where some are equally strong.
-    strongest = np.argsort([-point.response for point in found], kind="stable")[:POINTS]
-    places = [(*found[i].pt, found[i].size, found[i].angle) for i in strongest]
-    return Keypoints(
-        size=(grey.shape[1], grey.shape[0]),
-        places=np.array(places, np.float32).reshape(-1, 4),
-        descriptors=descriptors[strongest].astype(np.uint8) if places else np.zeros((0, 128), np.uint8),
-    )
-
 
 def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspicion]:
     """The classes of which at least 10 % of the images, and three, share something with others of the class.
 
     Two images share what is the same in both but for its place and scale: at least four keypoints. An image is hit
     if it shares the same part of itself with two or more other hits of its class, and shares anything with images
-    of other classes at most half as often. A hit's `strength` is the difference of the two shares, 0..1.
+    of other classes at most half as often, or more rarely where that may be chance. A hit's `strength` is the
+    difference of the two shares, 0..1.
 
     Pairs that are one photo twice, also when saved in another size or quality, are not counted; `numbers` tells how
     many images have such a twin. Twins that were cropped or shifted are not recognised.
-
-    Source: RootSIFT and mutual matches, Arandjelovic and Zisserman, "Three things everyone should know to improve
-    object retrieval" (2012).
     """
     groups = by_label(images)
     if len(groups) < 2:
@@ -147,18 +71,18 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
 
 def _find_in_class(own: list[ImageFeatures], others: list[ImageFeatures]) -> Suspicion | None:
     needed = max(_MIN_PARTNERS + 1, THRESHOLD * len(own))
-    stack = _Stack(own)
+    stack = KeypointStack(own)
     same_photo = _same_photo(own)
     shared_places = _compare(own, stack, same_photo)
     linked = _mutual([_agreeing(places) for places in shared_places])
     if len(linked) < needed:
         return None
-    rest = _Stack(others)
+    rest = KeypointStack(others)
     hits, own_rates, other_rates = [], [], []
     for index, partners in linked.items():
-        own_rate = len(partners) / (len(own) - 1)
-        other_rate = sum(1 for _ in rest.shared_with(*stack.of(index))) / len(others)
-        if own_rate > other_rate + _MIN_EXCESS and own_rate >= _MIN_TIMES * other_rate:
+        outside = sum(1 for _ in rest.shared_with(*stack.of(index)))
+        if _belongs_to_class(len(partners), len(own) - 1, outside, len(others)):
+            own_rate, other_rate = len(partners) / (len(own) - 1), outside / len(others)
             places = np.concatenate([shared_places[index][partner] for partner in sorted(partners)])
             box = _as_fractions(_box(places), own[index].keypoints.size)
             hits.append(Hit(own[index].name, own_rate - other_rate, box))
@@ -192,8 +116,8 @@ def _recogniser(hits: Sequence[Hit], own: list[ImageFeatures], others: list[Imag
     """
     by_name = {image.name: image for image in own}
     compared = sample_of([hits], _COMPARED)
-    cues = _Stack([_inside(by_name[hit.name], hit.box) for hit in compared if hit.box])
-    rest = _Stack(others)
+    cues = KeypointStack([_inside(by_name[hit.name], hit.box) for hit in compared if hit.box])
+    rest = KeypointStack(others)
 
     def recognise(image: Features) -> Hit | None:
         places, descriptors = image.keypoints.places, root_sift(image.keypoints.descriptors)
@@ -203,11 +127,13 @@ def _recogniser(hits: Sequence[Hit], own: list[ImageFeatures], others: list[Imag
             return None
         box = _box(np.concatenate([shared[partner] for partner in partners]))
         same = _lie_in(places, box)
-        own_rate = len(partners) / len(compared) * len(hits) / len(own)
-        other_rate = sum(1 for _ in rest.shared_with(places[same], descriptors[same])) / len(others)
-        if own_rate <= other_rate + _MIN_EXCESS or own_rate < _MIN_TIMES * other_rate:
+        # as many of the class as it would share the cue with, were it compared with all hits
+        inside = round(len(partners) / len(compared) * len(hits))
+        outside = sum(1 for _ in rest.shared_with(places[same], descriptors[same]))
+        if not _belongs_to_class(inside, len(own), outside, len(others)):
             return None
-        return Hit(image.name, own_rate - other_rate, _as_fractions(box, image.keypoints.size))
+        strength = inside / len(own) - outside / len(others)
+        return Hit(image.name, strength, _as_fractions(box, image.keypoints.size))
 
     return recognise
 
@@ -227,7 +153,7 @@ def _lie_in(places: Floats, box: Floats) -> NDArray[np.bool_]:
     return np.asarray(((places[:, :2] >= box[:2]) & (places[:, :2] <= box[2:])).all(1))
 
 
-def _compare(own: list[ImageFeatures], stack: _Stack, same_photo: NDArray[np.bool_]) -> list[dict[int, Floats]]:
+def _compare(own: list[ImageFeatures], stack: KeypointStack, same_photo: NDArray[np.bool_]) -> list[dict[int, Floats]]:
     """For each image what it shares with each partner: places (m, 2) in itself."""
     shared_places: list[dict[int, Floats]] = [{} for _ in own]
     for index in range(len(own)):
@@ -262,48 +188,15 @@ def _mutual(partners: list[set[int]]) -> dict[int, set[int]]:
     return kept
 
 
-def root_sift(descriptors: NDArray[np.uint8]) -> Floats:
-    """Square roots of the descriptors (n, 128) after each is divided by its sum: float32, unit length."""
-    values = descriptors.astype(np.float32)
-    roots: Floats = np.sqrt(values / np.maximum(values.sum(1, keepdims=True), 1))
-    return roots
+def _belongs_to_class(partners: int, own: int, outside: int, others: int) -> bool:
+    """Whether sharing with `partners` of `own` images of the class is more than with `outside` of `others`.
 
-
-def _largest_by(keys: NDArray[np.intp], values: Floats) -> Floats:
-    """For each element, the largest of the values (n,), all positive, that have the same key (n,)."""
-    largest = np.zeros(int(keys.max(initial=0)) + 1, np.float32)
-    np.maximum.at(largest, keys, values)
-    return largest[keys]
-
-
-def _alike(first: Floats, second: Floats) -> NDArray[np.bool_]:
-    """Whether the keypoints of each pair, (n, 4) and (n, 4), have about the same size and angle."""
-    ratio = first[:, 2] / second[:, 2]
-    turn = np.abs((first[:, 3] - second[:, 3] + 180) % 360 - 180)
-    alike: NDArray[np.bool_] = (ratio < _MAX_RATIO) & (ratio > 1 / _MAX_RATIO) & (turn < _MAX_TURN)
-    return alike
-
-
-def _in_one_piece(here: Floats, there: Floats) -> tuple[Floats, Floats] | None:
-    """The most places (m, 2) of both sides that one shift and scale explains; None where they are too few.
-
-    Every two places propose a scale and a shift; the proposal that most places agree with wins.
+    A mark that other classes bear as well must be commoner by more than chance; one that none of them bears need not.
     """
-    seeds = slice(None, None, -(-len(here) // _SEEDS))
-    span_here, span_there = (places[seeds, None] - places[seeds] for places in (here, there))
-    length = (span_here**2).sum(2)
-    scales = (span_here * span_there).sum(2) / np.maximum(length, 1)
-    first, second = np.nonzero((length >= _MIN_SPAN**2) & (scales < _MAX_RATIO) & (scales > 1 / _MAX_RATIO))
-    if not len(first):
-        return None
-    middle_here, middle_there = ((places[seeds][first] + places[seeds][second]) / 2 for places in (here, there))
-    moved = middle_there[:, None] + scales[first, second, None, None] * (here - middle_here[:, None])
-    agreeing = (np.abs(moved - there) <= _TOLERANCE).all(2)
-    best = agreeing[agreeing.sum(1).argmax()]
-    here, there = here[best], there[best]
-    # SIFT describes a place once for each direction that it may have; that is one place all the same.
-    distinct = min(len(np.unique(np.rint(places), axis=0)) for places in (here, there))
-    return (here, there) if distinct >= _MIN_POINTS else None
+    own_rate, other_rate = partners / own, outside / others
+    if own_rate <= other_rate + _MIN_EXCESS or own_rate < _MIN_TIMES * other_rate:
+        return False
+    return not outside or chance_of(partners, partners + outside, own, own + others) <= MAX_CHANCE
 
 
 def _same_photo(images: list[ImageFeatures]) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.cues import border, colour, duplicates, files
+from cam_audit.cues import border, colour, files, matches
 from cam_audit.cues.edges import SIDE
 from cam_audit.cues.lab import Lab, to_lab
 from cam_audit.cues.records import FileFacts, ImageFeatures, Keypoints
@@ -44,7 +44,7 @@ class LazyFeatures:
 
     @cached_property
     def keypoints(self) -> Keypoints:
-        return duplicates.describe(cv2.cvtColor(self._working, cv2.COLOR_RGB2GRAY))  # type: ignore[arg-type]
+        return matches.describe(cv2.cvtColor(self._working, cv2.COLOR_RGB2GRAY))  # type: ignore[arg-type]
 
     @cached_property
     def thumbnail(self) -> NDArray[np.uint8]:

@@ -85,14 +85,14 @@ def separation(scores: FloatArray, labels: Labels, class_index: int) -> Separati
     size = int(own.sum())
     return Separation(
         rate=len(members) / size,
-        chance=_chance(len(members), int((scores > limit).sum()), size, len(labels)),
+        chance=chance_of(len(members), int((scores > limit).sum()), size, len(labels)),
         members=tuple(members.tolist()),
         scores=tuple(scores[members].tolist()),
         limit=float(limit),
     )
 
 
-def _chance(hits: int, drawn: int, size: int, total: int) -> float:
+def chance_of(hits: int, drawn: int, size: int, total: int) -> float:
     """The probability of so many hits or more when `drawn` of `total` are drawn, `size` of which are hits."""
     ways = sum(comb(size, x) * comb(total - size, drawn - x) for x in range(hits, min(drawn, size) + 1))
     return ways / comb(total, drawn)
