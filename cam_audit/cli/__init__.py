@@ -10,6 +10,8 @@ import warnings
 import click
 
 from cam_audit import __version__
+from cam_audit.cli.baseline import baseline
+from cam_audit.cli.compare import compare
 from cam_audit.cli.demo import demo
 from cam_audit.cli.exits import Exit
 from cam_audit.cli.models import models
@@ -33,6 +35,8 @@ def cam_audit() -> None:
 
 
 cam_audit.add_command(scan)
+cam_audit.add_command(baseline)
+cam_audit.add_command(compare)
 cam_audit.add_command(demo)
 cam_audit.add_command(models)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from cam_audit.records import ScanReport
 
 
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
 @dataclass(frozen=True)
 class Output:
     """A format and the file that it goes to; None is stdout."""
@@ -26,16 +29,21 @@ class Output:
     file: Path | None
 
 
-def parse_outputs(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tuple[Output, ...]:
-    """Callback of the option: FORMAT=FILE, `-` for stdout; a format that there is not is refused with the nearest."""
-    return tuple(map(_parsed, values))
+def output_option(formats: Iterable[str], help: str) -> Callable[[Decorated], Decorated]:
+    """The option `--output FORMAT=FILE`, `-` for stdout; a format that there is not is refused with the nearest."""
+    names = tuple(formats)
+
+    def parse(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tuple[Output, ...]:
+        return tuple(_parsed(value, names) for value in values)
+
+    return click.option("--output", "outputs", multiple=True, callback=parse, metavar="FORMAT=FILE", help=help)
 
 
-def _parsed(value: str) -> Output:
+def _parsed(value: str, formats: Sequence[str]) -> Output:
     name, equals, file = value.partition("=")
-    if name not in FORMATS:
-        close = difflib.get_close_matches(name, FORMATS, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(FORMATS)}"
+    if name not in formats:
+        close = difflib.get_close_matches(name, formats, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(formats)}"
         raise click.BadParameter(f"{name!r} is no format; {hint}")
     if not equals or not file:
         raise click.BadParameter(f"say where to: {name}=FILE, or {name}=- for stdout")
@@ -61,15 +69,20 @@ def require_places(outputs: Sequence[Output]) -> None:
 
 def write_outputs(report: ScanReport, outputs: Sequence[Output]) -> None:
     """Render the results of a scan in each format, to its file or to stdout."""
+    for output in outputs:
+        place = output.file.parent if output.file else Path()
+        write(output, FORMATS[output.format](replace(report, folder=os.path.relpath(report.folder, place))))
+
+
+def write(output: Output, text: str) -> None:
+    """Put a text where the option says, whole or not at all."""
     from cam_audit.output import replacing
 
-    for output in outputs:
-        if output.file is None:
-            click.echo(FORMATS[output.format](report), nl=False)
-            continue
-        seen_from_there = replace(report, folder=os.path.relpath(report.folder, output.file.parent))
-        with replacing(output.file) as file:
-            file.write(FORMATS[output.format](seen_from_there))
+    if output.file is None:
+        click.echo(text, nl=False)
+        return
+    with replacing(output.file) as file:
+        file.write(text)
 
 
 def to_stdout(outputs: Sequence[Output]) -> bool:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from cam_audit.cli.configuration import ConfiguredCommand, config_option
 from cam_audit.cli.exits import FAIL_ON, exit_of
-from cam_audit.cli.outputs import Output, parse_outputs, require_places, to_stdout, write_outputs
+from cam_audit.cli.outputs import Output, output_option, require_places, to_stdout, write_outputs
 from cam_audit.reports import FORMATS
 
 if TYPE_CHECKING:
     from cam_audit.labels import ClassNames
 
 
-@click.command()
+@click.command(cls=ConfiguredCommand)
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("--net", metavar="NAME", help="A net known by name, e.g. resnet18.  [default: efficientnet-lite0]")
 @click.option("--model", type=click.Path(path_type=Path), metavar="FILE", help="A CAM-ready ONNX file of your own.")
@@ -52,17 +54,21 @@ if TYPE_CHECKING:
     "--boxes", type=click.Path(path_type=Path), metavar="FILE",
     help="Boxes of the objects: a COCO json file, or a folder of VOC xml or YOLO txt files.",
 )  # fmt: skip
-@click.option(
-    "--output", "outputs", multiple=True, callback=parse_outputs, metavar="FORMAT=FILE",
-    help=f"Also write the results as {', '.join(FORMATS)}; `-` is stdout. Repeatable.",
-)  # fmt: skip
+@output_option(FORMATS, help=f"Also write the results as {', '.join(FORMATS)}; `-` is stdout. Repeatable.")
 @click.option(
     "--fail-on", type=click.Choice(FAIL_ON), default="error", show_default=True,
     help="The least severity of a finding that makes the exit code 1.",
 )  # fmt: skip
+@click.option(
+    "--baseline", type=click.Path(path_type=Path), metavar="FILE",
+    help="Accepted findings, written by `cam-audit baseline`: only others make the exit code 1.",
+)  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Images under way at once.  [default: cores]")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Scan only N images, spread evenly over all.")
-@click.option("--follow-links", is_flag=True, help="Also follow symbolic links that lead outside DATASET.")
+@click.option(
+    "--follow-links/--no-follow-links", help="Also follow symbolic links that lead outside DATASET, or don't.",
+)  # fmt: skip
+@config_option
 def scan(
     dataset: Path,
     net: str | None,
@@ -73,6 +79,7 @@ def scan(
     overlay_size: int,
     outputs: tuple[Output, ...],
     fail_on: str,
+    baseline: Path | None,
     **task: Any,
 ) -> int:
     """Scan the images below DATASET, write what the net looks at in each, and find shortcuts.
@@ -81,7 +88,9 @@ def scan(
     is taken as the image's label; with at least two such classes of 12 images or more, OUT/findings.json tells
     which class a cue gives away, whether the net looks at the cue and whether its prediction follows it.
     """
+    from cam_audit.baseline import judge, read_baseline
     from cam_audit.cli import session
+    from cam_audit.cli.baseline import judgement
     from cam_audit.cli.summary import summary
     from cam_audit.labels import ClassNames
     from cam_audit.model import load_model
@@ -93,6 +102,7 @@ def scan(
         raise click.UsageError("name the net to audit by either --net NAME or --model FILE")
     session.require_folder(dataset)
     require_places(outputs)
+    accepted = read_baseline(baseline) if baseline else None
     path = model or find_net(DEFAULT_NET if net is None else net)
     if net is None and model is None:
         click.echo(f"note: no --net and no --model, so {DEFAULT_NET} with ImageNet's classes is taken", err=True)
@@ -101,9 +111,14 @@ def scan(
     settings = ScanSettings(target=_target(target, classes), top=top, size=size, overlay_size=overlay_size)
     outcome = session.run(session.Task(dataset=dataset, settings=settings, **task), loaded)
     click.echo(summary(outcome), err=to_stdout(outputs))
+    failing = outcome.report
+    if baseline and accepted:
+        judged = judge(accepted, read_results(outcome.out))
+        click.echo(judgement(baseline, accepted, judged), err=to_stdout(outputs))
+        failing = replace(failing, findings=judged.new)
     if outputs:
         write_outputs(read_results(outcome.out), outputs)
-    return exit_of(outcome.report, outcome.tally.errors, fail_on)
+    return exit_of(failing, outcome.tally.errors, fail_on)
 
 
 def _target(word: str, classes: ClassNames) -> str | int:

@@ -11,6 +11,7 @@ from statistics import median
 from cam_audit.codes import CODES, SEVERITIES
 from cam_audit.output import FINDINGS_FILE, OVERLAYS_FOLDER, RESULTS_FILE
 from cam_audit.records import MAPS_FOLDER, AuditReport, Record, SkippedImage
+from cam_audit.reports.text import printable
 
 INDENT = " " * 9
 MAX_CLASSES = 5
@@ -67,8 +68,8 @@ def summary(outcome: Outcome) -> str:
     """The summary of a scan: images and errors, agreement with the folders, findings, and where the output is."""
     tally = outcome.tally
     rate = tally.images / outcome.seconds if outcome.seconds else 0.0
-    lines = [f"{_count(tally.images, 'image')}, {_count(tally.errors, 'error')}, {rate:.1f} images/s"]
-    lines += [f"  {count} x {reason}" for reason, count in tally.reasons.most_common(MAX_REASONS)]
+    lines = [f"{count(tally.images, 'image')}, {count(tally.errors, 'error')}, {rate:.1f} images/s"]
+    lines += [f"  {times} x {reason}" for reason, times in tally.reasons.most_common(MAX_REASONS)]
     labelled = tally.labelled.total()
     if labelled:
         right = labelled - sum(counts.total() for counts in tally.wrong.values())
@@ -77,20 +78,14 @@ def summary(outcome: Outcome) -> str:
     lines += ["", *_findings(outcome), ""]
     pictures = [folder for folder in (OVERLAYS_FOLDER, MAPS_FOLDER) if any((outcome.out / folder).glob("*"))]
     lines += [f"{name:13} {outcome.out / name}" for name in (*pictures, RESULTS_FILE, FINDINGS_FILE)]
-    return "\n".join(map(_printable, lines))
-
-
-def _printable(line: str) -> str:
-    """A line without what could steer a terminal: names of files and folders come from strangers."""
-    # surrogates stand for bytes that are not UTF-8; the stream escapes them
-    return "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else "\N{REPLACEMENT CHARACTER}" for c in line)
+    return "\n".join(map(printable, lines))
 
 
 def _findings(outcome: Outcome) -> list[str]:
     report = outcome.report
-    counts = [_count(number, severity) for severity, number in severity_counts(report).items() if number]
+    counts = [count(number, severity) for severity, number in severity_counts(report).items() if number]
     if report.findings:
-        lines = [f"{_count(len(report.findings), 'finding')} ({', '.join(counts)})"]
+        lines = [f"{count(len(report.findings), 'finding')} ({', '.join(counts)})"]
     else:
         lines = ["no findings"]
     for finding in report.findings:
@@ -135,5 +130,6 @@ def _worst(tally: Tally) -> list[str]:
     return lines
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """A number and its noun, which gets an s where it needs one."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

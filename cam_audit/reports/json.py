@@ -8,13 +8,14 @@ from dataclasses import asdict
 from typing import Any
 
 from cam_audit.records import AuditReport, ConfusedImage, Disagreement, Example, Finding, ScanReport
+from cam_audit.reports.text import json_text
 
 SCHEMA_VERSION = 1
 
 
 def render(report: ScanReport) -> str:
     """One document of all that a scan tells: the run, the findings, the confused images, the notes, every image."""
-    return _text(
+    return json_text(
         {
             "schema_version": SCHEMA_VERSION,
             "run": dict(report.run),
@@ -26,7 +27,7 @@ def render(report: ScanReport) -> str:
 
 def findings(report: AuditReport) -> str:
     """The text of findings.json; the same report gives the same bytes."""
-    return _text({"schema_version": SCHEMA_VERSION, **_document(report, frozenset(report.maps))})
+    return json_text({"schema_version": SCHEMA_VERSION, **_document(report, frozenset(report.maps))})
 
 
 def parse(text: str) -> tuple[tuple[Finding, ...], frozenset[str], tuple[ConfusedImage, ...], tuple[str, ...]]:
@@ -47,12 +48,6 @@ def parse(text: str) -> tuple[tuple[Finding, ...], frozenset[str], tuple[Confuse
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not as cam-audit writes it: {error!r}") from None
-
-
-def _text(document: Mapping[str, object]) -> str:
-    text = json.dumps(document, indent=2, ensure_ascii=False)
-    # a file name that is not UTF-8 reaches us with surrogates, which UTF-8 can't hold
-    return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
 
 
 def _document(report: AuditReport | ScanReport, maps: frozenset[str]) -> dict[str, object]:
