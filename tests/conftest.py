@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commands import run
 from pictures import BLUE, GREEN, RED, encode, square
+from red_ground import write_photos
 from tiny_net import INPUT_SIZE, colour_net, random_net
 
 from cam_audit.model import Model, load_model
@@ -76,3 +79,19 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "onnx_models").mkdir()
     colour_net().write(tmp_path / "onnx_models" / "tiny.onnx")
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def _scanned_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scanned")
+    (folder / "onnx_models").mkdir()
+    colour_net().write(folder / "onnx_models" / "tiny.onnx")
+    write_photos(folder / "photos")
+    run(folder, "scan", "photos", "--net", "tiny", "--overlays", "none", code=1)
+    return folder
+
+
+@pytest.fixture
+def scanned(tmp_path: Path, _scanned_once: Path) -> Path:
+    """A working folder: photos whose class `red` lies on red ground, a net called tiny, and a scan's output."""
+    return shutil.copytree(_scanned_once, tmp_path / "scanned")
