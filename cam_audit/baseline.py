@@ -2,7 +2,7 @@
 
 An entry is keyed by its finding's fingerprint, which holds the contents of the example images: it survives that images
 are renamed. When images are added or re-encoded, other examples come first and the fingerprint changes; then the entry
-still stands for a finding of the same code and class that shares an example's path. It never stands for a graver one.
+still stands for a finding of the same class and kind that shares an example's path. It never stands for a graver one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cam_audit.codes import CODES, ERROR, NOTE, SEVERITIES, WARNING
+from cam_audit.codes import CODES, ERROR, NOTE, SEVERITIES, WARNING, kind_of
 from cam_audit.documents import SCHEMA_VERSION, read_document
 from cam_audit.errors import CamAuditError
 from cam_audit.findings import FULL_IMAGES, MIN_GAIN, MIN_GAIN_OF_TEST, MIN_USE
@@ -153,13 +153,16 @@ def _entry(finding: Finding) -> Entry:
 
 
 def _akin(baseline: Baseline, finding: Finding, taken: Container[str]) -> str | None:
-    """The key of the entry that stands for a finding of another fingerprint, if any does."""
+    """The key of the entry that stands for a finding of another fingerprint, if any does; best one of its code."""
     paths = {example.path for example in finding.examples}
-    for key, entry in baseline.findings.items():
-        alike = (entry.code, entry.label) == (finding.code, finding.label)
-        if alike and key not in taken and paths.intersection(entry.examples):
-            return key
-    return None
+    keys = [
+        key
+        for key, entry in baseline.findings.items()
+        if (kind_of(entry.code), entry.label) == (kind_of(finding.code), finding.label)
+        and key not in taken
+        and paths.intersection(entry.examples)
+    ]
+    return min(keys, key=lambda key: (baseline.findings[key].code != finding.code, key), default=None)
 
 
 def _changed(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tuple[str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from cam_audit.codes import NOTE, SEVERITIES
+from cam_audit.codes import NOTE, SEVERITIES, kind_of
 from cam_audit.findings import FULL_IMAGES, MIN_GAIN, MIN_USE
 from cam_audit.observation import MIN_IMAGES
 from cam_audit.records import Finding, ImageRow, ScanReport
@@ -59,14 +59,22 @@ class ClassChange:
 
 @dataclass(frozen=True, slots=True)
 class FindingChange:
-    """A finding of one code about one class in both scans; `change`: one of CHANGES, `why` where it can't be told."""
+    """What a class is found for in both scans; `change`: one of CHANGES, `why` where it can't be told."""
 
-    code: str
-    label: str
     change: str
     before: Finding | None
     after: Finding | None
     why: str = ""
+
+    @property
+    def code(self) -> str:
+        """Its code, or both where one cause came out under another code."""
+        return " -> ".join(dict.fromkeys(finding.code for finding in (self.before, self.after) if finding))
+
+    @property
+    def label(self) -> str:
+        """Its class."""
+        return next(finding.label for finding in (self.before, self.after) if finding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,22 +159,31 @@ def _classes(before: ScanReport, after: ScanReport) -> tuple[ClassChange, ...]:
 
 
 def _findings(before: ScanReport, after: ScanReport, classes: Mapping[str, ClassChange]) -> tuple[FindingChange, ...]:
-    old = {(finding.code, finding.label): finding for finding in before.findings}
-    new = {(finding.code, finding.label): finding for finding in after.findings}
     changes = []
-    for code, label in {**old, **new}:
-        was, became = old.get((code, label)), new.get((code, label))
+    for was, became in _pairs(before.findings, after.findings):
         why = ""
         if was and became:
             change = _strength_change(was, became)
         else:
-            missing_in, word = (after, "after") if was else (before, "before")
-            counts = classes.get(label)
+            found, missing_in, word = (was, after, "after") if was else (became, before, "before")
+            assert found is not None
+            counts = classes.get(found.label)
             reading = None if counts is None else counts.after if was else counts.before
-            why = _not_looked_for(code, label, missing_in, reading, word)
+            why = _not_looked_for(found, missing_in, reading, word)
             change = UNTOLD if why else WENT if was else APPEARED
-        changes.append(FindingChange(code, label, change, was, became, why))
+        changes.append(FindingChange(change, was, became, why))
     return tuple(sorted(changes, key=_order))
+
+
+def _pairs(before: Iterable[Finding], after: Iterable[Finding]) -> list[tuple[Finding | None, Finding | None]]:
+    """Findings of one class and code in both scans, then those of one kind that are left; None where one has none."""
+    old = {(finding.label, finding.code): finding for finding in before}
+    new = {(finding.label, finding.code): finding for finding in after}
+    pairs: list[tuple[Finding | None, Finding | None]] = [(old.pop(key), new.pop(key)) for key in [*old] if key in new]
+    left = {(finding.label, kind_of(finding.code)): finding for finding in new.values()}
+    for finding in old.values():
+        pairs.append((finding, left.pop((finding.label, kind_of(finding.code)), None)))
+    return pairs + [(None, finding) for finding in left.values()]
 
 
 def _order(change: FindingChange) -> tuple[int, int, str, str]:
@@ -193,12 +210,12 @@ def _strength_change(was: Finding, became: Finding) -> str:
     return SAME
 
 
-def _not_looked_for(code: str, label: str, report: ScanReport, reading: ClassReading | None, word: str) -> str:
+def _not_looked_for(finding: Finding, report: ScanReport, reading: ClassReading | None, word: str) -> str:
     """Why a scan without the finding does not say that the cue is absent; "" where it does."""
     if reading is None:
         return f"there are no images of the class {word}"
-    if code == "CA205":
-        annotated = sum(row.inside_share is not None for row in report.images if row.label == label)
+    if finding.code == "CA205":
+        annotated = sum(row.inside_share is not None for row in report.images if row.label == finding.label)
         return "" if annotated >= MIN_IMAGES else f"only {annotated} images have an annotated object {word}"
     if reading.images < MIN_IMAGES:
         return f"only {reading.images} images of the class {word}, too few to look for cues"

@@ -48,9 +48,19 @@ def test_a_finding_that_shares_an_example_is_known_and_one_that_shares_none_is_n
 
 def test_neither_another_code_nor_another_class_is_known() -> None:
     accepted = baseline_of(report(finding()))
-    for other in (finding("CA204", fingerprint="bb"), replace(finding(fingerprint="bb"), label="dog")):
+    for other in (finding("CA201", fingerprint="bb"), replace(finding(fingerprint="bb"), label="dog")):
         judged = judge(accepted, report(other))
         assert (judged.new, judged.known, len(judged.stale)) == ((other,), (), 1)
+
+
+def test_a_cause_that_comes_out_under_its_other_code_is_known() -> None:
+    accepted = baseline_of(report(finding("CA203", fingerprint="aa"), finding("CA202", fingerprint="cc")))
+    now = (finding("CA204", fingerprint="bb"), finding("CA201", fingerprint="dd"))
+    judged = judge(accepted, report(*now))
+    assert (judged.new, judged.known, judged.stale) == ((), now, ())
+    both = baseline_of(report(finding("CA201", fingerprint="aa"), finding("CA202", fingerprint="cc", severity="note")))
+    now = (finding("CA202", fingerprint="dd", severity="note"), finding("CA201", fingerprint="bb"))
+    assert judge(both, report(*now)).stale == ()
 
 
 @pytest.mark.parametrize("fingerprint", ["aa", "bb"])

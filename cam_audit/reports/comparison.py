@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from textwrap import wrap
 
 from cam_audit.compare import ClassReading, Comparison, FindingChange
 from cam_audit.records import Finding, ScanReport
@@ -12,6 +13,7 @@ from cam_audit.reports.text import json_text, printable
 
 SCHEMA_VERSION = 1
 MAX_PREDICTIONS = 20
+WIDTH = 100
 SIDES = ("before", "after")
 
 CLASS_COLUMNS = ("class", "images", "prediction = folder", "mean score of the folder's class")
@@ -26,14 +28,15 @@ def text(comparison: Comparison) -> str:
         f"before  {_scan(comparison.before)}",
         f"after   {_scan(comparison.after)}",
         "",
-        comparison.verdict,
+        *wrap(comparison.verdict, WIDTH),
     ]
     if comparison.findings:
         lines += ["", *_aligned([FINDING_COLUMNS, *map(_finding_row, comparison.findings)])]
         lines += _untold(comparison)
     lines += ["", *_aligned([CLASS_COLUMNS, *_class_rows(comparison)])]
     lines += ["", *_predictions(comparison)]
-    lines += ["", *(f"note: {note}" for note in comparison.notes)] if comparison.notes else []
+    for note in comparison.notes:
+        lines += ["", *wrap(f"note: {note}", WIDTH)]
     return "".join(f"{printable(line.rstrip())}\n" for line in lines)
 
 
@@ -68,7 +71,6 @@ def json(comparison: Comparison) -> str:
         "agreement": None if comparison.agreement is None else dict(zip(SIDES, comparison.agreement, strict=True)),
         "findings": [
             {
-                "code": change.code,
                 "class": change.label,
                 "change": change.change,
                 "why": change.why,
@@ -110,6 +112,7 @@ def _finding_document(finding: Finding | None) -> dict[str, object] | None:
     if finding is None:
         return None
     return {
+        "code": finding.code,
         "severity": finding.severity,
         "fingerprint": finding.fingerprint,
         "evidence": dict(finding.evidence),
