@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from cam_audit.cli.exits import Exit
-from cam_audit.cli.summary import count
 from cam_audit.codes import CODES
 from cam_audit.errors import CamAuditError
-from cam_audit.reports.text import printable
+from cam_audit.reports.text import count, printable
 
 if TYPE_CHECKING:
     from cam_audit.baseline import Baseline, Entry, Judgement

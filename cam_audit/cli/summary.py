@@ -11,7 +11,7 @@ from statistics import median
 from cam_audit.codes import CODES, SEVERITIES
 from cam_audit.output import FINDINGS_FILE, OVERLAYS_FOLDER, RESULTS_FILE
 from cam_audit.records import MAPS_FOLDER, AuditReport, Record, SkippedImage
-from cam_audit.reports.text import printable
+from cam_audit.reports.text import count, printable
 
 INDENT = " " * 9
 MAX_CLASSES = 5
@@ -128,8 +128,3 @@ def _worst(tally: Tally) -> list[str]:
     if len(tally.wrong) > MAX_CLASSES:
         lines.append(f"  and {len(tally.wrong) - MAX_CLASSES} more with wrong predictions")
     return lines
-
-
-def count(number: int, noun: str) -> str:
-    """A number and its noun, which gets an s where it needs one."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

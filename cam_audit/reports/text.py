@@ -12,6 +12,11 @@ def printable(line: str) -> str:
     return "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
+def count(number: int, noun: str) -> str:
+    """A number and its noun, which gets an s where it needs one."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def json_text(document: Mapping[str, object], *, sort_keys: bool = False) -> str:
     """A JSON document, indented, UTF-8, ended by a newline."""
     text = json.dumps(document, indent=2, ensure_ascii=False, sort_keys=sort_keys)
