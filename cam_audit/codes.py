@@ -123,3 +123,11 @@ CODES = {
         ),
     )
 }
+
+# One cause comes out under either code, whichever fits or scores higher (`cam_audit.causes`); a few images decide.
+SAME_CAUSE = {"CA202": "CA201", "CA204": "CA203"}
+
+
+def kind_of(code: str) -> str:
+    """The code that stands for all under which one cause may come out, in another scan of much the same images."""
+    return SAME_CAUSE.get(code, code)

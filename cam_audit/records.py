@@ -213,7 +213,8 @@ class ScanReport:
 
     `run`: what run.json says: images, errors, model, settings, versions, time. `findings`: worst first; `maps`: the
     fingerprints of those with class maps, at `Finding.maps_name`; `images`: one row an image, sorted by path.
-    `folder`: the output folder as a path that holds where the rendered text will be read, "" beside it.
+    `folder`: the output folder as a path that holds where the rendered text will be read, "" beside it. `known`: the
+    fingerprints of the findings that a baseline accepts.
     """
 
     run: Mapping[str, Any]
@@ -223,3 +224,4 @@ class ScanReport:
     notes: tuple[str, ...]
     images: tuple[ImageRow, ...]
     folder: str = ""
+    known: frozenset[str] = frozenset()

@@ -40,4 +40,5 @@ def read_results(folder: Path) -> ScanReport:
         raise CamAuditError(f"{file}: cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise CamAuditError(f"{file}: damaged: {error}; scan again") from None
-    return ScanReport(run, findings, maps, confused, notes, images, folder=str(folder))
+    known = frozenset(map(str, run.get("known", ())))
+    return ScanReport(run, findings, maps, confused, notes, images, folder=str(folder), known=known)

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import run as run_command
 from data_sets import Rgb, draw, frame, net, run, stamp_in_the_corner
 from pictures import BLUE, GREEN, RED, encode, square
+from red_ground import write_photos
 from tiny_net import INPUT_SIZE, colour_net, random_net
 
 from cam_audit.cli.summary import Outcome
@@ -127,3 +129,19 @@ def described_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cam_audit.observation.image_features", described)
         yield
+
+
+@pytest.fixture(scope="session")
+def _scanned_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scanned")
+    (folder / "onnx_models").mkdir()
+    colour_net().write(folder / "onnx_models" / "tiny.onnx")
+    write_photos(folder / "photos")
+    run_command(folder, "scan", "photos", "--net", "tiny", "--overlays", "none", code=1)
+    return folder
+
+
+@pytest.fixture
+def scanned(tmp_path: Path, _scanned_once: Path) -> Path:
+    """A working folder: photos whose class `red` lies on red ground, a net called tiny, and a scan's output."""
+    return shutil.copytree(_scanned_once, tmp_path / "scanned")

@@ -125,3 +125,10 @@ def test_what_was_written_is_read_back() -> None:
 def test_what_is_no_findings_json_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse(text)
+
+
+def test_a_name_that_is_not_utf8_is_read_as_results_csv_has_it() -> None:
+    name = "\udcff\\.png"
+    finding = Finding("CA201", "note", name, "", {"score": 1.0}, (Example(name),), "0" * 32)
+    (found,), _, _, _ = parse(findings(report_of(finding)))
+    assert found.label == found.examples[0].path == r"\udcff\.png"

@@ -8,7 +8,8 @@ import pytest
 from canonical import canonical_report, finding, image
 
 from cam_audit.records import ConfusedImage, Disagreement, Finding, ImageRow
-from cam_audit.reports.lines import EvidenceLines, confused_pairs, count, evidence, printable, verdict
+from cam_audit.reports.lines import EvidenceLines, confused_pairs, evidence, verdict
+from cam_audit.reports.text import count, printable
 
 CLEAN = dataclasses.replace(
     canonical_report(), findings=(), images=tuple(image("1.png", label) for label in ("cat", "dog", "owl"))

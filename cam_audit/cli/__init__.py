@@ -11,6 +11,8 @@ import warnings
 import click
 
 from cam_audit import __version__
+from cam_audit.cli.baseline import baseline
+from cam_audit.cli.compare import compare
 from cam_audit.cli.demo import demo
 from cam_audit.cli.exits import Exit, Interrupted
 from cam_audit.cli.live import live
@@ -36,6 +38,8 @@ def cam_audit() -> None:
 
 cam_audit.add_command(scan)
 cam_audit.add_command(live)
+cam_audit.add_command(baseline)
+cam_audit.add_command(compare)
 cam_audit.add_command(demo)
 cam_audit.add_command(models)
 

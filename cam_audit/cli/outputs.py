@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
 @dataclass(frozen=True)
 class Output:
     """A format and the file that it goes to; None is stdout."""
@@ -29,26 +32,31 @@ class Output:
     file: Path | None
 
 
-def parse_outputs(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tuple[Output, ...]:
-    """Callback of the option: FORMAT=FILE, `-` for stdout; a format that there is not is refused with the nearest."""
-    return tuple(map(_parsed, values))
+def output_option(formats: Iterable[str], help: str) -> Callable[[Decorated], Decorated]:
+    """The option `--output FORMAT=FILE`, `-` for stdout; a format that there is not is refused with the nearest."""
+    names = tuple(formats)
+
+    def parse(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tuple[Output, ...]:
+        return tuple(_parsed(value, names) for value in values)
+
+    return click.option("--output", "outputs", multiple=True, callback=parse, metavar="FORMAT=FILE", help=help)
 
 
-def _parsed(value: str) -> Output:
+def _parsed(value: str, formats: Sequence[str]) -> Output:
     name, equals, file = value.partition("=")
-    if name not in FORMATS:
-        close = difflib.get_close_matches(name, FORMATS, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(FORMATS)}"
+    if name not in formats:
+        close = difflib.get_close_matches(name, formats, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(formats)}"
         raise click.BadParameter(f"{name!r} is no format; {hint}")
     if not equals or not file:
         raise click.BadParameter(f"say where to: {name}=FILE, or {name}=- for stdout")
     return Output(name, None if file == "-" else Path(file))
 
 
-def require_places(outputs: Sequence[Output], out: Path) -> None:
+def require_places(outputs: Sequence[Output], out: Path | None = None) -> None:
     """Raise CamAuditError, before hours of scanning, where a file can't be written or two want the same place.
 
-    `out`: the output folder, which the scan makes.
+    `out`: the output folder, if a scan makes one.
     """
     from cam_audit.images import RUN_FILE
     from cam_audit.output import FINDINGS_FILE, RESULTS_FILE
@@ -62,7 +70,7 @@ def require_places(outputs: Sequence[Output], out: Path) -> None:
             continue
         if place.is_dir():
             raise CamAuditError(f"--output: {named} is a folder; name a file in it")
-        if place.parent == Path(os.path.realpath(out)):
+        if out and place.parent == Path(os.path.realpath(out)):
             if place.name in (RUN_FILE, RESULTS_FILE, FINDINGS_FILE):
                 raise CamAuditError(f"--output: {named} is a file of the scan's own; name another")
             continue
@@ -75,17 +83,22 @@ def require_places(outputs: Sequence[Output], out: Path) -> None:
 
 def write_outputs(report: ScanReport, outputs: Sequence[Output]) -> None:
     """Render the results of a scan in each format, to its file or to stdout; `github` also to the step's summary."""
-    from cam_audit.output import replacing
-
     for output in outputs:
-        if output.file is None:
-            click.echo(FORMATS[output.format](report), nl=False)
-        else:
-            seen_from_there = replace(report, folder=os.path.relpath(report.folder, output.file.parent))
-            with replacing(output.file) as file:
-                file.write(FORMATS[output.format](seen_from_there))
+        place = output.file.parent if output.file else Path()
+        write(output, FORMATS[output.format](replace(report, folder=os.path.relpath(report.folder, place))))
     if any(output.format == "github" for output in outputs):
         _append_step_summary(report)
+
+
+def write(output: Output, text: str) -> None:
+    """Put a text where the option says, whole or not at all."""
+    from cam_audit.output import replacing
+
+    if output.file is None:
+        click.echo(text, nl=False)
+        return
+    with replacing(output.file) as file:
+        file.write(text)
 
 
 def _append_step_summary(report: ScanReport) -> None:

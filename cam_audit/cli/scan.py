@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from cam_audit.cli.configuration import ConfiguredCommand, config_option
 from cam_audit.cli.exits import exit_of
-from cam_audit.cli.outputs import Output, parse_outputs, require_places, to_stdout, write_outputs
+from cam_audit.cli.outputs import Output, output_option, require_places, to_stdout, write_outputs
 from cam_audit.codes import FAILING
 from cam_audit.reports import FORMATS
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from cam_audit.labels import ClassNames
 
 
-@click.command()
+@click.command(cls=ConfiguredCommand)
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("--net", metavar="NAME", help="A net known by name, e.g. resnet18.  [default: efficientnet-lite0]")
 @click.option("--model", type=click.Path(path_type=Path), metavar="FILE", help="A CAM-ready ONNX file of your own.")
@@ -53,19 +55,23 @@ if TYPE_CHECKING:
     "--boxes", type=click.Path(path_type=Path), metavar="FILE",
     help="Boxes of the objects: a COCO json file, or a folder of VOC xml or YOLO txt files.",
 )  # fmt: skip
-@click.option(
-    "--output", "outputs", multiple=True, callback=parse_outputs, metavar="FORMAT=FILE",
-    help=f"Also write the results as {', '.join(FORMATS)}; `-` is stdout. Repeatable.",
-)  # fmt: skip
+@output_option(FORMATS, help=f"Also write the results as {', '.join(FORMATS)}; `-` is stdout. Repeatable.")
 @click.option(
     "--fail-on", type=click.Choice(tuple(FAILING)), default="error", show_default=True,
     help="The least severity of a finding that makes the exit code 1.",
 )  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with a scan into OUT that was cut off; finished images are kept.")
 @click.option("--fresh", is_flag=True, help="Start anew where a scan into OUT was cut off.")
+@click.option(
+    "--baseline", type=click.Path(path_type=Path), metavar="FILE",
+    help="Accepted findings, written by `cam-audit baseline`: only others make the exit code 1.",
+)  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Images under way at once.  [default: cores]")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Scan only N images, spread evenly over all.")
-@click.option("--follow-links", is_flag=True, help="Also follow symbolic links that lead outside DATASET.")
+@click.option(
+    "--follow-links/--no-follow-links", help="Also follow symbolic links that lead outside DATASET, or don't.",
+)  # fmt: skip
+@config_option
 def scan(
     dataset: Path,
     net: str | None,
@@ -78,6 +84,7 @@ def scan(
     fail_on: str,
     resume: bool,
     fresh: bool,
+    baseline: Path | None,
     **task: Any,
 ) -> int:
     """Scan the images below DATASET, write what the net looks at in each, and find shortcuts.
@@ -86,9 +93,12 @@ def scan(
     is taken as the image's label; with at least two such classes of 12 images or more, OUT/findings.json tells
     which class a cue gives away, whether the net looks at the cue and whether its prediction follows it.
     """
+    from cam_audit.baseline import judge, read_baseline
     from cam_audit.cli import session
+    from cam_audit.cli.baseline import judgement
     from cam_audit.cli.summary import summary
     from cam_audit.labels import ClassNames
+    from cam_audit.output import add_to_run
     from cam_audit.results import read_results
     from cam_audit.scan import ScanSettings
 
@@ -96,15 +106,23 @@ def scan(
         raise click.UsageError("either --resume or --fresh")
     session.require_folder(dataset)
     require_places(outputs, task["out"])
+    accepted = read_baseline(baseline) if baseline else None
     loaded = session.load_net(net, model)
     classes = ClassNames(loaded.class_names, loaded.class_ids)
     settings = ScanSettings(target=_target(target, classes), top=top, size=size, overlay_size=overlay_size)
     earlier = session.RESUME if resume else session.FRESH if fresh else None
     outcome = session.run(session.Task(dataset=dataset, settings=settings, fail_on=fail_on, **task), loaded, earlier)
     click.echo(summary(outcome), err=to_stdout(outputs))
+    failing = outcome.report
+    if baseline and accepted:
+        judged = judge(accepted, read_results(outcome.out))
+        click.echo(judgement(baseline, accepted, judged), err=to_stdout(outputs))
+        failing = replace(failing, findings=judged.new)
+        # for the formats, now and whenever they are rendered again
+        add_to_run(outcome.out, known=[finding.fingerprint for finding in judged.known])
     if outputs:
         write_outputs(read_results(outcome.out), outputs)
-    return exit_of(outcome.report, outcome.tally.errors, fail_on)
+    return exit_of(failing, outcome.tally.errors, fail_on)
 
 
 def _target(word: str, classes: ClassNames) -> str | int:

@@ -50,9 +50,10 @@ def unreadable(report: ScanReport) -> Iterator[ImageRow]:
 
 
 def failing(report: ScanReport) -> list[Finding]:
-    """The findings that make the scan fail, by the `--fail-on` that it ran with."""
+    """The findings that make the scan fail, by the `--fail-on` and the `--baseline` that it ran with."""
     severities = FAILING[report.run.get("settings", {}).get("fail_on", "error")]
-    return [finding for finding in report.findings if finding.severity in severities]
+    new = (finding for finding in report.findings if finding.fingerprint not in report.known)
+    return [finding for finding in new if finding.severity in severities]
 
 
 def flag_message(code: str, image: ImageRow) -> str:

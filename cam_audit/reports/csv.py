@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cam_audit.records import ImageRow, Record, ScanReport, SkippedImage
+from cam_audit.reports.text import as_utf8
 
 COLUMNS = [
     *("path", "status", "error", "width", "height", "label"),
@@ -124,8 +125,7 @@ def _number(value: float | None) -> str:
 
 
 def _inert(cell: str) -> str:
-    # a file name that is not UTF-8 reaches us with surrogates, which UTF-8 can't hold
-    cell = cell.encode("utf-8", "backslashreplace").decode("utf-8")
+    cell = as_utf8(cell)
     return f"'{cell}" if cell.startswith((*FORMULA_STARTS, "'")) else cell
 
 

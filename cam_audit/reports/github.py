@@ -5,7 +5,8 @@ from __future__ import annotations
 from cam_audit.codes import ERROR, WARNING
 from cam_audit.records import ScanReport
 from cam_audit.reports.alerts import alerts, image_path, sentence, unreadable
-from cam_audit.reports.lines import count, printable, verdict
+from cam_audit.reports.lines import verdict
+from cam_audit.reports.text import count, printable
 
 # GitHub drops further ones of a step without a word.
 MAX_EACH = 10

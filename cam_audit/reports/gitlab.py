@@ -7,7 +7,7 @@ import json
 from cam_audit.codes import ERROR, NOTE, WARNING
 from cam_audit.records import ScanReport
 from cam_audit.reports.alerts import alerts, class_path, fingerprint, image_path, sentence, unreadable
-from cam_audit.reports.lines import count, printable
+from cam_audit.reports.text import count, printable
 
 SEVERITY = {ERROR: "critical", WARNING: "major", NOTE: "info"}
 MAX_ISSUES = 5_000

@@ -8,13 +8,14 @@ from dataclasses import asdict
 from typing import Any
 
 from cam_audit.records import AuditReport, ConfusedImage, Disagreement, Example, Finding, ScanReport
+from cam_audit.reports.text import as_utf8, json_text
 
 SCHEMA_VERSION = 1
 
 
 def render(report: ScanReport) -> str:
     """One document of all that a scan tells: the run, the findings, the confused images, the notes, every image."""
-    return _text(
+    return json_text(
         {
             "schema_version": SCHEMA_VERSION,
             "run": dict(report.run),
@@ -26,13 +27,13 @@ def render(report: ScanReport) -> str:
 
 def findings(report: AuditReport) -> str:
     """The text of findings.json; the same report gives the same bytes."""
-    return _text({"schema_version": SCHEMA_VERSION, **_document(report, frozenset(report.maps))})
+    return json_text({"schema_version": SCHEMA_VERSION, **_document(report, frozenset(report.maps))})
 
 
 def parse(text: str) -> tuple[tuple[Finding, ...], frozenset[str], tuple[ConfusedImage, ...], tuple[str, ...]]:
     """The findings, the fingerprints of those with maps, the confused images and the notes of a findings.json.
 
-    Raises ValueError where it is not one, or of another schema version.
+    Names that are not UTF-8 come back with escapes, as those in results.csv do. Raises ValueError where it is not one, or of another schema version.
     """
     document = json.loads(text)
     try:
@@ -46,12 +47,6 @@ def parse(text: str) -> tuple[tuple[Finding, ...], frozenset[str], tuple[Confuse
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not as cam-audit writes it: {error!r}") from None
-
-
-def _text(document: Mapping[str, object]) -> str:
-    text = json.dumps(document, indent=2, ensure_ascii=False)
-    # a file name that is not UTF-8 reaches us with surrogates, which UTF-8 can't hold
-    return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
 
 
 def _document(report: AuditReport | ScanReport, maps: frozenset[str]) -> dict[str, object]:
@@ -94,10 +89,10 @@ def _parsed_finding(item: Mapping[str, Any]) -> Finding:
     return Finding(
         code=item["code"],
         severity=item["severity"],
-        label=item["class"],
-        message=item["message"],
+        label=as_utf8(item["class"]),
+        message=as_utf8(item["message"]),
         evidence=item["evidence"],
-        examples=tuple(Example(e["path"], tuple(e["box"]) if e["box"] else None) for e in item["examples"]),
+        examples=tuple(Example(as_utf8(e["path"]), tuple(e["box"]) if e["box"] else None) for e in item["examples"]),
         fingerprint=item["fingerprint"],
     )
 
@@ -105,8 +100,8 @@ def _parsed_finding(item: Mapping[str, Any]) -> Finding:
 def _parsed_confused(item: Mapping[str, Any]) -> ConfusedImage:
     (x, y), (label_x, label_y) = item["predicted_peak"], item["class_peak"]
     return ConfusedImage(
-        item["path"],
-        item["class"],
-        item["predicted"],
+        as_utf8(item["path"]),
+        as_utf8(item["class"]),
+        as_utf8(item["predicted"]),
         Disagreement(item["correlation"], (x, y), (label_x, label_y)),
     )

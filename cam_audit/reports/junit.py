@@ -16,7 +16,8 @@ from cam_audit.codes import CODES
 from cam_audit.records import Finding, ImageRow, ScanReport
 from cam_audit.reports.alerts import class_path, failing, flag_message, image_path, overlay_path, sentence, unreadable
 from cam_audit.reports.json import SCHEMA_VERSION
-from cam_audit.reports.lines import count, printable, verdict
+from cam_audit.reports.lines import verdict
+from cam_audit.reports.text import count, printable
 
 # GitLab reads no file of 30 MB or more.
 MAX_BYTES = 29_000_000

@@ -8,6 +8,7 @@ from statistics import median
 
 from cam_audit.codes import SEVERITIES
 from cam_audit.records import ConfusedImage, Finding, ScanReport
+from cam_audit.reports.text import count
 
 MAX_NAMED = 5
 # What the gravest finding of a class establishes; `{}` is "1 of 3 classes is" or the like.
@@ -85,16 +86,6 @@ def confused_pairs(confused: Iterable[ConfusedImage]) -> list[ConfusedPair]:
         pairs.setdefault((image.label, image.predicted), []).append(image.disagreement.correlation or 0.0)
     most = sorted(pairs.items(), key=lambda pair: (-len(pair[1]), pair[0]))
     return [ConfusedPair(*names, len(correlations), median(correlations)) for names, correlations in most]
-
-
-def count(number: int, noun: str, plural: str = "") -> str:
-    """`1 image`, `2 images`, `3 classes`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
-def printable(text: str) -> str:
-    """Text on one line, without control characters, that any document can hold: names come from strangers."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _named(labels: Sequence[str]) -> str:

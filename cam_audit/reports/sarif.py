@@ -13,7 +13,8 @@ from cam_audit.codes import CODES, NOTE, WARNING, Code
 from cam_audit.records import Example, Finding, ImageRow, ScanReport
 from cam_audit.reports.alerts import Alert, alerts, class_path, image_path, sentence, unreadable
 from cam_audit.reports.json import SCHEMA_VERSION
-from cam_audit.reports.lines import count, printable, verdict
+from cam_audit.reports.lines import verdict
+from cam_audit.reports.text import count, printable
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 # Code scanning shows no more results of a run.

@@ -1,0 +1,110 @@
+"""`cam-audit baseline`: accept what a scan found, so that `scan --baseline` fails only for what is new."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cam_audit.cli.exits import Exit
+from cam_audit.codes import CODES
+from cam_audit.errors import CamAuditError
+from cam_audit.reports.text import count, printable
+
+if TYPE_CHECKING:
+    from cam_audit.baseline import Baseline, Entry, Judgement
+    from cam_audit.records import Finding, ScanReport
+    from cam_audit.review import Review
+
+DEFAULT_FILE = Path(".cam-audit-baseline.json")
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path), metavar="OUT")
+@click.option(
+    "-b", "--baseline", "file", type=click.Path(path_type=Path), default=DEFAULT_FILE, show_default=True,
+    metavar="FILE", help="The baseline to write; one that is there is replaced.",
+)  # fmt: skip
+@click.option(
+    "--review", type=click.Path(path_type=Path), metavar="FILE",
+    help="A review.json saved in report.html: accept only what it marks fine.",
+)  # fmt: skip
+def baseline(out: Path, file: Path, review: Path | None) -> int:
+    """Accept the findings of the scan in the folder OUT: `cam-audit scan --baseline FILE` fails only for others.
+
+    Every finding is accepted, at the severity that it has: when it gets graver, it counts as new. With --review only
+    the findings and images marked fine are accepted; those marked shortcut or unsure, or not marked, are left to fail.
+    The file is sorted and has no time in it, so that it can be kept in git and its changes read.
+    """
+    from cam_audit.baseline import baseline_of, read_baseline, render
+    from cam_audit.output import replacing
+    from cam_audit.results import read_results
+    from cam_audit.review import read_review
+
+    report = read_results(out)
+    marks = read_review(review) if review else None
+    if marks and marks.model_sha256 != report.run["model"]["sha256"]:
+        raise CamAuditError(f"{review}: made about another net than the scan in {out}; review that scan's report")
+    before = read_baseline(file) if file.exists() else None
+    accepted = baseline_of(report, marks)
+    with replacing(file) as text:
+        text.write(render(accepted))
+    if marks:
+        _tell_review(marks, report)
+    click.echo("\n".join(map(printable, _written(file, report, accepted, before))))
+    return Exit.CLEAN
+
+
+def judgement(file: Path, baseline: Baseline, judged: Judgement) -> str:
+    """The lines that end a scan with a baseline: what is new, known and stale, and what has changed since."""
+    counts = ", ".join(
+        f"{len(part)} {name}" for part, name in ((judged.new, "new"), (judged.known, "known"), (judged.stale, "stale"))
+    )
+    lines = ["", f"baseline {file}: {counts}"]
+    for finding in judged.new:
+        severity = judged.graver.get(finding.fingerprint)
+        lines.append(_line("new", finding) + (f" (accepted as {severity})" if severity else ""))
+    lines += [_line("known", finding) for finding in judged.known]
+    lines += [_line("stale", entry) + " (accepted, and not found any more)" for entry in judged.stale]
+    if judged.fine:
+        lines.append(f"{count(judged.flagged, 'flagged image')}, {judged.fine:,} of them marked fine")
+    if judged.model_changed:
+        lines.append(
+            f"note: the net is not the baseline's ({baseline.net}, sha256 {baseline.model_sha256[:12]}); what was "
+            "accepted for that one is accepted for this one too, unless it is graver"
+        )
+    lines += [
+        f"note: threshold of {name}: {now}; the baseline's: {old}" for name, (old, now) in judged.thresholds.items()
+    ]
+    return "\n".join(map(printable, lines))
+
+
+def _written(file: Path, report: ScanReport, accepted: Baseline, before: Baseline | None) -> list[str]:
+    images = f" and {count(len(accepted.images), 'image')}" if accepted.images else ""
+    lines = [f"{file}: {len(accepted.findings)} of {count(len(report.findings), 'finding')}{images} accepted"]
+    if before:
+        gone = [entry for key, entry in before.findings.items() if key not in accepted.findings]
+        lines += [_line("dropped", entry) + " (accepted in the file that was there)" for entry in gone]
+    return lines
+
+
+def _tell_review(marks: Review, report: ScanReport) -> None:
+    present = {finding.fingerprint for finding in report.findings}
+    verdicts = Counter(marks.findings.get(fingerprint, "not marked") for fingerprint in present)
+    left = [f"{number} {verdict}" for verdict, number in sorted(verdicts.items()) if verdict != "fine"]
+    if left:
+        _note(f"left to fail: {', '.join(left)}")
+    strange = len(marks.findings.keys() - present)
+    if strange:
+        _note(f"{count(strange, 'mark')} of the review on findings that this scan does not have")
+
+
+def _line(word: str, item: Finding | Entry) -> str:
+    title = CODES[item.code].title if item.code in CODES else "a code of another version"
+    return f"{word:8} {item.severity:8} {item.code} {item.label or 'all images'}: {title}"
+
+
+def _note(message: str) -> None:
+    click.echo(f"note: {message}", err=True)

@@ -1,0 +1,36 @@
+"""`cam-audit compare`: two scans side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cam_audit.cli.exits import Exit
+from cam_audit.cli.outputs import Output, output_option, require_places, to_stdout, write
+
+FORMATS = ("text", "markdown", "json")
+
+
+@click.command()
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+@output_option(FORMATS, help=f"Write the comparison as {', '.join(FORMATS)}; `-` is stdout. Repeatable.")
+def compare(before: Path, after: Path, outputs: tuple[Output, ...]) -> int:
+    """Say whether better data, or another net, helped: BEFORE and AFTER are the output folders of two scans.
+
+    Findings are compared by code and class, classes by their folders, images by their paths; data sets and nets may
+    differ, and what can't be compared is said. Findings that are only notes don't decide. The exit code is 0 whatever
+    the answer.
+    """
+    from cam_audit.compare import compare as compare_reports
+    from cam_audit.reports import comparison as reports
+    from cam_audit.results import read_results
+
+    require_places(outputs)
+    comparison = compare_reports(read_results(before), read_results(after))
+    if not to_stdout(outputs):
+        click.echo(reports.text(comparison), nl=False)
+    for output in outputs:
+        write(output, reports.FORMATS[output.format](comparison))
+    return Exit.CLEAN

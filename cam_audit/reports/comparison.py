@@ -1,0 +1,195 @@
+"""A comparison of two scans as text, Markdown or JSON; FORMATS lists them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from textwrap import wrap
+
+from cam_audit.compare import ClassReading, Comparison, FindingChange
+from cam_audit.records import Finding, ScanReport
+from cam_audit.reports.text import json_text, printable
+
+SCHEMA_VERSION = 1
+MAX_PREDICTIONS = 20
+WIDTH = 100
+SIDES = ("before", "after")
+
+CLASS_COLUMNS = ("class", "images", "prediction = folder", "mean score of the folder's class")
+FINDING_COLUMNS = ("change", "code", "class", "severity", "gain", "use", "score")
+
+Row = Sequence[str]
+
+
+def text(comparison: Comparison) -> str:
+    """For a terminal: the verdict first, then what it rests on."""
+    lines = [
+        f"before  {_scan(comparison.before)}",
+        f"after   {_scan(comparison.after)}",
+        "",
+        *wrap(comparison.verdict, WIDTH),
+    ]
+    if comparison.findings:
+        lines += ["", *_aligned([FINDING_COLUMNS, *map(_finding_row, comparison.findings)])]
+        lines += _untold(comparison)
+    lines += ["", *_aligned([CLASS_COLUMNS, *_class_rows(comparison)])]
+    lines += ["", *_predictions(comparison)]
+    for note in comparison.notes:
+        lines += ["", *wrap(f"note: {note}", WIDTH)]
+    return "".join(f"{printable(line.rstrip())}\n" for line in lines)
+
+
+def markdown(comparison: Comparison) -> str:
+    """For a pull request or a summary page."""
+    lines = [
+        f"**{_escaped(comparison.verdict)}**",
+        "",
+        f"- before: {_escaped(_scan(comparison.before))}",
+        f"- after: {_escaped(_scan(comparison.after))}",
+        *(f"- {_escaped(note)}" for note in comparison.notes),
+    ]
+    if comparison.findings:
+        lines += ["", *_table(FINDING_COLUMNS, map(_finding_row, comparison.findings)), ""]
+        lines += [f"- {_escaped(line)}" for line in _untold(comparison)]
+    lines += ["", *_table(CLASS_COLUMNS, _class_rows(comparison)), ""]
+    first, *rest = _predictions(comparison)
+    lines += [_escaped(first), "", *(f"- {_escaped(line.strip())}" for line in rest)]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip("\n") + "\n"
+
+
+def json(comparison: Comparison) -> str:
+    """For programs: every number; what a scan does not have is null."""
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "tool": "cam-audit",
+        "outcome": comparison.outcome,
+        "verdict": comparison.verdict,
+        "before": _scan_document(comparison.before),
+        "after": _scan_document(comparison.after),
+        "notes": list(comparison.notes),
+        "agreement": None if comparison.agreement is None else dict(zip(SIDES, comparison.agreement, strict=True)),
+        "findings": [
+            {
+                "class": change.label,
+                "change": change.change,
+                "why": change.why,
+                **{side: _finding_document(getattr(change, side)) for side in SIDES},
+            }
+            for change in comparison.findings
+        ],
+        "classes": [
+            {"class": change.label, **{side: _reading_document(getattr(change, side)) for side in SIDES}}
+            for change in comparison.classes
+        ],
+        "images_in_both": comparison.shared,
+        "predictions": [asdict(change) for change in comparison.predictions],
+    }
+    return json_text(document)
+
+
+FORMATS: dict[str, Callable[[Comparison], str]] = {"text": text, "markdown": markdown, "json": json}
+
+
+def _scan(report: ScanReport) -> str:
+    errors = sum(bool(row.error) for row in report.images)
+    model = report.run.get("model") or {}
+    return f"{report.folder}: {model.get('net')}, {len(report.images):,} images, {errors:,} errors"
+
+
+def _scan_document(report: ScanReport) -> dict[str, object]:
+    model = report.run.get("model") or {}
+    return {
+        "folder": report.folder,
+        "net": model.get("net"),
+        "model_sha256": model.get("sha256"),
+        "images": len(report.images),
+        "errors": sum(bool(row.error) for row in report.images),
+    }
+
+
+def _finding_document(finding: Finding | None) -> dict[str, object] | None:
+    if finding is None:
+        return None
+    return {
+        "code": finding.code,
+        "severity": finding.severity,
+        "fingerprint": finding.fingerprint,
+        "evidence": dict(finding.evidence),
+    }
+
+
+def _reading_document(reading: ClassReading | None) -> dict[str, object] | None:
+    return None if reading is None else {**asdict(reading), "agreement": reading.agreement}
+
+
+def _finding_row(change: FindingChange) -> Row:
+    def pair(name: str) -> str:
+        return _pair(*(f.evidence.get(name) if f else None for f in (change.before, change.after)), form="{:.2f}")
+
+    severities = " -> ".join(f.severity if f else "none" for f in (change.before, change.after))
+    return [change.change, change.code, change.label or "all images", severities, *map(pair, ("gain", "use", "score"))]
+
+
+def _class_rows(comparison: Comparison) -> list[Row]:
+    rows: list[Row] = []
+    for change in comparison.classes:
+        sides = (change.before, change.after)
+        rows.append(
+            [
+                change.label or "all images",
+                _pair(*(side.images if side else None for side in sides), form="{:,}"),
+                _pair(*(side.agreement if side else None for side in sides), form="{:.1%}"),
+                _pair(*(side.label_score if side else None for side in sides), form="{:.3f}"),
+            ]
+        )
+    if comparison.agreement and len(rows) > 1:
+        rows.append(["mean of those in both", "", _pair(*comparison.agreement, form="{:.1%}"), ""])
+    return rows
+
+
+def _pair(before: float | None, after: float | None, *, form: str) -> str:
+    if before is None and after is None:
+        return ""
+    return " -> ".join("-" if value is None else form.format(value) for value in (before, after))
+
+
+def _untold(comparison: Comparison) -> list[str]:
+    return [f"{c.code} {c.label or 'all images'}: can't tell, {c.why}" for c in comparison.findings if c.why]
+
+
+def _predictions(comparison: Comparison) -> list[str]:
+    if not comparison.shared:
+        return ["no image is at the same path in both"]
+    changed = comparison.predictions
+    right = sum(change.agrees and not change.agreed for change in changed)
+    wrong = sum(change.agreed and not change.agrees for change in changed)
+    lines = [
+        f"{len(changed):,} of {comparison.shared:,} images at the same path are predicted as another class; "
+        f"{right:,} became right, {wrong:,} wrong"
+    ]
+    lines += [f"  {change.path}: {change.before} -> {change.after}" for change in changed[:MAX_PREDICTIONS]]
+    if len(changed) > MAX_PREDICTIONS:
+        lines.append(f"  and {len(changed) - MAX_PREDICTIONS:,} more")
+    return lines
+
+
+def _aligned(rows: Sequence[Row]) -> list[str]:
+    """Rows with their columns below each other; columns without any value are left out."""
+    columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
+    widths = [max(map(len, column)) for column in columns]
+    return [
+        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
+        for row in zip(*columns, strict=True)
+    ]
+
+
+def _table(header: Row, rows: Iterable[Row]) -> list[str]:
+    lines = [header, ["---"] * len(header), *([_escaped(cell) for cell in row] for row in rows)]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def _escaped(words: str) -> str:
+    """Words as Markdown shows them and nothing else: no markup, no HTML, no end of a table's cell."""
+    words = printable(words).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", words)
