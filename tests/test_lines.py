@@ -90,6 +90,6 @@ def test_counts_are_in_english() -> None:
     ]
 
 
-@pytest.mark.parametrize("sign", ["\n", "\r", "\x1b", "\u2028", "\u202e", "\udcff", "\0"])
+@pytest.mark.parametrize("sign", ["\n", "\r", "\x1b", "\u2028", "\u202e", "\0"])
 def test_signs_that_steer_are_replaced(sign: str) -> None:
     assert printable(f"a{sign}é😀") == "a\ufffdé😀"

@@ -33,7 +33,9 @@ def findings(report: AuditReport) -> str:
 def parse(text: str) -> tuple[tuple[Finding, ...], frozenset[str], tuple[ConfusedImage, ...], tuple[str, ...]]:
     """The findings, the fingerprints of those with maps, the confused images and the notes of a findings.json.
 
-    Names that are not UTF-8 come back with escapes, as those in results.csv do. Raises ValueError where it is not one, or of another schema version.
+    Names that are not UTF-8 come back with escapes, as those in results.csv do.
+
+    Raises ValueError where it is not one, or of another schema version.
     """
     document = json.loads(text)
     try:
