@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import stat
 from dataclasses import dataclass
 from functools import reduce
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import AvifImagePlugin, Image, ImageFile, ImageOps, JpegImagePlugin, TiffImagePlugin
 
 from cam_audit.errors import CamAuditError, ImageError
+from cam_audit.guards import DAMAGED, PNG_SIGNATURE, require_safe, still_png
 
 # Workers are threads with one image each; OpenCV's own threads on top of them would fight for the cores.
 cv2.setNumThreads(1)
@@ -29,12 +29,6 @@ MASK_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "JPE
 MAX_FILE_BYTES = 1 << 30
 MAX_ASPECT = 4
 RUN_FILE = "run.json"
-# Progressive files have about ten.
-MAX_JPEG_SCANS = 100
-# What ends a stretch of pixels or comes before one; of those, only the end has no length after it.
-_JPEG_MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PNG_ANIMATION = frozenset((b"acTL", b"fcTL", b"fdAT"))
 
 RgbImage = NDArray[np.uint8]
 
@@ -109,16 +103,16 @@ def decode(data: bytes, *, needed: int | None = None) -> tuple[RgbImage, int, in
     returned beside it are those of the full picture all the same.
 
     Raises ImageError for what is no image, is damaged or truncated, has more pixels than
-    $OPENCV_IO_MAX_IMAGE_PIXELS (cam-audit sets 2^30 / 6), or is a JPEG of more than MAX_JPEG_SCANS scans.
+    $OPENCV_IO_MAX_IMAGE_PIXELS (cam-audit sets 2^30 / 6), or would take gigabytes or hours.
     """
     if not data:
         raise ImageError("the file is empty")
-    _require_few_scans(data)
+    require_safe(data)
     picture = _left_to_pillow(data)
     if picture:
         upright = _decode_by_pillow(picture)
         return upright, upright.shape[1], upright.shape[0]
-    still = _still_png(data) if data.startswith(_PNG_SIGNATURE) else data
+    still = still_png(data) if data.startswith(PNG_SIGNATURE) else data
     full = _jpeg_size(data) if needed else None
     if full:
         _require_few_pixels(*full)
@@ -136,7 +130,7 @@ def decode(data: bytes, *, needed: int | None = None) -> tuple[RgbImage, int, in
             raise _too_large() from None
         raise ImageError("the image cannot be decoded") from None
     if image is None:
-        raise _damaged()
+        raise ImageError(DAMAGED)
     if factor > 1:
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     rgb: RgbImage = image  # type: ignore[assignment]
@@ -166,7 +160,7 @@ def decode_mask(data: bytes) -> NDArray[np.uint8]:
 
     Raises ImageError for what is no image of MASK_FORMATS, is damaged, or is too large.
     """
-    _require_few_scans(data)
+    require_safe(data)
     try:
         picture = Image.open(io.BytesIO(data), formats=MASK_FORMATS)
         _require_few_pixels(picture.width, picture.height)
@@ -177,7 +171,7 @@ def decode_mask(data: bytes) -> NDArray[np.uint8]:
         raise _too_large() from None
     except Exception:
         # Pillow's plugins raise a dozen types for damaged files
-        raise _damaged() from None
+        raise ImageError(DAMAGED) from None
     if picture.getbands()[-1] in ("A", "a"):
         pixels = pixels[..., :-1]
     # by channels, as numpy is slow over an axis of three
@@ -241,38 +235,6 @@ def resize_mask(mask: NDArray[np.uint8], width: int, height: int) -> NDArray[np.
     return (grey > 127).astype(np.uint8)
 
 
-def _still_png(data: bytes) -> bytearray:
-    """A PNG without its animation, for OpenCV 5.0 crashes where a frame is damaged.
-
-    Raises ImageError for a chunk longer than the file: OpenCV takes as much memory as a chunk says it is long.
-    """
-    still, at, kind = bytearray(_PNG_SIGNATURE), len(_PNG_SIGNATURE), b""
-    while kind != b"IEND":
-        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        end = at + length + 12
-        if end > len(data):
-            raise _damaged()
-        if kind not in _PNG_ANIMATION:
-            still += data[at:end]
-        at = end
-    return still
-
-
-def _require_few_scans(data: bytes) -> None:
-    """Refuse a JPEG that passes over its picture more than MAX_JPEG_SCANS times: a small file could, for hours."""
-    if not data.startswith(b"\xff\xd8") or data.count(b"\xff\xda") <= MAX_JPEG_SCANS:
-        return
-    scans, at = 0, 2
-    while marker := _JPEG_MARKER.search(data, at):
-        kind, at = data[marker.start() + 1], marker.end()
-        if kind == 0xD9:
-            break
-        scans += kind == 0xDA
-        at += int.from_bytes(data[at : at + 2], "big")
-    if scans > MAX_JPEG_SCANS:
-        raise ImageError(f"the JPEG has more than {MAX_JPEG_SCANS} scans")
-
-
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     """(width, height) from a JPEG's header, before EXIF orientation; None for anything else."""
     if not data.startswith(b"\xff\xd8"):
@@ -280,7 +242,8 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     try:
         # not by Image.open, which warns of big pictures on stderr
         return JpegImagePlugin.JpegImageFile(io.BytesIO(data)).size
-    except (OSError, ValueError, SyntaxError):
+    except Exception:
+        # OpenCV will say what is wrong with it
         return None
 
 
@@ -294,7 +257,7 @@ def _left_to_pillow(data: bytes) -> ImageFile.ImageFile | None:
             return AvifImagePlugin.AvifImageFile(io.BytesIO(data))
     except Exception:
         # Pillow's plugins raise a dozen types for damaged files
-        raise _damaged() from None
+        raise ImageError(DAMAGED) from None
     try:
         if data[:2] in (b"II", b"MM"):
             tiff = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
@@ -315,15 +278,11 @@ def _decode_by_pillow(picture: ImageFile.ImageFile) -> RgbImage:
         raise _too_large() from None
     except Exception:
         # Pillow's plugins raise a dozen types for damaged files
-        raise _damaged() from None
+        raise ImageError(DAMAGED) from None
 
 
 def _pixel_limit() -> int:
     return int(os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"])
-
-
-def _damaged() -> ImageError:
-    return ImageError("not an image that can be read, or damaged or truncated")
 
 
 def _require_few_pixels(width: int, height: int) -> None:

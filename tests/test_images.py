@@ -74,6 +74,9 @@ def test_a_jpeg_cut_in_its_pixels_is_refused_reduced_too() -> None:
         (b"not a picture, a shopping list\n" * 9, "not an image"),
         (b"\xff\xd8\xff\xe0", "not an image"),
         (bytes(1000), "not an image"),
+        (b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 1 +X 1\n\x80\x80\x80\x81", "not an image"),
+        (b"PF\n1 1\n-1.0\n" + struct.pack("<3f", 1, 1, 1), "not an image"),
+        (b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 3\nMAXVAL 255\nTUPLTYPE RGB\nENDHDR\n\xff\xff\xff", "not an image"),
     ],
 )
 def test_what_is_no_image_is_refused_with_the_reason(data: bytes, reason: str, tmp_path: Path) -> None:
