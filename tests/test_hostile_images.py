@@ -106,16 +106,15 @@ def test_a_header_of_a_huge_picture_is_refused_in_little_memory(name: str, tmp_p
 
 
 def damaged_animation() -> bytes:
-    """An animated PNG whose only frame begins with a filter that there is not."""
-    rows = b"\x09" + bytes(3 * 96) + (b"\0" + bytes(3 * 96)) * 63
+    """A whole PNG, with a frame that begins with a filter that there is not."""
+    still = b"".join(b"\0" + row.tobytes() for row in RGB)
     return PNG_SIGNATURE + b"".join(
         [
             png_chunk(b"IHDR", struct.pack(">IIBBBBB", 96, 64, 8, 2, 0, 0, 0)),
             png_chunk(b"acTL", struct.pack(">II", 2, 0)),
-            png_chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 96, 64, 0, 0, 1, 10, 0, 0)),
-            png_chunk(b"IDAT", zlib.compress(rows)),
+            png_chunk(b"IDAT", zlib.compress(still)),
             png_chunk(b"fcTL", struct.pack(">IIIIIHHBB", 1, 96, 64, 0, 0, 1, 10, 0, 0)),
-            png_chunk(b"fdAT", struct.pack(">I", 2) + zlib.compress(rows)),
+            png_chunk(b"fdAT", struct.pack(">I", 2) + zlib.compress(b"\x09" + still[1:])),
             png_chunk(b"IEND", b""),
         ]
     )
@@ -143,7 +142,6 @@ def many_components() -> bytes:
 
 
 HARMFUL = {
-    "damaged animation": damaged_animation(),
     "long chunk": long_chunk(b"IDAT"),
     "long last chunk": long_chunk(b"IEND"),
     "many components": many_components(),
@@ -152,9 +150,14 @@ HARMFUL = {
 
 
 @pytest.mark.parametrize("name", HARMFUL)
-def test_files_that_crash_or_fill_the_memory_of_opencv_are_refused(name: str, tmp_path: Path) -> None:
+def test_files_that_fill_the_memory_of_opencv_are_refused(name: str, tmp_path: Path) -> None:
     answers = in_a_child(HARMFUL[name], tmp_path / "harmful").split(";")[:2]
     assert all(answer.startswith("ImageError") for answer in answers), answers
+
+
+def test_a_png_is_read_without_its_animation_which_crashes_opencv(tmp_path: Path) -> None:
+    assert in_a_child(damaged_animation(), tmp_path / "damaged") == "decoded;" * 3
+    np.testing.assert_array_equal(decode(damaged_animation())[0], RGB)
 
 
 def with_scans(count: int, *, thumbnail: bytes = b"", after: bytes = b"") -> bytes:
