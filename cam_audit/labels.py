@@ -38,7 +38,8 @@ class ClassNames:
                 return candidates[0]
         if word and word in self.ids:
             return self.ids.index(word)
-        if word.isascii() and word.isdigit() and int(word) < len(self.names):
+        # Python refuses to read numbers of thousands of digits
+        if word.isascii() and word.isdigit() and len(word) < 10 and int(word) < len(self.names):
             return int(word)
         return None
 

@@ -11,6 +11,7 @@ from statistics import median
 from cam_audit.codes import CODES, SEVERITIES
 from cam_audit.output import FINDINGS_FILE, OVERLAYS_FOLDER, RESULTS_FILE
 from cam_audit.records import MAPS_FOLDER, AuditReport, Record, SkippedImage
+from cam_audit.reports.text import printable
 
 INDENT = " " * 9
 MAX_CLASSES = 5
@@ -77,13 +78,7 @@ def summary(outcome: Outcome) -> str:
     lines += ["", *_findings(outcome), ""]
     pictures = [folder for folder in (OVERLAYS_FOLDER, MAPS_FOLDER) if any((outcome.out / folder).glob("*"))]
     lines += [f"{name:13} {outcome.out / name}" for name in (*pictures, RESULTS_FILE, FINDINGS_FILE)]
-    return "\n".join(map(_printable, lines))
-
-
-def _printable(line: str) -> str:
-    """A line without what could steer a terminal: names of files and folders come from strangers."""
-    # surrogates stand for bytes that are not UTF-8; the stream escapes them
-    return "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else "\N{REPLACEMENT CHARACTER}" for c in line)
+    return "\n".join(map(printable, lines))
 
 
 def _findings(outcome: Outcome) -> list[str]:
