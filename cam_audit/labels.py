@@ -54,10 +54,12 @@ class ClassNames:
         if index is None:
             if same := self._folded.get(_fold(word)):
                 which = " or ".join(map(str, same))
-                raise CamAuditError(f"{where}: {len(same)} classes are called {word!r}; name one by its index: {which}")
+                raise CamAuditError(
+                    f"{where}: {len(same)} classes are called {word!r:.90}; name one by its index: {which}"
+                )
             nearest = self.nearest(word)
             hint = f"; did you mean {nearest!r}?" if nearest else "; `cam-audit models info --classes FILE` lists them"
-            raise CamAuditError(f"{where}: the net has no class {word!r}{hint}")
+            raise CamAuditError(f"{where}: the net has no class {word!r:.90}{hint}")
         return index
 
 

@@ -66,8 +66,15 @@ class Model:
     session: ort.InferenceSession
 
     def run(self, rgb: NDArray[np.uint8]) -> Prediction:
-        """One forward pass over an RGB image, uint8 (H, W, 3), at the size it has."""
+        """One forward pass over an RGB image, uint8 (H, W, 3), at the size it has.
+
+        Raises ModelError where the outputs are not what they were when the net was loaded, which a net may compute
+        from the image, and whatever onnxruntime raises.
+        """
         logits, activations = self.session.run([contract.LOGITS, contract.ACTIVATIONS], {contract.IMAGE: rgb[None]})
+        as_loaded = logits.shape == (1, len(self.class_names)) and activations.shape[:2] == (1, self.channels)
+        if not (as_loaded and activations.ndim == 4 and activations.size and np.isfinite(activations).all()):
+            raise ModelError("its outputs have other shapes than when it was loaded, or activations are not numbers")
         return Prediction(logits[0], activations[0])
 
     def fit(self, rgb: NDArray[np.uint8], shortest: int | None = None) -> NDArray[np.uint8]:
@@ -85,6 +92,11 @@ class Model:
     def cam(self, prediction: Prediction, class_index: int) -> NDArray[np.float32]:
         """The raw class activation map of one class, float32 (h, w), in units of the logit."""
         return class_activation_map(prediction.activations, self.cam_weight, class_index)
+
+    @property
+    def channels(self) -> int:
+        """How many activation maps there are, C."""
+        return len(self.class_names) if self.cam_weight is None else int(self.cam_weight.shape[1])
 
     @property
     def cell(self) -> int:
@@ -258,6 +270,10 @@ def _outputs(
 
 def _checked(values: Mapping[str, Array], cam_weight: Array | None, cam_bias: Array | None, path: Path) -> Prediction:
     """The prediction in `values`, proved to obey the identity; raises ModelError where it does not."""
+    for name, value in values.items():
+        # an output may be a list or a dict too
+        if not isinstance(value, np.ndarray) or value.dtype != np.float32 or not value.size:
+            raise ModelError(f"{path}: not CAM-ready, its output {name!r} is not float32 numbers; {HOW_TO_MAKE_ONE}")
     if values[contract.LOGITS].ndim != 2 or values[contract.ACTIVATIONS].ndim != 4:
         raise ModelError(f"{path}: not CAM-ready, its outputs are not (N, K) and (N, C, h, w); {HOW_TO_MAKE_ONE}")
     prediction = Prediction(values[contract.LOGITS][0], values[contract.ACTIVATIONS][0])
@@ -268,11 +284,12 @@ def _checked(values: Mapping[str, Array], cam_weight: Array | None, cam_bias: Ar
     elif cam_weight.shape != (logits.size, means.size) or cam_bias.shape != logits.shape:
         raise ModelError(f"{path}: not CAM-ready, cam_weight is {cam_weight.shape} for {logits.size} classes")
     else:
-        expected = cam_weight @ means + cam_bias
+        with np.errstate(all="ignore"):
+            expected = cam_weight @ means + cam_bias
     if expected.shape != logits.shape:
         raise ModelError(f"{path}: not CAM-ready, {means.size} maps for {logits.size} classes; {HOW_TO_MAKE_ONE}")
-    if not (np.isfinite(logits).all() and np.isfinite(means).all()):
-        raise ModelError(f"{path}: the net gives scores or activations that are not numbers")
+    if not all(np.isfinite(values).all() for values in (logits, means, expected)):
+        raise ModelError(f"{path}: the net gives scores, weights or activations that are not numbers")
     worst = float(np.abs(expected - logits).max() / max(1.0, float(np.abs(logits).max())))
     if worst > IDENTITY_TOLERANCE:
         raise ModelError(

@@ -47,9 +47,12 @@ def _preprocessing(graph: onnx.GraphProto) -> Preprocessing | None:
     if not {FACTOR, OFFSET} <= set(constants):
         return None
     factor, offset = (numpy_helper.to_array(constants[name]).reshape(-1).astype(float) for name in (FACTOR, OFFSET))
-    if not (factor.size == offset.size == 3 and np.isfinite([*factor, *offset]).all() and factor.all()):
-        return None
     bgr = "cam_audit/bgr" in constants
     channels = [2, 1, 0] if bgr else [0, 1, 2]
-    mean, std = (-offset / factor)[channels].tolist(), (1 / factor)[channels].tolist()
+    if factor.size != 3 or offset.size != 3:
+        return None
+    with np.errstate(all="ignore"):
+        mean, std = (-offset / factor)[channels].tolist(), (1 / factor)[channels].tolist()
+    if not np.isfinite([*mean, *std]).all():
+        return None
     return Preprocessing(1.0, (mean[0], mean[1], mean[2]), (std[0], std[1], std[2]), bgr)
