@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-export lint clean
+.PHONY: demo test test-export wheel lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/cam-audit demo
 
+# Shows how much of cam_audit/ the tests run, lines and branches.
 test: $(VENV)/.tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
 
 # The tests that compare with torch on the same weights. torchvision comes without its dependencies, so that
 # it does not replace the torch that is there.
@@ -20,6 +24,9 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+wheel:
+	PYTHON=$(PYTHON) .ci/wheel
 
 clean:
 	rm -rf $(VENV) build *.egg-info cam-audit-out cam-audit-demo

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from cam_audit.records import AuditReport
 
 # OpenCV reads these when it is loaded, whichever module does that first: a header that declares more pixels than
-# this is refused before anything is decoded, and what OpenCV says of damaged files would break a progress bar.
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 28))
+# this, which is Pillow's limit too, is refused before anything is decoded, and what OpenCV says of damaged files would
+# break a progress bar.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str((1 << 30) // 6))
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+# onnxruntime 1.32 would keep an identifier of the machine in the user's cache folder and report to its makers.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 __all__ = [

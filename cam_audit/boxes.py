@@ -14,7 +14,8 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.errors import CamAuditError
+from cam_audit.errors import CamAuditError, ImageError
+from cam_audit.images import read_bytes
 
 # How far YOLO's fractions may leave 0..1: programs that write them round.
 ROUNDING = 0.01
@@ -71,7 +72,7 @@ def read_voc(path: Path) -> ImageBoxes:
     annotation needs one, and its entities can make a small file huge.
     """
     try:
-        root = ElementTree.fromstring(_read(path), ElementTree.XMLParser(target=_WithoutDoctype()))
+        root = ElementTree.fromstring(_read_one_of_many(path), ElementTree.XMLParser(target=_WithoutDoctype()))
     except (ElementTree.ParseError, LookupError, ValueError) as error:
         raise CamAuditError(f"{path}: cannot be read as XML: {error}") from None
     if root.tag != "annotation":
@@ -99,7 +100,7 @@ def read_yolo(path: Path) -> ImageBoxes:
     Raises CamAuditError with the line that is malformed.
     """
     corners = []
-    for number, line in enumerate(_read(path).decode("utf-8-sig", errors="replace").splitlines(), 1):
+    for number, line in enumerate(_read_one_of_many(path).decode("utf-8-sig", errors="replace").splitlines(), 1):
         if line.strip():
             with _located(path, f"line {number}"):
                 corners.append(_yolo_corners([_number(word, "a coordinate") for word in line.split()[1:]]))
@@ -127,6 +128,14 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise CamAuditError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _read_one_of_many(path: Path) -> bytes:
+    """Read a file that was found in a folder, which a pipe or a device may be too."""
+    try:
+        return read_bytes(path)
+    except ImageError as error:
+        raise CamAuditError(f"{path}: {error}") from None
 
 
 def _read_json(path: Path) -> Any:

@@ -44,7 +44,10 @@ def read_class_list(path: Path) -> ClassList:
 
 
 def _from_table(path: Path, lines: list[str]) -> ClassList:
-    rows = list(csv.DictReader(lines))
+    try:
+        rows = list(csv.DictReader(lines))
+    except csv.Error as error:
+        raise CamAuditError(f"{path}: cannot be read as CSV: {error}") from None
     if any(row.get(column) is None for row in rows for column in ("index", "wnid", "name")):
         raise CamAuditError(f"{path}: a CSV of classes needs the columns index,wnid,name in every row")
     rows.sort(key=lambda row: row["index"].zfill(9))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import cv2
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import AvifImagePlugin, Image, ImageFile, ImageOps, JpegImagePlugin, TiffImagePlugin
 
 from cam_audit.errors import CamAuditError, ImageError
+from cam_audit.guards import DAMAGED, PNG_SIGNATURE, require_safe, still_png
 
 # Workers are threads with one image each; OpenCV's own threads on top of them would fight for the cores.
 cv2.setNumThreads(1)
@@ -21,6 +24,8 @@ IMAGE_SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff .avif .jp2 "
     ".ppm .pgm .pbm .pnm .ras .sr .heic .heif .jxl".split()
 )
+# Pillow knows more formats; of those, some are never masks, and PostScript is a program that it would run.
+MASK_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "JPEG2000", "PPM", "SUN")
 MAX_FILE_BYTES = 1 << 30
 MAX_ASPECT = 4
 RUN_FILE = "run.json"
@@ -72,11 +77,11 @@ def find_images(root: Path, *, output: Path | None = None, follow_links: bool = 
             # snapshots of a live session lie in their own output folder, where users sort them into class folders
             entries = [entry for entry in entries if entry.name not in ("overlays", "maps")]
         for entry in entries:
+            # a link to nothing and a pipe are images that can't be read, which the scan must say
             is_image = os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES
-            # a link to nothing is an image that can't be read, which the scan must say
             broken = entry.is_symlink() and not os.path.exists(entry.path)
             is_folder = not broken and entry.is_dir()
-            if entry.name.startswith(".") or not (is_folder or (is_image and (broken or entry.is_file()))):
+            if entry.name.startswith(".") or not (is_folder or is_image):
                 continue
             if broken:
                 names.append(prefix + entry.name)
@@ -101,18 +106,20 @@ def decode(data: bytes, *, needed: int | None = None) -> tuple[RgbImage, int, in
     at a half, a quarter or an eighth as long as its longest side keeps at least `needed` pixels; the sizes
     returned beside it are those of the full picture all the same.
 
-    Raises ImageError for what is no image, is damaged or truncated, or has more pixels than
-    $OPENCV_IO_MAX_IMAGE_PIXELS (cam-audit sets 2^28).
+    Raises ImageError for what is no image, is damaged or truncated, has more pixels than
+    $OPENCV_IO_MAX_IMAGE_PIXELS (cam-audit sets 2^30 / 6), or would take gigabytes or hours.
     """
     if not data:
         raise ImageError("the file is empty")
+    require_safe(data)
     picture = _left_to_pillow(data)
     if picture:
         upright = _decode_by_pillow(picture)
         return upright, upright.shape[1], upright.shape[0]
+    still = still_png(data) if data.startswith(PNG_SIGNATURE) else data
     full = _jpeg_size(data) if needed else None
-    if full and full[0] * full[1] > _pixel_limit():
-        raise _too_large()
+    if full:
+        _require_few_pixels(*full)
     factor = _reduction(full, needed) if full and needed else 1
     flags = {
         1: cv2.IMREAD_COLOR_RGB,
@@ -121,13 +128,13 @@ def decode(data: bytes, *, needed: int | None = None) -> tuple[RgbImage, int, in
         8: cv2.IMREAD_REDUCED_COLOR_8,
     }
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags[factor])
+        image = cv2.imdecode(np.frombuffer(still, np.uint8), flags[factor])
     except cv2.error as error:
         if "MAX_IMAGE" in str(error):
             raise _too_large() from None
         raise ImageError("the image cannot be decoded") from None
     if image is None:
-        raise ImageError("not an image that can be read, or damaged or truncated")
+        raise ImageError(DAMAGED)
     if factor > 1:
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     rgb: RgbImage = image  # type: ignore[assignment]
@@ -144,38 +151,64 @@ def read_image(path: str | Path, *, needed: int | None = None) -> tuple[RgbImage
 
 
 def read_mask(path: str | Path) -> NDArray[np.uint8]:
-    """Read a mask from an image file of any format: uint8 (H, W), 1 where any channel is not 0, else 0.
+    """Read and `decode_mask` an image file; raises ImageError with the reason where that fails."""
+    return decode_mask(read_bytes(path))
+
+
+def decode_mask(data: bytes) -> NDArray[np.uint8]:
+    """Decode a mask from an image file's bytes: uint8 (H, W), 1 where any channel is not 0, else 0.
 
     Of a palette image the index counts, not the colour; alpha is dropped; EXIF orientation is applied. In a
     JPEG, whose compression leaves faint pixels round every edge, the object is what is brighter than half of
     its brightest pixel.
 
-    Raises ImageError with the reason where the file can't be read.
+    Raises ImageError for what is no image of MASK_FORMATS, is damaged, or is too large.
     """
-    data = read_bytes(path)
+    require_safe(data)
     try:
-        picture = Image.open(io.BytesIO(data))
+        picture = Image.open(io.BytesIO(data), formats=MASK_FORMATS)
+        _require_few_pixels(picture.width, picture.height)
         pixels = np.asarray(ImageOps.exif_transpose(picture))
+    except (ImageError, MemoryError):
+        raise
     except Image.DecompressionBombError:
-        raise ImageError("too large for a mask, which may be smaller than its image") from None
+        raise _too_large() from None
     except Exception:
         # Pillow's plugins raise a dozen types for damaged files
-        raise ImageError("not an image that can be read, or damaged or truncated") from None
+        raise ImageError(DAMAGED) from None
     if picture.getbands()[-1] in ("A", "a"):
         pixels = pixels[..., :-1]
-    brightest = pixels if pixels.ndim == 2 else pixels.max(axis=2)
+    # by channels, as numpy is slow over an axis of three
+    brightest = pixels if pixels.ndim == 2 else reduce(np.maximum, np.moveaxis(pixels, 2, 0))
     background = brightest.max() // 2 if picture.format == "JPEG" else 0
     return (brightest > background).astype(np.uint8)
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """The bytes of an image file; raises ImageError where it can't be read or is larger than MAX_FILE_BYTES."""
+    """The bytes of an image file, as many as it has when it is opened.
+
+    Raises ImageError where it can't be read, is larger than MAX_FILE_BYTES, or is a folder, a pipe or a device.
+    """
     try:
-        if os.stat(path).st_size > MAX_FILE_BYTES:
-            raise ImageError(f"the file is larger than {MAX_FILE_BYTES:,} bytes")
-        return Path(path).read_bytes()
+        # before it is opened, as opening is what makes a device act, and again after, as it may have been replaced
+        _size_of(os.stat(path))
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            return file.read(_size_of(os.fstat(file.fileno())))
     except OSError as error:
         raise ImageError(f"the file cannot be read: {error.strerror}") from None
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open a file; a pipe, for which one would wait until somebody writes, at once."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _size_of(status: os.stat_result) -> int:
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError("not a file but a folder, a pipe or a device")
+    if status.st_size > MAX_FILE_BYTES:
+        raise ImageError(f"the file is larger than {MAX_FILE_BYTES:,} bytes")
+    return status.st_size
 
 
 def network_size(width: int, height: int, shortest: int, cell: int) -> tuple[int, int]:
@@ -213,7 +246,8 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     try:
         # not by Image.open, which warns of big pictures on stderr
         return JpegImagePlugin.JpegImageFile(io.BytesIO(data)).size
-    except (OSError, ValueError, SyntaxError):
+    except Exception:
+        # OpenCV will say what is wrong with it
         return None
 
 
@@ -225,26 +259,39 @@ def _left_to_pillow(data: bytes) -> ImageFile.ImageFile | None:
     try:
         if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis"):
             return AvifImagePlugin.AvifImageFile(io.BytesIO(data))
+    except Exception:
+        # Pillow's plugins raise a dozen types for damaged files
+        raise ImageError(DAMAGED) from None
+    try:
         if data[:2] in (b"II", b"MM"):
             tiff = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
             return tiff if tiff.mode in ("RGBA", "RGBa", "LA", "PA") else None
-    except (OSError, ValueError, SyntaxError):
-        pass
+    except Exception:
+        # OpenCV reads kinds of TIFF that Pillow does not
+        return None
     return None
 
 
 def _decode_by_pillow(picture: ImageFile.ImageFile) -> RgbImage:
-    if picture.width * picture.height > _pixel_limit():
-        raise _too_large()
+    _require_few_pixels(picture.width, picture.height)
     try:
         return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
+    except MemoryError:
+        raise
+    except Image.DecompressionBombError:
+        raise _too_large() from None
     except Exception:
         # Pillow's plugins raise a dozen types for damaged files
-        raise ImageError("not an image that can be read, or damaged or truncated") from None
+        raise ImageError(DAMAGED) from None
 
 
 def _pixel_limit() -> int:
     return int(os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"])
+
+
+def _require_few_pixels(width: int, height: int) -> None:
+    if width * height > _pixel_limit():
+        raise _too_large()
 
 
 def _too_large() -> ImageError:

@@ -38,7 +38,8 @@ class ClassNames:
                 return candidates[0]
         if word and word in self.ids:
             return self.ids.index(word)
-        if word.isascii() and word.isdigit() and int(word) < len(self.names):
+        # Python refuses to read numbers of thousands of digits
+        if word.isascii() and word.isdigit() and len(word) < 10 and int(word) < len(self.names):
             return int(word)
         return None
 
@@ -53,10 +54,12 @@ class ClassNames:
         if index is None:
             if same := self._folded.get(_fold(word)):
                 which = " or ".join(map(str, same))
-                raise CamAuditError(f"{where}: {len(same)} classes are called {word!r}; name one by its index: {which}")
+                raise CamAuditError(
+                    f"{where}: {len(same)} classes are called {word!r:.90}; name one by its index: {which}"
+                )
             nearest = self.nearest(word)
             hint = f"; did you mean {nearest!r}?" if nearest else "; `cam-audit models info --classes FILE` lists them"
-            raise CamAuditError(f"{where}: the net has no class {word!r}{hint}")
+            raise CamAuditError(f"{where}: the net has no class {word!r:.90}{hint}")
         return index
 
 

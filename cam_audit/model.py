@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import mmap
 import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,12 @@ from numpy.typing import NDArray
 from cam_audit import contract
 from cam_audit.cam import class_activation_map
 from cam_audit.errors import ModelError
+from cam_audit.external_data import has_external_data
 from cam_audit.images import network_size, resize
 
 # float16 and int8 files keep fewer digits than the float32 nets that the identity holds for to 1e-5
 IDENTITY_TOLERANCE = 1e-3
+MEMORY_SHARE = 0.75
 
 RUNTIME_VERSION: str = ort.__version__
 
@@ -62,8 +66,15 @@ class Model:
     session: ort.InferenceSession
 
     def run(self, rgb: NDArray[np.uint8]) -> Prediction:
-        """One forward pass over an RGB image, uint8 (H, W, 3), at the size it has."""
+        """One forward pass over an RGB image, uint8 (H, W, 3), at the size it has.
+
+        Raises ModelError where the outputs are not what they were when the net was loaded, which a net may compute
+        from the image, and whatever onnxruntime raises.
+        """
         logits, activations = self.session.run([contract.LOGITS, contract.ACTIVATIONS], {contract.IMAGE: rgb[None]})
+        as_loaded = logits.shape == (1, len(self.class_names)) and activations.shape[:2] == (1, self.channels)
+        if not (as_loaded and activations.ndim == 4 and activations.size and np.isfinite(activations).all()):
+            raise ModelError("its outputs have other shapes than when it was loaded, or activations are not numbers")
         return Prediction(logits[0], activations[0])
 
     def fit(self, rgb: NDArray[np.uint8], shortest: int | None = None) -> NDArray[np.uint8]:
@@ -81,6 +92,11 @@ class Model:
     def cam(self, prediction: Prediction, class_index: int) -> NDArray[np.float32]:
         """The raw class activation map of one class, float32 (h, w), in units of the logit."""
         return class_activation_map(prediction.activations, self.cam_weight, class_index)
+
+    @property
+    def channels(self) -> int:
+        """How many activation maps there are, C."""
+        return len(self.class_names) if self.cam_weight is None else int(self.cam_weight.shape[1])
 
     @property
     def cell(self) -> int:
@@ -115,7 +131,15 @@ def load_model(path: str | Path) -> Model:
     path = Path(path)
     if not os.path.isfile(path):
         raise ModelError(f"{path}: no such model file")
-    session = _session(path)
+    try:
+        return _proved(path, _session(path))
+    except UnicodeDecodeError:
+        # onnxruntime decodes a name when it is asked for it, and that may be anywhere
+        raise ModelError(f"{path}: damaged, a name in it is not UTF-8 text") from None
+
+
+def _proved(path: Path, session: ort.InferenceSession) -> Model:
+    """The model of a session, if it obeys the contract."""
     outputs = {output.name for output in session.get_outputs()}
     missing = [name for name in (contract.LOGITS, contract.ACTIVATIONS) if name not in outputs]
     inputs = session.get_inputs()
@@ -183,21 +207,46 @@ def _how_to_adapt(path: Path) -> str:
     return f"make it so with `{command}`, adding --labels FILE and --preset as it was trained"
 
 
+@cache
+def _limit_memory() -> None:
+    """Let all nets together take MEMORY_SHARE of the machine's memory: a small file may ask for any amount."""
+    if not hasattr(os, "sysconf"):
+        return
+    limit = int(MEMORY_SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    place = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    # a program that uses us may have its own allocator
+    with contextlib.suppress(Exception):
+        ort.create_and_register_allocator(place, ort.OrtArenaCfg({"max_mem": limit}))
+
+
 def _session(model: bytes | Path) -> ort.InferenceSession:
+    _limit_memory()
     options = ort.SessionOptions()
+    options.add_session_config_entry("session.use_env_allocators", "1")
     # Parallelism comes from the workers, one image each: two single-threaded runs beat one of two threads.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     # A memory pattern per picture size would be kept for each of the sizes of a data set.
     options.enable_mem_pattern = False
     options.log_severity_level = 4
-    source = model if isinstance(model, bytes) else str(model)
+    # onnxruntime's own format is a memory image, which it hardly checks
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    name = "the net" if isinstance(model, bytes) else f"{model}"
     try:
+        if has_external_data(model) if isinstance(model, bytes) else _names_other_files(model):
+            raise ModelError(f"{name}: weights in other files are refused; `cam-audit models adapt` makes it one file")
+        source = model if isinstance(model, bytes) else str(model)
         return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except ModelError:
+        raise
     except Exception as error:
         # onnxruntime raises a dozen types of its own, all of them for files that it can't use
-        name = "the net" if isinstance(model, bytes) else f"{model}"
         raise ModelError(f"{name}: not an ONNX file that onnxruntime can load: {_first_line(error)}") from None
+
+
+def _names_other_files(path: Path) -> bool:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return has_external_data(content)
 
 
 def _first_line(error: Exception) -> str:
@@ -221,6 +270,10 @@ def _outputs(
 
 def _checked(values: Mapping[str, Array], cam_weight: Array | None, cam_bias: Array | None, path: Path) -> Prediction:
     """The prediction in `values`, proved to obey the identity; raises ModelError where it does not."""
+    for name, value in values.items():
+        # an output may be a list or a dict too
+        if not isinstance(value, np.ndarray) or value.dtype != np.float32 or not value.size:
+            raise ModelError(f"{path}: not CAM-ready, its output {name!r} is not float32 numbers; {HOW_TO_MAKE_ONE}")
     if values[contract.LOGITS].ndim != 2 or values[contract.ACTIVATIONS].ndim != 4:
         raise ModelError(f"{path}: not CAM-ready, its outputs are not (N, K) and (N, C, h, w); {HOW_TO_MAKE_ONE}")
     prediction = Prediction(values[contract.LOGITS][0], values[contract.ACTIVATIONS][0])
@@ -231,11 +284,12 @@ def _checked(values: Mapping[str, Array], cam_weight: Array | None, cam_bias: Ar
     elif cam_weight.shape != (logits.size, means.size) or cam_bias.shape != logits.shape:
         raise ModelError(f"{path}: not CAM-ready, cam_weight is {cam_weight.shape} for {logits.size} classes")
     else:
-        expected = cam_weight @ means + cam_bias
+        with np.errstate(all="ignore"):
+            expected = cam_weight @ means + cam_bias
     if expected.shape != logits.shape:
         raise ModelError(f"{path}: not CAM-ready, {means.size} maps for {logits.size} classes; {HOW_TO_MAKE_ONE}")
-    if not (np.isfinite(logits).all() and np.isfinite(means).all()):
-        raise ModelError(f"{path}: the net gives scores or activations that are not numbers")
+    if not all(np.isfinite(values).all() for values in (logits, means, expected)):
+        raise ModelError(f"{path}: the net gives scores, weights or activations that are not numbers")
     worst = float(np.abs(expected - logits).max() / max(1.0, float(np.abs(logits).max())))
     if worst > IDENTITY_TOLERANCE:
         raise ModelError(
@@ -281,5 +335,5 @@ class _Metadata:
         text = self.text(key)
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ModelError(f"{self.path}: its metadata {contract.METADATA_PREFIX}{key} is not JSON") from None

@@ -23,6 +23,8 @@ JOURNAL_FOLDER = "journal"
 TOOL = "cam-audit"
 # File systems take names of at most 255 bytes; `.png` and a temporary suffix must fit beside it.
 MAX_NAME_BYTES = 230
+# And paths of at most 4,096, of which the output folder's own takes some.
+MAX_FOLDER_BYTES = 1024
 
 
 def prepare_output(folder: Path, *, keep: bool = False) -> None:
@@ -42,11 +44,22 @@ def prepare_output(folder: Path, *, keep: bool = False) -> None:
                     shutil.rmtree(folder / name)
             for name in (RESULTS_FILE, FINDINGS_FILE):
                 (folder / name).unlink(missing_ok=True)
+        for name in (OVERLAYS_FOLDER, MAPS_FOLDER):
+            _require_no_links(folder / name)
         (folder / OVERLAYS_FOLDER).mkdir(exist_ok=True)
-        # were the scan cut off, the next one must know that the pictures are ours to replace
-        (folder / RUN_FILE).write_text(json.dumps({"tool": TOOL, "finished": False}) + "\n", encoding="utf-8")
     except OSError as error:
         raise CamAuditError(f"cannot write to the output folder {folder}: {error.strerror or error}") from None
+    # were the scan cut off, the next one must know that the pictures are ours to replace
+    with replacing(folder / RUN_FILE) as file:
+        file.write(json.dumps({"tool": TOOL, "finished": False}) + "\n")
+
+
+def _require_no_links(folder: Path) -> None:
+    """Refuse a folder to write to from which a link leads elsewhere: the output may lie in a stranger's data set."""
+    for place, names, _ in os.walk(folder):
+        for path in (Path(place), *(Path(place, name) for name in names)):
+            if path.is_symlink():
+                raise OSError(f"{path} is a symbolic link, which may lead outside; remove it")
 
 
 def remove_other_overlays(folder: Path, names: Collection[str]) -> None:
@@ -84,8 +97,15 @@ def _run(folder: Path) -> Mapping[str, object]:
 
 
 def overlay_name(image_name: str) -> str:
-    """Where the overlay of an image lies below the output folder; a very long file name is cut and hashed."""
+    """Where the overlay of an image lies below the output folder; very long names are cut and hashed.
+
+    Raises CamAuditError for a name that leads outside the data set.
+    """
+    if not {"", ".", ".."}.isdisjoint(image_name.split("/")):
+        raise CamAuditError(f"{image_name!r} is not the name of an image below a data set")
     folder, _, file_name = image_name.rpartition("/")
+    if len(os.fsencode(folder)) > MAX_FOLDER_BYTES:
+        folder = f"{folder.partition('/')[0]}/{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
     encoded = os.fsencode(file_name)
     if len(encoded) > MAX_NAME_BYTES:
         stem = encoded[:MAX_NAME_BYTES].decode("utf-8", "ignore")
@@ -98,15 +118,24 @@ def write_bytes(path: Path, data: bytes) -> None:
     part = path.with_name(path.name + ".part")
     try:
         try:
-            part.write_bytes(data)
+            _write_new(part, data)
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(data)
+            _write_new(part, data)
+        except FileExistsError:
+            part.unlink()
+            _write_new(part, data)
         part.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink()
         raise CamAuditError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _write_new(part: Path, data: bytes) -> None:
+    """Write a file that is not there yet: one that is might be a link, and lead outside."""
+    with part.open("xb") as file:
+        file.write(data)
 
 
 @contextlib.contextmanager
@@ -117,7 +146,8 @@ def replacing(path: Path) -> Iterator[TextIO]:
     """
     part = path.with_name(path.name + ".part")
     try:
-        with part.open("w", encoding="utf-8", newline="") as file:
+        part.unlink(missing_ok=True)
+        with part.open("x", encoding="utf-8", newline="") as file:
             yield file
             # or else a power cut could leave the new name with nothing in it
             file.flush()

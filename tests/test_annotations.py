@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -383,6 +384,20 @@ def test_malformed_boxes_are_refused_with_file_and_place_in_one_line(case: str, 
 def test_boxes_that_are_not_there_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CamAuditError, match=r"nowhere\.json: cannot be read: No such file"):
         load_annotations([NAME], boxes=tmp_path / "nowhere.json")
+
+
+@pytest.mark.parametrize("suffix", ["txt", "xml"])
+def test_nobody_waits_for_a_pipe_among_box_files(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / "horse").mkdir()
+    os.mkfifo(tmp_path / "horse" / f"a.{suffix}")
+    with pytest.raises(CamAuditError, match=rf"horse/a\.{suffix}: not a file but"):
+        load_annotations([NAME], boxes=tmp_path)
+
+
+def test_deeply_nested_xml_is_read_or_refused(tmp_path: Path) -> None:
+    deep = "<annotation>" + "<a>" * 300_000 + "</a>" * 300_000 + "</annotation>"
+    with pytest.raises(CamAuditError):
+        boxes_of(tmp_path, {"horse/a.xml": deep})
 
 
 def test_box_files_of_images_outside_the_data_set_are_not_read(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def test_one_name_a_line_or_a_table(tmp_path: Path, content: str, expected: Clas
         (b"index,wnid,name\nfirst,n1,a\n", "must count from 0 and leave out nothing"),
         (b"index,wnid,name\n0,n1,a\n2,n2,b\n", "must count from 0 and leave out nothing"),
         (b"index,wnid,name\n0,n1,a\n0,n2,b\n", "must count from 0 and leave out nothing"),
+        (b"index,wnid,name\n0,n1," + b"a" * 200_000, "cannot be read as CSV: field larger than field limit"),
     ],
 )
 def test_a_file_that_is_no_list_of_classes_is_named(tmp_path: Path, content: bytes, message: str) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import importlib
 import json
+import os
 import shutil
 import sys
 import urllib.error
@@ -247,6 +248,26 @@ def test_wrong_weights(scripts: Any, nets: dict[str, Any], weights: Path, tmp_pa
     file.write_bytes(b"not a pickle")
     failed(scripts, out, "not a state dict", "--net", "resnet18", "--weights", file)
     failed(scripts, out, "No such file", "--net", "resnet18", "--weights", tmp_path / "absent.pth")
+
+
+class Attack:
+    """What a pickle may hold: a call to make when it is loaded."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.trace),)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_weights_that_would_run_code_are_refused_and_it_is_not_run(legacy: bool, scripts: Any, tmp_path: Path) -> None:
+    import torch
+
+    file, trace = tmp_path / "net.pth", tmp_path / "trace"
+    torch.save({"conv1.weight": Attack(trace)}, file, _use_new_zipfile_serialization=not legacy)
+    failed(scripts, tmp_path / "out", "safe to load", "--net", "resnet18", "--weights", file)
+    assert not trace.exists()
 
 
 def test_wrong_labels(scripts: Any, weights: Path, tmp_path: Path) -> None:

@@ -311,6 +311,22 @@ def test_external_data_outside_the_folder(location: str, tmp_path: Path) -> None
     refused(source, "external data cannot be read")
 
 
+def test_external_data_of_a_function_outside_the_folder(tmp_path: Path) -> None:
+    model = onnx.ModelProto()
+    model.CopyFrom(GOOD)
+    (tensor,) = (tensor for tensor in model.graph.initializer if tensor.name == GOOD.graph.node[0].input[1])
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../data")
+    body = [helper.make_node("Constant", [], ["weights"], value=tensor)]
+    model.functions.append(helper.make_function("own", "Weights", [], ["weights"], body, [helper.make_opsetid("", 17)]))
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    model.graph.node.insert(0, helper.make_node("Weights", [], [tensor.name], domain="own"))
+    model.graph.initializer.remove(tensor)
+    (tmp_path / "inside").mkdir()
+    refused(save(model, tmp_path / "inside"), "is outside the model's folder")
+
+
 def test_damaged_files(tmp_path: Path) -> None:
     whole = GOOD.SerializeToString()
     random = np.random.default_rng(0)

@@ -15,83 +15,12 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from picture_files import FORMATS, RGB
 from pictures import encode, gradient, seen_by_pillow
-from PIL import Image
 
 from cam_audit import images
 from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.images import decode, find_images, network_size, read_image, resize
-
-RGB = gradient()
-IMAGE = Image.fromarray(RGB)
-OPAQUE_LEFT = Image.fromarray(np.tile(np.linspace(255, 0, 96, dtype=np.uint8), (64, 1)))
-RGBA = IMAGE.copy()
-RGBA.putalpha(OPAQUE_LEFT)
-RED_16 = Image.fromarray(RGB[..., 0].astype(np.uint16) * 256 + 200)
-LOSSLESS = {"lossless": True, "exact": True}
-LOSSY = 6
-
-
-def png_rgb16(rgb: NDArray[np.uint8]) -> bytes:
-    """A PNG of 16 bits a channel, which Pillow can't write; the low bytes are noise that must not matter."""
-    deep = (rgb.astype(int) * 256 + 255).astype(">u2")
-    rows = b"".join(b"\0" + row.tobytes() for row in deep)
-    header = struct.pack(">IIBBBBB", rgb.shape[1], rgb.shape[0], 16, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    )
-
-
-def shown(mode: str) -> NDArray[np.uint8]:
-    return np.asarray(IMAGE.convert(mode).convert("RGB"))
-
-
-GREY_16 = np.repeat(RGB[..., :1], 3, axis=2)
-
-# name -> (file, the picture in it, how far a lossy format may be off)
-FORMATS = {
-    "jpeg": (encode(RGB, "JPEG", quality=95), RGB, LOSSY),
-    "jpeg progressive": (encode(RGB, "JPEG", quality=95, progressive=True), RGB, LOSSY),
-    "jpeg grey": (encode(IMAGE.convert("L"), "JPEG", quality=95), shown("L"), LOSSY),
-    "jpeg cmyk": (encode(IMAGE.convert("CMYK"), "JPEG", quality=95), RGB, LOSSY),
-    "png": (encode(RGB), RGB, 0),
-    "png grey": (encode(IMAGE.convert("L")), shown("L"), 0),
-    "png grey alpha": (encode(RGBA.convert("LA")), shown("L"), 0),
-    "png 1 bit": (encode(IMAGE.convert("1")), shown("1"), 0),
-    "png palette": (encode(IMAGE.convert("P")), shown("P"), 0),
-    "png palette transparent": (encode(IMAGE.convert("P"), transparency=0), shown("P"), 0),
-    "png rgba": (encode(RGBA), RGB, 0),
-    "png 16 bit": (encode(RED_16), GREY_16, 0),
-    "png rgb 16 bit": (png_rgb16(RGB), RGB, 0),
-    "png interlaced frames": (encode(RGB, save_all=True, append_images=[Image.fromarray(255 - RGB)]), RGB, 0),
-    "webp": (encode(RGB, "WEBP", lossless=True), RGB, 0),
-    "webp lossy": (encode(RGB, "WEBP", quality=95), RGB, LOSSY),
-    "webp rgba": (encode(RGBA, "WEBP", **LOSSLESS), RGB, 0),
-    "webp frames": (encode(RGB, "WEBP", **LOSSLESS, save_all=True, append_images=[RGBA]), RGB, 0),
-    "tiff": (encode(RGB, "TIFF"), RGB, 0),
-    "tiff deflate": (encode(RGB, "TIFF", compression="tiff_deflate"), RGB, 0),
-    "tiff lzw": (encode(RGB, "TIFF", compression="tiff_lzw"), RGB, 0),
-    "tiff grey": (encode(IMAGE.convert("L"), "TIFF"), shown("L"), 0),
-    "tiff 1 bit": (encode(IMAGE.convert("1"), "TIFF", compression="group4"), shown("1"), 0),
-    "tiff palette": (encode(IMAGE.convert("P"), "TIFF"), shown("P"), 0),
-    "tiff cmyk": (encode(IMAGE.convert("CMYK"), "TIFF"), RGB, 2),
-    "tiff 16 bit": (encode(RED_16, "TIFF"), GREY_16, 0),
-    "tiff rgba": (encode(RGBA, "TIFF"), RGB, 0),
-    "tiff pages": (encode(RGB, "TIFF", save_all=True, append_images=[Image.fromarray(255 - RGB)]), RGB, 0),
-    "gif": (encode(IMAGE.convert("P"), "GIF"), shown("P"), 0),
-    "gif frames": (
-        encode(IMAGE.convert("P"), "GIF", save_all=True, append_images=[OPAQUE_LEFT]),
-        shown("P"),
-        0,
-    ),
-    "bmp": (encode(RGB, "BMP"), RGB, 0),
-    "bmp palette": (encode(IMAGE.convert("P"), "BMP"), shown("P"), 0),
-    "avif": (encode(RGB, "AVIF", quality=95), RGB, LOSSY),
-    "avif rgba": (encode(RGBA, "AVIF", quality=95), RGB, LOSSY),
-    "jpeg 2000": (encode(RGB, "JPEG2000"), RGB, 0),
-    "ppm": (encode(RGB, "PPM"), RGB, 0),
-}
 
 
 def difference(got: NDArray[np.uint8], expected: NDArray[np.uint8]) -> int:
@@ -145,6 +74,9 @@ def test_a_jpeg_cut_in_its_pixels_is_refused_reduced_too() -> None:
         (b"not a picture, a shopping list\n" * 9, "not an image"),
         (b"\xff\xd8\xff\xe0", "not an image"),
         (bytes(1000), "not an image"),
+        (b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 1 +X 1\n\x80\x80\x80\x81", "not an image"),
+        (b"PF\n1 1\n-1.0\n" + struct.pack("<3f", 1, 1, 1), "not an image"),
+        (b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 3\nMAXVAL 255\nTUPLTYPE RGB\nENDHDR\n\xff\xff\xff", "not an image"),
     ],
 )
 def test_what_is_no_image_is_refused_with_the_reason(data: bytes, reason: str, tmp_path: Path) -> None:
@@ -172,7 +104,7 @@ def jpeg_bomb(width: int, height: int) -> bytes:
 def test_a_header_that_declares_a_huge_picture_is_refused_before_memory_is_taken(
     data: bytes, needed: int | None
 ) -> None:
-    with pytest.raises(ImageError, match=f"larger than {1 << 28:,} pixels"):
+    with pytest.raises(ImageError, match=f"larger than {(1 << 30) // 6:,} pixels"):
         decode(data, needed=needed)
 
 
@@ -230,7 +162,7 @@ def test_opencv_leaves_the_cores_to_the_workers() -> None:
 def test_a_file_that_cannot_be_read_is_an_image_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ImageError, match="cannot be read: No such file"):
         read_image(tmp_path / "gone.jpg")
-    with pytest.raises(ImageError, match="cannot be read"):
+    with pytest.raises(ImageError, match="not a file but a folder"):
         read_image(tmp_path)
     (tmp_path / "big.jpg").write_bytes(encode(RGB, "JPEG"))
     monkeypatch.setattr(images, "MAX_FILE_BYTES", 100)

@@ -14,7 +14,18 @@ import cam_audit
 PACKAGE = Path(cam_audit.__file__).parent
 # Lower layers first. A module imports modules of its own layer and of those below.
 LAYERS = (
-    {"errors", "records", "codes", "contract", "torch_file", "class_list", "download", "in_order"},
+    {
+        "errors",
+        "records",
+        "codes",
+        "contract",
+        "torch_file",
+        "class_list",
+        "download",
+        "in_order",
+        "guards",
+        "external_data",
+    },
     {"images", "model", "graph", "torch_file", "cam", "overlay", "png", "output", "labels", "nets", "drawing"}
     | {"annotations", "boxes", "objects", "class_list", "download", "efficientnet", "quantize", "zoo"},
     {"cues"},

@@ -131,6 +131,7 @@ def test_an_empty_label_map_maps_nothing(tmp_path: Path) -> None:
         ("fish,tench,0\n", "map.csv, line 1: expected folder,class and found 3 cells"),
         ("fish;tench\n", "map.csv, line 1: expected folder,class and found 1 cells"),
         ('"a\nb",tench\nfish,tensch\n', "map.csv, line 3: the net has no class"),
+        (f"fish,{'9' * 5000}\n", f"map.csv, line 1: the net has no class '{'9' * 89};"),
     ],
 )
 def test_a_wrong_row_is_named_by_its_line(tmp_path: Path, text: str, message: str) -> None:

@@ -124,3 +124,48 @@ def test_the_overlay_of_a_name_as_long_as_file_systems_take_can_be_written(tmp_p
 
 def test_a_name_is_cut_only_where_it_must_be() -> None:
     assert overlay_name("x" * 226 + ".jpg") == f"overlays/{'x' * 226}.jpg.png"
+
+
+@pytest.mark.parametrize("link", ["overlays", "overlays/cat", "overlays/cat/deep", "maps"])
+def test_a_link_in_the_output_folder_is_refused_before_anything_is_written_through_it(
+    tmp_path: Path, link: str
+) -> None:
+    """As a stranger's data set may hold, if one scans into it."""
+    elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
+    elsewhere.mkdir()
+    (out / link).parent.mkdir(parents=True)
+    (out / link).symlink_to(elsewhere)
+    with pytest.raises(CamAuditError, match=f"output folder {out}: {out / link} is a symbolic link"):
+        prepare_output(out)
+    assert files(elsewhere) == []
+
+
+def test_links_at_the_places_of_our_files_are_replaced_not_followed(tmp_path: Path) -> None:
+    mine, out = tmp_path / "mine", tmp_path / "out"
+    mine.write_text("mine")
+    out.mkdir()
+    for name in ("run.json", "run.json.part", "a.png", "a.png.part", "results.csv", "results.csv.part"):
+        (out / name).symlink_to(mine)
+    prepare_output(out)
+    write_bytes(out / "a.png", b"ours")
+    write_text(out / "results.csv", b"ours")
+    assert mine.read_text() == "mine"
+    assert sorted(path.name for path in out.iterdir() if path.is_symlink()) == []
+    assert files(out) == ["a.png", "results.csv", "run.json"]
+
+
+@pytest.mark.parametrize("name", ["../a.png", "a/../../b.png", "/etc/a.png", "a//b.png", "./a.png", "..", ""])
+def test_an_overlay_is_never_outside_the_output_folder(name: str) -> None:
+    with pytest.raises(CamAuditError, match="not the name of an image below"):
+        overlay_name(name)
+
+
+@pytest.mark.parametrize("depth", [3, 20, 40])
+def test_overlays_of_deep_folders_have_short_paths_of_their_own(tmp_path: Path, depth: int) -> None:
+    folders = ["/".join(["cat", *[f"{index}" * 90 for _ in range(depth)]]) for index in range(3)]
+    names = [overlay_name(f"{folder}/{file}") for folder in folders for file in ("a.png", "b.png")]
+    assert len(set(names)) == len(names)
+    for name in names:
+        assert name.startswith("overlays/cat/")
+        assert len(name) < 1500
+        write_bytes(tmp_path / name, b"")

@@ -19,6 +19,7 @@ from cam_audit.cli.live import live
 from cam_audit.cli.models import models
 from cam_audit.cli.scan import scan
 from cam_audit.errors import CamAuditError
+from cam_audit.reports.text import printable
 
 OPENCV_HELP = (
     "install the system's library with `apt-get install libgl1 libglib2.0-0`, or take the build that needs none: "
@@ -77,11 +78,11 @@ def main() -> None:
         os._exit(Exit.INTERRUPTED)
     except Exception:
         # a fault of our own needs its traceback, and a CI job must not take it for findings
-        traceback.print_exc()
+        click.echo("\n".join(map(printable, traceback.format_exc().splitlines())), err=True)
         _complain("this is a fault in cam-audit; please report it with the lines above")
         code = Exit.CRASHED
     sys.exit(code)
 
 
 def _complain(message: str) -> None:
-    click.echo("cam-audit: " + " ".join(message.split()), err=True)
+    click.echo(printable("cam-audit: " + " ".join(message.split())), err=True)

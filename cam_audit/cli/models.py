@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cam_audit import contract
+from cam_audit.reports.text import printable
 
 if TYPE_CHECKING:
     from cam_audit.graph import Preprocessing
@@ -59,7 +60,7 @@ def list_command() -> None:
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        click.echo(printable("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()))
 
 
 @models.command()
@@ -92,7 +93,7 @@ def info(file: Path, classes: bool) -> None:
         "classes": f"{len(model.class_names)}: {_in_short(model.class_names)} (--classes lists all)",
     }
     if contract.QUANTISATION_KEY in contents.metadata:
-        fields |= _quantisation_in_words(json.loads(contents.metadata[contract.QUANTISATION_KEY]))
+        fields |= _noted_quantisation(contents.metadata[contract.QUANTISATION_KEY])
     _show(fields)
 
 
@@ -107,7 +108,7 @@ def check(file: Path) -> None:
     from cam_audit.model import load_model
 
     model = load_model(file)
-    click.echo(f"{file}: CAM-ready, {model.net} with {len(model.class_names)} classes")
+    click.echo(printable(f"{file}: CAM-ready, {model.net} with {len(model.class_names)} classes"))
 
 
 @models.command()
@@ -237,7 +238,7 @@ def quantize(file: Path, photos: Path, output: Path | None) -> None:
 def _show(fields: dict[str, str]) -> None:
     width = max(map(len, fields))
     for name, text in fields.items():
-        click.echo(f"{name:{width}}  {text}")
+        click.echo(printable(f"{name:{width}}  {text}"))
 
 
 def _target(file: Path, output: Path | None, ending: str) -> Path:
@@ -252,6 +253,13 @@ def _advance(bar: Any, done: int) -> None:
     bar.update(done - bar.n)
 
 
+def _noted_quantisation(note: str) -> dict[str, str]:
+    try:
+        return _quantisation_in_words(json.loads(note))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {"int8": "the note about it in the file is damaged"}
+
+
 def _quantisation_in_words(figures: Mapping[str, Any]) -> dict[str, str]:
     return {
         "int8": f"{figures['measured_photos']} photos measured, calibrated on {figures['calibration_photos']} others",
@@ -264,7 +272,7 @@ def _quantisation_in_words(figures: Mapping[str, Any]) -> dict[str, str]:
 def _class_table(names: tuple[str, ...], ids: tuple[str, ...]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(
-        [("index", "wnid", "name"), *zip(range(len(names)), ids, names, strict=True)]
+        [("index", "wnid", "name"), *zip(range(len(names)), map(printable, ids), map(printable, names), strict=True)]
     )
     return text.getvalue()
 

@@ -49,6 +49,7 @@ from cam_audit.png import encode_png
 from cam_audit.records import AuditReport, ImageResult, ImageSource, Record
 from cam_audit.reports import csv
 from cam_audit.reports import json as findings_json
+from cam_audit.reports.text import printable
 from cam_audit.scan import ScanSettings, available_cores, scan
 
 ALL, FLAGGED, NONE = OVERLAYS = ("all", "flagged", "none")
@@ -300,7 +301,7 @@ def _some(names: Sequence[str]) -> str:
 
 def note(message: str) -> None:
     """Tell something by the way, on stderr."""
-    click.echo(f"note: {message}", err=True)
+    click.echo(printable(f"note: {message}"), err=True)
 
 
 def _spread(names: Sequence[str], limit: int | None) -> Sequence[str]:

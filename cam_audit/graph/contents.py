@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnx
 from onnx import numpy_helper
 
@@ -31,7 +32,7 @@ class Contents:
 
 def read_contents(path: Path) -> Contents:
     """Read the contents of a file that `load_model` takes."""
-    model = onnx.load(path)
+    model = onnx.load(path, load_external_data=False)
     return Contents(
         operators=Counter(node.op_type for node in model.graph.node),
         parameters=sum(math.prod(tensor.dims) for tensor in model.graph.initializer),
@@ -48,5 +49,10 @@ def _preprocessing(graph: onnx.GraphProto) -> Preprocessing | None:
     factor, offset = (numpy_helper.to_array(constants[name]).reshape(-1).astype(float) for name in (FACTOR, OFFSET))
     bgr = "cam_audit/bgr" in constants
     channels = [2, 1, 0] if bgr else [0, 1, 2]
-    mean, std = (-offset / factor)[channels].tolist(), (1 / factor)[channels].tolist()
+    if factor.size != 3 or offset.size != 3:
+        return None
+    with np.errstate(all="ignore"):
+        mean, std = (-offset / factor)[channels].tolist(), (1 / factor)[channels].tolist()
+    if not np.isfinite([*mean, *std]).all():
+        return None
     return Preprocessing(1.0, (mean[0], mean[1], mean[2]), (std[0], std[1], std[2]), bgr)

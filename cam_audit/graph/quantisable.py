@@ -27,7 +27,7 @@ def read_quantisable(path: Path) -> onnx.ModelProto:
     """Read a model as the quantiser wants it: of opset 13 or later, which has a scale a channel, and every node with
     a name, by which it goes; also with its preprocessing in one pass.
     """
-    model = onnx.load(path)
+    model = onnx.load(path, load_external_data=False)
     if any(entry.domain in ("", "ai.onnx") and entry.version < LEAST_OPSET for entry in model.opset_import):
         model = onnx.version_converter.convert_version(model, LEAST_OPSET)
     _fuse_preprocessing(model.graph)
@@ -93,6 +93,6 @@ def body(model: onnx.ModelProto) -> list[str]:
 
 def write_with_metadata(model: Path, target: Path, metadata: Mapping[str, str]) -> None:
     """Write a copy of a model whose metadata under our prefix are `metadata`, keys without the prefix."""
-    noted = onnx.load(model)
+    noted = onnx.load(model, load_external_data=False)
     helper.set_model_props(noted, {METADATA_PREFIX + key: text for key, text in metadata.items()})
     target.write_bytes(to_bytes(noted))

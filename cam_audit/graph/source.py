@@ -44,12 +44,13 @@ def read_source(path: Path) -> Graph:
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
     if opset < OLDEST_OPSET:
         raise ModelError(f"opset {opset}, adapt takes {OLDEST_OPSET} and up; export the model again with a newer one")
-    _load_external_data(model, path.parent)
     if model.functions:
         try:
             model = onnx.inliner.inline_local_functions(model)
         except Exception as error:
             raise ModelError(f"its local functions cannot be inlined: {str(error).splitlines()[0]}") from None
+    # after inlining, as functions have data of their own
+    _load_external_data(model, path.parent)
     _sort_nodes(model.graph)
     return Graph(model)
 

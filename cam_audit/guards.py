@@ -1,0 +1,71 @@
+"""What decoders must not be given: small files that crash OpenCV, or that take it gigabytes or hours."""
+
+from __future__ import annotations
+
+import re
+
+from cam_audit.errors import ImageError
+
+DAMAGED = "not an image that can be read, or damaged or truncated"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_ANIMATION = frozenset((b"acTL", b"fcTL", b"fdAT"))
+# Progressive files have about ten.
+MAX_JPEG_SCANS = 100
+# What ends a stretch of pixels or comes before one; only the end of the picture, D9, has no length after it.
+_JPEG_MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")
+# Radiance, PFM and PAM, which OpenCV would read too: they hold more than 8 bits, or colours in any order.
+_NOT_READ = (b"#?", b"PF", b"Pf", b"P7")
+# A colour picture has three, and alpha may be a fourth.
+MAX_JPEG2000_COMPONENTS = 4
+# The marker SIZ, with its length and, after eight numbers of four bytes, how many components there are.
+_JPEG2000_SIZE = re.compile(rb"\xff\x51(?=(..).{34}(..))", re.DOTALL)
+
+
+def require_safe(data: bytes) -> None:
+    """Raise ImageError for what a scan does not read, and for what would take a decoder gigabytes or hours."""
+    if data.startswith(_NOT_READ):
+        raise ImageError("not an image of a format that is read")
+    if data.startswith(b"\xff\xd8"):
+        _require_few_scans(data)
+    elif data.startswith((b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")):
+        _require_few_components(data)
+
+
+def still_png(data: bytes) -> bytearray:
+    """A PNG without its animation, for OpenCV 5.0 crashes where a frame is damaged.
+
+    Raises ImageError for a chunk longer than the file: OpenCV takes as much memory as a chunk says it is long.
+    """
+    still, at, kind = bytearray(PNG_SIGNATURE), len(PNG_SIGNATURE), b""
+    while kind != b"IEND":
+        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        end = at + length + 12
+        if end > len(data):
+            raise ImageError(DAMAGED)
+        if kind not in _ANIMATION:
+            still += data[at:end]
+        at = end
+    return still
+
+
+def _require_few_scans(data: bytes) -> None:
+    """Refuse a JPEG that passes over its picture again and again: a small file could, for hours."""
+    if data.count(b"\xff\xda") <= MAX_JPEG_SCANS:
+        return
+    scans, at = 0, 2
+    while marker := _JPEG_MARKER.search(data, at):
+        kind, at = data[marker.start() + 1], marker.end()
+        if kind == 0xD9:
+            break
+        scans += kind == 0xDA
+        at += int.from_bytes(data[at : at + 2], "big")
+    if scans > MAX_JPEG_SCANS:
+        raise ImageError(f"the JPEG has more than {MAX_JPEG_SCANS} scans")
+
+
+def _require_few_components(data: bytes) -> None:
+    """Refuse a JPEG 2000 of many components: OpenJPEG 2.5 takes a kilobyte for each in each of up to 65,535 tiles."""
+    for marker in _JPEG2000_SIZE.finditer(data):
+        length, components = (int.from_bytes(number, "big") for number in marker.groups())
+        if components > MAX_JPEG2000_COMPONENTS and length == 38 + 3 * components:
+            raise ImageError(f"the JPEG 2000 has more than {MAX_JPEG2000_COMPONENTS} components")
