@@ -18,6 +18,7 @@ from cam_audit.records import MAPS_FOLDER
 
 RESULTS_FILE = "results.csv"
 FINDINGS_FILE = "findings.json"
+REPORT_FILE = "report.html"
 OVERLAYS_FOLDER = "overlays"
 TOOL = "cam-audit"
 # File systems take names of at most 255 bytes; `.png` and a temporary suffix must fit beside it.
@@ -37,7 +38,7 @@ def prepare_output(folder: Path) -> None:
             for name in (OVERLAYS_FOLDER, MAPS_FOLDER):
                 with contextlib.suppress(FileNotFoundError):
                     shutil.rmtree(folder / name)
-            for name in (RESULTS_FILE, FINDINGS_FILE):
+            for name in (RESULTS_FILE, FINDINGS_FILE, REPORT_FILE):
                 (folder / name).unlink(missing_ok=True)
         (folder / OVERLAYS_FOLDER).mkdir(exist_ok=True)
         # were the scan cut off, the next one must know that the pictures are ours to replace

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -207,6 +207,43 @@ class ImageRow:
     overlay: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SheetLayout:
+    """Where the pictures of an overlay or class map sheet lie, in pixels.
+
+    The pictures are `width` x `height` each and begin at `top`, one at each of `lefts`, in columns of `column`.
+    """
+
+    sheet_width: int
+    sheet_height: int
+    top: int
+    lefts: tuple[int, ...]
+    width: int
+    height: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExamplePicture:
+    """An example of a finding to embed: the image and the map over it as JPEG; no map where no overlay is there."""
+
+    example: Example
+    image: bytes
+    overlay: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """The pictures that prove a finding.
+
+    `maps`: JPEGs of the class's mean map in images with the cue, in other classes' images, and their difference, or
+    none at all.
+    """
+
+    examples: tuple[ExamplePicture, ...]
+    maps: tuple[bytes, ...]
+
+
 @dataclass(frozen=True)
 class ScanReport:
     """What one scan's output folder holds: all that a format renders.
@@ -214,6 +251,9 @@ class ScanReport:
     `run`: what run.json says: images, errors, model, settings, versions, time. `findings`: worst first; `maps`: the
     fingerprints of those with class maps, at `Finding.maps_name`; `images`: one row an image, sorted by path.
     `folder`: the output folder as a path that holds where the rendered text will be read, "" beside it.
+
+    For formats that show pictures (`cam_audit.exhibits.with_pictures`), `exhibits`: by a finding's fingerprint;
+    `sheets`: by an image's path, the layout of its overlay, where that is there.
     """
 
     run: Mapping[str, Any]
@@ -223,3 +263,5 @@ class ScanReport:
     notes: tuple[str, ...]
     images: tuple[ImageRow, ...]
     folder: str = ""
+    exhibits: Mapping[str, Exhibit] = field(default_factory=dict)
+    sheets: Mapping[str, SheetLayout] = field(default_factory=dict)

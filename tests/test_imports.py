@@ -19,7 +19,7 @@ LAYERS = (
     | {"annotations", "boxes", "objects", "class_list", "download", "efficientnet", "quantize", "zoo"},
     {"cues"},
     {"causes", "counterfactual", "evidence", "findings", "observation", "use"},
-    {"scan", "results"},
+    {"scan", "results", "exhibits"},
     {"auditor"},
     {"cli", "__main__"},
 )

@@ -186,7 +186,13 @@ def _details(task: Task, model: Model, tally: Tally, report: AuditReport, worker
         "sampled": report.sampled,
         "counterfactual_passes": report.passes,
         "findings": severity_counts(report),
-        "model": {"path": model.path, "net": model.net, "sha256": model.sha256, "licence": model.licence},
+        "model": {
+            "path": model.path,
+            "net": model.net,
+            "classes": len(model.class_names),
+            "sha256": model.sha256,
+            "licence": model.licence,
+        },
         "settings": asdict(task) | {"workers": workers},
         "versions": {
             "python": platform.python_version(),
