@@ -69,11 +69,13 @@ def _example_pictures(
         row, layout = rows.get(example.path), sheets.get(example.path)
         try:
             if row and layout:
-                image, overlay, *_ = _panels(read_image(Path(report.folder, row.overlay))[0], layout)
-                yield ExamplePicture(example, _jpeg(image), _jpeg(overlay))
+                panels = _panels(read_image(Path(report.folder, row.overlay))[0], layout)
+                image, overlay, *_ = map(_small, panels)
             else:
-                image = read_image(_original(report, example.path), needed=LONG_SIDE)[0]
-                yield ExamplePicture(example, _jpeg(image), None)
+                image = _small(read_image(_original(report, example.path), needed=LONG_SIDE)[0])
+                overlay = None
+            height, width = image.shape[:2]
+            yield ExamplePicture(example, width, height, _jpeg(image), None if overlay is None else _jpeg(overlay))
         except ImageError:
             continue
 
@@ -101,10 +103,13 @@ def _panels(sheet: RgbImage, layout: SheetLayout) -> list[RgbImage]:
     return panels
 
 
-def _jpeg(rgb: RgbImage) -> bytes:
-    """A JPEG of the picture, at most LONG_SIDE pixels long."""
+def _small(rgb: RgbImage) -> RgbImage:
+    """The picture, at most LONG_SIDE pixels long."""
     height, width = rgb.shape[:2]
     scale = min(1.0, LONG_SIDE / max(height, width))
-    small = resize(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
+    return resize(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
+
+
+def _jpeg(rgb: RgbImage) -> bytes:
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
     return data.tobytes()

@@ -225,9 +225,14 @@ class SheetLayout:
 
 @dataclass(frozen=True, slots=True)
 class ExamplePicture:
-    """An example of a finding to embed: the image and the map over it as JPEG; no map where no overlay is there."""
+    """An example of a finding to embed: the image and the map over it as JPEG; no map where no overlay is there.
+
+    `width`, `height`: of both, in pixels.
+    """
 
     example: Example
+    width: int
+    height: int
     image: bytes
     overlay: bytes | None
 

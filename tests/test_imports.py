@@ -32,6 +32,7 @@ ONLY_IN = {
     "PIL": {"images", "cues"},
     "platformdirs": {"nets"},
     "isal": {"png"},
+    "jinja2": {"reports"},
     "torch": set(),
     "torchvision": set(),
 }

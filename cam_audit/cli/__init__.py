@@ -13,6 +13,7 @@ from cam_audit import __version__
 from cam_audit.cli.demo import demo
 from cam_audit.cli.exits import Exit
 from cam_audit.cli.models import models
+from cam_audit.cli.report import report
 from cam_audit.cli.scan import scan
 from cam_audit.errors import CamAuditError
 
@@ -33,6 +34,7 @@ def cam_audit() -> None:
 
 
 cam_audit.add_command(scan)
+cam_audit.add_command(report)
 cam_audit.add_command(demo)
 cam_audit.add_command(models)
 

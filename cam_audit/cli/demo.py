@@ -31,6 +31,7 @@ def demo(folder: Path) -> int:
     from cam_audit.drawing import CLASSES
     from cam_audit.model import load_model
     from cam_audit.nets import find_net
+    from cam_audit.output import REPORT_FILE
 
     biased, shuffled = folder / "images" / "biased", folder / "images" / "shuffled"
     click.echo(f"Drawing {2 * len(CLASSES) * IMAGES_PER_CLASS} pictures of {_and(CLASSES)} ...", err=True)
@@ -51,7 +52,7 @@ def demo(folder: Path) -> int:
     click.echo("        demo-biased  demo-fixed")
     for name in CLASSES:
         click.echo(f"{name:6}  {_border(first.tally, name):>11}  {_border(second.tally, name):>10}")
-    click.echo(f"\nSee for yourself: {folder / 'biased' / 'overlays' / 'cat'}")
+    click.echo(f"\nSee for yourself: {folder / 'biased' / REPORT_FILE}")
     return Exit.INCOMPLETE if first.tally.errors or second.tally.errors else Exit.CLEAN
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from cam_audit.records import ScanReport
 
 
+WITH_PICTURES = {"html"}
+
+
 @dataclass(frozen=True)
 class Output:
     """A format and the file that it goes to; None is stdout."""
@@ -61,8 +64,11 @@ def require_places(outputs: Sequence[Output]) -> None:
 
 def write_outputs(report: ScanReport, outputs: Sequence[Output]) -> None:
     """Render the results of a scan in each format, to its file or to stdout."""
+    from cam_audit.exhibits import with_pictures
     from cam_audit.output import replacing
 
+    if any(output.format in WITH_PICTURES for output in outputs):
+        report = with_pictures(report)
     for output in outputs:
         if output.file is None:
             click.echo(FORMATS[output.format](report), nl=False)
@@ -70,6 +76,19 @@ def write_outputs(report: ScanReport, outputs: Sequence[Output]) -> None:
         seen_from_there = replace(report, folder=os.path.relpath(report.folder, output.file.parent))
         with replacing(output.file) as file:
             file.write(FORMATS[output.format](seen_from_there))
+
+
+def write_report(folder: Path) -> Path:
+    """Write report.html into the output folder of a finished scan; returns its path.
+
+    Raises CamAuditError where the folder is not one, or the file can't be written.
+    """
+    from cam_audit.output import REPORT_FILE
+    from cam_audit.results import read_results
+
+    file = folder / REPORT_FILE
+    write_outputs(read_results(folder), [Output("html", file)])
+    return file
 
 
 def to_stdout(outputs: Sequence[Output]) -> bool:

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from cam_audit import __version__
 from cam_audit.annotations import load_annotations
 from cam_audit.auditor import audit
+from cam_audit.cli.outputs import write_report
 from cam_audit.cli.summary import Outcome, Tally, severity_counts
 from cam_audit.errors import CamAuditError
 from cam_audit.images import RUN_FILE, find_images
@@ -120,6 +121,7 @@ def run(task: Task, model: Model) -> Outcome:
             "seconds": round(seconds, 3),
         }
         file.write(json.dumps(details, indent=2, default=str) + "\n")
+    write_report(task.out)
     return Outcome(task.out, tally, report, seconds)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from cam_audit.codes import CODES, SEVERITIES
-from cam_audit.output import FINDINGS_FILE, OVERLAYS_FOLDER, RESULTS_FILE
+from cam_audit.output import FINDINGS_FILE, OVERLAYS_FOLDER, REPORT_FILE, RESULTS_FILE
 from cam_audit.records import MAPS_FOLDER, AuditReport, Record, SkippedImage
 
 INDENT = " " * 9
@@ -76,7 +76,7 @@ def summary(outcome: Outcome) -> str:
         lines += _worst(tally) + _confused_pairs(outcome.report)
     lines += ["", *_findings(outcome), ""]
     pictures = [folder for folder in (OVERLAYS_FOLDER, MAPS_FOLDER) if any((outcome.out / folder).glob("*"))]
-    lines += [f"{name:13} {outcome.out / name}" for name in (*pictures, RESULTS_FILE, FINDINGS_FILE)]
+    lines += [f"{name:13} {outcome.out / name}" for name in (*pictures, RESULTS_FILE, FINDINGS_FILE, REPORT_FILE)]
     return "\n".join(map(_printable, lines))
 
 

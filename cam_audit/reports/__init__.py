@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cam_audit.records import ScanReport
-from cam_audit.reports import csv, json
+from cam_audit.reports import csv, html, json
 
 FORMATS: dict[str, Callable[[ScanReport], str]] = {
     "csv": csv.render,
     "json": json.render,
+    "html": html.render,
 }
