@@ -49,10 +49,14 @@ def _overlay_layout(report: ScanReport, row: ImageRow) -> SheetLayout | None:
     size = png_size(Path(report.folder, row.overlay))
     if size is None:
         return None
-    settings = report.run["settings"]["settings"]
-    scores = min(settings["top"], report.run["model"].get("classes", settings["top"]))
+    try:
+        settings = report.run["settings"]["settings"]
+        scores = min(settings["top"], report.run["model"].get("classes", settings["top"]))
+        long_side = settings["overlay_size"]
+    except (KeyError, TypeError, AttributeError):
+        return None
     for panels in OVERLAY_PANELS:
-        layout = overlay_layout(row.width, row.height, scores, panels, settings["overlay_size"])
+        layout = overlay_layout(row.width, row.height, scores, panels, long_side)
         # a photo that was decoded at a fraction of its size may be a pixel off
         if abs(layout.sheet_width - size[0]) <= panels and abs(layout.sheet_height - size[1]) <= 1:
             return dataclasses.replace(layout, sheet_width=size[0], sheet_height=size[1])
@@ -91,7 +95,7 @@ def _map_pictures(report: ScanReport, finding: Finding) -> Iterator[bytes]:
 
 
 def _original(report: ScanReport, name: str) -> Path:
-    dataset = Path(report.run["settings"]["dataset"])
+    dataset = Path(report.run.get("settings", {}).get("dataset", ""))
     return dataset if dataset.is_file() else dataset / name
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cam_audit.codes import CODES, SEVERITIES
 from cam_audit.records import ScanReport
@@ -14,6 +15,9 @@ from cam_audit.reports.html.charts import charts
 from cam_audit.reports.html.grid import data
 from cam_audit.reports.html.steps import caveat, steps
 from cam_audit.reports.html.verdict import verdict
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 HERE = Path(__file__).parent
 STYLES = ("page.css", "findings.css", "charts.css", "images.css")
@@ -28,13 +32,13 @@ def render(report: ScanReport) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
-        undefined=jinja2.StrictUndefined,
+        # run.json of another version may say less
+        undefined=jinja2.ChainableUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"visible": visible, "number": number, "data_uri": data_uri, "share": share}
+    environment.filters |= {"visible": visible, "number": number, "data_uri": data_uri, "share": share, "prose": prose}
     style, script = _joined(STYLES), f'(() => {{\n"use strict";\n{_joined(SCRIPTS)}}})();\n'
-    labels = {image.label for image in report.images}
     labelled = [image for image in report.images if image.label_score is not None]
     text = environment.get_template("page.html").render(
         report=report,
@@ -47,7 +51,7 @@ def render(report: ScanReport) -> str:
         rows={image.path: (index, image) for index, image in enumerate(report.images)},
         charts=charts(report),
         codes=CODES,
-        classes=len(labels),
+        classes=len({image.label for image in report.images} - {""}),
         labelled=len(labelled),
         right=len(labelled) - len(report.confused),
         errors=[image for image in report.images if image.error],
@@ -66,14 +70,21 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def number(value: float) -> str:
-    """A number of the evidence as people write it: no more than four decimals, none where it is whole."""
-    return f"{value:,.4f}".rstrip("0").rstrip(".")
+def number(value: object) -> str:
+    """A number as people write it: no more than four decimals, none where it is whole; a dash for anything else."""
+    return f"{value:,.4f}".rstrip("0").rstrip(".") if isinstance(value, int | float) else "–"
 
 
 def share(value: float | None) -> str:
     """A share in percent."""
     return "–" if value is None else f"{value:.0%}"
+
+
+def prose(text: str) -> Markup:
+    """Text of our own, in which backticks make code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", escape(text)))
 
 
 def data_uri(jpeg: bytes) -> str:

@@ -84,7 +84,10 @@ function showPage() {
 function tile(image) {
   const top = image.scores[0];
   const views = element("span", { className: "views" }, ...[0, 1].map((number) => panel(image, number, true)).filter(Boolean));
-  if (!views.childElementCount) views.append(element("span", { className: "frame" }, nothing(visible(image.error || "no overlay"))));
+  if (!views.childElementCount) {
+    views.classList.add("bare");
+    views.append(nothing(visible(image.error || "no overlay")));
+  }
   const row = element("span", { className: "row" });
   if (top) row.append(element("span", { className: "taken" }, `${visible(top.name)} `, element("b", {}, percent(top.score))));
   if (image.error) row.append(element("span", { className: "chip grave" }, "not read"));
@@ -131,8 +134,8 @@ function noOverlays() {
   at("missing").hidden = false;
   at("missing").textContent =
     without === scanned.length
-      ? "There are no overlays beside this report: `cam-audit scan --overlays all` draws one of every image."
-      : `${count(without, "image")} of ${scanned.length.toLocaleString("en")} have no overlay; \`cam-audit scan --overlays all\` draws one of every image.`;
+      ? "There are no overlays beside this report. A scan with --overlays all draws one of every image."
+      : `${without.toLocaleString("en")} of ${count(scanned.length, "image")} have no overlay. A scan with --overlays all draws one of every image.`;
 }
 
 for (const id of ["by-class", "by-flag", "by-prediction", "by-mark", "sort"]) at(id).addEventListener("change", filter);
