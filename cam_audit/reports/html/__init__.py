@@ -84,7 +84,7 @@ def prose(text: str) -> Markup:
     """Text of our own, in which backticks make code."""
     from markupsafe import Markup, escape
 
-    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", escape(text)))
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def data_uri(jpeg: bytes) -> str:

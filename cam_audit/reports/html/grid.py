@@ -12,6 +12,12 @@ from cam_audit.records import ImageRow, ScanReport, SheetLayout
 ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
+FIELDS = (
+    *("path", "label", "error", "scores", "labelScore", "wrong", "camClass", "width", "height"),
+    *("peakX", "peakY", "border", "area", "inside", "insideArea", "flags", "sheet", "overlay"),
+)
+
+
 def data(report: ScanReport) -> str:
     """The images, findings and settings that the script needs, as JSON safe in a script element."""
     names = _Numbers()
@@ -29,6 +35,7 @@ def data(report: ScanReport) -> str:
         "codes": {code.code: [code.title, code.meaning] for code in CODES.values()},
         "findings": {f.fingerprint: {"class": f.label, "code": f.code} for f in report.findings},
         "boxes": {e.path: e.box for f in reversed(report.findings) for e in f.examples if e.box},
+        "fields": FIELDS,
         "images": images,
     }
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).translate(ESCAPES)
@@ -51,7 +58,7 @@ class _Numbers:
 def _image(
     image: ImageRow, layout: SheetLayout | None, wrong: bool, names: _Numbers, layouts: _Numbers
 ) -> list[object]:
-    """One image, in the order of IMAGE in images.js."""
+    """One image, in the order of FIELDS; of one that could not be read, the first three."""
     if image.error:
         return [image.path, names.of(image.label), image.error]
     return [

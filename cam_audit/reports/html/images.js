@@ -19,8 +19,8 @@ const ORDERS = {
   low: ["lowest score first", by(score, 1)],
   high: ["highest score first", by(score, -1)],
   label: ["lowest score of the folder's class first", by((image) => image.labelScore, 1)],
-  border: ["most of the map at the border first", by((image) => image.border ?? null, -1)],
-  inside: ["least of the map inside the object first", by((image) => image.inside ?? null, 1)],
+  border: ["most of the map at the border first", by((image) => image.border, -1)],
+  inside: ["least of the map inside the object first", by((image) => image.inside, 1)],
 };
 
 let shown = [];
@@ -48,7 +48,7 @@ function fillFilters() {
   ]);
   options("by-prediction", [["", "all"], ["right", "the folder's class"], ["wrong", "another class"], ["error", "could not be read"]]);
   options("by-mark", [["", "all"], ["none", "not marked"], ...Object.values(VERDICTS).map((verdict) => [verdict, verdict])]);
-  const measured = images.some((image) => typeof image.inside === "number");
+  const measured = images.some((image) => image.inside !== null);
   const orders = Object.entries(ORDERS).filter(([name]) => name !== "inside" || measured);
   options("sort", orders.map(([name, [words]]) => [name, words]));
 }

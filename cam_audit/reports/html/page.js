@@ -20,15 +20,16 @@ const percent = (share, digits = 0) =>
 const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 
 const images = data.images.map((row, index) => {
-  const [path, label, error, scores = [], labelScore = null, wrong = false, camClass, width, height, ...rest] = row;
-  const [peakX, peakY, border, area, inside, insideArea, flags = [], sheet = null, overlay = ""] = rest;
+  const image = Object.fromEntries(data.fields.map((name, place) => [name, row[place] ?? null]));
   return {
-    index, path, error, labelScore, wrong, width, height, peakX, peakY, border, area, inside, insideArea, flags, overlay,
-    label: data.names[label],
-    scores: scores.map(([name, score]) => ({ name: data.names[name], score })),
-    camClass: error ? "" : data.names[camClass],
-    sheet: sheet === null ? null : data.sheets[sheet],
-    box: data.boxes[path] ?? null,
+    ...image,
+    index,
+    label: data.names[image.label],
+    scores: (image.scores ?? []).map(([name, score]) => ({ name: data.names[name], score })),
+    camClass: data.names[image.camClass] ?? "",
+    flags: image.flags ?? [],
+    sheet: data.sheets[image.sheet] ?? null,
+    box: data.boxes[image.path] ?? null,
   };
 });
 
