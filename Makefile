@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-export lint clean
+.PHONY: demo test test-export test-browser lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/cam-audit demo
@@ -15,6 +15,10 @@ test: $(VENV)/.tests
 # it does not replace the torch that is there.
 test-export: $(VENV)/.torch
 	$(BIN)/python -m pytest -m "torch or shared"
+
+# The tests of the report in a real browser; Chromium comes from the system (apt-get install chromium).
+test-browser: $(VENV)/.browser
+	$(BIN)/python -m pytest -m browser
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -38,6 +42,10 @@ $(VENV)/.tests: $(VENV)/.installed
 $(VENV)/.torch: $(VENV)/.tests
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[imagenet]' torch==2.13.0 'onnxscript>=0.5'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps torchvision==0.28.0
+	@touch $@
+
+$(VENV)/.browser: $(VENV)/.tests
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test-browser]'
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.tests

@@ -61,7 +61,7 @@ function boxed([left, top, right, bottom]) {
   const picture = document.createElementNS(space, "svg");
   picture.setAttribute("viewBox", "0 0 1 1");
   picture.setAttribute("preserveAspectRatio", "none");
-  for (const kind of ["under", ""]) {
+  for (const kind of ["under", "over"]) {
     const shape = document.createElementNS(space, "rect");
     const sides = { class: kind, x: left, y: top, width: right - left, height: bottom - top };
     for (const [name, value] of Object.entries(sides)) shape.setAttribute(name, value);
