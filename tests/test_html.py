@@ -176,7 +176,8 @@ def test_pictures_of_a_finding_are_embedded_with_the_box_of_the_cue() -> None:
 
 def test_a_report_of_nothing_renders_too() -> None:
     empty = ScanReport({}, (), frozenset(), (), (), ())
-    assert "Nothing was found" in Page(render(empty)).words
+    assert "Nothing could be looked for" in Page(render(empty)).words
+    assert "Nothing was found" in Page(render(replace(canonical_report(), findings=()))).words
     unknown = replace(canonical_report().findings[0], code="CA999")
     assert "CA999" in Page(render(replace(canonical_report(), findings=(unknown,)))).words
 
@@ -309,13 +310,20 @@ def test_of_many_classes_the_most_confused_are_shown_and_the_rest_is_one_column(
     chart = charts(grid_of(60, {("c40", "c50"): 9, ("c40", "far away"): 1, ("c41", "c42"): 3})).confusion
     assert chart
     assert {"c40", "c41", "c42", "c50"} <= set(chart.rows)
-    assert len(chart.rows) == MAX_CONFUSED
-    assert chart.left_out == 60 - MAX_CONFUSED
-    assert chart.columns[-1] == OTHER
+    assert chart.columns == (*chart.rows, "far away")
+    assert len(chart.columns) == MAX_CONFUSED
+    assert chart.left_out == 60 - len(chart.rows)
     assert [sum(row) for row in chart.counts] == [
         15 if row == "c40" else 8 if row == "c41" else 5 for row in chart.rows
     ]
     assert chart.counts[chart.rows.index("c40")][-1] == 1
+
+
+def test_mistakes_that_find_no_column_are_counted_in_one() -> None:
+    chart = charts(grid_of(2, {("c00", f"stranger {index:02d}"): 20 - index for index in range(20)})).confusion
+    assert chart
+    assert chart.columns[: MAX_CONFUSED + 1] == (*chart.rows, *(f"stranger {i:02d}" for i in range(13)), OTHER)
+    assert chart.counts[0] == (5, *range(20, 7, -1), sum(range(1, 8)))
 
 
 def test_a_folder_called_by_its_id_is_its_class() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
@@ -96,17 +96,10 @@ def _confusion(groups: dict[str, list[ImageRow]], wrong: set[str]) -> Confusion 
         label: next((row.top[0][0] for row in rows if row.path not in wrong), label) for label, rows in labelled.items()
     }
     mistaken = {label: Counter(row.top[0][0] for row in rows if row.path in wrong) for label, rows in labelled.items()}
-    involved = Counter({label: 2 * counts.total() for label, counts in mistaken.items()})
-    taken_for = sum(mistaken.values(), Counter())
-    for label, name in names.items():
-        involved[label] += taken_for[name]
-    rows = sorted(sorted(labelled, key=lambda label: (-involved[label], label))[:MAX_CONFUSED])
+    shown = _most_confused(mistaken, names)
+    rows = [label for label in sorted(labelled) if names[label] in shown]
     columns = [names[label] for label in rows]
-    strangers = sum((mistaken[label] for label in rows), Counter())
-    for name in columns:
-        del strangers[name]
-    more = sorted(strangers, key=lambda name: (-strangers[name], name))[: MAX_CONFUSED - len(columns)]
-    columns += more
+    columns += sorted(shown - set(columns))
     counts = []
     for label in rows:
         right = len(labelled[label]) - mistaken[label].total()
@@ -123,6 +116,19 @@ def _confusion(groups: dict[str, list[ImageRow]], wrong: set[str]) -> Confusion 
         tuple(columns.index(names[label]) for label in rows),
         len(labelled) - len(rows),
     )
+
+
+def _most_confused(mistaken: Mapping[str, Counter[str]], names: Mapping[str, str]) -> set[str]:
+    """Classes, at most MAX_CONFUSED: those of the most frequent mistakes, filled up with others."""
+    pairs = [(times, label, name) for label, counts in mistaken.items() for name, times in counts.items()]
+    shown: set[str] = set()
+    for _, label, name in sorted(pairs, key=lambda pair: (-pair[0], pair[1:])):
+        if len(shown | {names[label], name}) <= MAX_CONFUSED:
+            shown |= {names[label], name}
+    for label in sorted(names):
+        if len(shown) < MAX_CONFUSED:
+            shown.add(names[label])
+    return shown
 
 
 def _histogram(label: str, rows: Iterable[ImageRow], wrong: set[str]) -> Histogram:

@@ -131,7 +131,7 @@ function facts(image) {
   });
   const numbers = [
     ["Folder", visible(image.label || "none")],
-    ["Prediction", image.labelScore === null ? "the folder is no class of the net" : image.wrong ? "not the folder's class" : "the folder's class"],
+    ["Prediction", image.labelScore === null ? "folder is no class" : image.wrong ? "≠ folder" : "= folder"],
     ["Score of the folder", percent(image.labelScore, 1)],
     ["Map shown", visible(image.camClass)],
     ["Peak, from left and top", `${percent(image.peakX)}, ${percent(image.peakY)}`],
