@@ -176,7 +176,7 @@ def test_pictures_of_a_finding_are_embedded_with_the_box_of_the_cue() -> None:
 
 def test_a_report_of_nothing_renders_too() -> None:
     empty = ScanReport({}, (), frozenset(), (), (), ())
-    assert "Nothing could be looked for" in Page(render(empty)).words
+    assert "Cues could not be looked for, as" in Page(render(empty)).words
     assert "Nothing was found" in Page(render(replace(canonical_report(), findings=()))).words
     unknown = replace(canonical_report().findings[0], code="CA999")
     assert "CA999" in Page(render(replace(canonical_report(), findings=(unknown,)))).words

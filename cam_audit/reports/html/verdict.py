@@ -49,7 +49,7 @@ def verdict(report: ScanReport) -> Verdict:
     if not report.run.get("sampled"):
         return Verdict(
             "unknown",
-            "Not audited: no class could be examined for shortcuts.",
+            "Cues could not be looked for: there was nothing to compare.",
             _reasons(report.notes) or "The images were scanned; what the net looks at in each is below.",
         )
     return Verdict(
