@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAPS_FOLDER = "maps"
+# The outer eighth on each side of a picture is this share of it: where a map that looks everywhere alike would lie.
+BORDER_AREA = 1 - 0.75**2
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from cam_audit.cli.exits import Exit
+from cam_audit.records import BORDER_AREA
 
 if TYPE_CHECKING:
     from cam_audit.cli.summary import Tally
 
 IMAGES_PER_CLASS = 40
-# The outer eighth on each side of a picture is this share of it: where a map that looks everywhere alike would lie.
-BORDER_AREA = 1 - 0.75**2
 
 
 @click.command()

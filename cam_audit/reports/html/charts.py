@@ -7,13 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
-from cam_audit.records import ImageRow, ScanReport
+from cam_audit.records import BORDER_AREA, ImageRow, ScanReport
 
 MAX_CONFUSED = 14
 MAX_CLASSES = 24
 BINS = 10
-# The outer eighth on each side of a picture is this share of it: where a map that looks everywhere alike would lie.
-BORDER_AREA = 1 - 0.75**2
 OTHER = "other classes"
 
 

@@ -26,12 +26,8 @@ const ORDERS = {
 let shown = [];
 let page = 0;
 
-function option(value, words) {
-  return element("option", { value }, words);
-}
-
 function options(id, choices) {
-  at(id).replaceChildren(...choices.map(([value, words]) => option(value, words)));
+  at(id).replaceChildren(...choices.map(([value, words]) => element("option", { value }, words)));
 }
 
 function fillFilters() {

@@ -6,7 +6,7 @@ const onMark = [];
 
 function readMarks(document) {
   for (const [fingerprint, { verdict }] of Object.entries(document.findings ?? {})) {
-    if (fingerprint in data.findings && Object.values(VERDICTS).includes(verdict)) marks.findings.set(fingerprint, verdict);
+    if (Object.hasOwn(data.findings, fingerprint) && Object.values(VERDICTS).includes(verdict)) marks.findings.set(fingerprint, verdict);
   }
   const paths = new Set(images.map((image) => image.path));
   for (const [path, verdict] of Object.entries(document.images ?? {})) {
