@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-export wheel lint clean
+.PHONY: demo test test-export test-screen wheel lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/cam-audit demo
@@ -19,6 +19,11 @@ test: $(VENV)/.tests
 # it does not replace the torch that is there.
 test-export: $(VENV)/.torch
 	$(BIN)/python -m pytest -m "torch or shared"
+
+# The tests in a real browser and in real windows, whose programs come from the system:
+# apt-get install chromium xvfb openbox xdotool imagemagick
+test-screen: $(VENV)/.browser
+	$(BIN)/python -m pytest -m "browser or window"
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -45,6 +50,10 @@ $(VENV)/.tests: $(VENV)/.installed
 $(VENV)/.torch: $(VENV)/.tests
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[imagenet]' torch==2.13.0 'onnxscript>=0.5'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps torchvision==0.28.0
+	@touch $@
+
+$(VENV)/.browser: $(VENV)/.tests
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test-screen]'
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.tests

@@ -12,10 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cam_audit.codes import CODES, ERROR, NOTE, SEVERITIES, WARNING, kind_of
+from cam_audit.codes import (
+    CODES,
+    ERROR,
+    FULL_IMAGES,
+    MIN_GAIN,
+    MIN_GAIN_OF_TEST,
+    MIN_USE,
+    NOTE,
+    SEVERITIES,
+    WARNING,
+    kind_of,
+)
 from cam_audit.documents import SCHEMA_VERSION, read_document
 from cam_audit.errors import CamAuditError
-from cam_audit.findings import FULL_IMAGES, MIN_GAIN, MIN_GAIN_OF_TEST, MIN_USE
 from cam_audit.output import TOOL
 from cam_audit.records import Finding, ScanReport
 from cam_audit.reports.text import json_text

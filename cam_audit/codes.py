@@ -1,4 +1,4 @@
-"""The one table of what can be found: codes, titles, thresholds, and what each means to a reader.
+"""What can be found: codes, titles, thresholds, and what each means to a reader.
 
 `docs/findings.md` tells the same at length.
 """
@@ -10,6 +10,20 @@ from dataclasses import dataclass
 NOTE, WARNING, ERROR = SEVERITIES = ("note", "warning", "error")
 # By the value of `--fail-on`, the severities that make a scan fail.
 FAILING = {"error": (ERROR,), "warning": (ERROR, WARNING), "never": ()}
+
+# The findings of a class of fewer images stay at `note`.
+FULL_IMAGES = 24
+
+# In correct margins: what the cue's cells must add for a `warning`, and what planting it must gain for an `error`.
+MIN_USE = 0.1
+MIN_GAIN = 0.15
+# Flat surroundings take away so much of a picture that clean classes gain up to .65 (detection study).
+MIN_GAIN_OF_TEST = {"surroundings": 0.7}
+
+
+def min_gain(test: str) -> float:
+    """What a counterfactual must gain, in correct margins, to confirm."""
+    return MIN_GAIN_OF_TEST.get(test, MIN_GAIN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from cam_audit.codes import NOTE, SEVERITIES, kind_of
-from cam_audit.findings import FULL_IMAGES, MIN_GAIN, MIN_USE
+from cam_audit.codes import FULL_IMAGES, MIN_GAIN, MIN_USE, NOTE, SEVERITIES, kind_of
 from cam_audit.observation import MIN_IMAGES
 from cam_audit.records import Finding, ImageRow, ScanReport
 

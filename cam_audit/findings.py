@@ -7,20 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from cam_audit.causes import Cause
-from cam_audit.codes import ERROR, NOTE, SEVERITIES, WARNING
+from cam_audit.codes import ERROR, FULL_IMAGES, MIN_USE, NOTE, SEVERITIES, WARNING, min_gain
 from cam_audit.counterfactual import Effect
 from cam_audit.evidence import Evidence
 from cam_audit.observation import MIN_IMAGES
 from cam_audit.records import Example, Finding, ImageResult
-
-# The findings of a class of fewer images stay at `note`.
-FULL_IMAGES = 24
-
-# In correct margins: what the cue's cells must add for a `warning`, and what planting it must gain for an `error`.
-MIN_USE = 0.1
-MIN_GAIN = 0.15
-# Flat surroundings take away so much of a picture that clean classes gain up to .65 (detection study).
-MIN_GAIN_OF_TEST = {"surroundings": 0.7}
 
 MAX_EXAMPLES = 12
 
@@ -32,11 +23,6 @@ PLANTED = {
     "paste": "pasting the cue into",
     "overlay": "adding the overlay's strokes to",
 }
-
-
-def min_gain(test: str) -> float:
-    """What a counterfactual must gain, in correct margins, to confirm."""
-    return MIN_GAIN_OF_TEST.get(test, MIN_GAIN)
 
 
 def severity(images: int, use: float | None, confirmed: bool) -> str:

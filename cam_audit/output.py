@@ -18,6 +18,7 @@ from cam_audit.records import MAPS_FOLDER
 
 RESULTS_FILE = "results.csv"
 FINDINGS_FILE = "findings.json"
+REPORT_FILE = "report.html"
 OVERLAYS_FOLDER = "overlays"
 JOURNAL_FOLDER = "journal"
 TOOL = "cam-audit"
@@ -42,7 +43,7 @@ def prepare_output(folder: Path, *, keep: bool = False) -> None:
             for name in (OVERLAYS_FOLDER, MAPS_FOLDER, JOURNAL_FOLDER):
                 with contextlib.suppress(FileNotFoundError):
                     shutil.rmtree(folder / name)
-            for name in (RESULTS_FILE, FINDINGS_FILE):
+            for name in (RESULTS_FILE, FINDINGS_FILE, REPORT_FILE):
                 (folder / name).unlink(missing_ok=True)
         for name in (OVERLAYS_FOLDER, MAPS_FOLDER):
             _require_no_links(folder / name)

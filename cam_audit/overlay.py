@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cam_audit.cam import SHOWN_FROM, Map, is_flat
 from cam_audit.images import RgbImage, resize
-from cam_audit.records import ClassMaps, Finding, Score
+from cam_audit.records import ClassMaps, Finding, Score, SheetLayout
 
 
 def cam_overlay(rgb: RgbImage, cam: Map) -> RgbImage:
@@ -64,6 +64,7 @@ PAPER = 255
 INK = (33, 33, 33)
 FAINT_INK = (110, 110, 110)
 SCORE_WIDTH = 58
+CLASS_MAP_PANELS = 3
 WRONG_INK = (176, 0, 32)
 RIGHT_INK = (0, 100, 60)
 REGULAR, BOLD = 400, 700
@@ -83,14 +84,9 @@ def overlay_sheet(rgb: RgbImage, scores: Sequence[Score], panels: Sequence[Panel
 
     A panel's long side is at most `long_side` pixels and, so that its words can be read, at least MIN_LONG_SIDE.
     """
-    height, width = rgb.shape[:2]
-    scale = min(max(1.0, MIN_LONG_SIDE / max(height, width)), long_side / max(height, width))
-    image = resize(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
-    height, width = image.shape[:2]
-    column = max(width, min(MIN_LONG_SIDE, long_side) // 2)
-    sheet_width = max(MIN_SHEET_WIDTH, len(panels) * (column + MARGIN) + MARGIN)
-    top = MARGIN + LINE_HEIGHT * len(scores)
-    sheet = np.full((top + CAPTION_HEIGHT + height + MARGIN, sheet_width, 3), PAPER, np.uint8)
+    layout = overlay_layout(rgb.shape[1], rgb.shape[0], len(scores), len(panels), long_side)
+    image = resize(rgb, layout.width, layout.height)
+    sheet = _paper(layout)
     for rank, score in enumerate(scores):
         baseline = MARGIN + LINE_HEIGHT * rank + 17
         weight = BOLD if rank == 0 else REGULAR
@@ -98,13 +94,26 @@ def overlay_sheet(rgb: RgbImage, scores: Sequence[Score], panels: Sequence[Panel
         left = MARGIN + SCORE_WIDTH - text_width(percent, TEXT_SIZE, weight)
         write_text(sheet, percent, left, baseline, SCORE_WIDTH, weight=weight)
         left = MARGIN + SCORE_WIDTH + MARGIN
-        write_text(sheet, score.class_name, left, baseline, sheet_width - left - MARGIN, weight=weight)
-    for index, panel in enumerate(panels):
-        left = MARGIN + index * (column + MARGIN)
-        write_text(sheet, panel.caption, left, top + 15, column, size=CAPTION_SIZE, ink=panel.ink)
+        write_text(sheet, score.class_name, left, baseline, layout.sheet_width - left - MARGIN, weight=weight)
+    for left, panel in zip(layout.lefts, panels, strict=True):
         picture = image if panel.cam is None else cam_overlay(image, panel.cam)
-        sheet[top + CAPTION_HEIGHT : top + CAPTION_HEIGHT + height, left : left + width] = picture
+        _put(sheet, layout, left, panel.caption, picture, panel.ink)
     return sheet
+
+
+def overlay_layout(width: int, height: int, scores: int, panels: int, long_side: int) -> SheetLayout:
+    """Where `overlay_sheet` puts the panels of an image of `width` x `height` pixels."""
+    scale = min(max(1.0, MIN_LONG_SIDE / max(height, width)), long_side / max(height, width))
+    shown = max(1, round(width * scale)), max(1, round(height * scale))
+    column = max(shown[0], min(MIN_LONG_SIDE, long_side) // 2)
+    return _layout(*shown, lines=scores, panels=panels, column=column, min_width=MIN_SHEET_WIDTH)
+
+
+def class_map_layout(sheet_width: int, sheet_height: int) -> SheetLayout:
+    """Where the maps of a `class_map_sheet` of that size lie."""
+    height = sheet_height - _layout(0, 0, lines=1, panels=CLASS_MAP_PANELS, column=0).sheet_height
+    width = (sheet_width - MARGIN) // CLASS_MAP_PANELS - MARGIN
+    return _layout(width, height, lines=1, panels=CLASS_MAP_PANELS, column=width)
 
 
 def class_map_sheet(finding: Finding, maps: ClassMaps) -> RgbImage:
@@ -121,15 +130,45 @@ def class_map_sheet(finding: Finding, maps: ClassMaps) -> RgbImage:
         ("difference", _heat(difference, min(0.0, float(difference.min())), float(difference.max()))),
     ]
     height, width = panels[0][1].shape[:2]
-    top = MARGIN + LINE_HEIGHT
-    sheet = np.full((top + CAPTION_HEIGHT + height + MARGIN, 3 * (width + MARGIN) + MARGIN, 3), PAPER, np.uint8)
+    layout = _layout(width, height, lines=1, panels=CLASS_MAP_PANELS, column=width)
+    sheet = _paper(layout)
     title = f"{finding.code} {finding.label}: where the net looks for this class"
-    write_text(sheet, title, MARGIN, MARGIN + 17, sheet.shape[1] - 2 * MARGIN, weight=BOLD)
-    for index, (caption, picture) in enumerate(panels):
-        left = MARGIN + index * (width + MARGIN)
-        write_text(sheet, caption, left, top + 15, width, size=CAPTION_SIZE, ink=FAINT_INK)
-        sheet[top + CAPTION_HEIGHT : top + CAPTION_HEIGHT + height, left : left + width] = picture
+    write_text(sheet, title, MARGIN, MARGIN + 17, layout.sheet_width - 2 * MARGIN, weight=BOLD)
+    for left, (caption, picture) in zip(layout.lefts, panels, strict=True):
+        _put(sheet, layout, left, caption, picture)
     return sheet
+
+
+def _layout(width: int, height: int, *, lines: int, panels: int, column: int, min_width: int = 0) -> SheetLayout:
+    """Lines of title over a row of panels, each a caption over a picture of `width` x `height`."""
+    top = MARGIN + LINE_HEIGHT * lines + CAPTION_HEIGHT
+    lefts = tuple(MARGIN + index * (column + MARGIN) for index in range(panels))
+    return SheetLayout(
+        sheet_width=max(min_width, MARGIN + panels * (column + MARGIN)),
+        sheet_height=top + height + MARGIN,
+        top=top,
+        lefts=lefts,
+        width=width,
+        height=height,
+        column=column,
+    )
+
+
+def _paper(layout: SheetLayout) -> RgbImage:
+    return np.full((layout.sheet_height, layout.sheet_width, 3), PAPER, np.uint8)
+
+
+def _put(
+    sheet: RgbImage,
+    layout: SheetLayout,
+    left: int,
+    caption: str,
+    picture: RgbImage,
+    ink: tuple[int, int, int] = FAINT_INK,
+) -> None:
+    """Put a panel's caption and picture in their places."""
+    write_text(sheet, caption, left, layout.top - CAPTION_HEIGHT + 15, layout.column, size=CAPTION_SIZE, ink=ink)
+    sheet[layout.top : layout.top + layout.height, left : left + layout.width] = picture
 
 
 def _heat(values: NDArray[np.float64], low: float, high: float) -> RgbImage:

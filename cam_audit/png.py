@@ -1,8 +1,9 @@
-"""Write PNG files quickly: `sub`-filtered rows deflated by isal, several times as fast as OpenCV's encoder."""
+"""PNG files: written by `sub`-filtered rows deflated by isal, several times as fast as OpenCV does, and their size."""
 
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 import numpy as np
 from isal import isal_zlib
@@ -34,6 +35,19 @@ def encode_png(rgb: NDArray[np.uint8]) -> bytes:
             _chunk(b"IEND", b""),
         ]
     )
+
+
+def png_size(path: Path) -> tuple[int, int] | None:
+    """Width and height of a PNG file by its header alone; None where it is not there or is no PNG file."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(24)
+    except (OSError, ValueError):
+        return None
+    if len(start) < 24 or not start.startswith(SIGNATURE) or start[12:16] != b"IHDR":
+        return None
+    width, height = struct.unpack(">II", start[16:24])
+    return width, height
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAPS_FOLDER = "maps"
+# The outer eighth on each side of a picture is this share of it: where a map that looks everywhere alike would lie.
+BORDER_AREA = 1 - 0.75**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,48 @@ class ImageRow:
     overlay: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SheetLayout:
+    """Where the pictures of an overlay or class map sheet lie, in pixels.
+
+    The pictures are `width` x `height` each and begin at `top`, one at each of `lefts`, in columns of `column`.
+    """
+
+    sheet_width: int
+    sheet_height: int
+    top: int
+    lefts: tuple[int, ...]
+    width: int
+    height: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExamplePicture:
+    """An example of a finding to embed: the image and the map over it as JPEG; no map where no overlay is there.
+
+    `width`, `height`: of both, in pixels.
+    """
+
+    example: Example
+    width: int
+    height: int
+    image: bytes
+    overlay: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """The pictures that prove a finding.
+
+    `maps`: JPEGs of the class's mean map in images with the cue, in other classes' images, and their difference, or
+    none at all.
+    """
+
+    examples: tuple[ExamplePicture, ...]
+    maps: tuple[bytes, ...]
+
+
 @dataclass(frozen=True)
 class ScanReport:
     """What one scan's output folder holds: all that a format renders.
@@ -215,6 +259,9 @@ class ScanReport:
     fingerprints of those with class maps, at `Finding.maps_name`; `images`: one row an image, sorted by path.
     `folder`: the output folder as a path that holds where the rendered text will be read, "" beside it. `known`: the
     fingerprints of the findings that a baseline accepts.
+
+    For formats that show pictures (`cam_audit.exhibits.with_pictures`), `exhibits`: by a finding's fingerprint;
+    `sheets`: by an image's path, the layout of its overlay, where that is there.
     """
 
     run: Mapping[str, Any]
@@ -225,3 +272,5 @@ class ScanReport:
     images: tuple[ImageRow, ...]
     folder: str = ""
     known: frozenset[str] = frozenset()
+    exhibits: Mapping[str, Exhibit] = field(default_factory=dict)
+    sheets: Mapping[str, SheetLayout] = field(default_factory=dict)

@@ -32,6 +32,11 @@ REQUIRE_ALL = os.environ.get("CAM_AUDIT_REQUIRE_ALL") == "1"
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("torch") and not importlib.util.find_spec("torch"):
         pytest.skip("torch is not installed: pip install torch")
+    if item.get_closest_marker("browser"):
+        if not importlib.util.find_spec("playwright") or not importlib.util.find_spec("axe_playwright_python"):
+            pytest.skip("playwright is not installed: pip install playwright axe-playwright-python")
+        if not shutil.which("chromium"):
+            pytest.skip("chromium is not installed: apt-get install chromium")
     if item.get_closest_marker("shared") and not SHARED.is_dir():
         pytest.skip(f"no folder {SHARED} with real nets and photos")
     if item.get_closest_marker("window") and (missing := [tool for tool in WINDOW_TOOLS if not shutil.which(tool)]):

@@ -13,21 +13,27 @@ from PIL import Image
 
 import cam_audit
 from cam_audit.causes import Cause
-from cam_audit.codes import CODES, ERROR, NOTE, WARNING, Code
+from cam_audit.codes import (
+    CODES,
+    ERROR,
+    FULL_IMAGES,
+    MIN_GAIN,
+    MIN_GAIN_OF_TEST,
+    MIN_USE,
+    NOTE,
+    WARNING,
+    Code,
+    min_gain,
+)
 from cam_audit.counterfactual import Effect
 from cam_audit.cues import duplicates, files, lab_probe, template
 from cam_audit.cues.records import Hit, Suspicion
 from cam_audit.evidence import Evidence, _tests
 from cam_audit.findings import (
-    FULL_IMAGES,
-    MIN_GAIN,
-    MIN_GAIN_OF_TEST,
     MIN_IMAGES,
-    MIN_USE,
     PLANTED,
     finding_of,
     fingerprint,
-    min_gain,
     object_finding,
     order,
     outside_examples,

@@ -31,7 +31,7 @@ LAYERS = (
     {"cues"},
     {"causes", "counterfactual", "evidence", "findings", "observation", "sample_store", "use"},
     {"journal", "recognition"},
-    {"scan", "results", "documents", "review", "baseline", "compare"},
+    {"scan", "results", "exhibits", "documents", "review", "baseline", "compare"},
     {"auditor", "live"},
     {"cli", "__main__"},
 )
@@ -46,6 +46,7 @@ ONLY_IN = {
     "isal": {"png"},
     "filelock": {"journal"},
     "threadpoolctl": {"in_order"},
+    "jinja2": {"reports"},
     "torch": set(),
     "torchvision": set(),
 }

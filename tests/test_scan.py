@@ -129,8 +129,8 @@ def run(dataset: Path, model: Model, out: Path, **options) -> Outcome:
 
 
 def snapshot(out: Path) -> dict[str, bytes]:
-    """All files of an output but run.json, which holds times."""
-    files = (path for path in out.rglob("*") if path.is_file() and path.name != "run.json")
+    """All files of an output but run.json and report.html, which hold times."""
+    files = (path for path in out.rglob("*") if path.is_file() and path.name not in {"run.json", "report.html"})
     return {str(path.relative_to(out)): path.read_bytes() for path in files}
 
 

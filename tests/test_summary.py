@@ -130,11 +130,11 @@ def test_the_files_are_named_that_are_there(tmp_path: Path) -> None:
     for folder in ("overlays", "maps"):
         (tmp_path / folder).mkdir()
     files = [line.split()[0] for line in paragraphs(report_of(), tmp_path)[-1]]
-    assert files == ["results.csv", "findings.json"]
+    assert files == ["results.csv", "findings.json", "report.html"]
     (tmp_path / "maps" / "a.png").touch()
     first, *others = paragraphs(report_of(), tmp_path)[-1]
     assert first.split() == ["maps", str(tmp_path / "maps")]
-    assert len(others) == 2
+    assert len(others) == 3
 
 
 @pytest.mark.parametrize("errors", [0, 2])

@@ -17,6 +17,7 @@ from cam_audit.cli.demo import demo
 from cam_audit.cli.exits import Exit, Interrupted
 from cam_audit.cli.live import live
 from cam_audit.cli.models import models
+from cam_audit.cli.report import report
 from cam_audit.cli.scan import scan
 from cam_audit.errors import CamAuditError
 from cam_audit.reports.text import printable
@@ -41,6 +42,7 @@ cam_audit.add_command(scan)
 cam_audit.add_command(live)
 cam_audit.add_command(baseline)
 cam_audit.add_command(compare)
+cam_audit.add_command(report)
 cam_audit.add_command(demo)
 cam_audit.add_command(models)
 

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from cam_audit.cli.exits import Exit
+from cam_audit.records import BORDER_AREA
 
 if TYPE_CHECKING:
     from cam_audit.cli.summary import Tally
 
 IMAGES_PER_CLASS = 40
-# The outer eighth on each side of a picture is this share of it: where a map that looks everywhere alike would lie.
-BORDER_AREA = 1 - 0.75**2
 
 
 @click.command()
@@ -31,6 +30,7 @@ def demo(folder: Path) -> int:
     from cam_audit.drawing import CLASSES
     from cam_audit.model import load_model
     from cam_audit.nets import find_net
+    from cam_audit.output import REPORT_FILE
 
     biased, shuffled = folder / "images" / "biased", folder / "images" / "shuffled"
     click.echo(f"Drawing {2 * len(CLASSES) * IMAGES_PER_CLASS} pictures of {_and(CLASSES)} ...", err=True)
@@ -51,7 +51,7 @@ def demo(folder: Path) -> int:
     click.echo("        demo-biased  demo-fixed")
     for name in CLASSES:
         click.echo(f"{name:6}  {_border(first.tally, name):>11}  {_border(second.tally, name):>10}")
-    click.echo(f"\nSee for yourself: {folder / 'biased' / 'overlays' / 'cat'}")
+    click.echo(f"\nSee for yourself: {folder / 'biased' / REPORT_FILE}")
     return Exit.INCOMPLETE if first.tally.errors or second.tally.errors else Exit.CLEAN
 
 

@@ -24,6 +24,9 @@ STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
+WITH_PICTURES = {"html"}
+
+
 @dataclass(frozen=True)
 class Output:
     """A format and the file that it goes to; None is stdout."""
@@ -32,14 +35,17 @@ class Output:
     file: Path | None
 
 
-def output_option(formats: Iterable[str], help: str) -> Callable[[Decorated], Decorated]:
-    """The option `--output FORMAT=FILE`, `-` for stdout; a format that there is not is refused with the nearest."""
-    names = tuple(formats)
+def output_option(formats: Iterable[str], help: str, *names: str) -> Callable[[Decorated], Decorated]:
+    """The option `--output FORMAT=FILE`, `-` for stdout; a format that there is not is refused with the nearest.
+
+    names: further names of the option.
+    """
+    known = tuple(formats)
 
     def parse(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tuple[Output, ...]:
-        return tuple(_parsed(value, names) for value in values)
+        return tuple(_parsed(value, known) for value in values)
 
-    return click.option("--output", "outputs", multiple=True, callback=parse, metavar="FORMAT=FILE", help=help)
+    return click.option(*names, "--output", "outputs", multiple=True, callback=parse, metavar="FORMAT=FILE", help=help)
 
 
 def _parsed(value: str, formats: Sequence[str]) -> Output:
@@ -83,6 +89,10 @@ def require_places(outputs: Sequence[Output], out: Path | None = None) -> None:
 
 def write_outputs(report: ScanReport, outputs: Sequence[Output]) -> None:
     """Render the results of a scan in each format, to its file or to stdout; `github` also to the step's summary."""
+    from cam_audit.exhibits import with_pictures
+
+    if any(output.format in WITH_PICTURES for output in outputs):
+        report = with_pictures(report)
     for output in outputs:
         place = output.file.parent if output.file else Path()
         write(output, FORMATS[output.format](replace(report, folder=os.path.relpath(report.folder, place))))
@@ -110,6 +120,19 @@ def _append_step_summary(report: ScanReport) -> None:
             file.write(FORMATS["markdown"](report) + "\n")
     except OSError as error:
         raise CamAuditError(f"{STEP_SUMMARY}: cannot write {place}: {error.strerror}") from None
+
+
+def write_report(folder: Path) -> Path:
+    """Write report.html into the output folder of a finished scan; returns its path.
+
+    Raises CamAuditError where the folder is not one, or the file can't be written.
+    """
+    from cam_audit.output import REPORT_FILE
+    from cam_audit.results import read_results
+
+    file = folder / REPORT_FILE
+    write_outputs(read_results(folder), [Output("html", file)])
+    return file
 
 
 def to_stdout(outputs: Sequence[Output]) -> bool:

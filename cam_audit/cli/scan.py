@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--model", type=click.Path(path_type=Path), metavar="FILE", help="A CAM-ready ONNX file of your own.")
 @click.option(
     "-o", "--output-folder", "out", type=click.Path(path_type=Path), default=Path("cam-audit-out"), show_default=True,
-    metavar="OUT", help="Folder for results.csv, findings.json, run.json, overlays and maps.",
+    metavar="OUT", help="Folder for report.html, results.csv, findings.json, run.json, overlays and maps.",
 )  # fmt: skip
 @click.option(
     "--target", default="predicted", show_default=True, metavar="predicted|label|CLASS",

@@ -26,6 +26,7 @@ from cam_audit import __version__
 from cam_audit.annotations import Annotations, load_annotations
 from cam_audit.auditor import audit
 from cam_audit.cli.exits import Interrupted
+from cam_audit.cli.outputs import write_report
 from cam_audit.cli.quiet import quiet_libraries
 from cam_audit.cli.summary import Outcome, Tally, severity_counts
 from cam_audit.errors import CamAuditError
@@ -138,6 +139,7 @@ def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
             }
             file.write(json.dumps(details, indent=2, default=str) + "\n")
         journal.discard()
+        write_report(task.out)
     return Outcome(task.out, tally, report, seconds)
 
 
@@ -261,7 +263,13 @@ def provenance(model: Model) -> dict[str, Any]:
         "tool": TOOL,
         "version": __version__,
         "schema_version": 1,
-        "model": {"path": model.path, "net": model.net, "sha256": model.sha256, "licence": model.licence},
+        "model": {
+            "path": model.path,
+            "net": model.net,
+            "classes": len(model.class_names),
+            "sha256": model.sha256,
+            "licence": model.licence,
+        },
         "versions": {
             "python": platform.python_version(),
             "onnxruntime": RUNTIME_VERSION,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cam_audit.codes import CODES, SEVERITIES
-from cam_audit.output import FINDINGS_FILE, OVERLAYS_FOLDER, RESULTS_FILE
+from cam_audit.output import FINDINGS_FILE, OVERLAYS_FOLDER, REPORT_FILE, RESULTS_FILE
 from cam_audit.records import MAPS_FOLDER, AuditReport, Record, SkippedImage
 from cam_audit.reports.lines import confused_pairs
 from cam_audit.reports.text import count, printable
@@ -77,7 +77,7 @@ def summary(outcome: Outcome) -> str:
         lines += _worst(tally) + _confused_pairs(outcome.report)
     lines += ["", *_findings(outcome), ""]
     pictures = [folder for folder in (OVERLAYS_FOLDER, MAPS_FOLDER) if any((outcome.out / folder).glob("*"))]
-    lines += [f"{name:13} {outcome.out / name}" for name in (*pictures, RESULTS_FILE, FINDINGS_FILE)]
+    lines += [f"{name:13} {outcome.out / name}" for name in (*pictures, RESULTS_FILE, FINDINGS_FILE, REPORT_FILE)]
     return "\n".join(map(printable, lines))
 
 

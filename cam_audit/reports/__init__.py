@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cam_audit.records import ScanReport
-from cam_audit.reports import csv, github, gitlab, json, junit, markdown, sarif
+from cam_audit.reports import csv, github, gitlab, html, json, junit, markdown, sarif
 
 FORMATS: dict[str, Callable[[ScanReport], str]] = {
     "csv": csv.render,
     "json": json.render,
+    "html": html.render,
     "junit": junit.render,
     "sarif": sarif.render,
     "github": github.render,

@@ -1,0 +1,29 @@
+"""`cam-audit report`: render the results of a scan again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cam_audit.cli.exits import Exit
+from cam_audit.cli.outputs import Output, output_option, require_places, write_outputs, write_report
+from cam_audit.reports import FORMATS
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="OUT")
+@output_option(FORMATS, f"Write {', '.join(FORMATS)} to FILE instead; `-` is stdout. Repeatable.", "-o")
+def report(folder: Path, outputs: tuple[Output, ...]) -> int:
+    """Write OUT/report.html again, from the files of the scan in OUT, without scanning.
+
+    It embeds pictures that prove the findings; the grid of all images shows OUT/overlays, which lie beside it.
+    """
+    from cam_audit.results import read_results
+
+    if outputs:
+        require_places(outputs)
+        write_outputs(read_results(folder), outputs)
+    else:
+        click.echo(write_report(folder))
+    return Exit.CLEAN

@@ -1,0 +1,117 @@
+"""report.html: one file that proves the findings by itself, and browses the images with the overlays beside it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cam_audit.codes import CODES, SEVERITIES
+from cam_audit.records import ScanReport
+from cam_audit.reports.html.charts import charts
+from cam_audit.reports.html.grid import data
+from cam_audit.reports.html.steps import caveat, steps
+from cam_audit.reports.html.verdict import verdict
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+HERE = Path(__file__).parent
+STYLES = ("page.css", "findings.css", "charts.css", "images.css")
+SCRIPTS = ("page.js", "review.js", "viewer.js", "images.js")
+
+
+def render(report: ScanReport) -> str:
+    """The text of report.html; pictures are those that `cam_audit.exhibits.with_pictures` put into the report."""
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        # run.json of another version may say less
+        undefined=jinja2.ChainableUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"visible": visible, "number": number, "data_uri": data_uri, "share": share, "prose": prose}
+    style, script = _joined(STYLES), f'(() => {{\n"use strict";\n{_joined(SCRIPTS)}}})();\n'
+    labelled = [image for image in report.images if image.label_score is not None]
+    text = environment.get_template("page.html").render(
+        report=report,
+        run=report.run,
+        verdict=verdict(report),
+        severities=[(s, sum(f.severity == s for f in report.findings)) for s in reversed(SEVERITIES)],
+        cards=[
+            (f, CODES.get(f.code), steps(f), caveat(f), report.exhibits.get(f.fingerprint)) for f in report.findings
+        ],
+        rows={image.path: (index, image) for index, image in enumerate(report.images)},
+        charts=charts(report),
+        codes=CODES,
+        classes=len({image.label for image in report.images} - {""}),
+        labelled=len(labelled),
+        right=len(labelled) - len(report.confused),
+        errors=[image for image in report.images if image.error],
+        settings=list(_flat(report.run.get("settings", {}))),
+        policy=_policy(style, script),
+        style=Markup(style),
+        script=Markup(script),
+        data=Markup(data(report)),
+    )
+    # a file name that is not UTF-8 reaches us with surrogates, which UTF-8 can't hold
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def visible(text: str) -> str:
+    """A name from strangers with a mark for each letter that can't be seen, such as one that turns the line round."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def number(value: object) -> str:
+    """A number as people write it: no more than four decimals, none where it is whole; a dash for anything else."""
+    return f"{value:,.4f}".rstrip("0").rstrip(".") if isinstance(value, int | float) else "–"
+
+
+def share(value: float | None) -> str:
+    """A share in percent."""
+    return "–" if value is None else f"{value:.0%}"
+
+
+def prose(text: str) -> Markup:
+    """Text of our own, in which backticks make code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def data_uri(jpeg: bytes) -> str:
+    """A picture as an address that holds it."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+
+def _joined(names: tuple[str, ...]) -> str:
+    return "".join((HERE / name).read_text(encoding="utf-8") for name in names)
+
+
+def _policy(style: str, script: str) -> str:
+    """Nothing runs, styles or loads but our own two blocks, and pictures from beside the file."""
+
+    def source(text: str) -> str:
+        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+    return (
+        f"default-src 'none'; style-src {source(style)}; script-src {source(script)}; img-src 'self' data: file:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _flat(settings: Any) -> Iterator[tuple[str, object]]:
+    """Settings as name and value, without those that are not set."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value)
+        elif value is not None:
+            yield name, value

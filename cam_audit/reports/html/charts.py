@@ -1,0 +1,165 @@
+"""Charts of a scan as shapes to draw, capped so that a net of a thousand classes still has readable ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median, quantiles
+
+from cam_audit.records import BORDER_AREA, ImageRow, ScanReport
+
+MAX_CONFUSED = 14
+MAX_CLASSES = 24
+BINS = 10
+OTHER = "other classes"
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Folders (rows) by predictions (columns), counts of images; `left_out`: folders that are not shown."""
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    right: tuple[int, ...]
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How many images of a folder have a top score in each tenth of 0..1, rightly and wrongly predicted."""
+
+    label: str
+    right: tuple[int, ...]
+    wrong: tuple[int, ...]
+    median: float
+
+    @property
+    def highest(self) -> int:
+        """The images in the fullest tenth."""
+        return max(map(sum, zip(self.right, self.wrong, strict=True)))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median and middle half of a share over the images of a folder, 0..1; `expected`: where chance would put it."""
+
+    label: str
+    images: int
+    low: float
+    middle: float
+    high: float
+    expected: float
+
+
+@dataclass(frozen=True)
+class Charts:
+    """All charts of a scan; None or empty where there is nothing to draw. `left_out`: folders without a histogram."""
+
+    confusion: Confusion | None
+    histograms: tuple[Histogram, ...]
+    border: tuple[Spread, ...]
+    inside: tuple[Spread, ...]
+    left_out: int
+
+
+def charts(report: ScanReport) -> Charts:
+    """The charts of a scan."""
+    wrong = {image.path for image in report.confused}
+    groups: dict[str, list[ImageRow]] = {}
+    for image in report.images:
+        if image.top:
+            groups.setdefault(image.label, []).append(image)
+    mistakes = {label: sum(row.path in wrong for row in rows) for label, rows in groups.items()}
+    worst = sorted(groups, key=lambda label: (-mistakes[label] / len(groups[label]), label))
+    histograms = [_histogram(label, groups[label], wrong) for label in worst[:MAX_CLASSES]]
+    return Charts(
+        _confusion(groups, wrong),
+        tuple(sorted(histograms, key=lambda histogram: histogram.label)),
+        _spreads(groups, lambda row: row.cam_border_share, lambda _: BORDER_AREA, highest_first=True),
+        _spreads(groups, lambda row: row.inside_share, lambda row: row.inside_area, highest_first=False),
+        max(0, len(groups) - MAX_CLASSES),
+    )
+
+
+def _confusion(groups: dict[str, list[ImageRow]], wrong: set[str]) -> Confusion | None:
+    """None where no folder stands for a class of the net, or there is only one."""
+    labelled = {label: [row for row in rows if row.label_score is not None] for label, rows in groups.items()}
+    labelled = {label: rows for label, rows in labelled.items() if rows}
+    if len(labelled) < 2:
+        return None
+    # a folder may be called by a WordNet id: what its rightly predicted images are called is its class
+    names = {
+        label: next((row.top[0][0] for row in rows if row.path not in wrong), label) for label, rows in labelled.items()
+    }
+    mistaken = {label: Counter(row.top[0][0] for row in rows if row.path in wrong) for label, rows in labelled.items()}
+    shown = _most_confused(mistaken, names)
+    rows = [label for label in sorted(labelled) if names[label] in shown]
+    columns = [names[label] for label in rows]
+    columns += sorted(shown - set(columns))
+    counts = []
+    for label in rows:
+        right = len(labelled[label]) - mistaken[label].total()
+        line = [mistaken[label][name] + (right if name == names[label] else 0) for name in columns]
+        counts.append((*line, len(labelled[label]) - sum(line)))
+    if not any(line[-1] for line in counts):
+        counts = [line[:-1] for line in counts]
+    else:
+        columns.append(OTHER)
+    return Confusion(
+        tuple(rows),
+        tuple(columns),
+        tuple(counts),
+        tuple(columns.index(names[label]) for label in rows),
+        len(labelled) - len(rows),
+    )
+
+
+def _most_confused(mistaken: Mapping[str, Counter[str]], names: Mapping[str, str]) -> set[str]:
+    """Classes, at most MAX_CONFUSED: those of the most frequent mistakes, filled up with others."""
+    pairs = [(times, label, name) for label, counts in mistaken.items() for name, times in counts.items()]
+    shown: set[str] = set()
+    for _, label, name in sorted(pairs, key=lambda pair: (-pair[0], pair[1:])):
+        if len(shown | {names[label], name}) <= MAX_CONFUSED:
+            shown |= {names[label], name}
+    for label in sorted(names):
+        if len(shown) < MAX_CONFUSED:
+            shown.add(names[label])
+    return shown
+
+
+def _histogram(label: str, rows: Iterable[ImageRow], wrong: set[str]) -> Histogram:
+    right_bins, wrong_bins, scores = [0] * BINS, [0] * BINS, []
+    for row in rows:
+        score = row.top[0][1]
+        scores.append(score)
+        bins = wrong_bins if row.path in wrong else right_bins
+        bins[min(BINS - 1, int(score * BINS))] += 1
+    return Histogram(label, tuple(right_bins), tuple(wrong_bins), median(scores))
+
+
+def _spreads(
+    groups: dict[str, list[ImageRow]],
+    value: Callable[[ImageRow], float | None],
+    expected: Callable[[ImageRow], float | None],
+    *,
+    highest_first: bool,
+) -> tuple[Spread, ...]:
+    """The folders whose shares are furthest on the suspicious side, that one first."""
+    spreads = []
+    for label, rows in groups.items():
+        values = [share for row in rows if (share := value(row)) is not None]
+        chances = [share for row in rows if (share := expected(row)) is not None]
+        if values and chances:
+            low, middle, high = _quartiles(values)
+            spreads.append(Spread(label, len(values), low, middle, high, median(chances)))
+    spreads.sort(key=lambda spread: ((-1 if highest_first else 1) * (spread.middle - spread.expected), spread.label))
+    return tuple(spreads[:MAX_CLASSES])
+
+
+def _quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    if len(values) == 1:
+        return values[0], values[0], values[0]
+    low, middle, high = quantiles(values, n=4, method="inclusive")
+    return low, middle, high

@@ -1,0 +1,87 @@
+"""What the page's script draws the images from, as JSON that no name in it can break out of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from cam_audit.codes import CODES
+from cam_audit.records import ImageRow, ScanReport, SheetLayout
+
+# What could end the script element, or begin a comment or an entity in it; in JSON all of it stands within strings.
+ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
+
+
+FIELDS = (
+    *("path", "label", "error", "scores", "labelScore", "wrong", "camClass", "width", "height"),
+    *("peakX", "peakY", "border", "area", "inside", "insideArea", "flags", "sheet", "overlay"),
+)
+
+
+def data(report: ScanReport) -> str:
+    """The images, findings and settings that the script needs, as JSON safe in a script element."""
+    names = _Numbers()
+    layouts = _Numbers()
+    wrong = {image.path for image in report.confused}
+    images = [
+        _image(image, report.sheets.get(image.path), image.path in wrong, names, layouts) for image in report.images
+    ]
+    document = {
+        "folder": report.folder,
+        "model": report.run.get("model", {}).get("sha256", ""),
+        "run": report.run.get("started", ""),
+        "names": names.values,
+        "sheets": layouts.values,
+        "codes": {code.code: [code.title, code.meaning] for code in CODES.values()},
+        "findings": {f.fingerprint: {"class": f.label, "code": f.code} for f in report.findings},
+        "boxes": {e.path: e.box for f in reversed(report.findings) for e in f.examples if e.box},
+        "fields": FIELDS,
+        "images": images,
+    }
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).translate(ESCAPES)
+
+
+class _Numbers:
+    """Numbers for values that come again and again, in the order in which they came first."""
+
+    def __init__(self) -> None:
+        self.values: list[object] = []
+        self._known: dict[object, int] = {}
+
+    def of(self, value: object) -> int:
+        number = self._known.setdefault(value, len(self.values))
+        if number == len(self.values):
+            self.values.append(value)
+        return number
+
+
+def _image(
+    image: ImageRow, layout: SheetLayout | None, wrong: bool, names: _Numbers, layouts: _Numbers
+) -> list[object]:
+    """One image, in the order of FIELDS; of one that could not be read, the first three."""
+    if image.error:
+        return [image.path, names.of(image.label), image.error]
+    return [
+        image.path,
+        names.of(image.label),
+        "",
+        [[names.of(name), score] for name, score in image.top],
+        image.label_score,
+        wrong,
+        names.of(image.cam_class),
+        image.width,
+        image.height,
+        *_rounded((image.cam_peak_x, image.cam_peak_y, image.cam_border_share, image.cam_area)),
+        *_rounded((image.inside_share, image.inside_area)),
+        list(image.flags),
+        None if layout is None else layouts.of(_places(layout)),
+        image.overlay,
+    ]
+
+
+def _places(layout: SheetLayout) -> tuple[object, ...]:
+    return layout.sheet_width, layout.sheet_height, layout.top, layout.width, layout.height, layout.lefts
+
+
+def _rounded(numbers: Iterable[float | None]) -> list[float | None]:
+    return [None if number is None else round(number, 4) for number in numbers]

@@ -1,0 +1,193 @@
+"""The three lines of evidence of a finding, in words for somebody who sees one for the first time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from cam_audit.codes import FULL_IMAGES, MIN_USE, NOTE, min_gain
+from cam_audit.records import Finding
+
+TESTS = {
+    "ring": "border colour around",
+    "chroma": "hue",
+    "channels": "white balance",
+    "surroundings": "background colour",
+    "paste": "cue pasted in",
+    "overlay": "strokes added",
+}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One counterfactual: what it gained, from where on it confirms, and what it turned into the class (0..1)."""
+
+    name: str
+    gain: float
+    threshold: float
+    flip_rate: float
+
+    @property
+    def met(self) -> bool:
+        """Whether it confirms the finding."""
+        return self.gain >= self.threshold
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of evidence: its claim, whether it holds (None: not measured), its number and threshold, in words.
+
+    `swatches`: names and colours (#rrggbb) to show.
+    """
+
+    claim: str
+    met: bool | None
+    number: str
+    threshold: str
+    meaning: str
+    bars: tuple[Bar, ...] = ()
+    swatches: tuple[tuple[str, str], ...] = ()
+
+
+def steps(finding: Finding) -> tuple[Step, Step, Step]:
+    """Cue, use and counterfactual of a finding."""
+    if finding.code == "CA205":
+        return _object_steps(finding.evidence)
+    return _cue(finding), _use(finding), _counterfactual(finding)
+
+
+def caveat(finding: Finding) -> str:
+    """Why a finding is less grave than its evidence looks, "" where it is not."""
+    images = finding.evidence.get("images", FULL_IMAGES)
+    if finding.severity == NOTE and images < FULL_IMAGES:
+        return (
+            f"With only {images:.0f} images in the class this may be chance, and stays a note; "
+            f"from {FULL_IMAGES} images on it would count."
+        )
+    return ""
+
+
+def _cue(finding: Finding) -> Step:
+    evidence = finding.evidence
+    score, threshold = evidence.get("score", 0.0), evidence.get("threshold", 0.0)
+    images, hits = evidence.get("images", 0), evidence.get("hits", 0)
+    if "shared_in_class" in evidence or finding.code == "CA201":
+        meaning = f"{hits:.0f} of the class's {images:.0f} images that were looked at show the same thing."
+    else:
+        what = {
+            "CA202": "the marks at one place",
+            "CA203": "the border",
+            "CA204": "the colour",
+            "CA206": "the file",
+        }.get(finding.code, "the cue")
+        meaning = (
+            f"Without the net, by {what} alone, so many of the class's {images:.0f} images stand out from the other "
+            "classes; chance would be 2%."
+        )
+    swatches = tuple(_swatches(evidence))
+    return Step(
+        "A cue is there", score >= threshold, f"{score:.0%}", f"at least {threshold:.0%}", meaning, swatches=swatches
+    )
+
+
+def _swatches(evidence: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    for name, words in (("class", "this class, on average"), ("others", "other classes")):
+        lab = [evidence.get(f"{name}_{channel}") for channel in "Lab"]
+        if None not in lab:
+            yield words, _hex(*(value for value in lab if value is not None))
+
+
+def _hex(lightness: float, a: float, b: float) -> str:
+    """CIE L*a*b* (D65) as #rrggbb. Source: IEC 61966-2-1 (sRGB) and CIE 15."""
+    y = (lightness + 16) / 116
+    x, z = y + a / 500, y - b / 200
+    x, y, z = (
+        white * (t**3 if t > 6 / 29 else 3 * (6 / 29) ** 2 * (t - 4 / 29))
+        for t, white in ((x, 0.95047), (y, 1.0), (z, 1.08883))
+    )
+    linear = (
+        3.2406 * x - 1.5372 * y - 0.4986 * z,
+        -0.9689 * x + 1.8758 * y + 0.0415 * z,
+        0.0557 * x - 0.2040 * y + 1.0570 * z,
+    )
+    clipped = (min(1.0, max(0.0, value)) for value in linear)
+    levels = (12.92 * v if v <= 0.0031308 else 1.055 * v ** (1 / 2.4) - 0.055 for v in clipped)
+    return "#" + "".join(f"{round(255 * level):02x}" for level in levels)
+
+
+def _use(finding: Finding) -> Step:
+    claim = "The net looks at it"
+    use = finding.evidence.get("use")
+    threshold = f"at least {MIN_USE:.2f}"
+    if use is None:
+        meaning = (
+            "Cannot be measured: a property of the file is not in its pixels."
+            if finding.code == "CA206"
+            else "Not measured: there was no image to measure it on."
+        )
+        return Step(claim, None, "–", threshold, meaning)
+    meaning = (
+        f"What the class activation map adds at the cue, against other classes' images; 1 is the lead by which this "
+        f"net usually decides. Here: {use:.0%} of it."
+    )
+    return Step(claim, use >= MIN_USE, f"{use:.2f}", threshold, meaning)
+
+
+def _counterfactual(finding: Finding) -> Step:
+    claim = "The prediction follows it"
+    evidence = finding.evidence
+    bars = tuple(_bars(evidence))
+    if not bars or "gain" not in evidence:
+        meaning = (
+            "Cannot be tested: a property of the file cannot be planted in pixels."
+            if finding.code == "CA206"
+            else "Not tested: there were no images of other classes to plant the cue in."
+        )
+        return Step(claim, None, "–", "", meaning)
+    best = max(bars, key=lambda bar: bar.gain / bar.threshold)
+    control = evidence.get("control_flip_rate", 0.0)
+    meaning = (
+        f"Planted in images of other classes, the cue moves them towards the class by {best.gain:.2f} of the usual "
+        f"lead and turns {best.flip_rate:.0%} of them into it ({control:.0%} with a control in its place)."
+    )
+    if "removal_change_rate" in evidence:
+        meaning += (
+            f" Painted over, {evidence['removal_change_rate']:.0%} of the class's images change their prediction."
+        )
+    return Step(claim, best.met, f"{best.gain:.2f}", f"at least {best.threshold:.2f}", meaning, bars)
+
+
+def _bars(evidence: Mapping[str, float]) -> Iterator[Bar]:
+    for key, gain in evidence.items():
+        test = key.removeprefix("gain_")
+        if test != key:
+            yield Bar(TESTS.get(test, test), gain, min_gain(test), evidence.get(f"flip_rate_{test}", 0.0))
+
+
+def _object_steps(evidence: Mapping[str, float]) -> tuple[Step, Step, Step]:
+    inside, area = evidence.get("inside_share", 0.0), evidence.get("inside_area", 0.0)
+    centre, wins = evidence.get("centre_share", 0.0), evidence.get("wins_without", 0.0)
+    return (
+        Step(
+            "The object is known",
+            True,
+            f"{area:.0%}",
+            "",
+            f"The annotated object covers so much of the image (median of {evidence.get('images', 0):.0f} images). "
+            "A map spread evenly would have as much of itself inside.",
+        ),
+        Step(
+            "The net looks elsewhere",
+            inside <= area,
+            f"{inside:.0%}",
+            f"at most {area:.0%}",
+            f"So much of the class's map lies inside the object; a blob at the centre would have {centre:.0%}.",
+        ),
+        Step(
+            "The prediction does without it",
+            wins > 0.5,
+            f"{wins:.0%}",
+            "over 50%",
+            "In so many images the class still wins when the object is painted over.",
+        ),
+    )

@@ -1,0 +1,78 @@
+"""What a scan came to, in a sentence that somebody who has never seen a report understands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from cam_audit.codes import ERROR, NOTE, WARNING
+from cam_audit.records import Finding, ScanReport
+
+MAX_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The sentence, what to do about it, and how grave it is: a severity, "clean" or "unknown"."""
+
+    gravity: str
+    sentence: str
+    advice: str
+
+
+def verdict(report: ScanReport) -> Verdict:
+    """The verdict on a scan, by its gravest findings."""
+    classes = len({image.label for image in report.images})
+    worst = next((severity for severity in (ERROR, WARNING, NOTE) if _of(report, severity)), None)
+    affected = _labels(_of(report, worst)) if worst else []
+    scope = f"{len(affected)} of {classes} classes" if classes > 1 else "this data set"
+    named = f": {_some(affected)}" if any(affected) and classes > 1 else ""
+    if worst == ERROR:
+        return Verdict(
+            ERROR,
+            f"Suspicious: in {scope}, the net's prediction follows something that may not be the thing itself{named}.",
+            "This was confirmed by changing pictures. Whether each is a shortcut or belongs to the class, you decide; "
+            "until then, don't rely on this net for photos from elsewhere.",
+        )
+    if worst == WARNING:
+        return Verdict(
+            WARNING,
+            f"Suspicious: in {scope}, something gives the class away and the net looks at it{named}.",
+            "That its prediction also follows was not confirmed. Look at the examples and decide.",
+        )
+    if worst == NOTE:
+        return Verdict(
+            NOTE,
+            f"Worth a look: in {scope}, something gives the class away{named}.",
+            "Nothing shows that the net uses it. A net trained on these photos might.",
+        )
+    if not report.run.get("sampled"):
+        return Verdict(
+            "unknown",
+            "Cues could not be looked for: there was nothing to compare.",
+            _reasons(report.notes) or "The images were scanned; what the net looks at in each is below.",
+        )
+    return Verdict(
+        "clean",
+        f"No shortcut was found in {classes} {'class' if classes == 1 else 'classes'}.",
+        "That is no proof that there is none: it means that none of the cues that cam-audit knows tells the classes "
+        "apart here.",
+    )
+
+
+def _of(report: ScanReport, severity: str) -> list[Finding]:
+    return [finding for finding in report.findings if finding.severity == severity]
+
+
+def _labels(findings: Iterable[Finding]) -> list[str]:
+    return list(dict.fromkeys(finding.label for finding in findings))
+
+
+def _some(labels: Sequence[str]) -> str:
+    if len(labels) > MAX_NAMED + 1:
+        return f"{', '.join(labels[:MAX_NAMED])} and {len(labels) - MAX_NAMED} more"
+    return f"{', '.join(labels[:-1])} and {labels[-1]}" if len(labels) > 1 else labels[0]
+
+
+def _reasons(notes: Sequence[str]) -> str:
+    return "".join(f"{note[:1].upper()}{note[1:]}. " for note in notes).strip()

@@ -1,0 +1,179 @@
+// One image, large, with everything that was measured; arrow keys go on through the list it was opened from.
+let list = [];
+let position = 0;
+const viewed = () => list[position];
+
+/** A path below the output folder as an address; names may hold `#`, `?` and `%`. */
+function address(path) {
+  const folder = data.folder && data.folder !== "." ? `${data.folder}/` : "";
+  return (folder + path).split("/").map(encodeURIComponent).join("/");
+}
+
+/** One panel of an image's overlay, cut out of the sheet, or the embedded picture; null where there is neither. */
+function panel(image, number, lazy) {
+  const crop = element("span", { className: "crop" });
+  const frame = element("span", { className: "frame" }, crop);
+  const whole = embedded.get(image.index)?.[number];
+  if (image.sheet) {
+    const [sheetWidth, sheetHeight, top, width, height, lefts] = image.sheet;
+    if (number >= lefts.length) return null;
+    const picture = element("img", { alt: "", loading: lazy ? "lazy" : "eager", decoding: "async" });
+    // half a pixel less at each side, so that no paper shines through where pixels do not meet
+    const [wide, tall] = [width - 1, height - 1];
+    picture.style.width = `${(100 * sheetWidth) / wide}%`;
+    picture.style.height = `${(100 * sheetHeight) / tall}%`;
+    picture.style.left = `${(-100 * (lefts[number] + 0.5)) / wide}%`;
+    picture.style.top = `${(-100 * (top + 0.5)) / tall}%`;
+    fit(crop, width / height);
+    picture.addEventListener("error", () => {
+      at("missing").hidden = false;
+      at("missing").textContent =
+        "The overlays are not beside this file: they lie in overlays/ of the scan's output folder, where this report " +
+        "was written. The findings above carry their pictures with them.";
+      if (whole) picture.replaceWith(embeddedPicture(crop, whole));
+      else frame.replaceChildren(nothing("overlay not beside this file"));
+    });
+    picture.src = address(image.overlay);
+    crop.append(picture);
+  } else if (whole) {
+    crop.append(embeddedPicture(crop, whole));
+  } else {
+    return null;
+  }
+  if (image.box && number < 2) crop.append(boxed(image.box));
+  return frame;
+}
+
+function embeddedPicture(crop, source) {
+  const picture = element("img", { className: "whole", alt: "", src: source });
+  picture.decode().then(() => fit(crop, picture.naturalWidth / picture.naturalHeight), () => {});
+  return picture;
+}
+
+/** As large as its frame allows, in that aspect. */
+function fit(crop, aspect) {
+  crop.style.aspectRatio = String(aspect);
+  crop.style.width = `min(100cqw, ${aspect} * var(--tall))`;
+}
+
+function boxed([left, top, right, bottom]) {
+  const space = "http://www.w3.org/2000/svg";
+  const picture = document.createElementNS(space, "svg");
+  picture.setAttribute("viewBox", "0 0 1 1");
+  picture.setAttribute("preserveAspectRatio", "none");
+  for (const kind of ["under", "over"]) {
+    const shape = document.createElementNS(space, "rect");
+    const sides = { class: kind, x: left, y: top, width: right - left, height: bottom - top };
+    for (const [name, value] of Object.entries(sides)) shape.setAttribute(name, value);
+    picture.append(shape);
+  }
+  return picture;
+}
+
+const nothing = (words) => element("span", { className: "none" }, words);
+
+/** The classes whose maps the panels after the image show, as the scan draws them. */
+function captions(image) {
+  const predicted = image.scores[0]?.name ?? "";
+  const maps = [`${image.camClass === predicted ? "predicted" : "map"}: ${image.camClass}`];
+  if (image.wrong && image.camClass !== predicted) maps.push(`predicted: ${predicted}`);
+  if (image.wrong) maps.push(`folder: ${image.label}`);
+  return ["image", ...maps];
+}
+
+function view(images, start) {
+  list = images;
+  position = start;
+  showImage();
+  if (!at("viewer").open) at("viewer").showModal();
+  at("viewer-name").focus();
+}
+
+function go(step) {
+  const next = position + step;
+  if (next < 0 || next >= list.length) return;
+  position = next;
+  showImage();
+}
+
+function showImage() {
+  const image = viewed();
+  at("viewer-name").textContent = visible(image.path);
+  at("viewer-name").title = visible(image.path);
+  at("viewer-place").textContent = `${(position + 1).toLocaleString("en")} of ${list.length.toLocaleString("en")}`;
+  at("viewer-previous").disabled = position === 0;
+  at("viewer-next").disabled = position === list.length - 1;
+  const figures = captions(image)
+    .map((caption, number) => [panel(image, number, false), caption])
+    .filter(([picture]) => picture)
+    .map(([picture, caption]) => element("figure", {}, picture, element("figcaption", {}, visible(caption))));
+  const why = image.error || "No overlay was drawn for this image.";
+  at("viewer-pictures").replaceChildren(...(figures.length ? figures : [nothing(visible(why))]));
+  at("viewer-facts").replaceChildren(...facts(image));
+  press(at("viewer-facts"), marks.images.get(image.path));
+  for (const near of [list[position + 1], list[position - 1]]) {
+    if (near?.sheet) new Image().src = address(near.overlay);
+  }
+}
+
+function facts(image) {
+  const buttons = Object.entries(VERDICTS).map(([key, verdict]) => {
+    const button = element("button", { type: "button", "aria-pressed": "false" }, element("kbd", {}, key), ` ${verdict}`);
+    button.dataset.verdict = verdict;
+    return button;
+  });
+  const group = element("div", { className: "verdicts", role: "group", "aria-label": "Your verdict on this image" }, ...buttons);
+  if (image.error) return [group, heading("Not scanned"), element("p", {}, visible(image.error))];
+  const scores = image.scores.map(({ name, score }) => {
+    const bar = element("i");
+    bar.style.width = percent(score, 1);
+    return element("li", {}, bar, element("span", {}, visible(name)), element("span", {}, percent(score, 1)));
+  });
+  const numbers = [
+    ["Folder", visible(image.label || "none")],
+    ["Prediction", image.labelScore === null ? "folder is no class" : image.wrong ? "≠ folder" : "= folder"],
+    ["Score of the folder", percent(image.labelScore, 1)],
+    ["Map shown", visible(image.camClass)],
+    ["Peak, from left and top", `${percent(image.peakX)}, ${percent(image.peakY)}`],
+    ["At the border (evenly: 44%)", percent(image.border)],
+    ["Area coloured", percent(image.area)],
+    ["Inside the object", percent(image.inside)],
+    ["Area of the object", percent(image.insideArea)],
+    ["Size in pixels", `${image.width} × ${image.height}`],
+  ].filter(([, value]) => value !== "–");
+  const table = element("dl", {}, ...numbers.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
+  const flags = image.flags.map((code) => {
+    const [title, meaning] = data.codes[code] ?? ["", ""];
+    return element("p", { className: "flag" }, element("b", {}, `${code} ${title}`), element("span", {}, meaning));
+  });
+  return [
+    group,
+    heading("Scores"),
+    element("ol", { className: "scores" }, ...scores),
+    ...(flags.length ? [heading("Flags"), ...flags] : []),
+    heading("Measured"),
+    table,
+  ];
+}
+
+const heading = (words) => element("h3", {}, words);
+
+at("viewer-previous").addEventListener("click", () => go(-1));
+at("viewer-next").addEventListener("click", () => go(1));
+at("viewer-close").addEventListener("click", () => at("viewer").close());
+at("viewer").addEventListener("click", (event) => {
+  if (event.target === at("viewer")) at("viewer").close();
+});
+at("viewer").addEventListener("keydown", (event) => {
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!step) return;
+  event.preventDefault();
+  go(step);
+});
+onMark.push(() => at("viewer").open && press(at("viewer-facts"), marks.images.get(viewed().path)));
+
+for (const example of document.querySelectorAll(".examples .pair")) {
+  const ofCard = [...example.closest(".examples").querySelectorAll(".pair")].filter((each) => images[each.dataset.row]);
+  if (!images[example.dataset.row]) continue;
+  example.addEventListener("click", () => view(ofCard.map((each) => images[each.dataset.row]), ofCard.indexOf(example)));
+}
