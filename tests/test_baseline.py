@@ -299,3 +299,18 @@ def test_wrong_use_is_one_line_and_code_2(scanned: Path, arguments: tuple[str, .
     result = run(scanned, *arguments, code=2)
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_every_format_knows_what_the_baseline_accepts(scanned: Path) -> None:
+    run(scanned, "baseline", "cam-audit-out", "-b", "accepted.json")
+    scan = ("scan", "photos", "--net", "tiny", "--overlays", "none")
+    before = run(scanned, *scan, "--output", "junit=-", code=1).stdout
+    after = run(scanned, *scan, "--baseline", "accepted.json", "--output", "junit=-").stdout
+    assert "<failure" in before
+    assert "<failure" not in after
+    report = (scanned / "cam-audit-out" / "report.html").read_text()
+    assert "accepted in the baseline" in report
+    # and so does what is rendered later
+    assert run(scanned, "report", "cam-audit-out", "-o", "junit=-").stdout == after
+    run(scanned, *scan, code=1)
+    assert "accepted in the baseline" not in (scanned / "cam-audit-out" / "report.html").read_text()

@@ -10,7 +10,7 @@ import click
 
 from cam_audit.cli.configuration import ConfiguredCommand, config_option
 from cam_audit.cli.exits import exit_of
-from cam_audit.cli.outputs import Output, output_option, require_places, to_stdout, write_outputs
+from cam_audit.cli.outputs import Output, output_option, require_places, to_stdout, write_outputs, write_report
 from cam_audit.codes import FAILING
 from cam_audit.reports import FORMATS
 
@@ -120,6 +120,7 @@ def scan(
         failing = replace(failing, findings=judged.new)
         # for the formats, now and whenever they are rendered again
         add_to_run(outcome.out, known=[finding.fingerprint for finding in judged.known])
+        write_report(outcome.out)
     if outputs:
         write_outputs(read_results(outcome.out), outputs)
     return exit_of(failing, outcome.tally.errors, fail_on)
