@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,18 @@ def golden_file(name: str) -> Path:
     return GOLDEN / f"report.{name}"
 
 
+def rendered(name: str) -> bytes:
+    """The canonical report in a format; of a page, without its styles and scripts and their hashes, which hold no name."""
+    text = FORMATS[name](canonical_report())
+    if name == "html":
+        text = re.sub(r"<(style|script)>.*?</\1>", r"<\1></\1>", text, flags=re.DOTALL)
+        text = re.sub(r"sha256-[A-Za-z0-9+/]+=", "sha256-", text)
+    return text.encode("utf-8")
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_format_renders_the_canonical_report_as_its_golden_file(name: str) -> None:
-    assert FORMATS[name](canonical_report()).encode("utf-8") == golden_file(name).read_bytes()
+    assert rendered(name) == golden_file(name).read_bytes()
 
 
 def test_there_are_no_golden_files_of_other_formats() -> None:
@@ -30,5 +40,5 @@ def test_there_are_no_golden_files_of_other_formats() -> None:
 
 if __name__ == "__main__":
     GOLDEN.mkdir(exist_ok=True)
-    for each, render in FORMATS.items():
-        golden_file(each).write_bytes(render(canonical_report()).encode("utf-8"))
+    for each in FORMATS:
+        golden_file(each).write_bytes(rendered(each))
