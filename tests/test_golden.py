@@ -21,7 +21,7 @@ def golden_file(name: str) -> Path:
 
 
 def rendered(name: str) -> bytes:
-    """The canonical report in a format; of a page, without its styles and scripts and their hashes, which hold no name."""
+    """The canonical report in a format; of a page without its styles and scripts, which hold no name."""
     text = FORMATS[name](canonical_report())
     if name == "html":
         text = re.sub(r"<(style|script)>.*?</\1>", r"<\1></\1>", text, flags=re.DOTALL)
