@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEFAULT_FILE = Path(".cam-audit-baseline.json")
 
 
-@click.command()
+@click.command(short_help="Accept findings, so that scans fail only for new ones.")
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT")
 @click.option(
     "-b", "--baseline", "file", type=click.Path(path_type=Path), default=DEFAULT_FILE, show_default=True,

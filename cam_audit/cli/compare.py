@@ -12,7 +12,7 @@ from cam_audit.cli.outputs import Output, output_option, require_places, to_stdo
 FORMATS = ("text", "markdown", "json")
 
 
-@click.command()
+@click.command(short_help="Tell whether better data, or another net, helped.")
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
 @output_option(FORMATS, help=f"Write the comparison as {', '.join(FORMATS)}; `-` is stdout. Repeatable.")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 IMAGES_PER_CLASS = 40
 
 
-@click.command()
+@click.command(short_help="Audit drawings with planted shortcuts.")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("cam-audit-demo"), metavar="[DIR]")
 def demo(folder: Path) -> int:
     """Draw pictures with planted shortcuts, and audit a net that learnt them and one that did not.

@@ -28,7 +28,7 @@ DEFAULT_FOLDER = Path("cam-audit-live")
 TOP = 3
 
 
-@click.command()
+@click.command(short_help="Show what the net looks at in a camera's picture.")
 @click.option("--net", metavar="NAME", help="A net known by name, e.g. squeezenet.  [default: efficientnet-lite0]")
 @click.option("--model", type=click.Path(path_type=Path), metavar="FILE", help="A CAM-ready ONNX file of your own.")
 @click.option(

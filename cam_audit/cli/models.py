@@ -31,7 +31,7 @@ FIXED = " only; a scan squeezes every image to it"
 File = click.Path(path_type=Path)
 
 
-@click.group()
+@click.group(short_help="List, check, make, download and quantise nets.")
 def models() -> None:
     """List, look into, check, make, download and quantise nets."""
 

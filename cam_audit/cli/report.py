@@ -11,7 +11,7 @@ from cam_audit.cli.outputs import Output, output_option, require_places, write_o
 from cam_audit.reports import FORMATS
 
 
-@click.command()
+@click.command(short_help="Write a scan's report again.")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="OUT")
 @output_option(FORMATS, f"Write {', '.join(FORMATS)} to FILE instead; `-` is stdout. Repeatable.", "-o")
 def report(folder: Path, outputs: tuple[Output, ...]) -> int:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cam_audit.labels import ClassNames
 
 
-@click.command(cls=ConfiguredCommand)
+@click.command(cls=ConfiguredCommand, short_help="Audit a folder of images.")
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("--net", metavar="NAME", help="A net known by name, e.g. resnet18.  [default: efficientnet-lite0]")
 @click.option("--model", type=click.Path(path_type=Path), metavar="FILE", help="A CAM-ready ONNX file of your own.")
