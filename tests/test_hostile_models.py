@@ -276,23 +276,28 @@ def asks_for(operator: str, count: int) -> Edit:
 
 
 @pytest.mark.parametrize("operator", ["ConstantOfShape", "Expand", "Tile"])
-@pytest.mark.parametrize("share", [1.5 * MEMORY_SHARE, 1000])
+@pytest.mark.parametrize("share", [0.9, 1000])
+@pytest.mark.skipif(
+    tuple(map(int, ort.__version__.split(".")[:2])) < (1, 28), reason="onnxruntime folds constants outside the limit"
+)
 def test_a_net_may_not_take_more_than_its_share_of_the_memory(operator: str, share: float, tmp_path: Path) -> None:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    # one piece of it is less than the share, so that the system by itself would give it
+    assert MEMORY_SHARE < 0.9
+    # one piece of the smaller one is less than there is, so that the system by itself would give it
     path = edited(asks_for(operator, int(share * memory / 4)), tmp_path / "net.onnx")
     code = (
-        "import resource, sys, cam_audit\n"
+        "import re, sys, cam_audit\n"
+        "from pathlib import Path\n"
         "try: cam_audit.load_model(sys.argv[1])\n"
         "except cam_audit.ModelError as error: print(error)\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)\n"
+        "print(re.search(r'VmHWM:\\s+(\\d+) kB', Path('/proc/self/status').read_text()).group(1))\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code, str(path)]
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
-    message, megabytes = answer.splitlines()
+    message, kilobytes = answer.splitlines()
     assert message.startswith(f"{path}: the net cannot be run at 32x32")
-    assert int(megabytes) < 500
+    assert int(kilobytes) < 500_000
 
 
 @pytest.mark.parametrize("note", ["[" * 100_000, "{}", "7", '{"measured_photos": "many"}', "no JSON"])
