@@ -386,3 +386,12 @@ def test_example_pictures_may_be_real_jpegs() -> None:
     picture = ExamplePicture(report.findings[1].examples[0], 4, 4, encode(np.zeros((4, 4, 3), np.uint8)), None)
     page = Page(render(replace(report, exhibits={report.findings[1].fingerprint: Exhibit((picture,), ())})))
     assert "No overlays were drawn" in page.words
+
+
+def test_the_verdict_on_annotated_objects_alone_says_where_the_maps_lie() -> None:
+    report = canonical_report()
+    images = tuple(replace(image, inside_share=0.6, inside_area=0.25) for image in report.images[:3])
+    alone = replace(report, findings=(), images=images, run={**report.run, "sampled": 0})
+    found = verdict(alone)
+    assert "60% of a map, on 25% of the image" in found.sentence
+    assert found.advice.startswith("Medians of 3 images. ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from cam_audit.codes import ERROR, NOTE, WARNING
 from cam_audit.records import Finding, ScanReport
@@ -47,10 +48,22 @@ def verdict(report: ScanReport) -> Verdict:
             "Nothing shows that the net uses it. A net trained on these photos might.",
         )
     if not report.run.get("sampled"):
+        reasons = _reasons(report.notes)
+        shares = [
+            (i.inside_share, i.inside_area) for i in report.images if i.inside_share is not None and i.inside_area
+        ]
+        if shares:
+            inside, area = (median(each) for each in zip(*shares, strict=True))
+            return Verdict(
+                "unknown",
+                f"The net's maps lie on the annotated objects more than their size would give: {inside:.0%} of a map, on "
+                f"{area:.0%} of the image.",
+                f"Medians of {len(shares)} images. {reasons}".strip(),
+            )
         return Verdict(
             "unknown",
             "Cues could not be looked for: there was nothing to compare.",
-            _reasons(report.notes) or "The images were scanned; what the net looks at in each is below.",
+            reasons or "The images were scanned; what the net looks at in each is below.",
         )
     return Verdict(
         "clean",
