@@ -393,5 +393,5 @@ def test_the_verdict_on_annotated_objects_alone_says_where_the_maps_lie() -> Non
     images = tuple(replace(image, inside_share=0.6, inside_area=0.25) for image in report.images[:3])
     alone = replace(report, findings=(), images=images, run={**report.run, "sampled": 0})
     found = verdict(alone)
-    assert "60% of a map, on 25% of the image" in found.sentence
+    assert "objects more than their size would give: 60% of a map, on 25% of the image" in found.sentence
     assert found.advice.startswith("Medians of 3 images. ")

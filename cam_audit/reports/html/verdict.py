@@ -49,16 +49,16 @@ def verdict(report: ScanReport) -> Verdict:
         )
     if not report.run.get("sampled"):
         reasons = _reasons(report.notes)
-        shares = [
-            (i.inside_share, i.inside_area) for i in report.images if i.inside_share is not None and i.inside_area
-        ]
-        if shares:
-            inside, area = (median(each) for each in zip(*shares, strict=True))
+        measured = [image for image in report.images if image.inside_share is not None]
+        if measured:
+            inside = median(image.inside_share or 0.0 for image in measured)
+            area = median(image.inside_area or 0.0 for image in measured)
+            than = "more" if inside > area else "no more"
             return Verdict(
                 "unknown",
-                f"The net's maps lie on the annotated objects more than their size would give: {inside:.0%} of a map, on "
-                f"{area:.0%} of the image.",
-                f"Medians of {len(shares)} images. {reasons}".strip(),
+                f"The net's maps lie on the annotated objects {than} than their size would give: {inside:.0%} of a map, "
+                f"on {area:.0%} of the image.",
+                f"Medians of {len(measured)} images. {reasons}".strip(),
             )
         return Verdict(
             "unknown",
