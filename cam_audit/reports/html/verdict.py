@@ -56,8 +56,8 @@ def verdict(report: ScanReport) -> Verdict:
             than = "more" if inside > area else "no more"
             return Verdict(
                 "unknown",
-                f"The net's maps lie on the annotated objects {than} than their size would give: {inside:.0%} of a map, "
-                f"on {area:.0%} of the image.",
+                f"The net's maps lie on the annotated objects {than} than their size would give: {inside:.0%} of a "
+                f"map, on {area:.0%} of the image.",
                 f"Medians of {len(measured)} images. {reasons}".strip(),
             )
         return Verdict(
