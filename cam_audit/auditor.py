@@ -10,6 +10,7 @@ from pathlib import Path
 from cam_audit.annotations import Annotations
 from cam_audit.causes import Cause, causes_of
 from cam_audit.cues import find_cues
+from cam_audit.errors import CamAuditError
 from cam_audit.evidence import Laboratory
 from cam_audit.findings import MAX_EXAMPLES, finding_of, object_finding, order, outside_examples
 from cam_audit.in_order import Each, in_order
@@ -56,7 +57,7 @@ def audit(
     annotated: dict[str, list[ImageResult]] = {}
     glimpses: dict[str, list[Glimpse]] = {}
     removals = 0
-    for record in scan(
+    records = scan(
         model,
         sources,
         settings,
@@ -65,9 +66,15 @@ def audit(
         collector=collector,
         annotations=annotations,
         journal=journal,
-    ):
+    )
+    for record in records:
         if on_record:
-            on_record(record)
+            try:
+                on_record(record)
+            except CamAuditError:
+                # or images would go on being scanned after the caller has given up
+                records.close()
+                raise
         if isinstance(record, SkippedImage):
             continue
         source = record.source
