@@ -127,8 +127,8 @@ def _load_masks(names: Iterable[str], folder: Path) -> Masks:
     if not folder.is_dir():
         raise CamAuditError(f"{folder}: no such folder; masks are a folder with a mask file for each image")
     listing = find_images(folder, follow_links=True)
-    if listing.unreadable:
-        raise CamAuditError(f"cannot read the folder {folder / listing.unreadable[0]}")
+    for name, reason in listing.unreadable.items():
+        raise CamAuditError(f"cannot read the folder {folder / name}: {reason}")
     files = _by_path(listing.names)
     found = ((name, _at_path(name, files)) for name in names)
     return Masks({name: f"{folder}/{file}" for name, file in found if file})

@@ -10,7 +10,6 @@ from pathlib import Path
 from cam_audit.annotations import Annotations
 from cam_audit.causes import Cause, causes_of
 from cam_audit.cues import find_cues
-from cam_audit.errors import CamAuditError
 from cam_audit.evidence import Laboratory
 from cam_audit.findings import MAX_EXAMPLES, finding_of, object_finding, order, outside_examples
 from cam_audit.in_order import Each, in_order
@@ -71,7 +70,7 @@ def audit(
         if on_record:
             try:
                 on_record(record)
-            except CamAuditError:
+            except Exception:
                 # or images would go on being scanned after the caller has given up
                 records.close()
                 raise

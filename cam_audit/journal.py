@@ -158,14 +158,15 @@ class Journal:
         line = json.dumps(entry).encode() + b"\n"
         try:
             begin = self._file.seek(0, os.SEEK_END)
-            written = self._file.write(line)
-            if written != len(line):
-                # or the next line, if there is space again, would be lost with this one
+            try:
+                while line:
+                    line = line[self._file.write(line) :]
+            except OSError:
+                # or the next line, once there is space again, would be lost with this one
                 self._file.truncate(begin)
+                raise
         except OSError as error:
             raise CamAuditError(f"cannot write {self._path}: {error.strerror}") from None
-        if written != len(line):
-            raise CamAuditError(f"cannot write {self._path}: the disk is full")
 
     def _load(self, identity: Mapping[str, Any]) -> None:
         self._file.seek(0)

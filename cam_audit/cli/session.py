@@ -127,9 +127,9 @@ def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
             remove_journal(task.out)
         prepare_output(task.out, keep=going_on)
         journal = Journal(task.out, _identity(task, model))
-        if journal.images:
-            note(f"going on with the scan in {task.out}, of which {journal.images:,} images are done")
         try:
+            if journal.images:
+                note(f"going on with the scan in {task.out}, of which {journal.images:,} images are done")
             tally, report = _scan_and_write(task, model, sources, annotations, journal)
             seconds = time.perf_counter() - begin
             times = {"started": started.isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
@@ -167,12 +167,11 @@ def _scan_and_write(
     workers = task.workers or available_cores()
     tally = Tally()
     overlays: set[str] = set()
-    with _rows_of(task.out) as rows, quiet_libraries():
+    with writing_to(task.out), _rows_of(task.out) as rows, quiet_libraries():
         with tqdm(total=len(sources), unit=" images", disable=None, smoothing=0.05, dynamic_ncols=True) as progress:
 
             def on_record(record: Record) -> None:
-                with writing_to(task.out):
-                    rows.write(csv.row(record))
+                rows.write(csv.row(record))
                 tally.add(record)
                 if isinstance(record, SkippedImage):
                     _require_there(task.dataset)
@@ -203,8 +202,7 @@ def _scan_and_write(
         _require_there(task.dataset)
         if journal.images:
             remove_others(task.out, OVERLAYS_FOLDER, overlays | {name for name in drawn.values() if name})
-        with writing_to(task.out):
-            rows.seek(0)
+        rows.seek(0)
         with replacing(task.out / RESULTS_FILE) as table:
             table.write(csv.header())
             flags = (report.flags.get(source.name, ()) for source in sources)
@@ -245,8 +243,7 @@ def _how_to_go_on(out: Path) -> str:
 
 def _rows_of(out: Path) -> IO[str]:
     """Where rows wait for the flags that only the whole audit can tell."""
-    with writing_to(out):
-        return tempfile.TemporaryFile("w+", dir=out, encoding="utf-8", newline="")
+    return tempfile.TemporaryFile("w+", dir=out, encoding="utf-8", newline="")
 
 
 def _draw_flagged(
@@ -306,8 +303,8 @@ def _sources(task: Task, model: Model) -> list[ImageSource]:
     found = find_images(task.dataset, output=task.out, follow_links=task.follow_links)
     if found.links_left_out:
         note(f"{found.links_left_out} links that lead outside {task.dataset} are left out; --follow-links follows them")
-    if not found.names and found.unreadable:
-        raise CamAuditError(f"cannot read the folder {task.dataset / found.unreadable[0]}")
+    for name, reason in found.unreadable.items() if not found.names else ():
+        raise CamAuditError(f"cannot read the folder {task.dataset / name}: {reason}")
     if not found.names and task.dataset.resolve() == task.out.resolve():
         raise CamAuditError(f"{task.out}: the output folder is the data set itself; name another with -o")
     if not found.names:
