@@ -32,6 +32,8 @@ from cam_audit.output import JOURNAL_FOLDER, is_finished
 
 RESULTS = ("results.csv", "findings.json", "overlays/**/*.png", "maps/*.png")
 OVERLAYS_FOLDER = "overlays"
+# Seconds in which Python itself starts, and answers a signal in its own way.
+START = 0.5
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,8 @@ def killed_until_it_ends(
         options = ["-o", str(out), *(["--resume"] if kills else [])]
         process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
-            _, complaint = process.communicate(timeout=chance.uniform(0, seconds))
+            first = 0 if number == signal.SIGKILL else START
+            _, complaint = process.communicate(timeout=chance.uniform(first, seconds))
         except subprocess.TimeoutExpired:
             begin = time.perf_counter()
             process.send_signal(number)
@@ -103,7 +106,7 @@ def killed_until_it_ends(
             kills += 1
             before, done = done, finished_overlays(out)
             amid_images += len(done) > len(before)
-            if number != signal.SIGKILL:
+            if number != signal.SIGKILL and not is_finished(out):
                 faults += _unlike_an_end_by(number, process.returncode, complaint.decode(), len(done) > len(before))
         else:
             if process.returncode:

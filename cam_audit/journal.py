@@ -152,7 +152,8 @@ class Journal:
 
     def close(self) -> None:
         """Close the file; nothing can be asked or added any more."""
-        self._file.close()
+        with self._lock:
+            self._file.close()
 
     def _write(self, entry: Mapping[str, object]) -> None:
         line = json.dumps(entry).encode() + b"\n"
