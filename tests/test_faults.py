@@ -16,18 +16,17 @@ from pathlib import Path
 
 import pytest
 from commands import environment, run
-from data_sets import draw, net, stamp_in_the_corner, table
+from data_sets import net, table
 from resume import differences, finished_overlays
+from small_scans import SCAN, prepare, scan, start
 
 from cam_audit import auditor
 from cam_audit.cli import session
 from cam_audit.cli.exits import Interrupted
 from cam_audit.errors import CamAuditError
 from cam_audit.journal import is_unfinished, locked
-from cam_audit.model import load_model
 from cam_audit.output import is_finished
 
-SCAN = ("scan", "photos", "--model", "cheat.onnx", "--fail-on", "never", "-o", "out")
 # Root may do anything; without these capabilities it obeys permissions as everybody does.
 OBEDIENT = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
 needs_permissions = pytest.mark.skipif(bool(OBEDIENT) and not shutil.which("setpriv"), reason="root, and no setpriv")
@@ -35,12 +34,7 @@ needs_permissions = pytest.mark.skipif(bool(OBEDIENT) and not shutil.which("setp
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("faults")
-    draw(folder / "photos", stamp_in_the_corner, (14, 14, 14))
-    net(red=100, ant=0).write(folder / "cheat.onnx")
-    run(folder, *SCAN)
-    (folder / "out").rename(folder / "undisturbed")
-    return folder
+    return prepare(tmp_path_factory.mktemp("faults"))
 
 
 @pytest.fixture
@@ -49,17 +43,6 @@ def folder(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     work = Path(shutil.copytree(drawn, tmp_path / "work"))
     monkeypatch.chdir(work)
     return work
-
-
-def scan(earlier: str | None = None, **options: object) -> None:
-    """`cam-audit scan` in this process."""
-    task = session.Task(Path("photos"), Path("out"), workers=2, fail_on="never")
-    session.run(dataclasses.replace(task, **options), load_model(Path("cheat.onnx")), earlier)  # type: ignore[arg-type]
-
-
-def start(*options: str, before: tuple[str, ...] = (), **how: object) -> subprocess.Popen[str]:
-    command = [*before, sys.executable, "-m", "cam_audit", *SCAN, *options]
-    return subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True, **how)  # type: ignore[call-overload,no-any-return]
 
 
 @contextlib.contextmanager
