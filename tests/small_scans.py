@@ -1,4 +1,4 @@
-"""Scans of a few drawn images in the current folder: as a process that may be ended, or in this one, which is faster."""
+"""Scans of a few drawn images in the current folder: as a process, which may be ended, or here, which is faster."""
 
 from __future__ import annotations
 

@@ -223,3 +223,11 @@ def test_two_scans_do_not_write_into_one_folder(folder: Path) -> None:
     finally:
         first.kill()
     assert differences(folder / "out", folder / "undisturbed") == ()
+
+
+def test_only_a_command_that_can_go_on_says_how(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut_off_scan()
+    monkeypatch.setattr("sys.argv", ["cam-audit", "scan", "my photos", "--fresh"])
+    assert session._how_to_go_on(Path("out")) == "; go on with `cam-audit scan 'my photos' --resume`"
+    monkeypatch.setattr("sys.argv", ["cam-audit", "demo"])
+    assert session._how_to_go_on(Path("out")) == ""

@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
@@ -295,6 +296,8 @@ def provenance(model: Model) -> dict[str, Any]:
             "onnxruntime": RUNTIME_VERSION,
             "opencv": cv2.__version__,
             "numpy": np.__version__,
+            "pillow": version("pillow"),
+            "isal": version("isal"),
         },
     }
 
