@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,14 @@ class Masks:
     def matched(self) -> int:
         """How many images of the data set have a mask."""
         return len(self.files)
+
+    def mark(self, name: str) -> str:
+        """What tells the mask of the image `name` from the one that was there before; "" where none is annotated."""
+        try:
+            status = os.stat(self.files[name])
+        except (KeyError, OSError):
+            return ""
+        return f"{status.st_size} {status.st_mtime_ns}"
 
     def mask(self, name: str, width: int, height: int) -> Mask | None:
         """The object of the image `name`: uint8 (height, width), 1 inside; None where none is annotated.
@@ -58,6 +67,11 @@ class Boxes:
     def matched(self) -> int:
         """How many images of the data set have a box."""
         return len(self.images)
+
+    def mark(self, name: str) -> str:
+        """What tells the boxes of the image `name` from those that there were before; "" where none is annotated."""
+        boxes = self.images.get(name)
+        return hashlib.sha256(f"{boxes.size} {boxes.corners.tolist()}".encode()).hexdigest() if boxes else ""
 
     def mask(self, name: str, width: int, height: int) -> Mask | None:
         """The object of the image `name`: uint8 (height, width), 1 inside; None where none is annotated.
@@ -112,7 +126,10 @@ def load_annotations(
 def _load_masks(names: Iterable[str], folder: Path) -> Masks:
     if not folder.is_dir():
         raise CamAuditError(f"{folder}: no such folder; masks are a folder with a mask file for each image")
-    files = _by_path(find_images(folder, follow_links=True).names)
+    listing = find_images(folder, follow_links=True)
+    for name, reason in listing.unreadable.items():
+        raise CamAuditError(f"cannot read the folder {folder / name}: {reason}")
+    files = _by_path(listing.names)
     found = ((name, _at_path(name, files)) for name in names)
     return Masks({name: f"{folder}/{file}" for name, file in found if file})
 

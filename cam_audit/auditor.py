@@ -56,7 +56,7 @@ def audit(
     annotated: dict[str, list[ImageResult]] = {}
     glimpses: dict[str, list[Glimpse]] = {}
     removals = 0
-    for record in scan(
+    records = scan(
         model,
         sources,
         settings,
@@ -65,9 +65,15 @@ def audit(
         collector=collector,
         annotations=annotations,
         journal=journal,
-    ):
+    )
+    for record in records:
         if on_record:
-            on_record(record)
+            try:
+                on_record(record)
+            except Exception:
+                # or images would go on being scanned after the caller has given up
+                records.close()
+                raise
         if isinstance(record, SkippedImage):
             continue
         source = record.source

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 import stat
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
 
@@ -35,10 +36,14 @@ RgbImage = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class ImageList:
-    """Names of image files below a folder, sorted, and how many links were left out as they lead outside it."""
+    """Names of image files below a folder, sorted, and how many links were left out as they lead outside it.
+
+    `unreadable`: why folders below it can't be looked into, by their names.
+    """
 
     names: list[str]
     links_left_out: int
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_images(root: Path, *, output: Path | None = None, follow_links: bool = False) -> ImageList:
@@ -49,13 +54,14 @@ def find_images(root: Path, *, output: Path | None = None, follow_links: bool = 
     followed where they stay inside `root`, or everywhere with `follow_links`; no folder is entered twice. `root` may
     also be a single image file.
 
-    Raises CamAuditError where a folder cannot be read.
+    Raises CamAuditError where `root` cannot be read.
     """
     if root.is_file():
         return ImageList([root.name], 0)
     real_root = os.path.realpath(root)
     entered = {os.path.realpath(output)} if output else set()
     names: list[str] = []
+    unreadable: dict[str, str] = {}
     links_left_out = 0
     folders = [(str(root), "")]
     # Linked folders come last, so that a folder is known by its own name and not by a link's.
@@ -70,7 +76,10 @@ def find_images(root: Path, *, output: Path | None = None, follow_links: bool = 
             with os.scandir(folder) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
-            raise CamAuditError(f"cannot read the folder {folder}: {error.strerror}") from None
+            if not prefix:
+                raise CamAuditError(f"cannot read the folder {folder}: {error.strerror}") from None
+            unreadable[prefix[:-1]] = str(error.strerror)
+            continue
         if {RUN_FILE, "overlays"} <= {entry.name for entry in entries}:
             if folder != str(root):
                 continue
@@ -91,7 +100,7 @@ def find_images(root: Path, *, output: Path | None = None, follow_links: bool = 
                 (linked if entry.is_symlink() else folders).append((entry.path, f"{prefix}{entry.name}/"))
             else:
                 names.append(prefix + entry.name)
-    return ImageList(sorted(names), links_left_out)
+    return ImageList(sorted(names), links_left_out, unreadable)
 
 
 def _is_below(path: str, real_root: str) -> bool:
@@ -191,11 +200,22 @@ def read_bytes(path: str | Path) -> bytes:
     """
     try:
         # before it is opened, as opening is what makes a device act, and again after, as it may have been replaced
-        _size_of(os.stat(path))
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            _require_listing(path)
+        _size_of(status)
         with open(path, "rb", opener=_open_without_waiting) as file:
             return file.read(_size_of(os.fstat(file.fileno())))
     except OSError as error:
         raise ImageError(f"the file cannot be read: {error.strerror}") from None
+
+
+def _require_listing(folder: str | Path) -> None:
+    """Raise ImageError, with why, for a folder that can't be looked into, as one among the images is."""
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        raise ImageError(f"the folder cannot be read: {error.strerror}") from None
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

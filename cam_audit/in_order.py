@@ -39,21 +39,24 @@ def in_order(workers: int, function: Callable[[Item], Result], items: Iterable[I
     window: deque[Future[Result]] = deque()
     wait = True
     # numpy's own threads on top of the workers would fight for the cores
-    with _libraries().limit(limits=1, user_api="blas"):
-        try:
-            for item in islice(remaining, workers * WINDOW_PER_WORKER):
+    limited = _libraries().limit(limits=1, user_api="blas")
+    try:
+        for item in islice(remaining, workers * WINDOW_PER_WORKER):
+            window.append(pool.submit(function, item))
+        while window:
+            result = window.popleft().result()
+            for item in islice(remaining, 1):
                 window.append(pool.submit(function, item))
-            while window:
-                result = window.popleft().result()
-                for item in islice(remaining, 1):
-                    window.append(pool.submit(function, item))
-                yield result
-        except KeyboardInterrupt:
-            # who interrupts does not want to wait for what is under way
-            wait = False
-            raise
-        finally:
-            pool.shutdown(wait=wait, cancel_futures=True)
+            yield result
+    except KeyboardInterrupt:
+        # who interrupts does not want to wait for what is under way
+        wait = False
+        raise
+    finally:
+        pool.shutdown(wait=wait, cancel_futures=True)
+        if wait:
+            # not while anything is under way: sums by several threads round otherwise, and its result may be kept
+            limited.restore_original_limits()
 
 
 @cache

@@ -1,8 +1,9 @@
 """What a scan has finished, kept beside its results, so that a scan that was cut off can go on.
 
 `OUT/journal/images.jsonl` is append-only: a first line says what is scanned and how, then comes a line an image, each
-written when everything else of its image is in place. A last line that was cut off is dropped. Images that could not
-be read are not in it: a later run tries them again.
+written when everything else of its image is in place. A line that was cut off is dropped. Images that could not be read
+are not in it: a later run tries them again. Nothing waits for the disk: after a power cut, lines and pictures of the
+last half minute may be missing or damaged, which is seen, and their images are done again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cam_audit.errors import CamAuditError
-from cam_audit.output import JOURNAL_FOLDER
+from cam_audit.output import JOURNAL_FOLDER, is_finished
 from cam_audit.records import Disagreement, ImageResult, ImageSource, MapStatistics, ObjectShare, Score
 
 IMAGES_FILE = "images.jsonl"
@@ -32,19 +33,23 @@ PNG_END = b"IEND\xaeB`\x82"
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What tells an image file from the one that was there before: its size in bytes and time of change in ns."""
+    """What tells an image file from the one that was there before: its size in bytes and time of change in ns.
+
+    `annotation`: what tells its mask or boxes from those that there were before; "" where it has none.
+    """
 
     size: int
     mtime_ns: int
+    annotation: str = ""
 
 
-def stamp_of(path: str) -> Stamp | None:
+def stamp_of(path: str, annotation: str = "") -> Stamp | None:
     """The stamp of a file as it is now; None where there is none."""
     try:
         status = os.stat(path)
     except OSError:
         return None
-    return Stamp(status.st_size, status.st_mtime_ns)
+    return Stamp(status.st_size, status.st_mtime_ns, annotation)
 
 
 @contextlib.contextmanager
@@ -59,7 +64,7 @@ def locked(out: Path) -> Iterator[None]:
         out.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        raise CamAuditError(f"{out}: another scan is writing into this folder; name another with -o") from None
+        raise CamAuditError(f"{out}: another scan is writing into this folder; wait for it, or name another") from None
     except OSError as error:
         raise CamAuditError(f"cannot write to the output folder {out}: {error.strerror or error}") from None
     try:
@@ -72,9 +77,16 @@ def is_unfinished(out: Path) -> bool:
     """Whether the output folder holds a scan that was cut off after it had finished an image."""
     try:
         with (out / JOURNAL_FOLDER / IMAGES_FILE).open("rb") as file:
-            return file.readline().endswith(b"\n") and file.readline().endswith(b"\n")
+            begun = file.readline().endswith(b"\n") and file.readline().endswith(b"\n")
     except OSError:
         return False
+    return begun and not is_finished(out)
+
+
+def remove_journal(out: Path) -> None:
+    """Remove the journal from an output folder, if it has one."""
+    if (out / JOURNAL_FOLDER / IMAGES_FILE).is_file():
+        shutil.rmtree(out / JOURNAL_FOLDER, ignore_errors=True)
 
 
 class Journal:
@@ -93,6 +105,8 @@ class Journal:
         self._lines: dict[str, tuple[int, int]] = {}
         try:
             self.observations.mkdir(parents=True, exist_ok=True)
+            if self._path.is_symlink():
+                raise CamAuditError(f"{self._path} is a symbolic link, which may lead outside; remove it")
             self._file = self._path.open("a+b", buffering=0)
             self._load(json.loads(json.dumps(identity, default=str)))
         except OSError as error:
@@ -103,17 +117,21 @@ class Journal:
         """How many images the journal had when it was opened."""
         return len(self._lines)
 
-    def finished(self, source: ImageSource, *, overlay: bool) -> ImageResult | None:
-        """What was found in an image, if it was finished and neither its file nor its `overlay` has changed since."""
+    def finished(self, source: ImageSource, *, overlay: bool, annotation: str = "") -> ImageResult | None:
+        """What was found in an image, if it was finished and its file, `annotation` and `overlay` are as they were."""
         place = self._lines.get(source.name)
         if place is None:
             return None
         with self._lock:
             self._file.seek(place[0])
             entry = json.loads(self._file.read(place[1]))
-        if stamp_of(source.path) != Stamp(**entry["stamp"]):
+        try:
+            stamp, result = Stamp(**entry["stamp"]), _result(source, entry["result"])
+        except (KeyError, TypeError, AttributeError):
+            # no line that was written here; the folder may be a stranger's
             return None
-        result = _result(source, entry["result"])
+        if stamp_of(source.path, annotation) != stamp:
+            return None
         return None if overlay and not _is_whole_png(self._out / (result.overlay or "")) else result
 
     def add(self, result: ImageResult, stamp: Stamp) -> None:
@@ -130,20 +148,26 @@ class Journal:
     def discard(self) -> None:
         """Remove the journal of a scan that has ended."""
         self.close()
-        shutil.rmtree(self._path.parent, ignore_errors=True)
+        remove_journal(self._out)
 
     def close(self) -> None:
         """Close the file; nothing can be asked or added any more."""
-        self._file.close()
+        with self._lock:
+            self._file.close()
 
     def _write(self, entry: Mapping[str, object]) -> None:
         line = json.dumps(entry).encode() + b"\n"
         try:
-            written = self._file.write(line)
+            begin = self._file.seek(0, os.SEEK_END)
+            try:
+                while line:
+                    line = line[self._file.write(line) :]
+            except OSError:
+                # or the next line, once there is space again, would be lost with this one
+                self._file.truncate(begin)
+                raise
         except OSError as error:
             raise CamAuditError(f"cannot write {self._path}: {error.strerror}") from None
-        if written != len(line):
-            raise CamAuditError(f"cannot write {self._path}: the disk is full")
 
     def _load(self, identity: Mapping[str, Any]) -> None:
         self._file.seek(0)

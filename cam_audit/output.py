@@ -21,6 +21,7 @@ FINDINGS_FILE = "findings.json"
 REPORT_FILE = "report.html"
 OVERLAYS_FOLDER = "overlays"
 JOURNAL_FOLDER = "journal"
+WRITTEN_FOLDERS = (OVERLAYS_FOLDER, MAPS_FOLDER, JOURNAL_FOLDER)
 TOOL = "cam-audit"
 # File systems take names of at most 255 bytes; `.png` and a temporary suffix must fit beside it.
 MAX_NAME_BYTES = 230
@@ -35,45 +36,56 @@ def prepare_output(folder: Path, *, keep: bool = False) -> None:
 
     Raises CamAuditError where it can't be written.
     """
-    try:
+    with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-        if not keep and _run(folder):
-            for name in (OVERLAYS_FOLDER, MAPS_FOLDER, JOURNAL_FOLDER):
+        earlier = bool(_run(folder))
+        for name in WRITTEN_FOLDERS:
+            _require_no_link(folder / name)
+        # before anything is removed, or a scan cut off here would pass for finished; and were this one cut off, the
+        # next must know that the pictures are ours to replace
+        with replacing(folder / RUN_FILE) as file:
+            file.write(json.dumps({"tool": TOOL, "finished": False}) + "\n")
+        if earlier and not keep:
+            for name in (OVERLAYS_FOLDER, MAPS_FOLDER):
                 with contextlib.suppress(FileNotFoundError):
                     shutil.rmtree(folder / name)
             for name in (RESULTS_FILE, FINDINGS_FILE, REPORT_FILE):
                 (folder / name).unlink(missing_ok=True)
-        for name in (OVERLAYS_FOLDER, MAPS_FOLDER):
-            _require_no_links(folder / name)
+        for name in WRITTEN_FOLDERS:
+            for place, names, _ in os.walk(folder / name):
+                for inner in names:
+                    _require_no_link(Path(place, inner))
         (folder / OVERLAYS_FOLDER).mkdir(exist_ok=True)
-    except OSError as error:
-        raise CamAuditError(f"cannot write to the output folder {folder}: {error.strerror or error}") from None
-    # were the scan cut off, the next one must know that the pictures are ours to replace
-    with replacing(folder / RUN_FILE) as file:
-        file.write(json.dumps({"tool": TOOL, "finished": False}) + "\n")
 
 
-def _require_no_links(folder: Path) -> None:
-    """Refuse a folder to write to from which a link leads elsewhere: the output may lie in a stranger's data set."""
-    for place, names, _ in os.walk(folder):
-        for path in (Path(place), *(Path(place, name) for name in names)):
-            if path.is_symlink():
-                raise OSError(f"{path} is a symbolic link, which may lead outside; remove it")
+def _require_no_link(folder: Path) -> None:
+    """Refuse to write through a link that leads elsewhere: the output may lie in a stranger's data set."""
+    if folder.is_symlink():
+        raise OSError(f"{folder} is a symbolic link, which may lead outside; remove it")
 
 
-def remove_other_overlays(folder: Path, names: Collection[str]) -> None:
-    """Remove what lies below `overlays/` but for the overlays of these names: cut off, or of images that have gone.
+def remove_others(folder: Path, below: str, names: Collection[str]) -> None:
+    """Remove the files in a folder `below` the output folder but for those of these names.
 
-    Raises CamAuditError where that fails.
+    They were cut off, or belong to images and findings that have gone. Raises CamAuditError where that fails.
     """
     try:
-        for path in (folder / OVERLAYS_FOLDER).rglob("*"):
+        for path in (folder / below).rglob("*"):
             if path.is_file() and path.relative_to(folder).as_posix() not in names:
                 path.unlink()
     except OSError as error:
-        raise CamAuditError(f"cannot clean {folder / OVERLAYS_FOLDER}: {error.strerror}") from None
+        raise CamAuditError(f"cannot clean {folder / below}: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Raise CamAuditError, naming the output folder, where the block can't write."""
+    try:
+        yield
+    except OSError as error:
+        raise CamAuditError(f"cannot write to the output folder {folder}: {error.strerror or error}") from None
 
 
 def is_finished(folder: Path) -> bool:

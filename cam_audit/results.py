@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cam_audit.errors import CamAuditError
 from cam_audit.images import RUN_FILE
@@ -13,15 +15,16 @@ from cam_audit.reports import csv
 from cam_audit.reports import json as findings_json
 
 
-def read_results(folder: Path) -> ScanReport:
-    """What the output folder of a finished scan holds.
+def read_results(folder: Path, run: Mapping[str, Any] | None = None) -> ScanReport:
+    """What the output folder of a finished scan holds; `run` is what its run.json will say, where it is yet to come.
 
     Raises CamAuditError where it is not one, its scan did not end, or a file of it is damaged.
     """
     run_file = folder / RUN_FILE
     file = run_file
     try:
-        run = json.loads(run_file.read_text(encoding="utf-8"))
+        if run is None:
+            run = json.loads(run_file.read_text(encoding="utf-8"))
         if not isinstance(run, dict) or run.get("tool") != TOOL:
             raise CamAuditError(f"{folder}: not the output folder of a cam-audit scan")
         if not run.get("finished"):

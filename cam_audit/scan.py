@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -77,7 +77,7 @@ def scan(
     collector: Collector | None = None,
     annotations: Annotations | None = None,
     journal: Journal | None = None,
-) -> Iterator[Record]:
+) -> Generator[Record]:
     """Scan images; yields one record an image, in the order of `sources`, whatever the number of workers.
 
     With `overlays`, a PNG an image is written to that folder's `overlays/`. A `collector` gathers what an audit
@@ -111,11 +111,12 @@ def scan_image(
     journal: Journal | None = None,
 ) -> Record:
     """Scan one image: see `scan`."""
-    finished = journal.finished(source, overlay=overlays is not None) if journal else None
+    mark = annotations.mark(source.name) if journal and annotations else ""
+    finished = journal.finished(source, overlay=overlays is not None, annotation=mark) if journal else None
     if finished and (collector is None or collector.restore(source)):
         return finished
     # before it is read, so that a change while it is read does not go unnoticed
-    stamp = stamp_of(source.path) if journal else None
+    stamp = stamp_of(source.path, mark) if journal else None
     try:
         data = read_bytes(source.path)
         rgb, width, height = decode(data, needed=needed_side(model, settings))

@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from cam_audit.in_order import WINDOW_PER_WORKER, in_order, one_by_one
 
@@ -49,3 +49,25 @@ def test_numpy_starts_no_threads_of_its_own_below_the_workers() -> None:
     before = threads()
     assert list(in_order(2, threads, range(2))) == [{1}] * 2
     assert threads() == before
+
+
+def test_what_is_under_way_when_one_interrupts_is_computed_as_ever() -> None:
+    """The journal keeps it, and sums by several threads would round otherwise."""
+    begun, interrupted, ended = threading.Event(), threading.Event(), threading.Event()
+    seen: list[set[int]] = []
+
+    def interrupt_or_look(item: int) -> None:
+        if item == 0:
+            begun.wait(10)
+            raise KeyboardInterrupt
+        begun.set()
+        interrupted.wait(10)
+        seen.append({library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"})
+        ended.set()
+
+    with threadpool_limits(limits=2, user_api="blas"):
+        with pytest.raises(KeyboardInterrupt):
+            list(in_order(2, interrupt_or_look, range(2)))
+        interrupted.set()
+        assert ended.wait(10)
+    assert seen == [{1}]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import io
+import json
 import multiprocessing
 import os
 from pathlib import Path
@@ -11,7 +14,7 @@ import pytest
 from pictures import RED, square
 
 from cam_audit.errors import CamAuditError
-from cam_audit.journal import IMAGES_FILE, Journal, Stamp, is_unfinished, locked, stamp_of
+from cam_audit.journal import IMAGES_FILE, LOCK_FILE, Journal, Stamp, is_unfinished, locked, stamp_of
 from cam_audit.output import JOURNAL_FOLDER
 from cam_audit.png import encode_png
 from cam_audit.records import Disagreement, ImageResult, ImageSource, MapStatistics, ObjectShare, Score
@@ -169,6 +172,71 @@ def test_a_scan_is_unfinished_once_an_image_is(out: Path) -> None:
     Journal(out, IDENTITY).discard()
     assert not is_unfinished(out)
     assert not (out / JOURNAL_FOLDER).exists()
+
+
+def test_a_scan_that_is_finished_is_not_unfinished_though_its_journal_was_left(out: Path) -> None:
+    filled(out, source(out))
+    (out / "run.json").write_text('{"tool": "cam-audit", "finished": true}')
+    assert not is_unfinished(out)
+
+
+def test_a_line_that_does_not_fit_on_the_disk_leaves_no_part_of_it(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.FileIO):
+        def write(self, data: bytes) -> int:
+            if len(data) < 50:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return super().write(data[:-40])
+
+    first, second = source(out), source(out, "cat/b.jpg")
+    filled(out, first)
+    file = out / JOURNAL_FOLDER / IMAGES_FILE
+    before = file.read_bytes()
+    journal = Journal(out, IDENTITY)
+    monkeypatch.setattr(journal, "_file", Full(file, "a+b"))
+    with pytest.raises(CamAuditError, match=f"cannot write {file}: No space left on device"):
+        journal.add(result(second), stamp(second))
+    assert file.read_bytes() == before
+
+
+def test_a_journal_behind_a_link_is_refused(out: Path) -> None:
+    mine = out.parent / "mine"
+    mine.write_text("mine")
+    (out / JOURNAL_FOLDER).mkdir()
+    (out / JOURNAL_FOLDER / IMAGES_FILE).symlink_to(mine)
+    with pytest.raises(CamAuditError, match="is a symbolic link"):
+        Journal(out, IDENTITY)
+    assert mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "change", [{"stamp": {}}, {"stamp": 3}, {"stamp": {"size": 1, "time": 2}}, {"result": {}}, {"result": None}]
+)
+def test_a_line_that_was_not_written_here_is_passed_over(out: Path, change: dict[str, object]) -> None:
+    image = source(out)
+    filled(out, image)
+    file = out / JOURNAL_FOLDER / IMAGES_FILE
+    header, line = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(header + json.dumps({**json.loads(line), **change}).encode() + b"\n")
+    assert Journal(out, IDENTITY).finished(image, overlay=False) is None
+
+
+def test_an_image_is_not_finished_once_its_annotation_changed(out: Path) -> None:
+    image = source(out)
+    moment = stamp_of(image.path, "a mask")
+    assert moment
+    journal = Journal(out, IDENTITY)
+    journal.add(result(image), moment)
+    journal.close()
+    again = Journal(out, IDENTITY)
+    assert again.finished(image, overlay=False, annotation="a mask") == result(image)
+    assert again.finished(image, overlay=False, annotation="another") is None
+    assert again.finished(image, overlay=False) is None
+
+
+def test_the_file_of_a_lock_that_nobody_holds_is_no_obstacle(out: Path) -> None:
+    (out / LOCK_FILE).write_text("left by a power cut")
+    with locked(out):
+        pass
 
 
 def hold(out: Path, ready: object, done: object) -> None:

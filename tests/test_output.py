@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cam_audit.errors import CamAuditError
-from cam_audit.output import overlay_name, prepare_output, replacing, write_bytes
+from cam_audit.output import is_finished, overlay_name, prepare_output, remove_others, replacing, write_bytes
 
 
 def files(folder: Path) -> list[str]:
@@ -34,6 +35,32 @@ def test_overlays_in_a_folder_that_is_not_ours_are_kept(tmp_path: Path, run_file
         (tmp_path / "run.json").write_bytes(run_file if isinstance(run_file, bytes) else run_file.encode())
     prepare_output(tmp_path)
     assert "overlays/mine.png" in files(tmp_path)
+
+
+def test_results_that_are_being_removed_do_not_pass_for_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_bytes(tmp_path / "overlays" / "old.png", b"old")
+    (tmp_path / "run.json").write_text(json.dumps({"tool": "cam-audit", "finished": True}))
+
+    def cut_off(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", cut_off)
+    assert is_finished(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        prepare_output(tmp_path)
+    assert not is_finished(tmp_path)
+
+
+def test_what_does_not_belong_is_removed_and_the_rest_kept(tmp_path: Path) -> None:
+    for name in ("overlays/cat/a.png", "overlays/cat/b.png", "overlays/cat/b.png.part", "maps/a.png"):
+        write_bytes(tmp_path / name, b"")
+    remove_others(tmp_path, "overlays", {"overlays/cat/a.png"})
+    assert files(tmp_path) == ["maps/a.png", "overlays/cat/a.png"]
+    remove_others(tmp_path, "maps", {"maps/b.png"})
+    remove_others(tmp_path, "gone", ())
+    assert files(tmp_path) == ["overlays/cat/a.png"]
 
 
 def test_overlays_behind_a_link_are_not_deleted(tmp_path: Path) -> None:
@@ -126,7 +153,9 @@ def test_a_name_is_cut_only_where_it_must_be() -> None:
     assert overlay_name("x" * 226 + ".jpg") == f"overlays/{'x' * 226}.jpg.png"
 
 
-@pytest.mark.parametrize("link", ["overlays", "overlays/cat", "overlays/cat/deep", "maps"])
+@pytest.mark.parametrize(
+    "link", ["overlays", "overlays/cat", "overlays/cat/deep", "maps", "journal", "journal/observations"]
+)
 def test_a_link_in_the_output_folder_is_refused_before_anything_is_written_through_it(
     tmp_path: Path, link: str
 ) -> None:

@@ -4,55 +4,49 @@ from __future__ import annotations
 
 import random
 import re
-import resource
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-from commands import environment, run
-from data_sets import draw, net, stamp_in_the_corner
+from commands import run
+from data_sets import net
+from pictures import encode
 from resume import differences, finished_overlays, killed_until_it_ends
+from small_scans import SCAN, cut_off_scan, prepare, scan, start
 
-SCAN = ("scan", "photos", "--model", "cheat.onnx", "--fail-on", "never", "-o", "out")
+from cam_audit.cli import session
+from cam_audit.errors import CamAuditError
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("resume")
-    draw(folder / "photos", stamp_in_the_corner, (14, 14, 14))
-    net(red=100, ant=0).write(folder / "cheat.onnx")
-    run(folder, *SCAN)
-    (folder / "out").rename(folder / "undisturbed")
-    return folder
+    return prepare(tmp_path_factory.mktemp("resume"))
 
 
 @pytest.fixture
-def folder(drawn: Path, tmp_path: Path) -> Path:
-    """Photos that the test may change, their times of change kept, and what an undisturbed scan finds in them."""
-    return Path(shutil.copytree(drawn, tmp_path / "work"))
+def folder(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder: photos that the test may change, and what an undisturbed scan finds in them."""
+    work = Path(shutil.copytree(drawn, tmp_path / "work"))
+    monkeypatch.chdir(work)
+    return work
 
 
-def start(folder: Path, *options: str, **how: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "cam_audit", *SCAN, *options]
-    return subprocess.Popen(command, cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True, **how)
-
-
-def cut_off(folder: Path, images: int = 10, with_signal: signal.Signals = signal.SIGKILL) -> tuple[int, str, float]:
-    """A scan, ended when so many images are finished; its exit code, its last words and how long it took to end."""
-    process = start(folder, "--workers", "1")
+def cut_off(folder: Path, images: int = 10, with_signal: signal.Signals = signal.SIGKILL) -> tuple[int, str]:
+    """A scan, ended when so many images are finished; its exit code and its last words."""
+    process = start("--workers", "1")
     try:
         while len(finished_overlays(folder / "out")) < images:
             assert process.poll() is None, process.communicate()[1]
             time.sleep(0.01)
     finally:
         process.send_signal(with_signal)
-        begin = time.perf_counter()
         _, words = process.communicate(timeout=60)
-    return process.returncode, words, time.perf_counter() - begin
+    return process.returncode, words
 
 
 def test_after_kills_at_random_moments_the_results_are_the_same_to_the_byte(folder: Path) -> None:
@@ -62,9 +56,7 @@ def test_after_kills_at_random_moments_the_results_are_the_same_to_the_byte(fold
     run(folder, *SCAN)
     seconds = time.perf_counter() - begin
     shutil.rmtree(folder / "out")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        count = killed_until_it_ends(command, folder / "out", seconds, chance)
+    count = killed_until_it_ends(command, folder / "out", seconds, chance)
     assert count.faults == ()
     assert differences(folder / "out", folder / "undisturbed") == ()
 
@@ -78,9 +70,12 @@ def test_finished_images_are_not_done_again(folder: Path) -> None:
     assert differences(folder / "out", folder / "undisturbed") == ()
 
 
-def test_ctrl_c_ends_the_scan_with_how_to_go_on(folder: Path) -> None:
-    code, words, _ = cut_off(folder, with_signal=signal.SIGINT)
-    assert code == 130
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_and_a_cancelled_job_end_the_scan_with_how_to_go_on(
+    folder: Path, number: signal.Signals, expected: int
+) -> None:
+    code, words = cut_off(folder, with_signal=number)
+    assert code == expected
     *_, last = words.strip().splitlines()
     command = re.fullmatch(r"cam-audit: interrupted; go on with `cam-audit (.*)`", last)
     assert command
@@ -136,6 +131,80 @@ def test_images_that_changed_came_or_went_meanwhile_are_seen_as_they_are(folder:
     assert differences(folder / "out", folder / "undisturbed") == ()
 
 
+def test_masks_that_changed_meanwhile_are_seen_as_they_are(folder: Path) -> None:
+    shutil.copytree("photos", "masks")
+    first, second = Path("masks/ant/00.png"), Path("masks/ant/01.png")
+    second.rename("later.png")
+    masks = {"masks": Path("masks"), "overlays": "none"}
+    cut_off_scan(**masks)
+    half = np.zeros((96, 96, 3), np.uint8)
+    half[:48] = 255
+    first.write_bytes(encode(half))
+    Path("later.png").rename(second)
+    scan(session.RESUME, **masks)
+    scan(out="anew", **masks)
+    assert differences(Path("out"), Path("anew")) == ()
+
+
+def test_boxes_that_changed_meanwhile_are_seen_as_they_are(folder: Path) -> None:
+    for path in Path("photos").rglob("*.png"):
+        file = Path("boxes", path.relative_to("photos")).with_suffix(".txt")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("0 0.5 0.5 0.2 0.2\n")
+    boxes = {"boxes": Path("boxes"), "overlays": "none"}
+    cut_off_scan(**boxes)
+    Path("boxes/ant/00.txt").write_text("0 0.5 0.5 0.9 0.9\n")
+    scan(session.RESUME, **boxes)
+    scan(out="anew", **boxes)
+    assert differences(Path("out"), Path("anew")) == ()
+
+
+def test_a_label_map_that_changed_is_refused(folder: Path) -> None:
+    labels = Path("map.csv")
+    labels.write_text("ant,ant\n")
+    cut_off_scan(labels=labels)
+    labels.write_text("ant,bee\n")
+    with pytest.raises(CamAuditError, match="had the content of --labels "):
+        scan(session.RESUME, labels=labels)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"overlays": "flagged"},
+        {"overlays": "none"},
+        {"limit": 30},
+        {"out": "photos/out"},
+        {"dataset": Path("photos/ant")},
+    ],
+    ids=str,
+)
+def test_options_that_change_what_is_seen_or_drawn_do_not_hinder(
+    folder: Path, options: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut_off_scan(**options)
+    scan(session.RESUME, **options)
+    assert "of which 10 images are done" in capsys.readouterr().err
+    scan(**{**options, "out": "anew"})
+    assert differences(Path(options.get("out", "out")), Path("anew")) == ()
+
+
+def test_anew_means_anew_though_run_json_was_lost(folder: Path) -> None:
+    cut_off(folder)
+    before = finished_overlays(folder / "out")
+    (folder / "out" / "run.json").unlink()
+    assert "are done" not in run(folder, *SCAN, "--fresh").stderr
+    assert all(path.stat().st_mtime_ns != moment for path, moment in before.items())
+
+
+def test_maps_of_findings_that_have_gone_are_removed(folder: Path) -> None:
+    cut_off(folder)
+    (folder / "out" / "maps").mkdir()
+    (folder / "out" / "maps" / "CA202-gone.png").write_bytes(b"of a scan that was cut off after its findings")
+    run(folder, *SCAN, "--resume")
+    assert differences(folder / "out", folder / "undisturbed") == ()
+
+
 def test_nothing_to_go_on_with_is_a_scan_from_the_start(folder: Path) -> None:
     run(folder, *SCAN, "--resume")
     assert differences(folder / "out", folder / "undisturbed") == ()
@@ -144,7 +213,7 @@ def test_nothing_to_go_on_with_is_a_scan_from_the_start(folder: Path) -> None:
 
 
 def test_two_scans_do_not_write_into_one_folder(folder: Path) -> None:
-    first = start(folder, "--workers", "1")
+    first = start("--workers", "1")
     try:
         while not finished_overlays(folder / "out"):
             time.sleep(0.01)
@@ -156,14 +225,9 @@ def test_two_scans_do_not_write_into_one_folder(folder: Path) -> None:
     assert differences(folder / "out", folder / "undisturbed") == ()
 
 
-def test_a_file_that_can_not_grow_stops_the_scan_and_loses_nothing(folder: Path) -> None:
-    limit = 40_000
-    process = start(folder, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
-    _, words = process.communicate(timeout=120)
-    assert process.returncode == 2
-    assert "cannot write" in words
-    assert "Traceback" not in words
-    if finished_overlays(folder / "out"):
-        assert "--resume" in words
-    run(folder, *SCAN, "--resume")
-    assert differences(folder / "out", folder / "undisturbed") == ()
+def test_only_a_command_that_can_go_on_says_how(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut_off_scan()
+    monkeypatch.setattr("sys.argv", ["cam-audit", "scan", "my photos", "--fresh"])
+    assert session._how_to_go_on(Path("out")) == "; go on with `cam-audit scan 'my photos' --resume`"
+    monkeypatch.setattr("sys.argv", ["cam-audit", "demo"])
+    assert session._how_to_go_on(Path("out")) == ""

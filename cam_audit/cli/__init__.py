@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 import traceback
 import warnings
+from types import FrameType
 
 import click
 
@@ -14,7 +16,7 @@ from cam_audit import __version__
 from cam_audit.cli.baseline import baseline
 from cam_audit.cli.compare import compare
 from cam_audit.cli.demo import demo
-from cam_audit.cli.exits import Exit, Interrupted
+from cam_audit.cli.exits import Exit, Interrupted, Terminated
 from cam_audit.cli.live import live
 from cam_audit.cli.models import models
 from cam_audit.cli.report import report
@@ -34,7 +36,7 @@ def cam_audit() -> None:
     """Find, show and prove what an image classifier looks at when it should not.
 
     Exit codes: 0 clean, 1 findings, 2 wrong usage or unusable input, 3 done but for some images, 70 a fault of
-    cam-audit itself, 130 interrupted.
+    cam-audit itself, 130 interrupted, 143 terminated.
     """
 
 
@@ -54,6 +56,7 @@ def main() -> None:
     # names of files and classes hold letters that a terminal or a pipe may not take
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         code = cam_audit.main(prog_name="cam-audit", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -73,17 +76,23 @@ def main() -> None:
         _complain(f"OpenCV cannot be loaded ({error}); {OPENCV_HELP}")
         code = Exit.USAGE
     except (Interrupted, KeyboardInterrupt, click.Abort) as error:
+        # whoever is impatient must not get a traceback instead
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         _complain(str(error) or "interrupted")
         sys.stdout.flush()
         sys.stderr.flush()
         # an orderly end would wait for images that are under way, perhaps for many seconds
-        os._exit(Exit.INTERRUPTED)
+        os._exit(Exit.TERMINATED if isinstance(error.__cause__ or error, Terminated) else Exit.INTERRUPTED)
     except Exception:
         # a fault of our own needs its traceback, and a CI job must not take it for findings
         click.echo("\n".join(map(printable, traceback.format_exc().splitlines())), err=True)
         _complain("this is a fault in cam-audit; please report it with the lines above")
         code = Exit.CRASHED
     sys.exit(code)
+
+
+def _terminate(_: int, __: FrameType | None) -> None:
+    raise Terminated
 
 
 def _complain(message: str) -> None:

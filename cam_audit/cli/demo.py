@@ -25,6 +25,14 @@ def demo(folder: Path) -> int:
     Every cat sits on red, every dog on green, every mug bears a small mark. Pictures go to DIR/images (default
     cam-audit-demo), what the audits find to DIR/biased and DIR/fixed.
     """
+    from cam_audit.journal import locked
+
+    # pictures must not be drawn anew while another demo scans them
+    with locked(folder):
+        return _demonstrate(folder)
+
+
+def _demonstrate(folder: Path) -> Exit:
     from cam_audit.cli import session
     from cam_audit.cli.summary import summary
     from cam_audit.drawing import CLASSES

@@ -20,6 +20,11 @@ class Exit(IntEnum):
     INCOMPLETE = 3
     CRASHED = 70
     INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which a cancelled CI job gets: it ends everything as Ctrl-C does."""
 
 
 class Interrupted(Exception):

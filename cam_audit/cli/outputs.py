@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -122,8 +122,10 @@ def _append_step_summary(report: ScanReport) -> None:
         raise CamAuditError(f"{STEP_SUMMARY}: cannot write {place}: {error.strerror}") from None
 
 
-def write_report(folder: Path) -> Path:
+def write_report(folder: Path, run: Mapping[str, Any] | None = None) -> Path:
     """Write report.html into the output folder of a finished scan; returns its path.
+
+    `run`: what run.json will say, where it is yet to be written.
 
     Raises CamAuditError where the folder is not one, or the file can't be written.
     """
@@ -131,7 +133,7 @@ def write_report(folder: Path) -> Path:
     from cam_audit.results import read_results
 
     file = folder / REPORT_FILE
-    write_outputs(read_results(folder), [Output("html", file)])
+    write_outputs(read_results(folder, run), [Output("html", file)])
     return file
 
 

@@ -11,9 +11,10 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,27 +32,29 @@ from cam_audit.cli.quiet import quiet_libraries
 from cam_audit.cli.summary import Outcome, Tally, severity_counts
 from cam_audit.errors import CamAuditError
 from cam_audit.images import RUN_FILE, find_images
-from cam_audit.journal import Journal, is_unfinished, locked
+from cam_audit.journal import Journal, is_unfinished, locked, remove_journal
 from cam_audit.labels import ClassNames, label_images, read_label_map
 from cam_audit.model import RUNTIME_VERSION, Model, load_model
 from cam_audit.nets import DEFAULT_NET, find_net
 from cam_audit.output import (
     FINDINGS_FILE,
+    OVERLAYS_FOLDER,
     RESULTS_FILE,
     TOOL,
     is_finished,
     prepare_output,
-    remove_other_overlays,
+    remove_others,
     replacing,
     write_bytes,
+    writing_to,
 )
 from cam_audit.overlay import class_map_sheet
 from cam_audit.png import encode_png
-from cam_audit.records import AuditReport, ImageResult, ImageSource, Record
+from cam_audit.records import MAPS_FOLDER, AuditReport, ImageResult, ImageSource, Record, SkippedImage
 from cam_audit.reports import csv
 from cam_audit.reports import json as findings_json
 from cam_audit.reports.text import printable
-from cam_audit.scan import ScanSettings, available_cores, scan
+from cam_audit.scan import ScanSettings, available_cores, require_size, scan
 
 ALL, FLAGGED, NONE = OVERLAYS = ("all", "flagged", "none")
 MAX_NAMED = 5
@@ -107,6 +110,7 @@ def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
     without either it is not touched. Raises CamAuditError for that, where there is no image, or where the output
     can't be written; Interrupted, with how to go on, where the user interrupts.
     """
+    require_size(model, task.settings.size)
     started = datetime.now(timezone.utc)
     begin = time.perf_counter()
     sources = _sources(task, model)
@@ -119,43 +123,59 @@ def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
             )
         if not cut_off and earlier == RESUME and is_finished(task.out):
             raise CamAuditError(f"{task.out}: the scan in this folder is finished; leave out {RESUME} to scan anew")
-        prepare_output(task.out, keep=cut_off and earlier == RESUME)
+        going_on = cut_off and earlier == RESUME
+        if not going_on:
+            remove_journal(task.out)
+        prepare_output(task.out, keep=going_on)
         journal = Journal(task.out, _identity(task, model))
-        if journal.images:
-            note(f"going on with the scan in {task.out}, of which {journal.images:,} images are done")
         try:
+            if journal.images:
+                note(f"going on with the scan in {task.out}, of which {journal.images:,} images are done")
             tally, report = _scan_and_write(task, model, sources, annotations, journal)
-        except KeyboardInterrupt:
-            raise Interrupted(f"interrupted{_how_to_go_on(task.out)}") from None
+            seconds = time.perf_counter() - begin
+            times = {"started": started.isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
+            unreported = _finish(task.out, _details(task, model, tally, report) | times)
+        except KeyboardInterrupt as interruption:
+            raise Interrupted(f"interrupted{_how_to_go_on(task.out)}") from interruption
         except CamAuditError as error:
             raise CamAuditError(f"{error}{_how_to_go_on(task.out)}") from None
         finally:
             journal.close()
-        seconds = time.perf_counter() - begin
-        with replacing(task.out / RUN_FILE) as file:
-            details = _details(task, model, tally, report) | {
-                "started": started.isoformat(timespec="seconds"),
-                "seconds": round(seconds, 3),
-            }
-            file.write(json.dumps(details, indent=2, default=str) + "\n")
         journal.discard()
-        write_report(task.out)
+    if unreported:
+        command = shlex.join(["cam-audit", "report", str(task.out)])
+        raise CamAuditError(f"{unreported}; all else is in place, and `{command}` writes the report again")
     return Outcome(task.out, tally, report, seconds)
+
+
+def _finish(out: Path, details: Mapping[str, object]) -> CamAuditError | None:
+    """Write the report, then run.json, which tells that all else is in place; returns why there is no report."""
+    text = json.dumps(details, indent=2, default=str) + "\n"
+    unreported = None
+    try:
+        write_report(out, json.loads(text))
+    except CamAuditError as error:
+        unreported = error
+    with replacing(out / RUN_FILE) as file:
+        file.write(text)
+    return unreported
 
 
 def _scan_and_write(
     task: Task, model: Model, sources: Sequence[ImageSource], annotations: Annotations | None, journal: Journal
 ) -> tuple[Tally, AuditReport]:
-    """Scan, and write all files but run.json."""
+    """Scan, and write all files but report.html and run.json."""
     workers = task.workers or available_cores()
     tally = Tally()
     overlays: set[str] = set()
-    with _rows_of(task.out) as rows, quiet_libraries():
+    with writing_to(task.out), _rows_of(task.out) as rows, quiet_libraries():
         with tqdm(total=len(sources), unit=" images", disable=None, smoothing=0.05, dynamic_ncols=True) as progress:
 
             def on_record(record: Record) -> None:
                 rows.write(csv.row(record))
                 tally.add(record)
+                if isinstance(record, SkippedImage):
+                    _require_there(task.dataset)
                 if journal.images and isinstance(record, ImageResult) and record.overlay:
                     overlays.add(record.overlay)
                 progress.set_postfix(errors=tally.errors, refresh=False)
@@ -179,8 +199,10 @@ def _scan_and_write(
                 on_look=on_look,
             )
         drawn = _draw_flagged(task, model, sources, report, workers) if task.overlays == FLAGGED else {}
+        # what can no longer be read shows no cue: were it all of the images, the findings would be wrong
+        _require_there(task.dataset)
         if journal.images:
-            remove_other_overlays(task.out, overlays | {name for name in drawn.values() if name})
+            remove_others(task.out, OVERLAYS_FOLDER, overlays | {name for name in drawn.values() if name})
         rows.seek(0)
         with replacing(task.out / RESULTS_FILE) as table:
             table.write(csv.header())
@@ -197,7 +219,6 @@ def _identity(task: Task, model: Model) -> dict[str, object]:
     options = asdict(task.settings) | {
         name: getattr(task, name) for name in ("overlays", "limit", "follow_links", "labels", "masks", "boxes")
     }
-    files = {name: _digest(options[name]) for name in ("labels", "boxes")}
     programs = provenance(model)
     return {
         "cam-audit": programs["version"],
@@ -205,7 +226,7 @@ def _identity(task: Task, model: Model) -> dict[str, object]:
         "the model": model.sha256,
         "the data set": os.path.realpath(task.dataset),
         **{f"--{name.replace('_', '-')}": value for name, value in options.items()},
-        **{f"the content of --{name}": digest for name, digest in files.items()},
+        "the content of --labels": _digest(task.labels),
     }
 
 
@@ -214,17 +235,16 @@ def _digest(file: Path | None) -> str | None:
 
 
 def _how_to_go_on(out: Path) -> str:
-    """The command that goes on with the scan, if it got as far as that."""
+    """The command that goes on with the scan, if it got as far as that; other commands than `scan` can't."""
+    if sys.argv[1:2] != ["scan"]:
+        return ""
     given = [word for word in sys.argv[1:] if word not in (RESUME, FRESH)]
     return f"; go on with `{shlex.join(['cam-audit', *given, RESUME])}`" if is_unfinished(out) else ""
 
 
 def _rows_of(out: Path) -> IO[str]:
     """Where rows wait for the flags that only the whole audit can tell."""
-    try:
-        return tempfile.TemporaryFile("w+", dir=out, encoding="utf-8", newline="")
-    except OSError as error:
-        raise CamAuditError(f"cannot write to the output folder {out}: {error.strerror}") from None
+    return tempfile.TemporaryFile("w+", dir=out, encoding="utf-8", newline="")
 
 
 def _draw_flagged(
@@ -237,6 +257,7 @@ def _draw_flagged(
 
 
 def _write_maps(out: Path, report: AuditReport) -> None:
+    remove_others(out, MAPS_FOLDER, {finding.maps_name for finding in report.findings})
     for finding in report.findings:
         maps = report.maps.get(finding.fingerprint)
         if maps:
@@ -275,6 +296,8 @@ def provenance(model: Model) -> dict[str, Any]:
             "onnxruntime": RUNTIME_VERSION,
             "opencv": cv2.__version__,
             "numpy": np.__version__,
+            "pillow": version("pillow"),
+            "isal": version("isal"),
         },
     }
 
@@ -283,13 +306,17 @@ def _sources(task: Task, model: Model) -> list[ImageSource]:
     found = find_images(task.dataset, output=task.out, follow_links=task.follow_links)
     if found.links_left_out:
         note(f"{found.links_left_out} links that lead outside {task.dataset} are left out; --follow-links follows them")
+    for name, reason in found.unreadable.items() if not found.names else ():
+        raise CamAuditError(f"cannot read the folder {task.dataset / name}: {reason}")
     if not found.names and task.dataset.resolve() == task.out.resolve():
         raise CamAuditError(f"{task.out}: the output folder is the data set itself; name another with -o")
     if not found.names:
         raise CamAuditError(f"{task.dataset}: no images in this folder or below it")
     classes = ClassNames(model.class_names, model.class_ids)
     label_map = read_label_map(task.labels, classes) if task.labels else {}
-    sources = label_images(task.dataset, _spread(found.names, task.limit), classes, label_map)
+    # a folder that can't be looked into gets a row with the reason, as an image does
+    names = sorted([*_spread(found.names, task.limit), *found.unreadable])
+    sources = label_images(task.dataset, names, classes, label_map)
     labels = {source.label for source in sources}
     unused = sorted(label_map.keys() - labels) if task.limit is None else []
     if unused:
@@ -301,6 +328,16 @@ def _sources(task: Task, model: Model) -> list[ImageSource]:
             f"({_some(unmatched)}); --labels map.csv can say which class each is"
         )
     return sources
+
+
+def _require_there(dataset: Path) -> None:
+    """Raise CamAuditError where the data set has gone meanwhile, as one on a network or a stick may."""
+    try:
+        there = dataset.is_file() or any(dataset.iterdir())
+    except OSError:
+        there = False
+    if not there:
+        raise CamAuditError(f"{dataset}: the data set has gone, or can no longer be read")
 
 
 def _some(names: Sequence[str]) -> str:

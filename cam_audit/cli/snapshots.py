@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
@@ -77,11 +78,7 @@ class Snapshots:
             overlays=self.folder,
             compare=view.compare,
         )
-        try:
-            with (self.folder / RESULTS_FILE).open("a", encoding="utf-8", newline="") as table:
-                table.write(csv.row(result))
-        except OSError as error:
-            raise CamAuditError(f"cannot write {self.folder / RESULTS_FILE}: {error.strerror}") from None
+        _append(self.folder / RESULTS_FILE, csv.row(result))
         self.saved += 1
         self._write_run()
         return path
@@ -109,6 +106,20 @@ class Snapshots:
         }
         with replacing(self.folder / RUN_FILE) as file:
             file.write(json.dumps(details, indent=2, default=str) + "\n")
+
+
+def _append(table: Path, row: str) -> None:
+    """Add a row, whole or not at all; raises CamAuditError where that fails."""
+    try:
+        size = table.stat().st_size
+        try:
+            with table.open("a", encoding="utf-8", newline="") as file:
+                file.write(row)
+        except OSError:
+            os.truncate(table, size)
+            raise
+    except OSError as error:
+        raise CamAuditError(f"cannot write {table}: {error.strerror}") from None
 
 
 def _images_before(folder: Path) -> int:
