@@ -25,6 +25,7 @@ import onnxruntime as ort
 
 from cam_audit import contract
 from cam_audit.auditor import audit
+from cam_audit.cores import available_cores
 from cam_audit.images import find_images, network_size, read_image, resize
 from cam_audit.labels import ClassNames, label_images
 from cam_audit.model import Model, load_model
@@ -32,7 +33,7 @@ from cam_audit.nets import find_net
 from cam_audit.output import replacing
 from cam_audit.records import ImageSource
 from cam_audit.reports import csv
-from cam_audit.scan import ScanSettings, available_cores, scan
+from cam_audit.scan import ScanSettings, scan
 
 OUTPUTS = [contract.LOGITS, contract.ACTIVATIONS]
 
