@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -104,6 +105,7 @@ def overlay_sheet(rgb: RgbImage, scores: Sequence[Score], panels: Sequence[Panel
     return sheet
 
 
+@lru_cache(maxsize=1024)
 def overlay_layout(width: int, height: int, scores: int, panels: int, long_side: int) -> SheetLayout:
     """Where `overlay_sheet` puts the panels of an image of `width` x `height` pixels."""
     scale = min(max(1.0, MIN_LONG_SIDE / max(height, width)), long_side / max(height, width))
