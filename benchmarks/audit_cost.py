@@ -37,6 +37,7 @@ from planting import KINDS, design
 from tqdm import tqdm
 
 from cam_audit.auditor import audit
+from cam_audit.cores import available_cores
 from cam_audit.drawing import CLASSES, draw_in, setting_of
 from cam_audit.images import find_images, network_size, resize
 from cam_audit.labels import ClassNames, label_images
@@ -45,7 +46,7 @@ from cam_audit.nets import find_net
 from cam_audit.output import replacing
 from cam_audit.records import AuditReport, ImageSource, Record
 from cam_audit.reports import csv
-from cam_audit.scan import ScanSettings, available_cores, scan
+from cam_audit.scan import ScanSettings, scan
 
 CLEAN, PLANTED = "clean", "planted"
 

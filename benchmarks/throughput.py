@@ -1,116 +1,265 @@
-"""Images per second of a scan beside bare onnxruntime calls on the same pictures, sizes and threads.
+"""Images per second of `cam-audit scan` beside bare onnxruntime calls and other programs on the same photos.
 
-    python benchmarks/throughput.py PHOTOS --net resnet18 --rounds 5
+    python benchmarks/throughput.py PHOTOS --net resnet18 --int8 resnet18.int8.onnx --peers PYTHON --weights FILE
 
-Each round runs one after the other: bare onnxruntime with one single-threaded call a worker (as the scan
-does), bare onnxruntime with one session of as many threads, the scan itself with every overlay and the table
-written, and the scan with the audit. Bare calls get decoded pictures of the right size from memory. The machine may
-be busy: what counts are the ratios, taken round by round, of which the median and the range are printed.
+Each round runs, one after the other: bare onnxruntime in two thread settings on decoded pictures of the net's size in
+memory; the scan with all overlays, with those of flagged images and with none; the same with an int8 file, if given
+(`cam-audit models quantize`); a plain onnxruntime + OpenCV script; torchcam and pytorch-grad-cam with the same
+weights, where `--peers` names a Python that has them and torch (on a share of the photos, as they are slow); then the
+scan and the plain script on generated 12-megapixel JPEGs. Nets are loaded before, also those of the peers. A scan is
+that of the command: audit, tables and report.html are written as well.
+
+The machine may be busy: what counts are the ratios of the same round, by the clock and by the processor's time, of
+which median and range are printed, as a table for README.md; `--json FILE` keeps all figures.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import platform
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import IO, TypeVar
 
 import click
 import cv2
 import numpy as np
 import onnxruntime as ort
 
-from cam_audit import contract
-from cam_audit.auditor import audit
+from cam_audit import __version__, contract
+from cam_audit.cli import session
+from cam_audit.cores import available_cores
 from cam_audit.images import find_images, network_size, read_image, resize
-from cam_audit.labels import ClassNames, label_images
 from cam_audit.model import Model, load_model
 from cam_audit.nets import find_net
-from cam_audit.output import replacing
-from cam_audit.records import ImageSource
-from cam_audit.reports import csv
-from cam_audit.scan import ScanSettings, available_cores, scan
+from cam_audit.scan import ScanSettings
 
 OUTPUTS = [contract.LOGITS, contract.ACTIVATIONS]
+HERE = Path(__file__).parent
+CAMERA_SIZE = 4000, 3000
+PEERS = "torchcam", "grad-cam"
+BARE = "bare onnxruntime"
+CAMERA = "12 MP: "
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One run over some images: seconds on the clock and of the processor, both per image."""
+
+    clock: float
+    processor: float
+
+
+Run = Callable[[], Ran]
+Item = TypeVar("Item")
 
 
 @click.command()
 @click.argument("photos", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--net", default="resnet18", show_default=True)
+@click.option("--net", default="resnet18", show_default=True, help="A net's name or a CAM-ready file.")
+@click.option("--int8", type=click.Path(exists=True, path_type=Path), help="The same net in int8.")
+@click.option("--peers", type=click.Path(path_type=Path), metavar="PYTHON", help="Has torch, torchcam and grad-cam.")
+@click.option("--weights", type=click.Path(path_type=Path), help="The net's weights as a torch state dict.")
+@click.option("--shim", type=click.Path(path_type=Path), help="A module that the peers import before torchvision.")
 @click.option("--rounds", default=5, show_default=True)
 @click.option("--workers", default=available_cores(), show_default=True)
 @click.option("--limit", default=200, show_default=True, help="Photos a round.")
-def main(photos: Path, net: str, rounds: int, workers: int, limit: int) -> None:
+@click.option("--peer-limit", default=24, show_default=True, help="Photos a round for the torch peers.")
+@click.option("--camera", default=12, show_default=True, help="Generated 12-megapixel JPEGs a round; 0 for none.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures to this file.")
+def main(
+    photos: Path, net: str, int8: Path | None, peers: Path | None, weights: Path | None, shim: Path | None,
+    rounds: int, workers: int, limit: int, peer_limit: int, camera: int, json_file: Path | None,
+) -> None:  # fmt: skip
     """Measure and print."""
-    model = load_model(find_net(net))
-    names = find_images(photos).names[:limit]
-    sources = label_images(photos, names, ClassNames(model.class_names, model.class_ids), {})
-    pictures = [_network_input(model, source) for source in sources]
-    wide = _session(model.path, workers)
-    runs: dict[str, Callable[[], object]] = {
-        f"bare onnxruntime, {workers} calls of 1 thread": lambda: _bare(model.session, pictures, workers),
-        f"bare onnxruntime, 1 session of {workers} threads": lambda: _bare(wide, pictures, 1),
-        "scan, all overlays and the table": lambda: _scan(model, sources, workers),
-        "scan and audit": lambda: _audit(model, sources, workers),
-    }
+    model = load_model(Path(net) if Path(net).is_file() else find_net(net))
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        files = [photos / name for name in _spread(find_images(photos).names, limit)]
+        chosen = _linked(files, photos, folder / "photos")
+        runs: dict[str, Run] = _bare_runs(model, files, workers, BARE)
+        runs |= _scan_runs(model, chosen, workers, "scan")
+        if int8:
+            quantised = load_model(int8)
+            runs |= _bare_runs(quantised, files, workers, f"int8: {BARE}")
+            runs |= _scan_runs(quantised, chosen, workers, "int8: scan")
+        plain = [sys.executable, str(HERE / "plain_script.py"), str(model.path)]
+        runs["plain script"] = stack.enter_context(_peer("plain script", plain, files, folder))
+        for peer in PEERS:
+            if not peers or not weights:
+                print(f"{peer} is skipped: --peers PYTHON and --weights FILE name no environment for it")
+                continue
+            command = [str(peers), str(HERE / "torch_peers.py"), peer, model.net, str(weights)]
+            share = _spread(files, peer_limit)
+            with contextlib.suppress(ChildProcessError):
+                runs[peer] = stack.enter_context(_peer(peer, command, share, folder, str(shim or "-")))
+        if camera:
+            large = _camera_photos(_spread(files, camera), folder / "camera")
+            runs[f"{CAMERA}scan"] = partial(_scan, model, folder / "camera", workers, session.ALL)
+            runs[f"{CAMERA}plain script"] = stack.enter_context(_peer("plain script", plain, large, folder))
+        taken = _measure(runs, rounds)
+    settings = {
+        "net": model.net, "photos": len(files), "peer photos": peer_limit, "12 MP photos": camera,
+        "rounds": rounds, "workers": workers, "cores": available_cores(), "machine": platform.machine(),
+        "load before the last round": os.getloadavg()[0],
+    }  # fmt: skip
+    versions = {
+        "cam-audit": __version__, "Python": platform.python_version(), "onnxruntime": ort.__version__,
+        "OpenCV": cv2.__version__, "numpy": np.__version__, **(_peer_versions(peers) if peers else {}),
+    }  # fmt: skip
+    print(", ".join(f"{name} {value}" for name, value in (settings | versions).items()), end="\n\n")
+    print(table(taken))
+    if json_file:
+        figures = {name: [asdict(ran) for ran in values] for name, values in taken.items()}
+        document = {"settings": settings, "versions": versions, "seconds per image": figures}
+        json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def table(taken: dict[str, list[Ran]]) -> str:
+    """A Markdown table: images per second, and times as many as bare onnxruntime's faster way in the same round.
+
+    12-megapixel runs are set beside the plain script on the same pictures.
+    """
+    ways = [values for name, values in taken.items() if name.startswith(BARE)]
+    bare = [Ran(min(r.clock for r in pair), min(r.processor for r in pair)) for pair in zip(*ways, strict=True)]
+    lines = [
+        "| | images/s | x bare, clock | x bare, processor time |",
+        "|---|---|---|---|",
+    ]
+    for name, values in taken.items():
+        base = taken[f"{CAMERA}plain script"] if name.startswith(CAMERA) else bare
+        clock = [theirs.clock / ours.clock for ours, theirs in zip(values, base, strict=True)]
+        processor = [theirs.processor / ours.processor for ours, theirs in zip(values, base, strict=True)]
+        rates = _range([1 / ran.clock for ran in values], 1)
+        lines.append(f"| {name} | {rates} | {_range(clock, 2)} | {_range(processor, 2)} |")
+    return "\n".join(lines)
+
+
+def _range(values: Sequence[float], digits: int) -> str:
+    low, high = min(values), max(values)
+    return f"{statistics.median(values):.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def _measure(runs: dict[str, Run], rounds: int) -> dict[str, list[Ran]]:
+    taken: dict[str, list[Ran]] = {name: [] for name in runs}
     for run in runs.values():
         run()
-    rates: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
-            begin = time.perf_counter()
-            run()
-            rates[name].append(len(pictures) / (time.perf_counter() - begin))
-    print(f"{net}, {len(pictures)} photos, {workers} workers, {rounds} rounds, {platform.machine()}")
-    versions = {"Python": platform.python_version(), "onnxruntime": ort.__version__, "OpenCV": cv2.__version__}
-    print(", ".join(f"{name} {version}" for name, version in versions.items()), f"numpy {np.__version__}", sep=", ")
-    *bare, scanned, audited = rates.values()
-    fastest = [max(pair) for pair in zip(*bare, strict=True)]
-    for name, values in rates.items():
-        print(f"{name:48} {_spread(values)} images/s")
-    ratios = [ours / theirs for ours, theirs in zip(scanned, fastest, strict=True)]
-    print(f"{'scan / the faster bare way of the same round':48} {_spread(ratios, 2)}")
-    costs = [ours / theirs - 1 for ours, theirs in zip(scanned, audited, strict=True)]
-    print(f"{'time that the audit adds to the scan':48} {_spread(costs, 2)}")
+            taken[name].append(run())
+    return taken
 
 
-def _network_input(model: Model, source: ImageSource) -> np.ndarray:
-    rgb, _, _ = read_image(source.path)
+def _timed(work: Callable[[], object], images: int) -> Ran:
+    begin, processor = time.perf_counter(), time.process_time()
+    work()
+    return Ran((time.perf_counter() - begin) / images, (time.process_time() - processor) / images)
+
+
+def _bare_runs(model: Model, files: Sequence[Path], workers: int, name: str) -> dict[str, Run]:
+    pictures = [_network_input(model, path) for path in files]
+    wide = ort.SessionOptions()
+    wide.intra_op_num_threads = workers
+    one = ort.InferenceSession(str(model.path), wide, providers=["CPUExecutionProvider"])
+    return {
+        f"{name}, {workers} calls of 1 thread": partial(_bare, model.session, pictures, workers),
+        f"{name}, 1 call of {workers} threads": partial(_bare, one, pictures, 1),
+    }
+
+
+def _network_input(model: Model, path: Path) -> np.ndarray:
+    rgb, _, _ = read_image(path)
     width, height = network_size(rgb.shape[1], rgb.shape[0], min(model.input_size), model.cell)
     return resize(rgb, width, height)
 
 
-def _session(path: Path, threads: int) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+def _bare(net: ort.InferenceSession, pictures: Sequence[np.ndarray], calls: int) -> Ran:
+    def run() -> None:
+        with ThreadPoolExecutor(calls) as pool:
+            list(pool.map(lambda rgb: len(net.run(OUTPUTS, {contract.IMAGE: rgb[None]})), pictures))
+
+    return _timed(run, len(pictures))
 
 
-def _bare(session: ort.InferenceSession, pictures: list[np.ndarray], workers: int) -> None:
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(lambda rgb: len(session.run(OUTPUTS, {contract.IMAGE: rgb[None]})), pictures))
+def _scan_runs(model: Model, photos: Path, workers: int, name: str) -> dict[str, Run]:
+    return {
+        f"{name}, {overlays} overlays": partial(_scan, model, photos, workers, overlays)
+        for overlays in (session.ALL, session.FLAGGED, session.NONE)
+    }
 
 
-def _scan(model: Model, sources: list[ImageSource], workers: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder)
-        with replacing(out / "results.csv") as table:
-            for record in scan(model, sources, ScanSettings(), overlays=out, workers=workers):
-                table.write(csv.row(record))
+def _scan(model: Model, photos: Path, workers: int, overlays: str) -> Ran:
+    with tempfile.TemporaryDirectory() as out, open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+        task = session.Task(photos, Path(out, "out"), ScanSettings(), overlays=overlays, workers=workers)
+        return _timed(lambda: session.run(task, model), len(find_images(photos).names))
 
 
-def _audit(model: Model, sources: list[ImageSource], workers: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder)
-        with replacing(out / "results.csv") as table:
-            audit(model, sources, overlays=out, workers=workers, on_record=lambda record: table.write(csv.row(record)))
+@contextlib.contextmanager
+def _peer(name: str, command: Sequence[str], files: Sequence[Path], folder: Path, *rest: str) -> Iterator[Run]:
+    """A program that does the files again for each line that it gets; raises ChildProcessError where it can't start."""
+    out = Path(tempfile.mkdtemp(dir=folder))
+    names = out / "photos.txt"
+    names.write_text("\n".join(map(str, files)), encoding="utf-8")
+    arguments = [*command, str(names), str(out), *rest]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        if process.stdout.readline().strip() != "ready":
+            print(f"{name} is skipped: it cannot be run by {command[0]}")
+            raise ChildProcessError(name)
+
+        def run(send: IO[str] = process.stdin, answers: IO[str] = process.stdout) -> Ran:
+            send.write("\n")
+            send.flush()
+            clock, processor = map(float, answers.readline().split())
+            return Ran(clock / len(files), processor / len(files))
+
+        yield run
+        process.stdin.close()
 
 
-def _spread(values: list[float], digits: int = 1) -> str:
-    return f"{statistics.median(values):6.{digits}f}  ({min(values):.{digits}f} to {max(values):.{digits}f})"
+def _peer_versions(python: Path) -> dict[str, str]:
+    program = "from importlib.metadata import version as v; print(v('torch'), v('torchcam'), v('grad-cam'))"
+    ran = subprocess.run([python, "-c", program], capture_output=True, text=True, check=False)
+    return dict(zip(("torch", *PEERS), ran.stdout.split(), strict=False))
+
+
+def _linked(files: Sequence[Path], root: Path, folder: Path) -> Path:
+    """A folder with just these of the photos, in their class folders."""
+    for path in files:
+        place = folder / path.relative_to(root)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(path.read_bytes())
+    return folder
+
+
+def _camera_photos(files: Sequence[Path], folder: Path) -> list[Path]:
+    """Photos enlarged to 12 megapixels, with noise like a camera's, as JPEGs of quality 92."""
+    folder.mkdir()
+    large = []
+    for number, path in enumerate(files):
+        rgb = cv2.resize(read_image(path)[0], CAMERA_SIZE, interpolation=cv2.INTER_CUBIC)
+        noise = np.random.default_rng(number).normal(0, 4, rgb.shape[:2]).astype(np.float32)[..., None]
+        noisy = np.clip(rgb + noise, 0, 255).astype(np.uint8)
+        large.append(folder / f"{number}.jpg")
+        cv2.imwrite(str(large[-1]), cv2.cvtColor(noisy, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 92])
+    return large
+
+
+def _spread(items: Sequence[Item], limit: int) -> list[Item]:
+    """At most so many of the items, evenly spread."""
+    count = min(limit, len(items))
+    return [items[index * len(items) // count] for index in range(count)]
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cam_audit.annotations import Annotations
 from cam_audit.causes import Cause, causes_of
+from cam_audit.cores import available_cores
 from cam_audit.cues import find_cues
 from cam_audit.evidence import Laboratory
 from cam_audit.findings import MAX_EXAMPLES, finding_of, object_finding, order, outside_examples
@@ -16,6 +17,7 @@ from cam_audit.in_order import Each, in_order
 from cam_audit.journal import Journal
 from cam_audit.model import Model
 from cam_audit.observation import MIN_IMAGES, Collector, Glimpse
+from cam_audit.profile import Profile
 from cam_audit.recognition import look_again
 from cam_audit.records import (
     AuditReport,
@@ -27,7 +29,7 @@ from cam_audit.records import (
     Record,
     SkippedImage,
 )
-from cam_audit.scan import ScanSettings, available_cores, needed_side, scan
+from cam_audit.scan import ScanSettings, needed_side, scan
 
 
 def audit(
@@ -39,6 +41,7 @@ def audit(
     workers: int | None = None,
     annotations: Annotations | None = None,
     journal: Journal | None = None,
+    profile: Profile | None = None,
     on_record: Callable[[Record], None] | None = None,
     on_look: Callable[[int, int], None] | None = None,
 ) -> AuditReport:
@@ -65,6 +68,7 @@ def audit(
         collector=collector,
         annotations=annotations,
         journal=journal,
+        profile=profile,
     )
     for record in records:
         if on_record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -14,8 +15,8 @@ from cam_audit.images import RgbImage, resize
 from cam_audit.records import ClassMaps, Finding, Score, SheetLayout
 
 
-def cam_overlay(rgb: RgbImage, cam: Map) -> RgbImage:
-    """The map in colour over the image's grey, at the image's size: uint8 (H, W, 3) RGB.
+def cam_overlay(rgb: RgbImage, cam: Map, out: RgbImage | None = None) -> RgbImage:
+    """The map in colour over the image's grey, at the image's size: uint8 (H, W, 3) RGB, in `out` if given.
 
     rgb: uint8 (H, W, 3); cam: float (h, w), any range. The map is resized (bicubic), normalised to 0..1, set to
     0 under 0.2, coloured by jet times a linear ramp, added to the grey image at half brightness, and the sum
@@ -30,7 +31,7 @@ def cam_overlay(rgb: RgbImage, cam: Map) -> RgbImage:
     low, high, _, _ = cv2.minMaxLoc(heat)
     # an image of one pixel has a flat map of its own
     if is_flat(cam) or low == high:
-        return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)  # type: ignore[return-value]
+        return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB, dst=out)  # type: ignore[return-value]
     scale = 255 / (high - low)
     levels = cv2.convertScaleAbs(heat, alpha=scale, beta=-low * scale)
     coloured = cv2.applyColorMap(levels, _COLOURS)
@@ -38,7 +39,7 @@ def cam_overlay(rgb: RgbImage, cam: Map) -> RgbImage:
     mixed = np.add(half, coloured, dtype=np.uint16)
     low, high, _, _ = cv2.minMaxLoc(mixed.reshape(height, width * 3))
     scale = 255 / max(high - low, 1)
-    return cv2.convertScaleAbs(mixed, alpha=scale, beta=-low * scale)  # type: ignore[return-value]
+    return cv2.convertScaleAbs(mixed, dst=out, alpha=scale, beta=-low * scale)  # type: ignore[return-value]
 
 
 def jet(levels: int) -> NDArray[np.float64]:
@@ -96,11 +97,15 @@ def overlay_sheet(rgb: RgbImage, scores: Sequence[Score], panels: Sequence[Panel
         left = MARGIN + SCORE_WIDTH + MARGIN
         write_text(sheet, score.class_name, left, baseline, layout.sheet_width - left - MARGIN, weight=weight)
     for left, panel in zip(layout.lefts, panels, strict=True):
-        picture = image if panel.cam is None else cam_overlay(image, panel.cam)
-        _put(sheet, layout, left, panel.caption, picture, panel.ink)
+        place = _place(sheet, layout, left, panel.caption, panel.ink)
+        if panel.cam is None:
+            place[:] = image
+        else:
+            cam_overlay(image, panel.cam, out=place)
     return sheet
 
 
+@lru_cache(maxsize=1024)
 def overlay_layout(width: int, height: int, scores: int, panels: int, long_side: int) -> SheetLayout:
     """Where `overlay_sheet` puts the panels of an image of `width` x `height` pixels."""
     scale = min(max(1.0, MIN_LONG_SIDE / max(height, width)), long_side / max(height, width))
@@ -135,7 +140,7 @@ def class_map_sheet(finding: Finding, maps: ClassMaps) -> RgbImage:
     title = f"{finding.code} {finding.label}: where the net looks for this class"
     write_text(sheet, title, MARGIN, MARGIN + 17, layout.sheet_width - 2 * MARGIN, weight=BOLD)
     for left, (caption, picture) in zip(layout.lefts, panels, strict=True):
-        _put(sheet, layout, left, caption, picture)
+        _place(sheet, layout, left, caption)[:] = picture
     return sheet
 
 
@@ -155,20 +160,23 @@ def _layout(width: int, height: int, *, lines: int, panels: int, column: int, mi
 
 
 def _paper(layout: SheetLayout) -> RgbImage:
-    return np.full((layout.sheet_height, layout.sheet_width, 3), PAPER, np.uint8)
+    """A sheet that is blank but for the places of the pictures, which are not painted yet."""
+    sheet: RgbImage = np.empty((layout.sheet_height, layout.sheet_width, 3), np.uint8)
+    top, bottom = layout.top, layout.top + layout.height
+    sheet[:top] = PAPER
+    sheet[bottom:] = PAPER
+    rights = [0, *(left + layout.width for left in layout.lefts)]
+    for right, left in zip(rights, [*layout.lefts, layout.sheet_width], strict=True):
+        sheet[top:bottom, right:left] = PAPER
+    return sheet
 
 
-def _put(
-    sheet: RgbImage,
-    layout: SheetLayout,
-    left: int,
-    caption: str,
-    picture: RgbImage,
-    ink: tuple[int, int, int] = FAINT_INK,
-) -> None:
-    """Put a panel's caption and picture in their places."""
+def _place(
+    sheet: RgbImage, layout: SheetLayout, left: int, caption: str, ink: tuple[int, int, int] = FAINT_INK
+) -> RgbImage:
+    """The place of a panel's picture, after its caption is written over it."""
     write_text(sheet, caption, left, layout.top - CAPTION_HEIGHT + 15, layout.column, size=CAPTION_SIZE, ink=ink)
-    sheet[layout.top : layout.top + layout.height, left : left + layout.width] = picture
+    return sheet[layout.top : layout.top + layout.height, left : left + layout.width]
 
 
 def _heat(values: NDArray[np.float64], low: float, high: float) -> RgbImage:

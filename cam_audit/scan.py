@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Generator, Iterable
+import contextlib
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cam_audit.annotations import Annotations
 from cam_audit.cam import Map, is_flat, map_statistics, peak
+from cam_audit.cores import available_cores
 from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.images import RgbImage, decode, read_bytes, resize_mask
 from cam_audit.in_order import in_order
@@ -23,6 +24,7 @@ from cam_audit.observation import Collector
 from cam_audit.output import overlay_name, write_bytes
 from cam_audit.overlay import FAINT_INK, RIGHT_INK, WRONG_INK, Panel, overlay_sheet
 from cam_audit.png import encode_png
+from cam_audit.profile import Profile, timed
 from cam_audit.records import (
     Disagreement,
     ImageResult,
@@ -53,13 +55,6 @@ class ScanSettings:
     overlay_size: int = 800
 
 
-def available_cores() -> int:
-    """The number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def require_size(model: Model, size: int | None) -> None:
     """Raise CamAuditError where the net does not take images whose shortest side has `size` pixels."""
     if model.fixed_size and size not in (None, min(model.input_size)):
@@ -77,6 +72,7 @@ def scan(
     collector: Collector | None = None,
     annotations: Annotations | None = None,
     journal: Journal | None = None,
+    profile: Profile | None = None,
 ) -> Generator[Record]:
     """Scan images; yields one record an image, in the order of `sources`, whatever the number of workers.
 
@@ -96,8 +92,10 @@ def scan(
         collector=collector,
         annotations=annotations,
         journal=journal,
+        profile=profile,
     )
-    yield from in_order(workers, scan_one, sources)
+    with profile.running(workers) if profile else contextlib.nullcontext():
+        yield from in_order(workers, scan_one, sources)
 
 
 def scan_image(
@@ -109,6 +107,7 @@ def scan_image(
     collector: Collector | None = None,
     annotations: Annotations | None = None,
     journal: Journal | None = None,
+    profile: Profile | None = None,
 ) -> Record:
     """Scan one image: see `scan`."""
     mark = annotations.mark(source.name) if journal and annotations else ""
@@ -118,19 +117,32 @@ def scan_image(
     # before it is read, so that a change while it is read does not go unnoticed
     stamp = stamp_of(source.path, mark) if journal else None
     try:
-        data = read_bytes(source.path)
-        rgb, width, height = decode(data, needed=needed_side(model, settings))
-        fitted = model.fit(rgb, settings.size)
-        prediction = run_net(model, fitted)
+        with timed(profile, "decode"):
+            data = read_bytes(source.path)
+            rgb, width, height = decode(data, needed=needed_side(model, settings))
+        with timed(profile, "resize"):
+            fitted = model.fit(rgb, settings.size)
+        with timed(profile, "run"):
+            prediction = run_net(model, fitted)
         mask = annotations.mask(source.name, rgb.shape[1], rgb.shape[0]) if annotations else None
     except ImageError as error:
         return SkippedImage(source, str(error))
     except MemoryError:
         return SkippedImage(source, "the image needs more memory than there is")
     if collector:
-        collector.observe(source, rgb, data, (width, height), prediction)
+        with timed(profile, "audit"):
+            collector.observe(source, rgb, data, (width, height), prediction)
     result = describe(
-        model, source, rgb, fitted, prediction, settings, full_size=(width, height), overlays=overlays, mask=mask
+        model,
+        source,
+        rgb,
+        fitted,
+        prediction,
+        settings,
+        full_size=(width, height),
+        overlays=overlays,
+        mask=mask,
+        profile=profile,
     )
     if journal and stamp:
         journal.add(result, stamp)
@@ -165,6 +177,7 @@ def describe(
     overlays: Path | None = None,
     mask: NDArray[np.uint8] | None = None,
     compare: int | None = None,
+    profile: Profile | None = None,
 ) -> ImageResult:
     """What a prediction says of an image; with `overlays`, its overlay is written to that folder's `overlays/`.
 
@@ -173,21 +186,32 @@ def describe(
 
     Raises CamAuditError where the overlay can't be written.
     """
-    probabilities = softmax(prediction.logits)
-    scores = top_scores(model, probabilities, settings.top)
-    predicted, label = scores[0].class_index, source.label_class
-    shown = _shown_class(settings.target, predicted, label)
+    map_of = cache(partial(model.cam, prediction))
+    with timed(profile, "map"):
+        probabilities = softmax(prediction.logits)
+        scores = top_scores(model, probabilities, settings.top)
+        predicted, label = scores[0].class_index, source.label_class
+        shown = _shown_class(settings.target, predicted, label)
+        cam = map_of(shown)
+        statistics = map_statistics(cam)
+        disagreement = None
+        if label is not None and label != predicted:
+            disagreement = _disagreement(map_of(predicted), map_of(label))
+    shares = None
+    if mask is not None:
+        # nearly all of which is one more run of the net
+        with timed(profile, "run"):
+            shares = _object_share(model, fitted, predicted, cam, mask)
     overlay = None
     if overlays is not None:
         overlay = overlay_name(source.name)
-        panels = _panels(model, prediction, predicted, label, shown, compare)
-        sheet = overlay_sheet(rgb, scores, panels, settings.overlay_size)
-        write_bytes(overlays / overlay, encode_png(sheet))
-    cam = model.cam(prediction, shown)
-    disagreement = None
-    if label is not None and label != predicted:
-        disagreement = _disagreement(model.cam(prediction, predicted), model.cam(prediction, label))
-    shares = None if mask is None else _object_share(model, fitted, predicted, cam, mask)
+        with timed(profile, "draw"):
+            panels = _panels(model, map_of, predicted, label, shown, compare)
+            sheet = overlay_sheet(rgb, scores, panels, settings.overlay_size)
+        with timed(profile, "encode"):
+            png = encode_png(sheet)
+        with timed(profile, "write"):
+            write_bytes(overlays / overlay, png)
     return ImageResult(
         source=source,
         width=full_size[0],
@@ -195,11 +219,11 @@ def describe(
         scores=scores,
         label_score=None if label is None else float(probabilities[label]),
         cam_class=model.class_names[shown],
-        cam=map_statistics(cam),
+        cam=statistics,
         overlay=overlay,
         disagreement=disagreement,
         object=shares,
-        flags=_flags(disagreement, model.cam(prediction, predicted), shares),
+        flags=_flags(disagreement, map_of(predicted), shares),
     )
 
 
@@ -257,7 +281,7 @@ def _shown_class(target: str | int, predicted: int, label: int | None) -> int:
 
 
 def _panels(
-    model: Model, prediction: Prediction, predicted: int, label: int | None, shown: int, compare: int | None
+    model: Model, map_of: Callable[[int], Map], predicted: int, label: int | None, shown: int, compare: int | None
 ) -> list[Panel]:
     """The image and the maps of the class shown, of prediction and folder where they disagree, and of `compare`."""
     if label is None or label == predicted:
@@ -272,5 +296,5 @@ def _panels(
     panels = [Panel("image")]
     for index in dict.fromkeys(classes):
         role, ink = captions.get(index, ("class", FAINT_INK))
-        panels.append(Panel(f"{role}: {model.class_names[index]}", model.cam(prediction, index), ink))
+        panels.append(Panel(f"{role}: {model.class_names[index]}", map_of(index), ink))
     return panels

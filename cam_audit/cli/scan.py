@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     help="Accepted findings, written by `cam-audit baseline`: only others make the exit code 1.",
 )  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Images under way at once.  [default: cores]")
+@click.option("--profile", is_flag=True, help="Also print where the time of the scan went, stage by stage.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Scan only N images, spread evenly over all.")
 @click.option(
     "--follow-links/--no-follow-links", help="Also follow symbolic links that lead outside DATASET, or don't.",
@@ -96,7 +97,7 @@ def scan(
     from cam_audit.baseline import judge, read_baseline
     from cam_audit.cli import session
     from cam_audit.cli.baseline import judgement
-    from cam_audit.cli.summary import summary
+    from cam_audit.cli.summary import stage_table, summary
     from cam_audit.labels import ClassNames
     from cam_audit.output import add_to_run
     from cam_audit.results import read_results
@@ -113,6 +114,9 @@ def scan(
     earlier = session.RESUME if resume else session.FRESH if fresh else None
     outcome = session.run(session.Task(dataset=dataset, settings=settings, fail_on=fail_on, **task), loaded, earlier)
     click.echo(summary(outcome), err=to_stdout(outputs))
+    if outcome.profile:
+        table = stage_table(outcome.profile, outcome.tally.images, outcome.seconds)
+        click.echo(f"\n{table}", err=to_stdout(outputs))
     failing = outcome.report
     if baseline and accepted:
         judged = judge(accepted, read_results(outcome.out))

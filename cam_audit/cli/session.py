@@ -24,12 +24,14 @@ import numpy as np
 from tqdm import tqdm
 
 from cam_audit import __version__
+from cam_audit.allocation import keep_freed_memory
 from cam_audit.annotations import Annotations, load_annotations
 from cam_audit.auditor import audit
 from cam_audit.cli.exits import Interrupted
 from cam_audit.cli.outputs import write_report
 from cam_audit.cli.quiet import quiet_libraries
 from cam_audit.cli.summary import Outcome, Tally, severity_counts
+from cam_audit.cores import available_cores
 from cam_audit.errors import CamAuditError
 from cam_audit.images import RUN_FILE, find_images
 from cam_audit.journal import Journal, is_unfinished, locked, remove_journal
@@ -50,11 +52,12 @@ from cam_audit.output import (
 )
 from cam_audit.overlay import class_map_sheet
 from cam_audit.png import encode_png
+from cam_audit.profile import Profile
 from cam_audit.records import MAPS_FOLDER, AuditReport, ImageResult, ImageSource, Record, SkippedImage
 from cam_audit.reports import csv
 from cam_audit.reports import json as findings_json
 from cam_audit.reports.text import printable
-from cam_audit.scan import ScanSettings, available_cores, require_size, scan
+from cam_audit.scan import ScanSettings, require_size, scan
 
 ALL, FLAGGED, NONE = OVERLAYS = ("all", "flagged", "none")
 MAX_NAMED = 5
@@ -75,6 +78,7 @@ class Task:
     limit: int | None = None
     follow_links: bool = False
     fail_on: str = "error"
+    profile: bool = False
 
 
 RESUME, FRESH = "--resume", "--fresh"
@@ -113,6 +117,8 @@ def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
     require_size(model, task.settings.size)
     started = datetime.now(timezone.utc)
     begin = time.perf_counter()
+    keep_freed_memory()
+    profile = Profile() if task.profile else None
     sources = _sources(task, model)
     annotations = load_annotations([source.name for source in sources], masks=task.masks, boxes=task.boxes)
     with locked(task.out):
@@ -131,7 +137,7 @@ def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
         try:
             if journal.images:
                 note(f"going on with the scan in {task.out}, of which {journal.images:,} images are done")
-            tally, report = _scan_and_write(task, model, sources, annotations, journal)
+            tally, report = _scan_and_write(task, model, sources, annotations, journal, profile)
             seconds = time.perf_counter() - begin
             times = {"started": started.isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
             unreported = _finish(task.out, _details(task, model, tally, report) | times)
@@ -145,7 +151,7 @@ def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
     if unreported:
         command = shlex.join(["cam-audit", "report", str(task.out)])
         raise CamAuditError(f"{unreported}; all else is in place, and `{command}` writes the report again")
-    return Outcome(task.out, tally, report, seconds)
+    return Outcome(task.out, tally, report, seconds, profile)
 
 
 def _finish(out: Path, details: Mapping[str, object]) -> CamAuditError | None:
@@ -162,7 +168,12 @@ def _finish(out: Path, details: Mapping[str, object]) -> CamAuditError | None:
 
 
 def _scan_and_write(
-    task: Task, model: Model, sources: Sequence[ImageSource], annotations: Annotations | None, journal: Journal
+    task: Task,
+    model: Model,
+    sources: Sequence[ImageSource],
+    annotations: Annotations | None,
+    journal: Journal,
+    profile: Profile | None,
 ) -> tuple[Tally, AuditReport]:
     """Scan, and write all files but report.html and run.json."""
     workers = task.workers or available_cores()
@@ -195,10 +206,11 @@ def _scan_and_write(
                 workers=workers,
                 annotations=annotations,
                 journal=journal,
+                profile=profile,
                 on_record=on_record,
                 on_look=on_look,
             )
-        drawn = _draw_flagged(task, model, sources, report, workers) if task.overlays == FLAGGED else {}
+        drawn = _draw_flagged(task, model, sources, report, workers, profile) if task.overlays == FLAGGED else {}
         # what can no longer be read shows no cue: were it all of the images, the findings would be wrong
         _require_there(task.dataset)
         if journal.images:
@@ -248,11 +260,16 @@ def _rows_of(out: Path) -> IO[str]:
 
 
 def _draw_flagged(
-    task: Task, model: Model, sources: Sequence[ImageSource], report: AuditReport, workers: int
+    task: Task,
+    model: Model,
+    sources: Sequence[ImageSource],
+    report: AuditReport,
+    workers: int,
+    profile: Profile | None,
 ) -> dict[str, str | None]:
     """Draw the overlays of flagged images, for which they are read once more; returns them by image name."""
     flagged = [source for source in sources if source.name in report.flags]
-    records = scan(model, flagged, task.settings, overlays=task.out, workers=workers)
+    records = scan(model, flagged, task.settings, overlays=task.out, workers=workers, profile=profile)
     return {record.source.name: record.overlay for record in records if isinstance(record, ImageResult)}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cam_audit.codes import CODES, SEVERITIES
 from cam_audit.output import FINDINGS_FILE, OVERLAYS_FOLDER, REPORT_FILE, RESULTS_FILE
+from cam_audit.profile import Profile
 from cam_audit.records import MAPS_FOLDER, AuditReport, Record, SkippedImage
 from cam_audit.reports.lines import confused_pairs
 from cam_audit.reports.text import count, printable
@@ -50,12 +51,13 @@ class Tally:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a scan came to: where its files are, its tally, its audit and the seconds it took."""
+    """What a scan came to: where its files are, its tally, its audit, the seconds it took, and where they went."""
 
     out: Path
     tally: Tally
     report: AuditReport
     seconds: float
+    profile: Profile | None = None
 
 
 def severity_counts(report: AuditReport) -> dict[str, int]:
@@ -79,6 +81,23 @@ def summary(outcome: Outcome) -> str:
     pictures = [folder for folder in (OVERLAYS_FOLDER, MAPS_FOLDER) if any((outcome.out / folder).glob("*"))]
     lines += [f"{name:13} {outcome.out / name}" for name in (*pictures, RESULTS_FILE, FINDINGS_FILE, REPORT_FILE)]
     return "\n".join(map(printable, lines))
+
+
+def stage_table(profile: Profile, images: int, seconds: float) -> str:
+    """Where the time of a scan of so many images went: of each stage, the core time per image and its share."""
+    rows = profile.rows()
+    total = sum(rows.values())
+    lines = [f"{'stage':10}{'ms an image':>12}{'of core time':>14}"]
+    lines += [
+        f"{stage:10}{1000 * spent / max(images, 1):12.2f}{spent / total if total else 0:14.1%}"
+        for stage, spent in rows.items()
+    ]
+    lines += [
+        f"{'all':10}{1000 * total / max(images, 1):12.2f}{1:14.1%}",
+        f"scan {profile.elapsed:.2f} s; before and after it {seconds - profile.elapsed:.2f} s "
+        "(finding images and cues, evidence, report.html)",
+    ]
+    return "\n".join(lines)
 
 
 def _findings(outcome: Outcome) -> list[str]:

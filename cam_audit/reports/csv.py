@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cam_audit.records import ImageRow, Record, ScanReport, SkippedImage
@@ -108,12 +109,13 @@ def _parsed(cells: Mapping[str, str]) -> ImageRow:
     numbers = {name: float(cells[name]) if cells[name] else None for name in NUMBERS}
     return ImageRow(
         path=cells["path"],
-        label=cells["label"],
+        # names that come again and again are kept once
+        label=sys.intern(cells["label"]),
         error=cells["error"],
         width=int(cells["width"]) if cells["width"] else None,
         height=int(cells["height"]) if cells["height"] else None,
-        top=tuple((cells[f"top{rank}_class"], float(cells[f"top{rank}_score"])) for rank in ranks),
-        cam_class=cells["cam_class"],
+        top=tuple((sys.intern(cells[f"top{rank}_class"]), float(cells[f"top{rank}_score"])) for rank in ranks),
+        cam_class=sys.intern(cells["cam_class"]),
         flags=tuple(filter(None, cells["flags"].split(";"))),
         overlay=cells["overlay"],
         **numbers,
