@@ -129,8 +129,9 @@ def run(dataset: Path, model: Model, out: Path, **options) -> Outcome:
 
 
 def snapshot(out: Path) -> dict[str, bytes]:
-    """All files of an output but run.json and report.html, which hold times."""
-    files = (path for path in out.rglob("*") if path.is_file() and path.name not in {"run.json", "report.html"})
+    """All files of an output but run.json and report.html, which hold times, and the lock, which filelock may leave."""
+    others = {"run.json", "report.html", ".lock"}
+    files = (path for path in out.rglob("*") if path.is_file() and path.name not in others)
     return {str(path.relative_to(out)): path.read_bytes() for path in files}
 
 
