@@ -78,6 +78,7 @@ def live(
     tabs between.
     """
     from cam_audit.cli import session
+    from cam_audit.cli.terminal import note
     from cam_audit.live.loop import LiveSettings
     from cam_audit.live.loop import live as watch
     from cam_audit.live.source import CameraError, parse_source
@@ -89,7 +90,7 @@ def live(
     loaded = session.load_net(net, model)
     reason = None if no_window else why_no_window()
     if reason:
-        session.note(f"no window, as {reason}")
+        note(f"no window, as {reason}")
     windowed = not (no_window or reason)
     if folder is not None and not windowed and every is None:
         every = 0.0
@@ -104,7 +105,7 @@ def live(
                 windowed=windowed,
                 on_seen=saving.prepare if windowed or folder else partial(_print_line, loaded),
                 on_snapshot=saving.save,
-                on_notice=session.note,
+                on_notice=note,
             )
     except CameraError as error:
         raise CameraError(f"{error}{_other_cameras(source)}") from None

@@ -97,7 +97,9 @@ def scan(
     from cam_audit.baseline import judge, read_baseline
     from cam_audit.cli import session
     from cam_audit.cli.baseline import judgement
+    from cam_audit.cli.dataset import require_folder
     from cam_audit.cli.summary import stage_table, summary
+    from cam_audit.cli.task import Task
     from cam_audit.labels import ClassNames
     from cam_audit.output import add_to_run
     from cam_audit.results import read_results
@@ -105,14 +107,14 @@ def scan(
 
     if resume and fresh:
         raise click.UsageError("either --resume or --fresh")
-    session.require_folder(dataset)
+    require_folder(dataset)
     require_places(outputs, task["out"])
     accepted = read_baseline(baseline) if baseline else None
     loaded = session.load_net(net, model)
     classes = ClassNames(loaded.class_names, loaded.class_ids)
     settings = ScanSettings(target=_target(target, classes), top=top, size=size, overlay_size=overlay_size)
     earlier = session.RESUME if resume else session.FRESH if fresh else None
-    outcome = session.run(session.Task(dataset=dataset, settings=settings, fail_on=fail_on, **task), loaded, earlier)
+    outcome = session.run(Task(dataset=dataset, settings=settings, fail_on=fail_on, **task), loaded, earlier)
     click.echo(summary(outcome), err=to_stdout(outputs))
     if outcome.profile:
         table = stage_table(outcome.profile, outcome.tally.images, outcome.seconds)

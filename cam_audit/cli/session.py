@@ -2,47 +2,39 @@
 
 from __future__ import annotations
 
-import difflib
-import hashlib
 import json
-import os
-import platform
 import shlex
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import click
-import cv2
-import numpy as np
 from tqdm import tqdm
 
-from cam_audit import __version__
 from cam_audit.allocation import keep_freed_memory
 from cam_audit.annotations import Annotations, load_annotations
 from cam_audit.auditor import audit
+from cam_audit.cli.dataset import require_there, sources_of
 from cam_audit.cli.exits import Interrupted
 from cam_audit.cli.outputs import write_report
-from cam_audit.cli.quiet import quiet_libraries
 from cam_audit.cli.summary import Outcome, Tally, severity_counts
+from cam_audit.cli.task import ALL, FLAGGED, Task, identity, provenance
+from cam_audit.cli.terminal import note, quiet_libraries
 from cam_audit.cores import available_cores
 from cam_audit.errors import CamAuditError
-from cam_audit.images import RUN_FILE, find_images
+from cam_audit.images import RUN_FILE
 from cam_audit.journal import Journal, is_unfinished, locked, remove_journal
-from cam_audit.labels import ClassNames, label_images, read_label_map
-from cam_audit.model import RUNTIME_VERSION, Model, load_model
+from cam_audit.model import Model, load_model
 from cam_audit.nets import DEFAULT_NET, find_net
 from cam_audit.output import (
     FINDINGS_FILE,
     OVERLAYS_FOLDER,
     RESULTS_FILE,
-    TOOL,
     is_finished,
     prepare_output,
     remove_others,
@@ -56,30 +48,7 @@ from cam_audit.profile import Profile
 from cam_audit.records import MAPS_FOLDER, AuditReport, ImageResult, ImageSource, Record, SkippedImage
 from cam_audit.reports import csv
 from cam_audit.reports import json as findings_json
-from cam_audit.reports.text import printable
-from cam_audit.scan import ScanSettings, require_size, scan
-
-ALL, FLAGGED, NONE = OVERLAYS = ("all", "flagged", "none")
-MAX_NAMED = 5
-
-
-@dataclass(frozen=True)
-class Task:
-    """What to scan, how, and what makes it fail; the library's own settings are in `settings`."""
-
-    dataset: Path
-    out: Path
-    settings: ScanSettings = field(default_factory=ScanSettings)
-    labels: Path | None = None
-    masks: Path | None = None
-    boxes: Path | None = None
-    overlays: str = ALL
-    workers: int | None = None
-    limit: int | None = None
-    follow_links: bool = False
-    fail_on: str = "error"
-    profile: bool = False
-
+from cam_audit.scan import require_size, scan
 
 RESUME, FRESH = "--resume", "--fresh"
 
@@ -97,16 +66,6 @@ def load_net(name: str | None, file: Path | None) -> Model:
     return load_model(path)
 
 
-def require_folder(dataset: Path) -> None:
-    """Raise CamAuditError, with the nearest existing name, where the data set does not exist."""
-    if os.path.exists(dataset):
-        return
-    siblings = [path.name for path in dataset.parent.iterdir()] if dataset.parent.is_dir() else []
-    close = difflib.get_close_matches(dataset.name, siblings, n=1)
-    hint = f"; did you mean {dataset.parent / close[0]}?" if close else ""
-    raise CamAuditError(f"{dataset}: no such folder{hint}")
-
-
 def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
     """Scan and audit a data set into its output folder, with a progress bar where stderr is a terminal.
 
@@ -119,7 +78,7 @@ def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
     begin = time.perf_counter()
     keep_freed_memory()
     profile = Profile() if task.profile else None
-    sources = _sources(task, model)
+    sources = sources_of(task, model)
     annotations = load_annotations([source.name for source in sources], masks=task.masks, boxes=task.boxes)
     with locked(task.out):
         cut_off = is_unfinished(task.out)
@@ -133,7 +92,7 @@ def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
         if not going_on:
             remove_journal(task.out)
         prepare_output(task.out, keep=going_on)
-        journal = Journal(task.out, _identity(task, model))
+        journal = Journal(task.out, identity(task, model))
         try:
             if journal.images:
                 note(f"going on with the scan in {task.out}, of which {journal.images:,} images are done")
@@ -186,7 +145,7 @@ def _scan_and_write(
                 rows.write(csv.row(record))
                 tally.add(record)
                 if isinstance(record, SkippedImage):
-                    _require_there(task.dataset)
+                    require_there(task.dataset)
                 if journal.images and isinstance(record, ImageResult) and record.overlay:
                     overlays.add(record.overlay)
                 progress.set_postfix(errors=tally.errors, refresh=False)
@@ -212,7 +171,7 @@ def _scan_and_write(
             )
         drawn = _draw_flagged(task, model, sources, report, workers, profile) if task.overlays == FLAGGED else {}
         # what can no longer be read shows no cue: were it all of the images, the findings would be wrong
-        _require_there(task.dataset)
+        require_there(task.dataset)
         if journal.images:
             remove_others(task.out, OVERLAYS_FOLDER, overlays | {name for name in drawn.values() if name})
         rows.seek(0)
@@ -224,26 +183,6 @@ def _scan_and_write(
         file.write(findings_json.findings(report))
     _write_maps(task.out, report)
     return tally, report
-
-
-def _identity(task: Task, model: Model) -> dict[str, object]:
-    """All that decides what a scan finds in an image, by the names that a user knows."""
-    options = asdict(task.settings) | {
-        name: getattr(task, name) for name in ("overlays", "limit", "follow_links", "labels", "masks", "boxes")
-    }
-    programs = provenance(model)
-    return {
-        "cam-audit": programs["version"],
-        **programs["versions"],
-        "the model": model.sha256,
-        "the data set": os.path.realpath(task.dataset),
-        **{f"--{name.replace('_', '-')}": value for name, value in options.items()},
-        "the content of --labels": _digest(task.labels),
-    }
-
-
-def _digest(file: Path | None) -> str | None:
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file and file.is_file() else None
 
 
 def _how_to_go_on(out: Path) -> str:
@@ -293,81 +232,3 @@ def _details(task: Task, model: Model, tally: Tally, report: AuditReport) -> dic
         "findings": severity_counts(report),
         "settings": asdict(task) | {"workers": task.workers or available_cores()},
     }
-
-
-def provenance(model: Model) -> dict[str, Any]:
-    """What run.json says of the programs and the model that made an output folder."""
-    return {
-        "tool": TOOL,
-        "version": __version__,
-        "schema_version": 1,
-        "model": {
-            "path": model.path,
-            "net": model.net,
-            "classes": len(model.class_names),
-            "sha256": model.sha256,
-            "licence": model.licence,
-        },
-        "versions": {
-            "python": platform.python_version(),
-            "onnxruntime": RUNTIME_VERSION,
-            "opencv": cv2.__version__,
-            "numpy": np.__version__,
-            "pillow": version("pillow"),
-            "isal": version("isal"),
-        },
-    }
-
-
-def _sources(task: Task, model: Model) -> list[ImageSource]:
-    found = find_images(task.dataset, output=task.out, follow_links=task.follow_links)
-    if found.links_left_out:
-        note(f"{found.links_left_out} links that lead outside {task.dataset} are left out; --follow-links follows them")
-    for name, reason in found.unreadable.items() if not found.names else ():
-        raise CamAuditError(f"cannot read the folder {task.dataset / name}: {reason}")
-    if not found.names and task.dataset.resolve() == task.out.resolve():
-        raise CamAuditError(f"{task.out}: the output folder is the data set itself; name another with -o")
-    if not found.names:
-        raise CamAuditError(f"{task.dataset}: no images in this folder or below it")
-    classes = ClassNames(model.class_names, model.class_ids)
-    label_map = read_label_map(task.labels, classes) if task.labels else {}
-    # a folder that can't be looked into gets a row with the reason, as an image does
-    names = sorted([*_spread(found.names, task.limit), *found.unreadable])
-    sources = label_images(task.dataset, names, classes, label_map)
-    labels = {source.label for source in sources}
-    unused = sorted(label_map.keys() - labels) if task.limit is None else []
-    if unused:
-        note(f"{task.labels}: no folder is called {_some(unused)}")
-    unmatched = sorted({s.label for s in sources if s.label and s.label_class is None})
-    if unmatched:
-        note(
-            f"{len(unmatched)} of {len(labels - {''})} folders are named like no class of the net "
-            f"({_some(unmatched)}); --labels map.csv can say which class each is"
-        )
-    return sources
-
-
-def _require_there(dataset: Path) -> None:
-    """Raise CamAuditError where the data set has gone meanwhile, as one on a network or a stick may."""
-    try:
-        there = dataset.is_file() or any(dataset.iterdir())
-    except OSError:
-        there = False
-    if not there:
-        raise CamAuditError(f"{dataset}: the data set has gone, or can no longer be read")
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join([*names[:MAX_NAMED], *(["..."] if len(names) > MAX_NAMED else [])])
-
-
-def note(message: str) -> None:
-    """Tell something by the way, on stderr."""
-    click.echo(printable(f"note: {message}"), err=True)
-
-
-def _spread(names: Sequence[str], limit: int | None) -> Sequence[str]:
-    """At most `limit` of the names, evenly spread, so that every class keeps its share."""
-    if limit is None or limit >= len(names):
-        return names
-    return [names[index * len(names) // limit] for index in range(limit)]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from cam_audit.cli.session import provenance
+from cam_audit.cli.task import provenance
 from cam_audit.errors import CamAuditError
 from cam_audit.images import RUN_FILE
 from cam_audit.live.view import View

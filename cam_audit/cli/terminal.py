@@ -1,4 +1,4 @@
-"""Keeps what the libraries say of damaged images away from the terminal."""
+"""What goes to the terminal by the way, and what is kept away from it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+
+import click
+
+from cam_audit.reports.text import printable
+
+
+def note(message: str) -> None:
+    """Tell something by the way, on stderr."""
+    click.echo(printable(f"note: {message}"), err=True)
 
 
 @contextlib.contextmanager
