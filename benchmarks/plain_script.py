@@ -21,6 +21,9 @@ SIDE = 224
 def main(model: str, photos: list[str], out: Path) -> None:
     """Do the photos whenever a line comes in."""
     session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+    # some nets' activations are the maps of the classes already
+    weighted = "cam_weight" in [output.name for output in session.get_outputs()]
+    names = ["logits", "activations", *(["cam_weight"] if weighted else [])]
     print("ready", flush=True)
     for _ in sys.stdin:
         begin, processor = time.perf_counter(), time.process_time()
@@ -31,10 +34,9 @@ def main(model: str, photos: list[str], out: Path) -> None:
                 scale = SIDE / min(bgr.shape[:2])
                 small = cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
                 rgb = cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
-                names = ["logits", "activations", "cam_weight"]
-                logits, activations, weight = session.run(names, {"image": rgb[None]})
+                logits, activations, *weight = session.run(names, {"image": rgb[None]})
                 best = int(logits[0].argmax())
-                cam = np.tensordot(weight[best], activations[0], axes=1)
+                cam = np.tensordot(weight[0][best], activations[0], axes=1) if weight else activations[0, best]
                 cam = (cam - cam.min()) / (cam.max() - cam.min() or 1)
                 heat = cv2.resize(np.uint8(cam * 255), bgr.shape[1::-1], interpolation=cv2.INTER_CUBIC)
                 overlay = cv2.addWeighted(bgr, 0.5, cv2.applyColorMap(heat, cv2.COLORMAP_JET), 0.5, 0)

@@ -221,7 +221,10 @@ def _peer(name: str, command: Sequence[str], files: Sequence[Path], folder: Path
         def run(send: IO[str] = process.stdin, answers: IO[str] = process.stdout) -> Ran:
             send.write("\n")
             send.flush()
-            clock, processor = map(float, answers.readline().split())
+            answer = answers.readline().split()
+            if not answer:
+                raise SystemExit(f"{name} ended before its time")
+            clock, processor = map(float, answer)
             return Ran(clock / len(files), processor / len(files))
 
         yield run

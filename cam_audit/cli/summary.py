@@ -95,7 +95,7 @@ def stage_table(profile: Profile, images: int, seconds: float) -> str:
     lines += [
         f"{'all':10}{1000 * total / max(images, 1):12.2f}{1:14.1%}",
         f"scan {profile.elapsed:.2f} s; before and after it {seconds - profile.elapsed:.2f} s "
-        "(finding images and cues, evidence, report.html)",
+        "(finding images and cues, evidence)",
     ]
     return "\n".join(lines)
 
