@@ -19,6 +19,8 @@ JPEG_QUALITY = 82
 # So many examples in all, about 20 KB each, and of one finding; the worst findings have theirs first.
 MAX_EXAMPLES = 200
 MAX_OF_FINDING = 6
+# More images than these make a page that no browser opens at once: 7 MB of it.
+MAX_LISTED = 20_000
 # The image and one map, or two or three where prediction, folder and the class asked for differ.
 OVERLAY_PANELS = (2, 3, 4)
 
@@ -29,8 +31,9 @@ def with_pictures(report: ScanReport) -> ScanReport:
     A picture that is missing or damaged is left out; an example without an overlay has its image alone, if that is
     still where it was scanned.
     """
-    sheets = {row.path: layout for row in report.images if (layout := _overlay_layout(report, row))}
-    rows = {row.path: row for row in report.images}
+    listed = _listed(report)
+    sheets = {row.path: layout for row in listed if (layout := _overlay_layout(report, row))}
+    rows = {row.path: row for row in listed}
     of_each = max(1, min(MAX_OF_FINDING, MAX_EXAMPLES // max(1, len(report.findings))))
     exhibits = {}
     for number, finding in enumerate(report.findings):
@@ -39,7 +42,22 @@ def with_pictures(report: ScanReport) -> ScanReport:
             tuple(_example_pictures(report, examples, rows, sheets)),
             tuple(_map_pictures(report, finding)) if number < MAX_EXAMPLES else (),
         )
-    return dataclasses.replace(report, exhibits=exhibits, sheets=sheets)
+    return dataclasses.replace(report, exhibits=exhibits, listed=listed, sheets=sheets)
+
+
+def _listed(report: ScanReport) -> tuple[ImageRow, ...]:
+    """At most MAX_LISTED of the images, in their order: examples, then what is flagged or unread, then all evenly."""
+    if len(report.images) <= MAX_LISTED:
+        return report.images
+    examples = {example.path for finding in report.findings for example in finding.examples}
+    ranks: tuple[list[int], list[int], list[int]] = ([], [], [])
+    for index, row in enumerate(report.images):
+        ranks[0 if row.path in examples else 1 if row.flags or row.error else 2].append(index)
+    chosen: list[int] = []
+    for rank in ranks:
+        room = min(MAX_LISTED - len(chosen), len(rank))
+        chosen += [rank[index * len(rank) // room] for index in range(room)]
+    return tuple(report.images[index] for index in sorted(chosen))
 
 
 def _overlay_layout(report: ScanReport, row: ImageRow) -> SheetLayout | None:

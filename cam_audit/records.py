@@ -261,7 +261,8 @@ class ScanReport:
     fingerprints of the findings that a baseline accepts.
 
     For formats that show pictures (`cam_audit.exhibits.with_pictures`), `exhibits`: by a finding's fingerprint;
-    `sheets`: by an image's path, the layout of its overlay, where that is there.
+    `listed`: the images to list one by one, None for all; `sheets`: by an image's path, the layout of its overlay,
+    where that is there.
     """
 
     run: Mapping[str, Any]
@@ -273,4 +274,5 @@ class ScanReport:
     folder: str = ""
     known: frozenset[str] = frozenset()
     exhibits: Mapping[str, Exhibit] = field(default_factory=dict)
+    listed: tuple[ImageRow, ...] | None = None
     sheets: Mapping[str, SheetLayout] = field(default_factory=dict)

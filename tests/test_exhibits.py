@@ -17,7 +17,8 @@ from pictures import encode, gradient
 from cam_audit.cam import Map
 from cam_audit.exhibits import LONG_SIDE, MAX_OF_FINDING, with_pictures
 from cam_audit.overlay import Panel, class_map_layout, class_map_sheet, overlay_layout, overlay_sheet
-from cam_audit.records import ClassMaps, Finding, Score, SheetLayout
+from cam_audit.records import ClassMaps, Example, Finding, ImageRow, Score, SheetLayout
+from cam_audit.reports import FORMATS
 from cam_audit.results import read_results
 
 CAM: Map = np.float32([[0, 0, 0], [0, 1, 0]])
@@ -134,3 +135,27 @@ def test_a_folder_that_holds_only_results_has_no_pictures(tmp_path: Path) -> Non
     report = read_results(write_scan(tmp_path, canonical_report()))
     shutil.rmtree(tmp_path / "overlays")
     assert with_pictures(replace(report, run={})).sheets == {}
+
+
+def test_of_very_many_images_the_telling_ones_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cam_audit.exhibits.MAX_LISTED", 30)
+    plain = ImageRow(path="", label="cat", top=(("cat", 1.0),), label_score=1.0)
+    images = tuple(replace(plain, path=f"cat/{n:03}.png", flags=("CA102",) if n % 40 == 3 else ()) for n in range(400))
+    images += (ImageRow(path="cat/torn.png", label="cat", error="torn"),)
+    finding = Finding("CA201", "error", "cat", "", {}, (Example("cat/200.png"), Example("cat/gone.png")), "f" * 32)
+    whole = replace(canonical_report(), images=images, findings=(finding,), maps=frozenset())
+    listed = with_pictures(whole).listed
+    assert listed is not None
+    paths = [row.path for row in listed]
+    assert len(paths) == len(set(paths)) == 30
+    assert paths == sorted(paths)
+    assert {"cat/200.png", "cat/torn.png"} | {image.path for image in images if image.flags} <= set(paths)
+    others = [int(path[4:7]) for path in paths if path[4:7].isdigit()]
+    assert max(np.diff(others)) < 40
+    page = FORMATS["html"](with_pictures(whole))
+    assert "30 of 401 are listed here" in page
+    assert "cat/torn.png" in page
+    assert f'"{images[1].path}"' not in page
+    few = with_pictures(replace(whole, images=images[:30]))
+    assert few.listed == images[:30]
+    assert "are listed here" not in FORMATS["html"](few)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ def render(report: ScanReport) -> str:
     )
     environment.filters |= {"visible": visible, "number": number, "data_uri": data_uri, "share": share, "prose": prose}
     style, script = _joined(STYLES), f'(() => {{\n"use strict";\n{_joined(SCRIPTS)}}})();\n'
+    listed = report.images if report.listed is None else report.listed
     labelled = [image for image in report.images if image.label_score is not None]
     text = environment.get_template("page.html").render(
         report=report,
@@ -48,7 +50,8 @@ def render(report: ScanReport) -> str:
         cards=[
             (f, CODES.get(f.code), steps(f), caveat(f), report.exhibits.get(f.fingerprint)) for f in report.findings
         ],
-        rows={image.path: (index, image) for index, image in enumerate(report.images)},
+        listed=len(listed),
+        rows={image.path: (index, image) for index, image in enumerate(listed)},
         charts=charts(report),
         codes=CODES,
         classes=len({image.label for image in report.images} - {""}),
@@ -59,7 +62,7 @@ def render(report: ScanReport) -> str:
         policy=_policy(style, script),
         style=Markup(style),
         script=Markup(script),
-        data=Markup(data(report)),
+        data=Markup(data(replace(report, images=listed))),
     )
     # a file name that is not UTF-8 reaches us with surrogates, which UTF-8 can't hold
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
