@@ -38,6 +38,7 @@ import onnxruntime as ort
 
 from cam_audit import __version__, contract
 from cam_audit.cli import session
+from cam_audit.cli.task import ALL, FLAGGED, NONE, Task
 from cam_audit.cores import available_cores
 from cam_audit.images import find_images, network_size, read_image, resize
 from cam_audit.model import Model, load_model
@@ -105,7 +106,7 @@ def main(
                 runs[peer] = stack.enter_context(_peer(peer, command, share, folder, str(shim or "-")))
         if camera:
             large = _camera_photos(_spread(files, camera), folder / "camera")
-            runs[f"{CAMERA}scan"] = partial(_scan, model, folder / "camera", workers, session.ALL)
+            runs[f"{CAMERA}scan"] = partial(_scan, model, folder / "camera", workers, ALL)
             runs[f"{CAMERA}plain script"] = stack.enter_context(_peer("plain script", plain, large, folder))
         taken = _measure(runs, rounds)
     settings = {
@@ -194,13 +195,13 @@ def _bare(net: ort.InferenceSession, pictures: Sequence[np.ndarray], calls: int)
 def _scan_runs(model: Model, photos: Path, workers: int, name: str) -> dict[str, Run]:
     return {
         f"{name}, {overlays} overlays": partial(_scan, model, photos, workers, overlays)
-        for overlays in (session.ALL, session.FLAGGED, session.NONE)
+        for overlays in (ALL, FLAGGED, NONE)
     }
 
 
 def _scan(model: Model, photos: Path, workers: int, overlays: str) -> Ran:
     with tempfile.TemporaryDirectory() as out, open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
-        task = session.Task(photos, Path(out, "out"), ScanSettings(), overlays=overlays, workers=workers)
+        task = Task(photos, Path(out, "out"), ScanSettings(), overlays=overlays, workers=workers)
         return _timed(lambda: session.run(task, model), len(find_images(photos).names))
 
 

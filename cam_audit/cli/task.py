@@ -18,7 +18,8 @@ from cam_audit.model import RUNTIME_VERSION, Model
 from cam_audit.output import TOOL
 from cam_audit.scan import ScanSettings
 
-ALL, FLAGGED, NONE = OVERLAYS = ("all", "flagged", "none")
+# Which overlays are drawn.
+ALL, FLAGGED, NONE = "all", "flagged", "none"
 
 
 @dataclass(frozen=True)
