@@ -31,11 +31,17 @@ def require_folder(dataset: Path) -> None:
 def require_there(dataset: Path) -> None:
     """Raise CamAuditError where the data set has gone meanwhile, as one on a network or a stick may."""
     try:
-        there = dataset.is_file() or any(dataset.iterdir())
+        there = dataset.is_file() or _holds_anything(dataset)
     except OSError:
         there = False
     if not there:
         raise CamAuditError(f"{dataset}: the data set has gone, or can no longer be read")
+
+
+def _holds_anything(folder: Path) -> bool:
+    # asked for every image that can't be read, so it must not list a folder of a million files
+    with os.scandir(folder) as entries:
+        return next(entries, None) is not None
 
 
 def sources_of(task: Task, model: Model) -> list[ImageSource]:

@@ -10,7 +10,7 @@ import click
 
 from cam_audit.cli.configuration import ConfiguredCommand, config_option
 from cam_audit.cli.exits import exit_of
-from cam_audit.cli.outputs import Output, output_option, require_places, to_stdout, write_outputs, write_report
+from cam_audit.cli.outputs import Output, output_option, require_places, to_stdout, write_outputs
 from cam_audit.codes import FAILING
 from cam_audit.reports import FORMATS
 
@@ -101,7 +101,7 @@ def scan(
     from cam_audit.cli.summary import stage_table, summary
     from cam_audit.cli.task import Task
     from cam_audit.labels import ClassNames
-    from cam_audit.output import add_to_run
+    from cam_audit.output import REPORT_FILE, add_to_run
     from cam_audit.results import read_results
     from cam_audit.scan import ScanSettings
 
@@ -126,7 +126,7 @@ def scan(
         failing = replace(failing, findings=judged.new)
         # for the formats, now and whenever they are rendered again
         add_to_run(outcome.out, known=[finding.fingerprint for finding in judged.known])
-        write_report(outcome.out)
+        outputs = (Output("html", outcome.out / REPORT_FILE), *outputs)
     if outputs:
         write_outputs(read_results(outcome.out), outputs)
     return exit_of(failing, outcome.tally.errors, fail_on)
