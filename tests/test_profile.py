@@ -12,7 +12,6 @@ from pictures import RED, encode, square
 
 from cam_audit import profile
 from cam_audit.cli.summary import stage_table
-from cam_audit.images import decode
 from cam_audit.profile import OTHER, STAGES, WAIT, Profile, timed
 
 
@@ -115,9 +114,4 @@ def test_a_real_scan_prints_the_table_and_finds_the_same(folder: Path) -> None:
     assert float(rows["all"][0]) / 1000 <= 2 * seconds / 5
     found, expected = outputs(folder / "profiled"), outputs(folder / "plain")
     assert found.keys() == expected.keys() != set()
-    for name in found:
-        # isal may deflate the same picture to other bytes, as it does not clear its tables
-        if name.endswith(".png"):
-            np.testing.assert_array_equal(decode(found[name])[0], decode(expected[name])[0])
-        else:
-            assert found[name] == expected[name]
+    assert [name for name in found if found[name] != expected[name]] == []
