@@ -27,7 +27,7 @@ def cam_overlay(rgb: RgbImage, cam: Map, out: RgbImage | None = None) -> RgbImag
     """
     height, width = rgb.shape[:2]
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    heat = cv2.resize(np.ascontiguousarray(cam, np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    heat = _bicubic(cam.shape[0], height) @ cam.astype(np.float32) @ _bicubic(cam.shape[1], width).T
     low, high, _, _ = cv2.minMaxLoc(heat)
     # an image of one pixel has a flat map of its own
     if is_flat(cam) or low == high:
@@ -40,6 +40,15 @@ def cam_overlay(rgb: RgbImage, cam: Map, out: RgbImage | None = None) -> RgbImag
     low, high, _, _ = cv2.minMaxLoc(mixed.reshape(height, width * 3))
     scale = 255 / max(high - low, 1)
     return cv2.convertScaleAbs(mixed, dst=out, alpha=scale, beta=-low * scale)  # type: ignore[return-value]
+
+
+@lru_cache(maxsize=64)
+def _bicubic(cells: int, pixels: int) -> NDArray[np.float32]:
+    """What each cell of a map gives to each pixel along one side: float32 (pixels, cells).
+
+    Two products with such matrices are OpenCV's bicubic resizing of a small map, in a tenth of its time.
+    """
+    return cv2.resize(np.eye(cells, dtype=np.float32), (cells, pixels), interpolation=cv2.INTER_CUBIC)  # type: ignore[return-value]
 
 
 def jet(levels: int) -> NDArray[np.float64]:
