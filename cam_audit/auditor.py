@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cam_audit.annotations import Annotations
-from cam_audit.causes import Cause, causes_of
 from cam_audit.cores import available_cores
-from cam_audit.cues import find_cues
-from cam_audit.evidence import Laboratory
-from cam_audit.findings import MAX_EXAMPLES, finding_of, object_finding, order, outside_examples
-from cam_audit.in_order import Each, in_order
+from cam_audit.in_order import in_order
 from cam_audit.journal import Journal
 from cam_audit.model import Model
-from cam_audit.observation import MIN_IMAGES, Collector, Glimpse
 from cam_audit.profile import Profile
-from cam_audit.recognition import look_again
 from cam_audit.records import (
     AuditReport,
-    ClassMaps,
     ConfusedImage,
-    Finding,
     ImageResult,
     ImageSource,
     Record,
     SkippedImage,
 )
-from cam_audit.scan import ScanSettings, needed_side, scan
+from cam_audit.sampling import MIN_IMAGES, Glimpse, choose_sample, folders_of
+from cam_audit.scan import ScanSettings, scan
+
+if TYPE_CHECKING:
+    from cam_audit.annotations import Annotations
+    from cam_audit.examination import Examination
+    from cam_audit.observation import Collector
 
 
 def audit(
@@ -53,7 +50,15 @@ def audit(
     Parameters and errors are those of `cam_audit.scan.scan`.
     """
     settings = settings or ScanSettings()
-    collector = Collector(model, sources, journal.observations if journal else None)
+    workers = workers or available_cores()
+    folders = folders_of(sources)
+    sample = choose_sample(folders)
+    collector = None
+    if sample:
+        # pictures without classes, or a single one, need not wait for the finders of cues to be imported
+        from cam_audit.observation import Collector
+
+        collector = Collector(model, sample, journal.observations if journal else None)
     flags: dict[str, set[str]] = {}
     confused: list[ConfusedImage] = []
     annotated: dict[str, list[ImageResult]] = {}
@@ -85,111 +90,44 @@ def audit(
             flags[source.name] = set(record.flags)
         if record.disagreement:
             confused.append(ConfusedImage(source.name, source.label, record.scores[0].class_name, record.disagreement))
-        if collector.sample and source.label and source.name not in collector.sample:
+        if sample and source.label and source.name not in sample:
             size = record.width, record.height
             glimpses.setdefault(source.label, []).append(Glimpse(source, size, record.scores[0].class_index))
         removals += record.object is not None
         if record.object and record.object.inside is not None and record.object.area < 1:
             annotated.setdefault(source.label, []).append(record)
-    laboratory = Laboratory(model, collector, settings.size, needed_side(model, settings))
-    each = partial(in_order, workers or available_cores())
-    features = [observation.features for observation in collector.observations.values()]
-    suspicions = find_cues(features, each)
-    causes = causes_of([suspicion for suspicion in suspicions if suspicion.images >= MIN_IMAGES])
-    findings, maps, passes = _cue_findings(laboratory, causes, flags, each)
-    suspected = {cause.suspicion.label for cause in causes}
-    rest = {label: own for label, own in glimpses.items() if label in suspected}
-    passes += _flag_the_rest(laboratory, causes, rest, flags, each, on_look)
-    findings += _object_findings(annotated)
+    examination = None
+    if collector or annotated:
+        from cam_audit.examination import examine
+
+        each = partial(in_order, workers)
+        examination = examine(model, settings, collector, annotated, glimpses, flags, each, on_look)
     return AuditReport(
-        findings=tuple(sorted(findings, key=order)),
-        maps=maps,
+        findings=examination.findings if examination else (),
+        maps=examination.maps if examination else {},
         flags={name: tuple(sorted(codes)) for name, codes in flags.items()},
         confused=tuple(confused),
-        sampled=len(collector.observations),
-        passes=passes + removals,
-        notes=_notes(collector, len(sources), rest),
+        sampled=len(collector.observations) if collector else 0,
+        passes=removals + (examination.passes if examination else 0),
+        notes=_notes(folders, len(sources), collector, examination),
     )
 
 
-def _cue_findings(
-    laboratory: Laboratory, causes: Sequence[Cause], flags: dict[str, set[str]], each: Each
-) -> tuple[list[Finding], dict[str, ClassMaps], int]:
-    """Findings about cues, their maps, and the passes spent; adds to `flags` the codes of the images they hit."""
-    observations = laboratory.collector.observations
-    findings: list[Finding] = []
-    maps: dict[str, ClassMaps] = {}
-    passes = 0
-    for cause in causes:
-        evidence = laboratory.examine(cause, each)
-        passes += evidence.passes
-        digests = _digests(observations[hit.name].source for hit in cause.hits[:MAX_EXAMPLES])
-        finding = finding_of(cause, evidence, laboratory.model.class_names[evidence.class_index], digests)
-        findings.append(finding)
-        if evidence.maps:
-            maps[finding.fingerprint] = evidence.maps
-        for hit in cause.hits:
-            flags.setdefault(hit.name, set()).add(_flag(evidence.changed.get(hit.name)))
-    return findings, maps, passes
-
-
-def _flag_the_rest(
-    laboratory: Laboratory,
-    causes: Sequence[Cause],
-    rest: Mapping[str, Sequence[Glimpse]],
-    flags: dict[str, set[str]],
-    each: Each,
-    on_look: Callable[[int, int], None] | None,
-) -> int:
-    """Add to `flags` the codes of the images of suspected classes that were not sampled; returns the passes spent."""
-    total = sum(map(len, rest.values()))
-    passes = 0
-    for number, look in enumerate(look_again(laboratory, causes, rest, each), 1):
-        passes += look.passes
-        for follows in look.follows:
-            flags.setdefault(look.name, set()).add(_flag(follows))
-        if on_look:
-            on_look(number, total)
-    return passes
-
-
-def _flag(follows: bool | None) -> str:
-    """The code of an image that shows a cue."""
-    return "CA101" if follows else "CA102"
-
-
-def _object_findings(annotated: Mapping[str, Sequence[ImageResult]]) -> list[Finding]:
-    found = [
-        object_finding(label, results, _digests(result.source for result in outside_examples(results)))
-        for label, results in annotated.items()
-    ]
-    return [finding for finding in found if finding]
-
-
-def _notes(collector: Collector, images: int, rest: Mapping[str, Sequence[Glimpse]]) -> tuple[str, ...]:
-    sizes = collector.folder_sizes
-    if len(sizes) < 2:
+def _notes(
+    folders: Mapping[str, Sequence[str]], images: int, collector: Collector | None, examination: Examination | None
+) -> tuple[str, ...]:
+    if len(folders) < 2:
         return ("cues are looked for by comparing class folders, and there are not two of them",)
     notes = []
-    sampled = len(collector.observations)
+    sampled = len(collector.observations) if collector else 0
     if 0 < sampled < images:
         notes.append(f"cues were looked for in {sampled:,} of {images:,} images, spread evenly over each class")
-    if rest:
+    if examination and examination.rest:
+        rest = examination.rest
         classes = "class" if len(rest) == 1 else f"{len(rest)} classes"
         again = sum(map(len, rest.values()))
         notes.append(f"in the {classes} with a cue, the other {again:,} images were looked at for that cue alone")
-    small = sum(size < MIN_IMAGES for size in sizes.values())
+    small = sum(len(names) < MIN_IMAGES for names in folders.values())
     if small:
-        notes.append(f"{small} of {len(sizes)} classes have fewer than {MIN_IMAGES} images, too few to look for cues")
+        notes.append(f"{small} of {len(folders)} classes have fewer than {MIN_IMAGES} images, too few to look for cues")
     return tuple(notes)
-
-
-def _digests(sources: Iterable[ImageSource]) -> dict[str, str]:
-    return {source.name: _digest(source.path) for source in sources}
-
-
-def _digest(path: str) -> str:
-    try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    except OSError:
-        return "unreadable"

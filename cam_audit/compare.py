@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from statistics import mean
 
 from cam_audit.codes import FULL_IMAGES, MIN_GAIN, MIN_USE, NOTE, SEVERITIES, kind_of
-from cam_audit.observation import MIN_IMAGES
 from cam_audit.records import Finding, ImageRow, ScanReport
+from cam_audit.sampling import MIN_IMAGES
 
 APPEARED, WORSE, UNTOLD, SAME, BETTER, WENT = CHANGES = ("appeared", "worse", "can't tell", "same", "better", "went")
 HELPED, MIXED, HARMED, NO_CHANGE, UNKNOWN = ("helped", "mixed", "worse", "same", "unknown")

@@ -7,9 +7,7 @@ import importlib.util
 import tempfile
 from pathlib import Path
 
-from cam_audit.class_list import imagenet_classes
 from cam_audit.errors import ModelError
-from cam_audit.torch_file import read_tensors
 
 NET = "efficientnet-lite0"
 LICENCE = "Apache-2.0"
@@ -31,7 +29,9 @@ def build(weights: Path, target: Path) -> None:
 
     Raises ModelError where the weights are not the known ones, onnx is missing, or `target` can't be written.
     """
+    from cam_audit.class_list import imagenet_classes
     from cam_audit.graph import adapt, efficientnet
+    from cam_audit.torch_file import read_tensors
 
     data = weights.read_bytes()
     if hashlib.sha256(data).hexdigest() != WEIGHTS_SHA256:

@@ -10,8 +10,8 @@ from cam_audit.causes import Cause
 from cam_audit.codes import ERROR, FULL_IMAGES, MIN_USE, NOTE, SEVERITIES, WARNING, min_gain
 from cam_audit.counterfactual import Effect
 from cam_audit.evidence import Evidence
-from cam_audit.observation import MIN_IMAGES
 from cam_audit.records import Example, Finding, ImageResult
+from cam_audit.sampling import MIN_IMAGES
 
 MAX_EXAMPLES = 12
 

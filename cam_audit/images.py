@@ -12,11 +12,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 from PIL import AvifImagePlugin, Image, ImageFile, ImageOps, JpegImagePlugin, TiffImagePlugin
 
 from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.guards import DAMAGED, PNG_SIGNATURE, require_safe, still_png
+from cam_audit.output import OVERLAYS_FOLDER, RUN_FILE
 
 # Workers are threads with one image each; OpenCV's own threads on top of them would fight for the cores.
 cv2.setNumThreads(1)
@@ -29,7 +31,7 @@ IMAGE_SUFFIXES = frozenset(
 MASK_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "JPEG2000", "PPM", "SUN")
 MAX_FILE_BYTES = 1 << 30
 MAX_ASPECT = 4
-RUN_FILE = "run.json"
+PILLOW_VERSION: str = PIL.__version__
 
 RgbImage = NDArray[np.uint8]
 
@@ -80,7 +82,7 @@ def find_images(root: Path, *, output: Path | None = None, follow_links: bool = 
                 raise CamAuditError(f"cannot read the folder {folder}: {error.strerror}") from None
             unreadable[prefix[:-1]] = str(error.strerror)
             continue
-        if {RUN_FILE, "overlays"} <= {entry.name for entry in entries}:
+        if {RUN_FILE, OVERLAYS_FOLDER} <= {entry.name for entry in entries}:
             if folder != str(root):
                 continue
             # snapshots of a live session lie in their own output folder, where users sort them into class folders

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import mmap
 import os
+import random
 import shlex
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -22,7 +25,6 @@ from cam_audit import contract
 from cam_audit.cam import class_activation_map
 from cam_audit.errors import ModelError
 from cam_audit.external_data import has_external_data
-from cam_audit.images import network_size, resize
 
 # float16 and int8 files keep fewer digits than the float32 nets that the identity holds for to 1e-5
 IDENTITY_TOLERANCE = 1e-3
@@ -49,10 +51,11 @@ class Model:
 
     `input_size` is (H, W) in pixels, `fixed_size` whether the net takes no other; `map_size` (h, w) the cells of
     the map at that size; `cam_weight` float32 (K, C) and `cam_bias` (K,), both None where activations[k] is
-    the map of class k; `class_ids` WordNet ids or "".
+    the map of class k; `class_ids` WordNet ids or ""; `sha256` of the file, as hex.
     """
 
     path: Path
+    sha256: str
     net: str
     class_names: tuple[str, ...]
     class_ids: tuple[str, ...]
@@ -82,6 +85,9 @@ class Model:
 
         A net of a fixed size gets the whole image squeezed to that size.
         """
+        # OpenCV and Pillow are not needed to load a net, and can be imported while one is loaded
+        from cam_audit.images import network_size, resize
+
         if self.fixed_size:
             height, width = self.input_size
         else:
@@ -110,15 +116,6 @@ class Model:
             return np.zeros(len(self.class_names), np.float32)
         return self.cam_weight.mean(axis=0, dtype=np.float32)  # type: ignore[no-any-return]
 
-    @cached_property
-    def sha256(self) -> str:
-        """SHA-256 of the file, as hex."""
-        digest = hashlib.sha256()
-        with self.path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-        return digest.hexdigest()
-
 
 def load_model(path: str | Path) -> Model:
     """Load a CAM-ready ONNX file and prove that it is one.
@@ -132,13 +129,15 @@ def load_model(path: str | Path) -> Model:
     if not os.path.isfile(path):
         raise ModelError(f"{path}: no such model file")
     try:
-        return _proved(path, _session(path))
+        with ThreadPoolExecutor(1) as beside:
+            digest = beside.submit(_sha256, path)
+            return _proved(path, _session(path), digest)
     except UnicodeDecodeError:
         # onnxruntime decodes a name when it is asked for it, and that may be anywhere
         raise ModelError(f"{path}: damaged, a name in it is not UTF-8 text") from None
 
 
-def _proved(path: Path, session: ort.InferenceSession) -> Model:
+def _proved(path: Path, session: ort.InferenceSession, digest: Future[str]) -> Model:
     """The model of a session, if it obeys the contract."""
     outputs = {output.name for output in session.get_outputs()}
     missing = [name for name in (contract.LOGITS, contract.ACTIVATIONS) if name not in outputs]
@@ -168,6 +167,7 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
         raise ModelError(f"{path}: {len(class_ids)} class ids for {len(classes)} classes")
     return Model(
         path=path,
+        sha256=digest.result(),
         net=metadata.text(contract.NET_KEY),
         class_names=classes,
         class_ids=class_ids,
@@ -249,13 +249,20 @@ def _names_other_files(path: Path) -> bool:
         return has_external_data(content)
 
 
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return hashlib.sha256(content).hexdigest()
+
+
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return lines[0][:300] if lines else type(error).__name__
 
 
 def _check_image(size: tuple[int, int], seed: int = 0) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
+    # by Python's generator: numpy's would have to be imported
+    noise = random.Random(seed).randbytes(math.prod(size) * 3)
+    return np.frombuffer(noise, np.uint8).reshape(*size, 3)
 
 
 def _outputs(

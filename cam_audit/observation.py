@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +21,6 @@ from cam_audit.model import Model, Prediction
 from cam_audit.records import ImageSource
 from cam_audit.sample_store import Taken
 from cam_audit.use import ActivationSum, centred_map, centred_weight, margin_of, on_grid
-
-# A class of fewer images is reported as too small, and no cue is looked for in it.
-MIN_IMAGES = 12
-# The finders compare images pairwise, so their number is capped: by class, and over all classes for memory.
-MAX_SAMPLED_PER_CLASS = 60
-MAX_SAMPLED = 8000
-MIN_SAMPLED_PER_CLASS = 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,49 +44,14 @@ class Observation:
         return int(self.logits.argmax())
 
 
-@dataclass(frozen=True, slots=True)
-class Glimpse:
-    """What the audit keeps of an image that was not sampled: its full width and height, and the predicted class."""
-
-    source: ImageSource
-    size: tuple[int, int]
-    predicted: int
-
-
-def folders_of(sources: Iterable[ImageSource]) -> dict[str, list[str]]:
-    """The names of the images of each class folder."""
-    folders: dict[str, list[str]] = {}
-    for source in sources:
-        if source.label:
-            folders.setdefault(source.label, []).append(source.name)
-    return folders
-
-
-def choose_sample(folders: Mapping[str, Sequence[str]]) -> frozenset[str]:
-    """Names of the images that the finders look at: of each folder at most a fixed number, evenly spread.
-
-    None where there is nothing to compare: fewer than two folders, or none of MIN_IMAGES images.
-    """
-    if len(folders) < 2 or max(map(len, folders.values())) < MIN_IMAGES:
-        return frozenset()
-    cap = min(MAX_SAMPLED_PER_CLASS, max(MIN_SAMPLED_PER_CLASS, MAX_SAMPLED // len(folders)))
-    chosen: list[str] = []
-    for names in folders.values():
-        count = min(cap, len(names))
-        chosen += [names[index * len(names) // count] for index in range(count)]
-    return frozenset(chosen)
-
-
 class Collector:
     """Gathers, from the workers of a scan, what the audit needs of the sampled images.
 
     With a `store`, a folder, it is kept in files there too, for a scan that goes on later.
     """
 
-    def __init__(self, model: Model, sources: Iterable[ImageSource], store: Path | None = None) -> None:
-        folders = folders_of(sources)
-        self.folder_sizes = {label: len(names) for label, names in folders.items()}
-        self.sample = choose_sample(folders)
+    def __init__(self, model: Model, sample: Collection[str], store: Path | None = None) -> None:
+        self.sample = sample
         self.total = ActivationSum(model.map_size)
         self.observations: dict[str, Observation] = {}
         self._model = model

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TextIO
 
 from cam_audit.errors import CamAuditError
-from cam_audit.images import RUN_FILE
 from cam_audit.records import MAPS_FOLDER
 
+RUN_FILE = "run.json"
 RESULTS_FILE = "results.csv"
 FINDINGS_FILE = "findings.json"
 REPORT_FILE = "report.html"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import isal
 import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ FILTER_SUB = 1
 DEFLATE_LEVEL = 1
 # from 4 to 16 bytes pass by the code of isal that is wrong about the beginning of a stream
 APART = 16
+ISAL_VERSION: str = isal.__version__
 
 
 def encode_png(rgb: NDArray[np.uint8]) -> bytes:

@@ -13,7 +13,7 @@ from cam_audit.errors import ImageError
 from cam_audit.evidence import Laboratory
 from cam_audit.images import decode, read_bytes
 from cam_audit.in_order import Each
-from cam_audit.observation import Glimpse
+from cam_audit.sampling import Glimpse
 
 # A removal test costs a forward pass. More of them, spread over the class, than this would tell no more of the class
 # and make the audit as dear as the scan.

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cam_audit.errors import CamAuditError
-from cam_audit.images import RUN_FILE
-from cam_audit.output import FINDINGS_FILE, RESULTS_FILE, TOOL
+from cam_audit.output import FINDINGS_FILE, RESULTS_FILE, RUN_FILE, TOOL
 from cam_audit.records import ScanReport
 from cam_audit.reports import csv
 from cam_audit.reports import json as findings_json

@@ -7,11 +7,11 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.annotations import Annotations
 from cam_audit.cam import Map, is_flat, map_statistics, peak
 from cam_audit.cores import available_cores
 from cam_audit.errors import CamAuditError, ImageError
@@ -20,7 +20,6 @@ from cam_audit.in_order import in_order
 from cam_audit.journal import Journal, stamp_of
 from cam_audit.model import Model, Prediction
 from cam_audit.objects import inside_share, remove_object
-from cam_audit.observation import Collector
 from cam_audit.output import overlay_name, write_bytes
 from cam_audit.overlay import FAINT_INK, RIGHT_INK, WRONG_INK, Panel, overlay_sheet
 from cam_audit.png import encode_png
@@ -34,6 +33,10 @@ from cam_audit.records import (
     Score,
     SkippedImage,
 )
+
+if TYPE_CHECKING:
+    from cam_audit.annotations import Annotations
+    from cam_audit.observation import Collector
 
 TARGET_PREDICTED = "predicted"
 TARGET_LABEL = "label"

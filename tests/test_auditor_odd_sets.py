@@ -73,7 +73,7 @@ def test_many_classes_of_one_image_each_are_too_small(tmp_path: Path, model: Mod
 def test_unreadable_images_and_images_beside_the_folders_are_no_part_of_the_sample(
     tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cam_audit.observation.MAX_SAMPLED_PER_CLASS", 4)
+    monkeypatch.setattr("cam_audit.sampling.MAX_SAMPLED_PER_CLASS", 4)
     coloured(tmp_path, red=(RED, 12), green=(GREEN, 3))
     (tmp_path / "loose.png").write_bytes(encode(square(RED, 0, 0)))
     (tmp_path / "green" / "02.png").write_bytes(b"torn")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +102,9 @@ def test_folders_that_stand_for_no_class_and_links_outside_are_mentioned(folder:
     [
         ("scan fotos --net tiny", "fotos: no such folder; did you mean photos?"),
         ("scan nowhere/at/all --net tiny", "nowhere/at/all: no such folder"),
+        ("scan nowhere --model photos/red/0.png", "nowhere: no such folder"),
+        ("scan photos --model photos/red/0.png --output csv=gone/a", "there is no folder gone"),
+        ("scan empty --model photos/red/0.png", "photos/red/0.png: not an ONNX file"),
         (f"scan {'p' * 300} --net tiny", "no such folder"),
         ("scan empty --net tiny", "empty: no images in this folder or below it"),
         ("scan photos --net resnet18", "`python scripts/export_onnx.py --net resnet18`"),
@@ -173,20 +178,70 @@ def test_help_says_what_every_command_and_option_does(folder: Path, command: str
             assert max(parameter.opts, key=len) in result.stdout
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["scan", "--help"], ["--version"]], ids=" ".join)
-def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+def told_at_its_end(folder: Path, arguments: list[str], what: str) -> set[str]:
+    """The words that a command's process has to say of itself when it is done: the value of an expression."""
     code = (
         "import sys\n"
         f"sys.argv[1:] = {arguments}\n"
         "from cam_audit.cli import main\n"
         "try: main()\n"
-        "except SystemExit: print(*sys.modules, sep='\\n', file=sys.stderr)"
+        f"except SystemExit: print(*{what}, sep='\\n', file=sys.stderr)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    loaded = set(result.stderr.split())
+    environment.pop("OPENBLAS_NUM_THREADS", None)
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    return set(result.stderr.split())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["scan", "--help"], ["--version"]], ids=" ".join)
+def test_help_loads_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
+    loaded = told_at_its_end(tmp_path, arguments, "sys.modules")
     assert "click" in loaded
     assert not loaded & {"numpy", "cv2", "onnxruntime", "onnx", "PIL", "isal", "tqdm", "torch"}
+
+
+def test_a_scan_of_one_image_loads_nothing_that_only_others_need(folder: Path) -> None:
+    arguments = ["scan", "photos/red/0.png", "--net", "tiny"]
+    loaded = told_at_its_end(folder, arguments, "sys.modules")
+    assert {"cv2", "onnxruntime", "cam_audit.auditor"} <= loaded
+    ours = {"cues", "examination", "annotations", "download", "torch_file", "reports.sarif", "baseline"}
+    assert not loaded & {f"cam_audit.{name}" for name in ours}
+    assert not loaded & {"tqdm", "importlib.metadata", "numpy.random", "onnx"}
+
+
+def test_numpy_has_no_threads_of_its_own_beside_the_workers(folder: Path) -> None:
+    arguments = ["scan", "photos/red/0.png", "--net", "tiny"]
+    pools = (
+        "[pool['num_threads'] for pool in __import__('threadpoolctl').threadpool_info() if pool['user_api'] == 'blas']"
+    )
+    assert told_at_its_end(folder, arguments, pools) == {"1"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_terminal_gets_a_progress_bar(folder: Path) -> None:
+    import fcntl
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    command = [sys.executable, "-m", "cam_audit", "scan", "photos", "--net", "tiny"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        # reading from a terminal that nobody writes to any more is an error
+        with contextlib.suppress(OSError):
+            while block := os.read(ours, 4096):
+                shown += block
+    os.close(ours)
+    assert process.returncode == 0
+    last = [line for line in shown.decode().splitlines() if line.strip()][-1]
+    assert last.startswith("100%")
+    assert "6/6" in last
+    assert "errors=0" in last
 
 
 def test_version_and_no_command(folder: Path) -> None:

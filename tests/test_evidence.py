@@ -45,9 +45,8 @@ def observed(root: Path, model: Model, classes: dict[str, int | None]) -> Collec
             path.write_bytes(encode(rgb))
             known = classes.get(label, model.class_names.index(label))
             sources.append(ImageSource(str(path), f"{label}/{path.name}", label, known))
-    collector = Collector(model, sources)
     # so few that a scan would not look at them
-    collector.sample = frozenset(source.name for source in sources)
+    collector = Collector(model, [source.name for source in sources])
     for source in sources:
         rgb = read_image(source.path)[0]
         collector.observe(source, rgb, Path(source.path).read_bytes(), (32, 32), model.run(rgb))

@@ -20,7 +20,7 @@ from data_sets import net, table
 from resume import differences, finished_overlays
 from small_scans import SCAN, prepare, scan, start
 
-from cam_audit import auditor
+from cam_audit import examination
 from cam_audit.cli import session
 from cam_audit.cli.exits import Interrupted
 from cam_audit.errors import CamAuditError
@@ -243,7 +243,7 @@ def test_a_data_set_that_goes_ends_the_scan_and_not_with_a_thousand_errors(folde
 def test_a_data_set_that_goes_after_its_images_were_scanned_does_not_change_the_findings(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    find_cues = auditor.find_cues
+    find_cues = examination.find_cues
 
     def unplug(*arguments: object) -> object:
         # a stick that is pulled out leaves the folder at which it was mounted
@@ -252,7 +252,7 @@ def test_a_data_set_that_goes_after_its_images_were_scanned_does_not_change_the_
         return find_cues(*arguments)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(auditor, "find_cues", unplug)
+        patch.setattr(examination, "find_cues", unplug)
         with pytest.raises(CamAuditError, match="photos: the data set has gone"):
             scan()
     assert not is_finished(Path("out"))

@@ -17,6 +17,7 @@ LAYERS = (
     {
         "errors",
         "records",
+        "sampling",
         "codes",
         "contract",
         "torch_file",
@@ -35,7 +36,7 @@ LAYERS = (
     {"causes", "counterfactual", "evidence", "findings", "observation", "sample_store", "use"},
     {"journal", "recognition"},
     {"scan", "results", "exhibits", "documents", "review", "baseline", "compare"},
-    {"auditor", "live"},
+    {"auditor", "examination", "live"},
     {"cli", "__main__"},
 )
 # Libraries that only these parts may import; torch is for scripts and tests.

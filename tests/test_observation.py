@@ -9,16 +9,9 @@ import pytest
 from pictures import RED, encode, square
 
 from cam_audit.model import Model
-from cam_audit.observation import (
-    MAX_SAMPLED,
-    MAX_SAMPLED_PER_CLASS,
-    MIN_SAMPLED_PER_CLASS,
-    Collector,
-    Observation,
-    choose_sample,
-    folders_of,
-)
+from cam_audit.observation import Collector, Observation
 from cam_audit.records import ImageSource
+from cam_audit.sampling import MAX_SAMPLED, MAX_SAMPLED_PER_CLASS, MIN_SAMPLED_PER_CLASS, choose_sample, folders_of
 from cam_audit.use import centred_map, centred_weight, margin_of
 
 
@@ -27,10 +20,10 @@ def numbered(count: int, label: str = "cat") -> list[ImageSource]:
     return [ImageSource(f"/nowhere/{label}/{index}", f"{label}/{index}", label, None) for index in range(count)]
 
 
-def test_of_100_000_images_a_few_are_looked_at_evenly_spread(model: Model) -> None:
+def test_of_100_000_images_a_few_are_looked_at_evenly_spread() -> None:
     sources = numbered(100_000)
     other = numbered(12, "other")
-    sample = Collector(model, [*sources, *other]).sample - {source.name for source in other}
+    sample = choose_sample(folders_of([*sources, *other])) - {source.name for source in other}
     assert len(sample) == MAX_SAMPLED_PER_CLASS == 60
     chosen = sorted(int(name.partition("/")[2]) for name in sample)
     assert chosen[0] == 0
@@ -65,8 +58,7 @@ def test_maps_of_another_size_are_observed_on_the_common_grid(tmp_path: Path, mo
     path = tmp_path / "a.png"
     path.write_bytes(encode(rgb))
     source = ImageSource(str(path), "red/a.png", "red", 0)
-    collector = Collector(model, [source])
-    collector.sample = frozenset([source.name])
+    collector = Collector(model, [source.name])
     prediction = model.run(rgb)
     assert prediction.activations.shape[1:] == (8, 8)
     collector.observe(source, rgb, path.read_bytes(), (64, 64), prediction)

@@ -39,7 +39,7 @@ def framed_in_part(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def few_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cam_audit.observation.MAX_SAMPLED_PER_CLASS", SAMPLED)
+    monkeypatch.setattr("cam_audit.sampling.MAX_SAMPLED_PER_CLASS", SAMPLED)
 
 
 @pytest.mark.parametrize("plant", [stamp_in_the_corner, stamp_anywhere, frame])
@@ -48,7 +48,7 @@ def test_flags_are_those_of_a_class_that_is_sampled_in_full(
 ) -> None:
     sources = sources_of(drawn(tmp_path, plant))
     full = audit(cheat, sources)
-    monkeypatch.setattr("cam_audit.observation.MAX_SAMPLED_PER_CLASS", SAMPLED)
+    monkeypatch.setattr("cam_audit.sampling.MAX_SAMPLED_PER_CLASS", SAMPLED)
     sampled = audit(cheat, sources)
     assert (full.sampled, sampled.sampled) == (ANTS + 2 * SAMPLED, 3 * SAMPLED)
     code = "CA102" if plant is frame else "CA101"

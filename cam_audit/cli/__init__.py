@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import signal
@@ -56,6 +57,8 @@ def main() -> None:
     # names of files and classes hold letters that a terminal or a pipe may not take
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+    # OpenBLAS reads this when numpy is loaded: threads of its own would spin beside the workers
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGTERM, _terminate)
     try:
         code = cam_audit.main(prog_name="cam-audit", standalone_mode=False)
@@ -88,6 +91,8 @@ def main() -> None:
         click.echo("\n".join(map(printable, traceback.format_exc().splitlines())), err=True)
         _complain("this is a fault in cam-audit; please report it with the lines above")
         code = Exit.CRASHED
+    # as it ends, Python looks for garbage among all objects, which takes longer than all else that it does then
+    gc.freeze()
     sys.exit(code)
 
 

@@ -6,14 +6,16 @@ import difflib
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cam_audit.cli.task import Task
 from cam_audit.cli.terminal import note
 from cam_audit.errors import CamAuditError
-from cam_audit.images import find_images
 from cam_audit.labels import ClassNames, label_images, read_label_map
-from cam_audit.model import Model
 from cam_audit.records import ImageSource
+
+if TYPE_CHECKING:
+    from cam_audit.cli.task import Task
+    from cam_audit.model import Model
 
 MAX_NAMED = 5
 
@@ -49,6 +51,8 @@ def sources_of(task: Task, model: Model) -> list[ImageSource]:
 
     Raises CamAuditError where there is no image, or the label map can't be used.
     """
+    from cam_audit.images import find_images
+
     found = find_images(task.dataset, output=task.out, follow_links=task.follow_links)
     if found.links_left_out:
         note(f"{found.links_left_out} links that lead outside {task.dataset} are left out; --follow-links follows them")

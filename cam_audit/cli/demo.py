@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from statistics import mean
 from typing import TYPE_CHECKING
 
 import click
 
 from cam_audit.cli.exits import Exit
-from cam_audit.records import BORDER_AREA
 
 if TYPE_CHECKING:
     from cam_audit.cli.summary import Tally
@@ -40,6 +38,7 @@ def _demonstrate(folder: Path) -> Exit:
     from cam_audit.model import load_model
     from cam_audit.nets import find_net
     from cam_audit.output import REPORT_FILE
+    from cam_audit.records import BORDER_AREA
 
     biased, shuffled = folder / "images" / "biased", folder / "images" / "shuffled"
     click.echo(f"Drawing {2 * len(CLASSES) * IMAGES_PER_CLASS} pictures of {_and(CLASSES)} ...", err=True)
@@ -76,7 +75,7 @@ def _draw(folder: Path, *, shuffled: bool) -> None:
 
 def _border(tally: Tally, name: str) -> str:
     shares = tally.border_shares.get(name)
-    return f"{mean(shares):.0%}" if shares else "-"
+    return f"{sum(shares) / len(shares):.0%}" if shares else "-"
 
 
 def _and(names: tuple[str, ...]) -> str:

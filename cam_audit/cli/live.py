@@ -77,7 +77,7 @@ def live(
     Without a window, and without --save, each picture is a line on stdout: its number, then classes and scores, with
     tabs between.
     """
-    from cam_audit.cli import session
+    from cam_audit.cli.net import begin_to_load
     from cam_audit.cli.terminal import note
     from cam_audit.live.loop import LiveSettings
     from cam_audit.live.loop import live as watch
@@ -87,7 +87,7 @@ def live(
     if every is not None and folder is None:
         raise click.UsageError("--every says how often to save; say where to with --save DIR")
     source = parse_source(camera)
-    loaded = session.load_net(net, model)
+    loaded = begin_to_load(net, model).result()
     reason = None if no_window else why_no_window()
     if reason:
         note(f"no window, as {reason}")

@@ -7,7 +7,6 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -300,6 +299,8 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _number(text: str) -> float:
+    from fractions import Fraction
+
     try:
         return float(Fraction(text))
     except (ValueError, ZeroDivisionError):

@@ -64,8 +64,7 @@ def require_places(outputs: Sequence[Output], out: Path | None = None) -> None:
 
     `out`: the output folder, if a scan makes one.
     """
-    from cam_audit.images import RUN_FILE
-    from cam_audit.output import FINDINGS_FILE, RESULTS_FILE
+    from cam_audit.output import FINDINGS_FILE, RESULTS_FILE, RUN_FILE
 
     places = [output.file and Path(os.path.realpath(output.file)) for output in outputs]
     for place, output in zip(places, outputs, strict=True):

@@ -94,10 +94,24 @@ def scan(
     is taken as the image's label; with at least two such classes of 12 images or more, OUT/findings.json tells
     which class a cue gives away, whether the net looks at the cue and whether its prediction follows it.
     """
-    from cam_audit.baseline import judge, read_baseline
-    from cam_audit.cli import session
-    from cam_audit.cli.baseline import judgement
     from cam_audit.cli.dataset import require_folder
+
+    if resume and fresh:
+        raise click.UsageError("either --resume or --fresh")
+    require_folder(dataset)
+    require_places(outputs, task["out"])
+    if baseline:
+        from cam_audit.baseline import judge, read_baseline
+        from cam_audit.cli.baseline import judgement
+
+        accepted = read_baseline(baseline)
+    from cam_audit.cli.net import begin_to_load
+
+    loading = begin_to_load(net, model)
+    # to load a net takes as long as to import the rest, and needs next to no Python
+    import cam_audit.exhibits
+    import cam_audit.reports.html  # noqa: F401, as it is needed at the end, by whatever writes the report
+    from cam_audit.cli import session
     from cam_audit.cli.summary import stage_table, summary
     from cam_audit.cli.task import Task
     from cam_audit.labels import ClassNames
@@ -105,12 +119,7 @@ def scan(
     from cam_audit.results import read_results
     from cam_audit.scan import ScanSettings
 
-    if resume and fresh:
-        raise click.UsageError("either --resume or --fresh")
-    require_folder(dataset)
-    require_places(outputs, task["out"])
-    accepted = read_baseline(baseline) if baseline else None
-    loaded = session.load_net(net, model)
+    loaded = loading.result()
     classes = ClassNames(loaded.class_names, loaded.class_ids)
     settings = ScanSettings(target=_target(target, classes), top=top, size=size, overlay_size=overlay_size)
     earlier = session.RESUME if resume else session.FRESH if fresh else None
@@ -120,7 +129,7 @@ def scan(
         table = stage_table(outcome.profile, outcome.tally.images, outcome.seconds)
         click.echo(f"\n{table}", err=to_stdout(outputs))
     failing = outcome.report
-    if baseline and accepted:
+    if baseline:
         judged = judge(accepted, read_results(outcome.out))
         click.echo(judgement(baseline, accepted, judged), err=to_stdout(outputs))
         failing = replace(failing, findings=judged.new)

@@ -11,30 +11,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO
-
-import click
-from tqdm import tqdm
+from typing import IO, TYPE_CHECKING
 
 from cam_audit.allocation import keep_freed_memory
-from cam_audit.annotations import Annotations, load_annotations
 from cam_audit.auditor import audit
 from cam_audit.cli.dataset import require_there, sources_of
 from cam_audit.cli.exits import Interrupted
 from cam_audit.cli.outputs import write_report
 from cam_audit.cli.summary import Outcome, Tally, severity_counts
 from cam_audit.cli.task import ALL, FLAGGED, Task, identity, provenance
-from cam_audit.cli.terminal import note, quiet_libraries
+from cam_audit.cli.terminal import note, progress_bar, quiet_libraries
 from cam_audit.cores import available_cores
 from cam_audit.errors import CamAuditError
-from cam_audit.images import RUN_FILE
 from cam_audit.journal import Journal, is_unfinished, locked, remove_journal
-from cam_audit.model import Model, load_model
-from cam_audit.nets import DEFAULT_NET, find_net
+from cam_audit.model import Model
 from cam_audit.output import (
     FINDINGS_FILE,
     OVERLAYS_FOLDER,
     RESULTS_FILE,
+    RUN_FILE,
     is_finished,
     prepare_output,
     remove_others,
@@ -50,20 +45,10 @@ from cam_audit.reports import csv
 from cam_audit.reports import json as findings_json
 from cam_audit.scan import require_size, scan
 
+if TYPE_CHECKING:
+    from cam_audit.annotations import Annotations
+
 RESUME, FRESH = "--resume", "--fresh"
-
-
-def load_net(name: str | None, file: Path | None) -> Model:
-    """The net that --net or --model names, loaded; the default one where neither does, which is mentioned.
-
-    Raises click.UsageError where both do, CamAuditError where there is no such net.
-    """
-    if name is not None and file is not None:
-        raise click.UsageError("name the net by either --net NAME or --model FILE")
-    path = file or find_net(DEFAULT_NET if name is None else name)
-    if name is None and file is None:
-        note(f"no --net and no --model, so {DEFAULT_NET} with ImageNet's classes is taken")
-    return load_model(path)
 
 
 def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
@@ -79,7 +64,7 @@ def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
     keep_freed_memory()
     profile = Profile() if task.profile else None
     sources = sources_of(task, model)
-    annotations = load_annotations([source.name for source in sources], masks=task.masks, boxes=task.boxes)
+    annotations = _annotations(task, sources)
     with locked(task.out):
         cut_off = is_unfinished(task.out)
         if cut_off and earlier is None:
@@ -113,6 +98,14 @@ def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
     return Outcome(task.out, tally, report, seconds, profile)
 
 
+def _annotations(task: Task, sources: Sequence[ImageSource]) -> Annotations | None:
+    if not (task.masks or task.boxes):
+        return None
+    from cam_audit.annotations import load_annotations
+
+    return load_annotations([source.name for source in sources], masks=task.masks, boxes=task.boxes)
+
+
 def _finish(out: Path, details: Mapping[str, object]) -> CamAuditError | None:
     """Write the report, then run.json, which tells that all else is in place; returns why there is no report."""
     text = json.dumps(details, indent=2, default=str) + "\n"
@@ -139,7 +132,7 @@ def _scan_and_write(
     tally = Tally()
     overlays: set[str] = set()
     with writing_to(task.out), _rows_of(task.out) as rows, quiet_libraries():
-        with tqdm(total=len(sources), unit=" images", disable=None, smoothing=0.05, dynamic_ncols=True) as progress:
+        with progress_bar(len(sources)) as progress:
 
             def on_record(record: Record) -> None:
                 rows.write(csv.row(record))
@@ -148,10 +141,13 @@ def _scan_and_write(
                     require_there(task.dataset)
                 if journal.images and isinstance(record, ImageResult) and record.overlay:
                     overlays.add(record.overlay)
-                progress.set_postfix(errors=tally.errors, refresh=False)
-                progress.update()
+                if progress:
+                    progress.set_postfix(errors=tally.errors, refresh=False)
+                    progress.update()
 
             def on_look(number: int, total: int) -> None:
+                if not progress:
+                    return
                 if number == 1:
                     progress.set_description("second look")
                     progress.reset(total)

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from cam_audit.cli.task import provenance
 from cam_audit.errors import CamAuditError
-from cam_audit.images import RUN_FILE
 from cam_audit.live.view import View
 from cam_audit.live.watch import Seen
 from cam_audit.model import Model
-from cam_audit.output import FINDINGS_FILE, OVERLAYS_FOLDER, RESULTS_FILE, replacing, write_bytes
+from cam_audit.output import FINDINGS_FILE, OVERLAYS_FOLDER, RESULTS_FILE, RUN_FILE, replacing, write_bytes
 from cam_audit.png import encode_png
 from cam_audit.records import AuditReport, ImageSource
 from cam_audit.reports import csv

@@ -6,7 +6,6 @@ import hashlib
 import os
 import platform
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,10 @@ import cv2
 import numpy as np
 
 from cam_audit import __version__
+from cam_audit.images import PILLOW_VERSION
 from cam_audit.model import RUNTIME_VERSION, Model
 from cam_audit.output import TOOL
+from cam_audit.png import ISAL_VERSION
 from cam_audit.scan import ScanSettings
 
 # Which overlays are drawn.
@@ -78,7 +79,7 @@ def provenance(model: Model) -> dict[str, Any]:
             "onnxruntime": RUNTIME_VERSION,
             "opencv": cv2.__version__,
             "numpy": np.__version__,
-            "pillow": version("pillow"),
-            "isal": version("isal"),
+            "pillow": PILLOW_VERSION,
+            "isal": ISAL_VERSION,
         },
     }

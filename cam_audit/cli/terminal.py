@@ -6,15 +6,31 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from cam_audit.reports.text import printable
 
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
 
 def note(message: str) -> None:
     """Tell something by the way, on stderr."""
     click.echo(printable(f"note: {message}"), err=True)
+
+
+@contextlib.contextmanager
+def progress_bar(images: int) -> Iterator[tqdm | None]:
+    """A progress bar where stderr is a terminal; where it is not, none needs to be imported."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=images, unit=" images", smoothing=0.05, dynamic_ncols=True) as progress:
+        yield progress
 
 
 @contextlib.contextmanager

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from cam_audit.records import ScanReport
-from cam_audit.reports import csv, github, gitlab, html, json, junit, markdown, sarif
+if TYPE_CHECKING:
+    from cam_audit.records import ScanReport
+
+
+def _render(name: str, report: ScanReport) -> str:
+    # each is a module of its own, which only who asks for the format has to wait for
+    text: str = import_module(f"{__name__}.{name}").render(report)
+    return text
+
 
 FORMATS: dict[str, Callable[[ScanReport], str]] = {
-    "csv": csv.render,
-    "json": json.render,
-    "html": html.render,
-    "junit": junit.render,
-    "sarif": sarif.render,
-    "github": github.render,
-    "gitlab": gitlab.render,
-    "markdown": markdown.render,
+    name: partial(_render, name) for name in ("csv", "json", "html", "junit", "sarif", "github", "gitlab", "markdown")
 }

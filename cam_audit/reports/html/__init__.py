@@ -8,7 +8,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
 
 from cam_audit.codes import CODES, SEVERITIES
 from cam_audit.records import ScanReport
@@ -17,9 +20,6 @@ from cam_audit.reports.html.grid import data
 from cam_audit.reports.html.steps import caveat, steps
 from cam_audit.reports.html.verdict import verdict
 
-if TYPE_CHECKING:
-    from markupsafe import Markup
-
 HERE = Path(__file__).parent
 STYLES = ("page.css", "findings.css", "charts.css", "images.css")
 SCRIPTS = ("page.js", "review.js", "viewer.js", "images.js")
@@ -27,22 +27,10 @@ SCRIPTS = ("page.js", "review.js", "viewer.js", "images.js")
 
 def render(report: ScanReport) -> str:
     """The text of report.html; pictures are those that `cam_audit.exhibits.with_pictures` put into the report."""
-    import jinja2
-    from markupsafe import Markup
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        # run.json of another version may say less
-        undefined=jinja2.ChainableUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"visible": visible, "number": number, "data_uri": data_uri, "share": share, "prose": prose}
     style, script = _joined(STYLES), f'(() => {{\n"use strict";\n{_joined(SCRIPTS)}}})();\n'
     listed = report.images if report.listed is None else report.listed
     labelled = [image for image in report.images if image.label_score is not None]
-    text = environment.get_template("page.html").render(
+    text = ENVIRONMENT.get_template("page.html").render(
         report=report,
         run=report.run,
         verdict=verdict(report),
@@ -85,8 +73,6 @@ def share(value: float | None) -> str:
 
 def prose(text: str) -> Markup:
     """Text of our own, in which backticks make code."""
-    from markupsafe import Markup, escape
-
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
@@ -118,3 +104,19 @@ def _flat(settings: Any) -> Iterator[tuple[str, object]]:
             yield from _flat(value)
         elif value is not None:
             yield name, value
+
+
+ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(HERE),
+    autoescape=True,
+    # run.json of another version may say less
+    undefined=jinja2.ChainableUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    # a page is rendered once: to look for what is constant in it takes longer than to do without
+    optimized=False,
+)
+ENVIRONMENT.filters |= {"visible": visible, "number": number, "data_uri": data_uri, "share": share, "prose": prose}
+# A template is compiled when it is first asked for: do that now, as a scan imports this while it loads its net.
+for template in ENVIRONMENT.list_templates(("html",)):
+    ENVIRONMENT.get_template(template)

@@ -1,0 +1,29 @@
+"""The net that --net or --model names; nothing here waits for OpenCV, so that it can be imported meanwhile."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import click
+
+from cam_audit.cli.terminal import note
+from cam_audit.model import Model, load_model
+from cam_audit.nets import DEFAULT_NET, find_net
+
+
+def begin_to_load(name: str | None, file: Path | None) -> Future[Model]:
+    """The net that --net or --model names, loaded by a thread; the default one where neither does, which is mentioned.
+
+    Raises click.UsageError where both do, CamAuditError where there is no such net. The Future raises ModelError.
+    """
+    if name is not None and file is not None:
+        raise click.UsageError("name the net by either --net NAME or --model FILE")
+    path = file or find_net(DEFAULT_NET if name is None else name)
+    if name is None and file is None:
+        note(f"no --net and no --model, so {DEFAULT_NET} with ImageNet's classes is taken")
+    thread = ThreadPoolExecutor(1)
+    try:
+        return thread.submit(load_model, path)
+    finally:
+        thread.shutdown(wait=False)
