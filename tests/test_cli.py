@@ -176,11 +176,12 @@ def test_help_says_what_every_command_and_option_does(folder: Path, command: str
 @pytest.mark.parametrize("arguments", [["--help"], ["scan", "--help"], ["--version"]], ids=" ".join)
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     code = (
-        "import sys\n"
+        "import os, sys\n"
         f"sys.argv[1:] = {arguments}\n"
         "from cam_audit.cli import main\n"
-        "try: main()\n"
-        "except SystemExit: print(*sys.modules, sep='\\n', file=sys.stderr)"
+        "end = os._exit\n"
+        "os._exit = lambda code: (print(*sys.modules, sep='\\n', file=sys.stderr, flush=True), end(code))\n"
+        "main()"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
