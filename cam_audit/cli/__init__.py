@@ -7,7 +7,6 @@ import signal
 import sys
 import traceback
 import warnings
-from functools import partial
 from types import FrameType
 from typing import NoReturn
 
@@ -63,9 +62,8 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, _interrupt)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
-    run = partial(cam_audit.main, prog_name="cam-audit", standalone_mode=False)
     try:
-        code = supervise(run) if sys.argv[1:2] == [scan.name] and can_fork() else run()
+        code = supervise(_run) if sys.argv[1:2] == [scan.name] and can_fork() else _run()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         code = Exit.USAGE
@@ -91,6 +89,11 @@ def main() -> NoReturn:
         complain("this is a fault in cam-audit; please report it with the lines above")
         code = Exit.CRASHED
     end(code)
+
+
+def _run() -> int:
+    """Run the command that `sys.argv` names; returns its exit code."""
+    return cam_audit.main(prog_name="cam-audit", standalone_mode=False) or Exit.CLEAN
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
