@@ -39,7 +39,7 @@ def cam_audit() -> None:
     """Find, show and prove what an image classifier looks at when it should not.
 
     Exit codes: 0 clean, 1 findings, 2 wrong usage or unusable input, 3 done but for some images, 70 a fault of
-    cam-audit itself, 130 interrupted, 143 terminated.
+    cam-audit or of a library under it, 130 interrupted, 143 terminated.
     """
 
 

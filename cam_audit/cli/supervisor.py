@@ -40,6 +40,7 @@ def supervise(scan: Callable[[], int]) -> int:
                 return _code_of(alone)
             else:
                 harmless.add(file.path)
+        # a crash that no file does alone may be chance, once; a decode may be slow because there was much else to do
         learnt = bool(guilty) or ending.overdue
         if not learnt and not hopeful:
             break
@@ -88,6 +89,7 @@ def _code_of(ending: Ending) -> int:
     elif ending.signal == "SIGKILL":
         what = "the scan was killed, most likely as memory ran out, of which fewer --workers take less"
     else:
-        what = f"the scan was ended by {ending.signal}, which is most likely a fault in OpenCV or onnxruntime"
+        what = f"the scan was ended by {ending.signal}"
+        what += ", which is most likely a fault in OpenCV or onnxruntime" if ending.signal in FAULTS else ""
     complain(f"{what}; what was finished is kept; go on with {resuming_command()}")
     return Exit.CRASHED if ending.signal in FAULTS else 128 - ending.code
