@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import os
 import signal
@@ -10,6 +9,7 @@ import sys
 import traceback
 import warnings
 from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -17,11 +17,14 @@ from cam_audit import __version__
 from cam_audit.cli.baseline import baseline
 from cam_audit.cli.compare import compare
 from cam_audit.cli.demo import demo
-from cam_audit.cli.exits import Exit, Interrupted, Terminated
+from cam_audit.cli.exits import Exit, Interrupted, Terminated, end
+from cam_audit.cli.forked import can_fork
 from cam_audit.cli.live import live
 from cam_audit.cli.models import models
 from cam_audit.cli.report import report
 from cam_audit.cli.scan import scan
+from cam_audit.cli.supervisor import supervise
+from cam_audit.cli.terminal import complain
 from cam_audit.errors import CamAuditError
 from cam_audit.reports.text import printable
 
@@ -37,7 +40,7 @@ def cam_audit() -> None:
     """Find, show and prove what an image classifier looks at when it should not.
 
     Exit codes: 0 clean, 1 findings, 2 wrong usage or unusable input, 3 done but for some images, 70 a fault of
-    cam-audit itself, 130 interrupted, 143 terminated.
+    cam-audit or of a library under it, 130 interrupted, 143 terminated.
     """
 
 
@@ -50,7 +53,7 @@ cam_audit.add_command(demo)
 cam_audit.add_command(models)
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the command line; every error that a user can mend is one line on stderr."""
     # damaged images get a row with the reason; what Pillow has to say would only break the progress bar
     warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -59,46 +62,49 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     # OpenBLAS reads this when numpy is loaded: threads of its own would spin beside the workers
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     try:
-        code = cam_audit.main(prog_name="cam-audit", standalone_mode=False)
+        code = supervise(_run) if sys.argv[1:2] == [scan.name] and can_fork() else _run()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         code = Exit.USAGE
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "cam-audit"
-        _complain(f"{error.format_message()} (see `{command} --help`)")
+        complain(f"{error.format_message()} (see `{command} --help`)")
         code = Exit.USAGE
     except CamAuditError as error:
-        _complain(str(error))
+        complain(str(error))
         code = Exit.USAGE
     except ImportError as error:
         if "cv2" not in (error.name or "") and ".so" not in str(error):
             raise
-        _complain(f"OpenCV cannot be loaded ({error}); {OPENCV_HELP}")
+        complain(f"OpenCV cannot be loaded ({error}); {OPENCV_HELP}")
         code = Exit.USAGE
     except (Interrupted, KeyboardInterrupt, click.Abort) as error:
-        # whoever is impatient must not get a traceback instead
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        _complain(str(error) or "interrupted")
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # an orderly end would wait for images that are under way, perhaps for many seconds
-        os._exit(Exit.TERMINATED if isinstance(error.__cause__ or error, Terminated) else Exit.INTERRUPTED)
+        complain(str(error) or "interrupted")
+        code = Exit.TERMINATED if isinstance(error.__cause__ or error, Terminated) else Exit.INTERRUPTED
     except Exception:
         # a fault of our own needs its traceback, and a CI job must not take it for findings
         click.echo("\n".join(map(printable, traceback.format_exc().splitlines())), err=True)
-        _complain("this is a fault in cam-audit; please report it with the lines above")
+        complain("this is a fault in cam-audit; please report it with the lines above")
         code = Exit.CRASHED
-    # as it ends, Python looks for garbage among all objects, which takes longer than all else that it does then
-    gc.freeze()
-    sys.exit(code)
+    end(code)
 
 
-def _terminate(_: int, __: FrameType | None) -> None:
-    raise Terminated
+def _run() -> int:
+    """Run the command that `sys.argv` names; returns its exit code."""
+    return cam_audit.main(prog_name="cam-audit", standalone_mode=False) or Exit.CLEAN
 
 
-def _complain(message: str) -> None:
-    click.echo(printable("cam-audit: " + " ".join(message.split())), err=True)
+def _interrupt(number: int, _: FrameType | None) -> None:
+    """End what is under way, once: who is impatient, or tells two processes at a time, must not interrupt the end."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, _ignore)
+    raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+
+
+def _ignore(_: int, __: FrameType | None) -> None:
+    """Not signal.SIG_IGN, to which Python objects on stderr where it is set while another signal arrives."""
