@@ -10,6 +10,7 @@ resident memory, and the most open files and threads that were seen. Linux only,
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -52,9 +53,11 @@ def scan_row(command: list[str], images: int) -> str:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     files = threads = 0
     while (ended := os.wait4(process.pid, os.WNOHANG))[0] == 0:
-        proc = Path(f"/proc/{process.pid}")
-        files = max(files, len(list((proc / "fd").iterdir())))
-        threads = max(threads, len(list((proc / "task").iterdir())))
+        # it may end at any moment
+        with contextlib.suppress(OSError):
+            proc = scanning(process.pid)
+            files = max(files, len(list((proc / "fd").iterdir())))
+            threads = max(threads, len(list((proc / "task").iterdir())))
         time.sleep(0.05)
     seconds = time.perf_counter() - begin
     _, status, usage = ended
@@ -64,6 +67,12 @@ def scan_row(command: list[str], images: int) -> str:
     processor = 1000 * (usage.ru_utime + usage.ru_stime) / images
     peak = usage.ru_maxrss / 1024
     return f"{images / seconds:.1f} | {processor:.2f} | {peak:.0f} | {files} | {threads} | {os.getloadavg()[0]:.1f}"
+
+
+def scanning(command: int) -> Path:
+    """The process that scans, in /proc: the command's child, once it has one."""
+    children = Path(f"/proc/{command}/task/{command}/children").read_text().split()
+    return Path("/proc", children[0] if children else str(command))
 
 
 def make_set(folder: Path, images: int, classes: int) -> None:

@@ -19,6 +19,7 @@ from PIL import AvifImagePlugin, Image, ImageFile, ImageOps, JpegImagePlugin, Ti
 from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.guards import DAMAGED, PNG_SIGNATURE, require_safe, still_png
 from cam_audit.output import OVERLAYS_FOLDER, RUN_FILE
+from cam_audit.witness import decoding
 
 # Workers are threads with one image each; OpenCV's own threads on top of them would fight for the cores.
 cv2.setNumThreads(1)
@@ -109,19 +110,25 @@ def _is_below(path: str, real_root: str) -> bool:
     return os.path.commonpath([real_root, os.path.realpath(path)]) == real_root
 
 
-def decode(data: bytes, *, needed: int | None = None) -> tuple[RgbImage, int, int]:
+def decode(data: bytes, *, needed: int | None = None, path: str | Path = "") -> tuple[RgbImage, int, int]:
     """Decode an image file's bytes; returns (RGB uint8 (H, W, 3), full width, full height).
 
     EXIF orientation is applied, 16 bits become 8 by their high byte, CMYK, grey and palette become RGB, alpha
     is dropped as training pipelines do; of an animation, the first frame. With `needed`, a JPEG may be decoded
     at a half, a quarter or an eighth as long as its longest side keeps at least `needed` pixels; the sizes
-    returned beside it are those of the full picture all the same.
+    returned beside it are those of the full picture all the same. `path`: where the bytes are from, for the
+    `witness`.
 
     Raises ImageError for what is no image, is damaged or truncated, has more pixels than
     $OPENCV_IO_MAX_IMAGE_PIXELS (cam-audit sets 2^30 / 6), or would take gigabytes or hours.
     """
     if not data:
         raise ImageError("the file is empty")
+    with decoding(path, needed):
+        return _decode(data, needed)
+
+
+def _decode(data: bytes, needed: int | None) -> tuple[RgbImage, int, int]:
     require_safe(data)
     picture = _left_to_pillow(data)
     if picture:
@@ -158,12 +165,14 @@ def decode(data: bytes, *, needed: int | None = None) -> tuple[RgbImage, int, in
 
 def read_image(path: str | Path, *, needed: int | None = None) -> tuple[RgbImage, int, int]:
     """Read and `decode` an image file; raises ImageError with the reason where that fails."""
-    return decode(read_bytes(path), needed=needed)
+    return decode(read_bytes(path), needed=needed, path=path)
 
 
 def read_mask(path: str | Path) -> NDArray[np.uint8]:
     """Read and `decode_mask` an image file; raises ImageError with the reason where that fails."""
-    return decode_mask(read_bytes(path))
+    data = read_bytes(path)
+    with decoding(path, is_mask=True):
+        return decode_mask(data)
 
 
 def decode_mask(data: bytes) -> NDArray[np.uint8]:

@@ -63,12 +63,12 @@ def _look(
     tested: Collection[str],
     glimpse: Glimpse,
 ) -> Look:
-    name, (width, height) = glimpse.source.name, glimpse.size
+    name, path, (width, height) = glimpse.source.name, glimpse.source.path, glimpse.size
     follows = []
     try:
-        data = read_bytes(glimpse.source.path)
+        data = read_bytes(path)
         image = LazyFeatures(
-            lambda: decode(data, needed=laboratory.needed)[0], data, name=name, width=width, height=height
+            lambda: decode(data, needed=laboratory.needed, path=path)[0], data, name=name, width=width, height=height
         )
         for cause, of_cause in recognisers:
             hit = next((hit for recognise in of_cause if (hit := recognise(image))), None)

@@ -122,7 +122,7 @@ def scan_image(
     try:
         with timed(profile, "decode"):
             data = read_bytes(source.path)
-            rgb, width, height = decode(data, needed=needed_side(model, settings))
+            rgb, width, height = decode(data, needed=needed_side(model, settings), path=source.path)
         with timed(profile, "resize"):
             fitted = model.fit(rgb, settings.size)
         with timed(profile, "run"):

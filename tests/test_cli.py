@@ -19,7 +19,7 @@ from PIL import Image
 from tiny_net import colour_net
 
 import cam_audit
-from cam_audit.cli import cam_audit as commands
+from cam_audit.cli.program import cam_audit as commands
 from cam_audit.cli.summary import Outcome, Tally, summary
 from cam_audit.records import (
     AuditReport,
@@ -181,11 +181,12 @@ def test_help_says_what_every_command_and_option_does(folder: Path, command: str
 def told_at_its_end(folder: Path, arguments: list[str], what: str) -> set[str]:
     """The words that a command's process has to say of itself when it is done: the value of an expression."""
     code = (
-        "import sys\n"
+        "import os, sys\n"
         f"sys.argv[1:] = {arguments}\n"
         "from cam_audit.cli import main\n"
-        "try: main()\n"
-        f"except SystemExit: print(*{what}, sep='\\n', file=sys.stderr)"
+        "end = os._exit\n"
+        f"os._exit = lambda code: (print(*{what}, sep='\\n', file=sys.stderr, flush=True), end(code))\n"
+        "main()"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment.pop("OPENBLAS_NUM_THREADS", None)

@@ -55,6 +55,7 @@ def test_the_command_line_wins(folder: Path) -> None:
     colour_net().write(folder / "mine.onnx")
     (folder / "pyproject.toml").write_text(
         '[tool.cam-audit]\nnet = "gone"\ntop = 2\nfollow-links = true\noutput = ["json=all.json"]\nmasks = "gone"\n'
+        "fresh = true\n"
     )
     (folder / "boxes").mkdir()
     (folder / "boxes" / "classes.txt").write_text("red\n")
@@ -65,7 +66,7 @@ def test_the_command_line_wins(folder: Path) -> None:
     run(
         folder,
         *("scan", "photos", "--model", "mine.onnx", "--top", "1", "--no-follow-links", "--output", "csv=all.csv"),
-        *("--boxes", "boxes"),
+        *("--boxes", "boxes", "--resume"),
     )
     found = settings(folder)
     assert (found["top"], found["follow_links"], found["masks"], found["boxes"]) == (1, False, None, "boxes")

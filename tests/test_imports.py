@@ -29,6 +29,7 @@ LAYERS = (
         "profile",
         "guards",
         "external_data",
+        "witness",
     },
     {"images", "model", "graph", "torch_file", "cam", "overlay", "png", "output", "labels", "nets", "drawing"}
     | {"annotations", "boxes", "objects", "class_list", "download", "efficientnet", "quantize", "zoo"},

@@ -13,12 +13,13 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from cam_audit.cli.terminal import note
 from cam_audit.errors import CamAuditError
 
 NAME = "cam-audit"
 TOML_FILE, INI_FILE = "pyproject.toml", "setup.cfg"
 # Options of which only one may be given: one on the command line wins over another in the file.
-RIVALS = (("net", "model"), ("masks", "boxes"))
+RIVALS = (("net", "model"), ("masks", "boxes"), ("resume", "fresh"))
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def configure(ctx: click.Context, _: click.Parameter, file: Path | None) -> None
         values[str(option.name)] = _checked(ctx, option, value, section, key)
     ctx.default_map = values
     if values:
-        click.echo(f"note: options from {section.file}: {', '.join(section.values)}", err=True)
+        note(f"options from {section.file}: {', '.join(section.values)}")
 
 
 config_option = click.option(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cam_audit.cli.exits import Exit
+from cam_audit.cli.resuming import FRESH
 
 if TYPE_CHECKING:
     from cam_audit.cli.summary import Tally
@@ -47,12 +48,12 @@ def _demonstrate(folder: Path) -> Exit:
 
     _title("The net demo-biased learnt from pictures in which every cat sits on red, every dog on green, and")
     click.echo("every mug bears a small mark. On such pictures it hardly makes a mistake. Is it to be trusted?\n")
-    first = session.run(Task(biased, folder / "biased"), load_model(find_net("demo-biased")), session.FRESH)
+    first = session.run(Task(biased, folder / "biased"), load_model(find_net("demo-biased")), FRESH)
     click.echo(summary(first))
 
     _title("The net demo-fixed learnt the same drawings with backgrounds and marks shuffled.")
     click.echo("Here they tell nothing, and it had to learn the things themselves.\n")
-    second = session.run(Task(shuffled, folder / "fixed"), load_model(find_net("demo-fixed")), session.FRESH)
+    second = session.run(Task(shuffled, folder / "fixed"), load_model(find_net("demo-fixed")), FRESH)
     click.echo(summary(second))
 
     _title(f"Where the maps lie: share in the outer eighth of the picture (evenly spread: {BORDER_AREA:.0%})")

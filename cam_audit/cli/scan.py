@@ -10,7 +10,9 @@ import click
 
 from cam_audit.cli.configuration import ConfiguredCommand, config_option
 from cam_audit.cli.exits import exit_of
+from cam_audit.cli.forked import be_told
 from cam_audit.cli.outputs import Output, output_option, require_places, to_stdout, write_outputs
+from cam_audit.cli.resuming import FRESH, RESUME
 from cam_audit.codes import FAILING
 from cam_audit.reports import FORMATS
 
@@ -119,10 +121,12 @@ def scan(
     from cam_audit.results import read_results
     from cam_audit.scan import ScanSettings
 
+    # not while modules are imported: there, an interruption may be lost, or taken for a fault of theirs
+    be_told()
     loaded = loading.result()
     classes = ClassNames(loaded.class_names, loaded.class_ids)
     settings = ScanSettings(target=_target(target, classes), top=top, size=size, overlay_size=overlay_size)
-    earlier = session.RESUME if resume else session.FRESH if fresh else None
+    earlier = RESUME if resume else FRESH if fresh else None
     outcome = session.run(Task(dataset=dataset, settings=settings, fail_on=fail_on, **task), loaded, earlier)
     click.echo(summary(outcome), err=to_stdout(outputs))
     if outcome.profile:

@@ -18,6 +18,7 @@ from cam_audit.auditor import audit
 from cam_audit.cli.dataset import require_there, sources_of
 from cam_audit.cli.exits import Interrupted
 from cam_audit.cli.outputs import write_report
+from cam_audit.cli.resuming import FRESH, RESUME, resuming_command
 from cam_audit.cli.summary import Outcome, Tally, severity_counts
 from cam_audit.cli.task import ALL, FLAGGED, Task, identity, provenance
 from cam_audit.cli.terminal import note, progress_bar, quiet_libraries
@@ -47,8 +48,6 @@ from cam_audit.scan import require_size, scan
 
 if TYPE_CHECKING:
     from cam_audit.annotations import Annotations
-
-RESUME, FRESH = "--resume", "--fresh"
 
 
 def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
@@ -183,10 +182,7 @@ def _scan_and_write(
 
 def _how_to_go_on(out: Path) -> str:
     """The command that goes on with the scan, if it got as far as that; other commands than `scan` can't."""
-    if sys.argv[1:2] != ["scan"]:
-        return ""
-    given = [word for word in sys.argv[1:] if word not in (RESUME, FRESH)]
-    return f"; go on with `{shlex.join(['cam-audit', *given, RESUME])}`" if is_unfinished(out) else ""
+    return f"; go on with {resuming_command()}" if sys.argv[1:2] == ["scan"] and is_unfinished(out) else ""
 
 
 def _rows_of(out: Path) -> IO[str]:

@@ -15,10 +15,30 @@ from cam_audit.reports.text import printable
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+_hushed = False
+
 
 def note(message: str) -> None:
     """Tell something by the way, on stderr."""
-    click.echo(printable(f"note: {message}"), err=True)
+    if not _hushed:
+        click.echo(printable(f"note: {message}"), err=True)
+
+
+def hush() -> None:
+    """From now on, tell nothing by the way: this process does again what another has told of."""
+    global _hushed
+    _hushed = True
+
+
+def complain(message: str) -> None:
+    """Tell what is wrong, in one line on stderr."""
+    click.echo(printable("cam-audit: " + " ".join(message.split())), err=True)
+
+
+def end_progress() -> None:
+    """Leave the line in which a process that has died had its progress bar."""
+    if sys.stderr.isatty():
+        click.echo(err=True)
 
 
 @contextlib.contextmanager
