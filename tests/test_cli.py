@@ -19,7 +19,7 @@ from PIL import Image
 from tiny_net import colour_net
 
 import cam_audit
-from cam_audit.cli import cam_audit as commands
+from cam_audit.cli.program import cam_audit as commands
 from cam_audit.cli.summary import Outcome, Tally, summary
 from cam_audit.records import (
     AuditReport,

@@ -18,7 +18,7 @@ from data_sets import draw, net, stamp_in_the_corner
 from plain_nets import CLASSES, flat_pool, gemm, plain
 from streams import flat, write_video
 
-from cam_audit.cli import cam_audit as program
+from cam_audit.cli.program import cam_audit as program
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "SECURITY.md")
 # what a page's reader has, under the names that the pages give it

@@ -47,7 +47,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     def call(*arguments: str, code: int = 0) -> tuple[str, str]:
         monkeypatch.setattr(sys, "argv", ["cam-audit", "models", *arguments])
         # which would end the tests too
-        monkeypatch.setattr(cli, "end", sys.exit)
+        monkeypatch.setattr("cam_audit.cli.program.end", sys.exit)
         with pytest.raises(SystemExit) as ended:
             cli.main()
         output = capsys.readouterr()

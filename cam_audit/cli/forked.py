@@ -9,9 +9,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
+from typing import NoReturn
 
 from cam_audit import witness
-from cam_audit.cli.exits import end
 from cam_audit.witness import Decoding, Witness
 
 # How a process ends when something is wrong in its C code.
@@ -49,22 +49,25 @@ def can_fork() -> bool:
     return hasattr(os, "fork") and threading.active_count() == 1
 
 
-def run_forked(process: Callable[[], int], noted: Witness) -> Ending:
-    """Run `process` in a child, which ends with the code that it returns, and wait for that.
+def be_told() -> None:
+    """Let what is PASSED_ON come to this process, if it was forked, and what came already."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
 
-    The child ends when this process does, however that ends, and is killed where a decode takes DECODE_SECONDS. Errors
-    in `process` are raised in the child.
+
+def run_forked(process: Callable[[], NoReturn], noted: Witness) -> Ending:
+    """Run `process` in a child and wait for its end; what is PASSED_ON waits for that to call `be_told`.
+
+    The child ends when this process does, however that ends, and is killed where a decode takes DECODE_SECONDS.
     """
     reading, writing = os.pipe()
-    # until each of the two has its own handlers
     signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     child = os.fork()
     if not child:
         os.close(writing)
         threading.Thread(target=_end_with_parent, args=(reading,), daemon=True).start()
         witness.call(noted)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
-        end(process())
+        process()
     os.close(reading)
     status, overdue = _wait(child, noted)
     os.close(writing)
@@ -108,7 +111,7 @@ def _wait(child: int, noted: Witness) -> tuple[int, set[int]]:
     handlers = {number: pass_on for number in PASSED_ON if signal.getsignal(number) is not signal.SIG_IGN}
     before = {number: signal.signal(number, handler) for number, handler in {**handlers, signal.SIGALRM: tick}.items()}
     signal.setitimer(signal.ITIMER_REAL, 1, 1)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+    be_told()
     _, status = os.waitpid(child, 0)
     signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     signal.setitimer(signal.ITIMER_REAL, 0)

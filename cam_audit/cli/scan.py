@@ -10,6 +10,7 @@ import click
 
 from cam_audit.cli.configuration import ConfiguredCommand, config_option
 from cam_audit.cli.exits import exit_of
+from cam_audit.cli.forked import be_told
 from cam_audit.cli.outputs import Output, output_option, require_places, to_stdout, write_outputs
 from cam_audit.cli.resuming import FRESH, RESUME
 from cam_audit.codes import FAILING
@@ -120,6 +121,8 @@ def scan(
     from cam_audit.results import read_results
     from cam_audit.scan import ScanSettings
 
+    # not while modules are imported: there, an interruption may be lost, or taken for a fault of theirs
+    be_told()
     loaded = loading.result()
     classes = ClassNames(loaded.class_names, loaded.class_ids)
     settings = ScanSettings(target=_target(target, classes), top=top, size=size, overlay_size=overlay_size)

@@ -1,6 +1,6 @@
 """Runs a scan in a process of its own, so that a decoder that crashes or hangs does not end the scan.
 
-Before anything heavy is loaded, this process forks: the child scans, the parent waits. The child notes what it decodes
+Before anything else is imported, this process forks: the child scans, the parent waits. The child notes what it decodes
 in memory that both share. Should a fault in C code end it, or a decode take too long, the parent decodes those files,
 each in a process of its own: those that do it again are fatal, and a new child goes on from the journal without them.
 """
@@ -12,24 +12,23 @@ import signal
 import sys
 from collections.abc import Callable
 from functools import partial
+from typing import NoReturn
 
-from cam_audit.cli.exits import Exit
-from cam_audit.cli.forked import FAULTS, PASSED_ON, Ending, run_forked
+from cam_audit.cli.exits import Exit, end
+from cam_audit.cli.forked import FAULTS, PASSED_ON, Ending, be_told, run_forked
 from cam_audit.cli.resuming import resuming_arguments, resuming_command
-from cam_audit.cli.terminal import complain, end_progress, hush, note, quiet_libraries
 from cam_audit.witness import Decoding, Witness
 
 
-def supervise(scan: Callable[[], int]) -> int:
-    """The exit code of a scan, which does what `sys.argv` says, but goes on without the files whose decoding ends it.
-
-    Errors are raised in the process that scans.
-    """
+def supervise(scan: Callable[[], NoReturn]) -> int:
+    """The exit code of a scan, which does what `sys.argv` says, without the files whose decoding would end it."""
     fatal: dict[str, str] = {}
     harmless: set[str] = set()
     ending = run_forked(scan, Witness(fatal, harmless))
     hopeful = True
     while ending.is_fault and ending.decoding:
+        from cam_audit.cli.terminal import end_progress, note
+
         end_progress()
         guilty = {}
         for file in ending.decoding:
@@ -56,11 +55,13 @@ def supervise(scan: Callable[[], int]) -> int:
     return _code_of(ending)
 
 
-def _decode(file: Decoding) -> int:
+def _decode(file: Decoding) -> NoReturn:
     """Decode a file as a scan does, to see what becomes of the process."""
     for number in PASSED_ON:
         signal.signal(number, signal.SIG_DFL)
+    be_told()
     from cam_audit.allocation import keep_freed_memory
+    from cam_audit.cli.terminal import quiet_libraries
     from cam_audit.images import read_image, read_mask
 
     keep_freed_memory()
@@ -70,19 +71,23 @@ def _decode(file: Decoding) -> int:
             read_mask(file.path)
         else:
             read_image(file.path, needed=file.needed)
-    return Exit.CLEAN
+    end(Exit.CLEAN)
 
 
-def _go_on(scan: Callable[[], int]) -> int:
+def _go_on(scan: Callable[[], NoReturn]) -> NoReturn:
+    from cam_audit.cli.terminal import hush
+
     # what there is to tell has been told
     hush()
-    return scan()
+    scan()
 
 
 def _code_of(ending: Ending) -> int:
     """The exit code for how a scan ended at last; tells on stderr where that was by a signal."""
     if not ending.signal:
         return ending.code
+    from cam_audit.cli.terminal import complain, end_progress
+
     end_progress()
     if -ending.code in PASSED_ON:
         what = "interrupted"
