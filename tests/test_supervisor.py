@@ -244,6 +244,12 @@ def test_a_signal_interrupts_once_whoever_gets_it(
     assert not is_finished(Path("out"))
 
 
+def test_a_signal_that_comes_while_modules_are_imported_waits_for_them(folder: Path) -> None:
+    code, lines = ended(start(sabotage="os.kill(os.getpid(), signal.SIGINT)"))
+    assert (code, [line for line in lines if line]) == (130, ["cam-audit: interrupted"])
+    assert not Path("out").exists()
+
+
 def test_a_signal_interrupts_also_while_a_file_is_tried_alone(folder: Path) -> None:
     Path("photos/bee/03.png").write_bytes(HANG)
     process = start(limit=2)
