@@ -36,6 +36,7 @@ from photo_sets import SHORT_SIDE, Picture, write_set
 from planting import KINDS, design
 from tqdm import tqdm
 
+from cam_audit.allocation import keep_freed_memory
 from cam_audit.auditor import audit
 from cam_audit.cores import available_cores
 from cam_audit.drawing import CLASSES, draw_in, setting_of
@@ -182,6 +183,8 @@ class _Clock:
 
 
 def _prepared(data: Path, net_file: Path) -> tuple[Model, list[ImageSource]]:
+    # as the command does, in which it halves the time of drawing and of finding keypoints
+    keep_freed_memory()
     model = load_model(net_file)
     return model, label_images(data, find_images(data).names, ClassNames(model.class_names, model.class_ids), {})
 

@@ -15,8 +15,8 @@ from cam_audit.images import decode, read_bytes
 from cam_audit.in_order import Each
 from cam_audit.sampling import Glimpse
 
-# A removal test costs a forward pass. More of them, spread over the class, than this would tell no more of the class
-# and make the audit as dear as the scan.
+# A removal test costs a forward pass. More of them for one cause than this, those of the sampled images among them,
+# would tell no more of the class and make the audit as dear as the scan.
 MAX_REMOVALS = 60
 
 
@@ -47,22 +47,31 @@ def look_again(
     """
     for label, own in glimpses.items():
         # prepared for one class at a time, as what is compared with may fill megabytes
-        recognisers = [
-            (cause, [suspicion.recogniser() for suspicion in cause.finders.values()])
+        searches = [
+            _Search(cause, [suspicion.recogniser() for suspicion in cause.finders.values()], _tested(cause, own))
             for cause in causes
             if cause.suspicion.label == label
         ]
-        if recognisers:
-            tested = {glimpse.source.name for glimpse in own[:: -(-len(own) // MAX_REMOVALS)]}
-            yield from each(partial(_look, laboratory, recognisers, tested), own)
+        if searches:
+            yield from each(partial(_look, laboratory, searches), own)
 
 
-def _look(
-    laboratory: Laboratory,
-    recognisers: Sequence[tuple[Cause, list[Recogniser]]],
-    tested: Collection[str],
-    glimpse: Glimpse,
-) -> Look:
+@dataclass(frozen=True)
+class _Search:
+    """A cause, what recognises it, and the names of the images in which it is painted over where it is seen."""
+
+    cause: Cause
+    recognisers: Sequence[Recogniser]
+    tested: Collection[str]
+
+
+def _tested(cause: Cause, glimpses: Sequence[Glimpse]) -> set[str]:
+    """Names of images spread evenly over those not sampled: as many as the tests of the sampled ones left over."""
+    left = MAX_REMOVALS - len(cause.hits)
+    return {glimpse.source.name for glimpse in glimpses[:: -(-len(glimpses) // left)]} if left > 0 else set()
+
+
+def _look(laboratory: Laboratory, searches: Sequence[_Search], glimpse: Glimpse) -> Look:
     name, path, (width, height) = glimpse.source.name, glimpse.source.path, glimpse.size
     follows = []
     try:
@@ -70,10 +79,12 @@ def _look(
         image = LazyFeatures(
             lambda: decode(data, needed=laboratory.needed, path=path)[0], data, name=name, width=width, height=height
         )
-        for cause, of_cause in recognisers:
-            hit = next((hit for recognise in of_cause if (hit := recognise(image))), None)
-            if hit:
-                follows.append(laboratory.follows(cause, hit, image.rgb, glimpse.predicted) if name in tested else None)
+        for search in searches:
+            hit = next((hit for recognise in search.recognisers if (hit := recognise(image))), None)
+            if hit and name in search.tested:
+                follows.append(laboratory.follows(search.cause, hit, image.rgb, glimpse.predicted))
+            elif hit:
+                follows.append(None)
     except (ImageError, MemoryError):
         return Look(name)
     return Look(name, tuple(follows))

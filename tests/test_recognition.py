@@ -83,6 +83,19 @@ def test_removals_of_the_second_look_are_counted_apart_from_the_evidence(tmp_pat
 
 
 @pytest.mark.usefixtures("few_are_sampled")
+@pytest.mark.parametrize(("most", "others"), [(len(BEARERS & SAMPLE) + 9, 6), (len(BEARERS & SAMPLE), 0), (1, 0)])
+def test_removals_are_so_many_at_most_those_of_the_sample_among_them(
+    tmp_path: Path, cheat: Model, monkeypatch: pytest.MonkeyPatch, most: int, others: int
+) -> None:
+    monkeypatch.setattr("cam_audit.recognition.MAX_REMOVALS", most)
+    report = audit(cheat, sources_of(drawn(tmp_path, stamp_in_the_corner)))
+    # where nine may be, every second of the others is tested, and two of three bear the stamp
+    assert len(flagged(report, "CA101") - SAMPLE) == others
+    assert flagged(report, "CA101") & SAMPLE == BEARERS & SAMPLE
+    assert flagged(report, "CA101") | flagged(report, "CA102") == BEARERS
+
+
+@pytest.mark.usefixtures("few_are_sampled")
 def test_an_image_that_is_gone_by_then_is_not_flagged(framed_in_part: Path, tmp_path: Path, cheat: Model) -> None:
     for folder in framed_in_part.iterdir():
         (tmp_path / folder.name).mkdir()

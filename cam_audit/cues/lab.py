@@ -40,8 +40,9 @@ def to_rgb(lab: Lab) -> tuple[int, int, int]:
 
 def mean_and_deviation(pixels: Lab) -> Lab:
     """Mean and standard deviation over all pixels (..., 3): float32 (6,)."""
-    pixels = pixels.reshape(-1, 3)
-    return np.concatenate([pixels.mean(0), pixels.std(0)])
+    # numpy takes thirty times as long over a last axis of three
+    moments = cv2.meanStdDev(np.ascontiguousarray(pixels).reshape(1, -1, 3))
+    return np.concatenate(moments).ravel().astype(np.float32)
 
 
 def in_words(lab: Lab) -> str:
