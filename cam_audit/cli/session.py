@@ -16,7 +16,7 @@ from typing import IO
 import click
 from tqdm import tqdm
 
-from cam_audit.allocation import keep_freed_memory
+from cam_audit.allocation import keep_freed_memory, release_freed_memory
 from cam_audit.annotations import Annotations, load_annotations
 from cam_audit.auditor import audit
 from cam_audit.cli.dataset import require_there, sources_of
@@ -51,6 +51,8 @@ from cam_audit.reports import json as findings_json
 from cam_audit.scan import require_size, scan
 
 RESUME, FRESH = "--resume", "--fresh"
+# Seldom enough to cost nothing, often enough for nothing to pile up.
+IMAGES_PER_RELEASE = 500
 
 
 def load_net(name: str | None, file: Path | None) -> Model:
@@ -76,7 +78,7 @@ def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
     require_size(model, task.settings.size)
     started = datetime.now(timezone.utc)
     begin = time.perf_counter()
-    keep_freed_memory()
+    keep_freed_memory(task.workers or available_cores())
     profile = Profile() if task.profile else None
     sources = sources_of(task, model)
     annotations = load_annotations([source.name for source in sources], masks=task.masks, boxes=task.boxes)
@@ -97,6 +99,7 @@ def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
             if journal.images:
                 note(f"going on with the scan in {task.out}, of which {journal.images:,} images are done")
             tally, report = _scan_and_write(task, model, sources, annotations, journal, profile)
+            release_freed_memory()
             seconds = time.perf_counter() - begin
             times = {"started": started.isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
             unreported = _finish(task.out, _details(task, model, tally, report) | times)
@@ -150,12 +153,14 @@ def _scan_and_write(
                     overlays.add(record.overlay)
                 progress.set_postfix(errors=tally.errors, refresh=False)
                 progress.update()
+                _release_memory(tally.images, len(sources))
 
             def on_look(number: int, total: int) -> None:
                 if number == 1:
                     progress.set_description("second look")
                     progress.reset(total)
                 progress.update()
+                _release_memory(number, total)
 
             report = audit(
                 model,
@@ -209,7 +214,18 @@ def _draw_flagged(
     """Draw the overlays of flagged images, for which they are read once more; returns them by image name."""
     flagged = [source for source in sources if source.name in report.flags]
     records = scan(model, flagged, task.settings, overlays=task.out, workers=workers, profile=profile)
-    return {record.source.name: record.overlay for record in records if isinstance(record, ImageResult)}
+    drawn = {}
+    for number, record in enumerate(records, 1):
+        if isinstance(record, ImageResult):
+            drawn[record.source.name] = record.overlay
+        _release_memory(number, len(flagged))
+    return drawn
+
+
+def _release_memory(number: int, total: int) -> None:
+    """To be called after each image of a stage: gives freed memory back now and then, and at the end of the stage."""
+    if number % IMAGES_PER_RELEASE == 0 or number == total:
+        release_freed_memory()
 
 
 def _write_maps(out: Path, report: AuditReport) -> None:
