@@ -30,9 +30,9 @@ def keep_freed_memory(workers: int) -> None:
 def release_freed_memory() -> None:
     """Let glibc give the memory that is free to the system, in some hundredths of a second; more is asked for anew.
 
-    Kept memory frays: overlays and their PNG bytes differ in size and leave gaps, so that 20,000 of them took 40 MB more
-    than 200. And what one stage of a scan freed, in pieces, may not do for the next. To be called now and then, not
-    after every picture. Does nothing with another C library.
+    Kept memory frays: overlays and their PNG bytes differ in size and leave gaps, so that 20,000 of them took 40 MB
+    more than 200. And what one stage of a scan freed, in pieces, may not do for the next. To be called now and then,
+    not after every picture. Does nothing with another C library.
     """
     malloc_trim = _glibc("malloc_trim")
     if malloc_trim:

@@ -7,10 +7,10 @@ import dataclasses
 import io
 
 import pytest
-from canonical import canonical_report
+from canonical import canonical_report, rendered
 
 from cam_audit.records import ImageResult, ImageSource, MapStatistics, ObjectShare, Score, SkippedImage
-from cam_audit.reports.csv import completed, header, image_row, line, parse, render, row
+from cam_audit.reports.csv import completed, header, image_row, line, parse, row
 
 RESULT = ImageResult(
     source=ImageSource("/data/cat/a.jpg", "cat/a.jpg", "cat", 3),
@@ -156,4 +156,4 @@ def test_what_is_no_results_csv_is_a_value_error(text: str) -> None:
 
 def test_the_canonical_report_is_read_back_whole() -> None:
     report = canonical_report()
-    assert tuple(parse(io.StringIO(render(report), newline=""))) == report.images
+    assert tuple(parse(io.StringIO(rendered("csv", report), newline=""))) == report.images

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from canonical import HOSTILE, canonical_report, finding, image
+from canonical import HOSTILE, canonical_report, finding, image, rendered
 from pictures import encode
 
 from cam_audit.codes import CODES, FULL_IMAGES
@@ -26,13 +26,10 @@ from cam_audit.records import (
     ScanReport,
     SheetLayout,
 )
-from cam_audit.reports import FORMATS
 from cam_audit.reports.html import number, visible
 from cam_audit.reports.html.charts import BINS, MAX_CLASSES, MAX_CONFUSED, OTHER, charts
 from cam_audit.reports.html.steps import caveat, steps
 from cam_audit.reports.html.verdict import verdict
-
-render = FORMATS["html"]
 
 
 class Page(HTMLParser):
@@ -73,7 +70,7 @@ def by_path(data: dict) -> dict[str, dict]:
 
 
 def test_names_stay_text() -> None:
-    text = render(canonical_report())
+    text = rendered("html", canonical_report())
     page = Page(text)
     assert [attributes for tag, attributes in page.elements if tag == "img"] == []
     assert len(page.raw) == 3, "one style, the data and one script, and none that a name brought in"
@@ -86,7 +83,7 @@ def test_names_stay_text() -> None:
 
 def test_the_data_holds_every_image_as_it_is() -> None:
     report = canonical_report()
-    data = data_of(Page(render(report)))
+    data = data_of(Page(rendered("html", report)))
     assert [row[0] for row in data["images"]] == [row.path for row in report.images]
     images = by_path(data)
     assert images["dog/broken.png"]["error"] == "the file is cut off"
@@ -106,7 +103,7 @@ def test_the_data_holds_every_image_as_it_is() -> None:
 def test_no_name_breaks_out_of_the_data(name: str) -> None:
     report = canonical_report()
     row = replace(report.images[0], path=name)
-    data = data_of(Page(render(replace(report, images=(row,)))))
+    data = data_of(Page(rendered("html", replace(report, images=(row,)))))
     assert data["images"][0][0] == name
 
 
@@ -114,7 +111,7 @@ def test_a_layout_is_told_once_and_numbered() -> None:
     report = canonical_report()
     layout = SheetLayout(500, 300, 100, (8, 200), 180, 160, 184)
     sheets = {"cat/1.png": layout, "cat/2.png": replace(layout, lefts=(8, 200, 392)), "dog/1.png": layout}
-    data = data_of(Page(render(replace(report, sheets=sheets))))
+    data = data_of(Page(rendered("html", replace(report, sheets=sheets))))
     images = by_path(data)
     assert [images[path]["sheet"] for path in ("cat/1.png", "cat/2.png", "dog/1.png")] == [0, 1, 0]
     assert data["sheets"] == [[500, 300, 100, 180, 160, [8, 200]], [500, 300, 100, 180, 160, [8, 200, 392]]]
@@ -122,7 +119,7 @@ def test_a_layout_is_told_once_and_numbered() -> None:
 
 
 def test_the_policy_allows_exactly_the_two_blocks_that_are_in_the_page() -> None:
-    page = Page(render(canonical_report()))
+    page = Page(rendered("html", canonical_report()))
     (policy,) = (a["content"] for _, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
     rules = dict(rule.strip().split(" ", 1) for rule in (policy or "").split(";"))
     assert rules["default-src"] == "'none'"
@@ -135,7 +132,7 @@ def test_the_policy_allows_exactly_the_two_blocks_that_are_in_the_page() -> None
 
 
 def test_nothing_is_loaded_from_elsewhere() -> None:
-    page = Page(render(canonical_report()))
+    page = Page(rendered("html", canonical_report()))
     for tag, attributes in page.elements:
         for name in ("src", "href", "srcset", "action", "data"):
             assert (attributes.get(name) or "#").startswith("#"), (tag, attributes)
@@ -145,7 +142,7 @@ def test_nothing_is_loaded_from_elsewhere() -> None:
 
 def test_findings_come_in_order_each_with_its_words_and_numbers() -> None:
     report = canonical_report()
-    page = Page(render(report))
+    page = Page(rendered("html", report))
     cards = [a["data-finding"] for _, a in page.elements if "data-finding" in a]
     assert cards == [finding.fingerprint for finding in report.findings]
     words = " ".join(page.words.split())
@@ -163,7 +160,7 @@ def test_pictures_of_a_finding_are_embedded_with_the_box_of_the_cue() -> None:
     repeated = report.findings[0]
     picture = ExamplePicture(repeated.examples[0], 200, 100, b"image", b"overlay")
     exhibit = Exhibit((picture,), (b"own", b"others", b"difference"))
-    page = Page(render(replace(report, exhibits={repeated.fingerprint: exhibit})))
+    page = Page(rendered("html", replace(report, exhibits={repeated.fingerprint: exhibit})))
     sources = [attributes["src"] for tag, attributes in page.elements if tag == "img"]
     embedded = [base64.b64decode((source or "").removeprefix("data:image/jpeg;base64,")) for source in sources]
     assert sorted(embedded) == sorted([b"image", b"overlay", b"own", b"others", b"difference"])
@@ -176,16 +173,16 @@ def test_pictures_of_a_finding_are_embedded_with_the_box_of_the_cue() -> None:
 
 def test_a_report_of_nothing_renders_too() -> None:
     empty = ScanReport({}, (), frozenset(), (), (), ())
-    assert "Cues could not be looked for, as" in Page(render(empty)).words
-    assert "Nothing was found" in Page(render(replace(canonical_report(), findings=()))).words
+    assert "Cues could not be looked for, as" in Page(rendered("html", empty)).words
+    assert "Nothing was found" in Page(rendered("html", replace(canonical_report(), findings=()))).words
     unknown = replace(canonical_report().findings[0], code="CA999")
-    assert "CA999" in Page(render(replace(canonical_report(), findings=(unknown,)))).words
+    assert "CA999" in Page(rendered("html", replace(canonical_report(), findings=(unknown,)))).words
 
 
 def test_a_name_that_is_not_utf_8_can_be_written() -> None:
     report = canonical_report()
     odd = replace(report.findings[0], examples=(Example("cat/\udcff.png", (0, 0, 1, 1)),))
-    render(replace(report, findings=(odd,))).encode("utf-8")
+    rendered("html", replace(report, findings=(odd,))).encode("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -372,19 +369,19 @@ def test_charts_of_a_thousand_classes_stay_small() -> None:
     drawn = charts(report)
     assert len(drawn.histograms) == len(drawn.border) == MAX_CLASSES
     assert drawn.left_out == 1000 - MAX_CLASSES
-    assert len(render(report)) < 600_000
+    assert len(rendered("html", report)) < 600_000
 
 
 def test_images_without_a_class_have_no_confusion_and_the_page_says_so() -> None:
     rows = tuple(replace(row, label="", label_score=None) for row in canonical_report().images)
     report = replace(canonical_report(), findings=(), confused=(), images=rows)
-    assert "no folder is a class of the net" in Page(render(report)).words
+    assert "no folder is a class of the net" in Page(rendered("html", report)).words
 
 
 def test_example_pictures_may_be_real_jpegs() -> None:
     report = canonical_report()
     picture = ExamplePicture(report.findings[1].examples[0], 4, 4, encode(np.zeros((4, 4, 3), np.uint8)), None)
-    page = Page(render(replace(report, exhibits={report.findings[1].fingerprint: Exhibit((picture,), ())})))
+    page = Page(rendered("html", replace(report, exhibits={report.findings[1].fingerprint: Exhibit((picture,), ())})))
     assert "No overlays were drawn" in page.words
 
 

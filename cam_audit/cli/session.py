@@ -185,7 +185,7 @@ def _scan_and_write(
             flags = (report.flags.get(source.name, ()) for source in sources)
             table.writelines(csv.completed(rows, flags, (drawn.get(source.name) for source in sources)))
     with replacing(task.out / FINDINGS_FILE) as file:
-        file.write(findings_json.findings(report))
+        file.writelines(findings_json.findings(report))
     _write_maps(task.out, report)
     return tally, report
 

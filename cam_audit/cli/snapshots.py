@@ -54,7 +54,7 @@ class Snapshots:
                 table.write(csv.header())
         with replacing(folder / FINDINGS_FILE) as file:
             nothing = AuditReport((), {}, {}, (), sampled=0, passes=0, notes=(NOT_AUDITED,))
-            file.write(findings_json.findings(nothing))
+            file.writelines(findings_json.findings(nothing))
         self._write_run()
 
     def save(self, seen: Seen, view: View) -> Path:

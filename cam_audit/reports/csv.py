@@ -21,9 +21,10 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 NUMBERS = (*("label_score", "cam_peak_x", "cam_peak_y", "cam_border_share", "cam_area", "inside_share", "inside_area"),)
 
 
-def render(report: ScanReport) -> str:
-    """The text of results.csv."""
-    return header() + "".join(map(line, report.images))
+def render(report: ScanReport) -> Iterator[str]:
+    """The lines of results.csv."""
+    yield header()
+    yield from map(line, report.images)
 
 
 def header() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from cam_audit.codes import ERROR, NOTE, WARNING
 from cam_audit.records import ScanReport
@@ -13,7 +14,7 @@ SEVERITY = {ERROR: "critical", WARNING: "major", NOTE: "info"}
 MAX_ISSUES = 5_000
 
 
-def render(report: ScanReport) -> str:
+def render(report: ScanReport) -> Iterator[str]:
     """A list of findings, unreadable images and flagged images; where it is cut, its last entry says so."""
     told = [
         _issue(alert.code, SEVERITY[alert.severity], alert.path, f"{alert.title}: {alert.message}", alert.fingerprint)
@@ -31,7 +32,8 @@ def render(report: ScanReport) -> str:
     if len(shown) < len(issues):
         text = f"{count(len(issues) - len(shown), 'more issue')} left out; results.csv has all"
         shown.append(_issue("left-out", "info", class_path(report, ""), text, fingerprint("left-out", "")))
-    return json.dumps(shown, indent=2) + "\n"
+    yield from json.JSONEncoder(indent=2).iterencode(shown)
+    yield "\n"
 
 
 def _issue(check_name: str, severity: str, path: str, description: str, identity: str) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from cam_audit.codes import CODES
 from cam_audit.records import Finding, ImageRow, ScanReport
@@ -31,7 +31,7 @@ MARKUP = re.compile(
 REFERENCE = re.compile("[@#]")
 
 
-def render(report: ScanReport) -> str:
+def render(report: ScanReport) -> Iterator[str]:
     """Verdict, findings with their three lines of evidence, what they mean, confused pairs, images, notes."""
     sections = [
         f"## cam-audit: {_outcome(report)}",
@@ -44,7 +44,7 @@ def render(report: ScanReport) -> str:
         *_cut(len(report.notes), MAX_LISTED, "findings.json"),
         _origin(report),
     ]
-    return "\n\n".join(sections) + "\n"
+    yield "\n\n".join(sections) + "\n"
 
 
 def _outcome(report: ScanReport) -> str:

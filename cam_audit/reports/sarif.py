@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 from urllib.parse import quote
@@ -23,7 +24,7 @@ MAX_UNREADABLE = 100
 RULES = tuple(CODES)
 
 
-def render(report: ScanReport) -> str:
+def render(report: ScanReport) -> Iterator[str]:
     """One run: findings, then flagged images, at most MAX_RESULTS; notes and what was cut are its notifications."""
     everything = alerts(report)
     shown = everything[:MAX_RESULTS]
@@ -47,7 +48,8 @@ def render(report: ScanReport) -> str:
             **{key: report.run[key] for key in ("images", "errors", "model") if key in report.run},
         },
     }
-    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+    yield from json.JSONEncoder(indent=2).iterencode({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
+    yield "\n"
 
 
 def _rule(code: Code) -> dict[str, object]:

@@ -16,6 +16,7 @@ from cam_audit.reports.html.charts import charts
 from cam_audit.reports.html.grid import data
 from cam_audit.reports.html.steps import caveat, steps
 from cam_audit.reports.html.verdict import verdict
+from cam_audit.reports.text import as_utf8
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -25,8 +26,8 @@ STYLES = ("page.css", "findings.css", "charts.css", "images.css")
 SCRIPTS = ("page.js", "review.js", "viewer.js", "images.js")
 
 
-def render(report: ScanReport) -> str:
-    """The text of report.html; pictures are those that `cam_audit.exhibits.with_pictures` put into the report."""
+def render(report: ScanReport) -> Iterator[str]:
+    """The pieces of report.html; pictures are those that `cam_audit.exhibits.with_pictures` put into the report."""
     import jinja2
     from markupsafe import Markup
 
@@ -42,7 +43,7 @@ def render(report: ScanReport) -> str:
     style, script = _joined(STYLES), f'(() => {{\n"use strict";\n{_joined(SCRIPTS)}}})();\n'
     listed = report.images if report.listed is None else report.listed
     labelled = [image for image in report.images if image.label_score is not None]
-    text = environment.get_template("page.html").render(
+    pieces = environment.get_template("page.html").generate(
         report=report,
         run=report.run,
         verdict=verdict(report),
@@ -65,7 +66,7 @@ def render(report: ScanReport) -> str:
         data=Markup(data(replace(report, images=listed))),
     )
     # a file name that is not UTF-8 reaches us with surrogates, which UTF-8 can't hold
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    yield from map(as_utf8, pieces)
 
 
 def visible(text: str) -> str:
