@@ -27,9 +27,10 @@ from cam_audit.records import (
     SheetLayout,
 )
 from cam_audit.reports.html import number, visible
-from cam_audit.reports.html.charts import BINS, MAX_CLASSES, MAX_CONFUSED, OTHER, charts
+from cam_audit.reports.html.charts import MAX_CLASSES, MAX_CONFUSED, OTHER, Charts, charts
+from cam_audit.reports.html.overview import BINS, overview_of
 from cam_audit.reports.html.steps import caveat, steps
-from cam_audit.reports.html.verdict import verdict
+from cam_audit.reports.html.verdict import Verdict, verdict
 
 
 class Page(HTMLParser):
@@ -67,6 +68,14 @@ def data_of(page: Page) -> dict:
 
 def by_path(data: dict) -> dict[str, dict]:
     return {row[0]: dict(zip(data["fields"], row, strict=False)) for row in data["images"]}
+
+
+def charts_of(report: ScanReport) -> Charts:
+    return charts(overview_of(report).folders)
+
+
+def verdict_on(report: ScanReport) -> Verdict:
+    return verdict(report, overview_of(report))
 
 
 def test_names_stay_text() -> None:
@@ -158,7 +167,8 @@ def test_findings_come_in_order_each_with_its_words_and_numbers() -> None:
 def test_pictures_of_a_finding_are_embedded_with_the_box_of_the_cue() -> None:
     report = canonical_report()
     repeated = report.findings[0]
-    picture = ExamplePicture(repeated.examples[0], 200, 100, b"image", b"overlay")
+    number, row = next(item for item in enumerate(report.images) if item[1].path == repeated.examples[0].path)
+    picture = ExamplePicture(repeated.examples[0], 200, 100, b"image", b"overlay", row, number)
     exhibit = Exhibit((picture,), (b"own", b"others", b"difference"))
     page = Page(rendered("html", replace(report, exhibits={repeated.fingerprint: exhibit})))
     sources = [attributes["src"] for tag, attributes in page.elements if tag == "img"]
@@ -263,20 +273,20 @@ def report_with(*findings: Finding, **run: object) -> ScanReport:
 )
 def test_the_verdict_is_that_of_the_gravest_findings(findings: list[str], gravity: str, words: str) -> None:
     found = [finding("CA203", severity, f"c{index}") for index, severity in enumerate(findings)]
-    came = verdict(report_with(*found))
+    came = verdict_on(report_with(*found))
     assert came.gravity == gravity
     assert words in came.sentence
 
 
 def test_the_verdict_counts_a_class_once_and_names_only_some() -> None:
-    twice = verdict(report_with(finding("CA203", "error", "cat"), finding("CA201", "error", "cat")))
+    twice = verdict_on(report_with(finding("CA203", "error", "cat"), finding("CA201", "error", "cat")))
     assert "1 of 3 classes" in twice.sentence
-    many = verdict(report_with(*(finding("CA203", "error", f"c{index}") for index in range(9))))
+    many = verdict_on(report_with(*(finding("CA203", "error", f"c{index}") for index in range(9))))
     assert many.sentence.endswith("c0, c1, c2 and 6 more.")
 
 
 def test_where_nothing_was_looked_for_nothing_is_called_clean() -> None:
-    came = verdict(report_with(sampled=0))
+    came = verdict_on(report_with(sampled=0))
     assert came.gravity == "unknown"
     assert "too few to look for cues" in came.advice
 
@@ -295,7 +305,7 @@ def grid_of(labels: int, wrong: dict[tuple[str, str], int], right: int = 5) -> S
 
 
 def test_the_confusion_counts_every_image_once() -> None:
-    chart = charts(grid_of(3, {("c00", "c01"): 4, ("c02", "stranger"): 2})).confusion
+    chart = charts_of(grid_of(3, {("c00", "c01"): 4, ("c02", "stranger"): 2})).confusion
     assert chart
     assert chart.rows == ("c00", "c01", "c02")
     assert chart.columns == ("c00", "c01", "c02", "stranger")
@@ -304,7 +314,7 @@ def test_the_confusion_counts_every_image_once() -> None:
 
 
 def test_of_many_classes_the_most_confused_are_shown_and_the_rest_is_one_column() -> None:
-    chart = charts(grid_of(60, {("c40", "c50"): 9, ("c40", "far away"): 1, ("c41", "c42"): 3})).confusion
+    chart = charts_of(grid_of(60, {("c40", "c50"): 9, ("c40", "far away"): 1, ("c41", "c42"): 3})).confusion
     assert chart
     assert {"c40", "c41", "c42", "c50"} <= set(chart.rows)
     assert chart.columns == (*chart.rows, "far away")
@@ -317,7 +327,7 @@ def test_of_many_classes_the_most_confused_are_shown_and_the_rest_is_one_column(
 
 
 def test_mistakes_that_find_no_column_are_counted_in_one() -> None:
-    chart = charts(grid_of(2, {("c00", f"stranger {index:02d}"): 20 - index for index in range(20)})).confusion
+    chart = charts_of(grid_of(2, {("c00", f"stranger {index:02d}"): 20 - index for index in range(20)})).confusion
     assert chart
     assert chart.columns[: MAX_CONFUSED + 1] == (*chart.rows, *(f"stranger {i:02d}" for i in range(13)), OTHER)
     assert chart.counts[0] == (5, *range(20, 7, -1), sum(range(1, 8)))
@@ -327,7 +337,7 @@ def test_a_folder_called_by_its_id_is_its_class() -> None:
     report = grid_of(2, {("c00", "tabby"): 1})
     # the images of c01 are rightly predicted as "tabby"
     rows = [replace(row, top=(("tabby", 0.5),)) if row.label == "c01" else row for row in report.images]
-    chart = charts(replace(report, images=tuple(rows))).confusion
+    chart = charts_of(replace(report, images=tuple(rows))).confusion
     assert chart
     assert chart.columns == ("c00", "tabby")
     assert chart.counts == ((5, 1), (0, 5))
@@ -336,8 +346,8 @@ def test_a_folder_called_by_its_id_is_its_class() -> None:
 def test_there_is_no_confusion_without_two_classes_of_the_net() -> None:
     report = grid_of(3, {})
     rows = tuple(replace(row, label_score=None) for row in report.images)
-    assert charts(replace(report, images=rows)).confusion is None
-    assert charts(grid_of(1, {})).confusion is None
+    assert charts_of(replace(report, images=rows)).confusion is None
+    assert charts_of(grid_of(1, {})).confusion is None
 
 
 def test_histograms_count_scores_by_tenths() -> None:
@@ -345,7 +355,7 @@ def test_histograms_count_scores_by_tenths() -> None:
     rows = [image(f"{score}.png", "cat", score=score) for score in scores]
     wrong = ConfusedImage("cat/1.0.png", "cat", "dog", Disagreement(None, (0, 0), (0, 0)))
     report = replace(canonical_report(), images=tuple(rows), confused=(wrong,))
-    (chart,) = charts(report).histograms
+    (chart,) = charts_of(report).histograms
     assert chart.right == (2, 1, 0, 0, 0, 0, 0, 0, 0, 1)
     assert chart.wrong == (0,) * (BINS - 1) + (1,)
     assert (chart.median, chart.highest) == (0.1, 2)
@@ -355,7 +365,7 @@ def test_spreads_are_medians_and_quartiles_most_suspicious_first() -> None:
     rows = []
     for label, shares in (("calm", [0.1, 0.2, 0.3, 0.4, 0.5]), ("odd", [0.9]), ("none", [None])):
         rows += [replace(image(f"{s}.png", label), cam_border_share=s, inside_share=s, inside_area=0.3) for s in shares]
-    drawn = charts(replace(canonical_report(), images=tuple(rows), confused=()))
+    drawn = charts_of(replace(canonical_report(), images=tuple(rows), confused=()))
     assert [spread.label for spread in drawn.border] == ["odd", "calm"]
     assert [spread.label for spread in drawn.inside] == ["calm", "odd"]
     calm = drawn.border[1]
@@ -366,7 +376,7 @@ def test_spreads_are_medians_and_quartiles_most_suspicious_first() -> None:
 
 def test_charts_of_a_thousand_classes_stay_small() -> None:
     report = grid_of(1000, {(f"c{index:02d}", "c00"): 1 for index in range(1000)}, right=1)
-    drawn = charts(report)
+    drawn = charts_of(report)
     assert len(drawn.histograms) == len(drawn.border) == MAX_CLASSES
     assert drawn.left_out == 1000 - MAX_CLASSES
     assert len(rendered("html", report)) < 600_000
@@ -389,6 +399,6 @@ def test_the_verdict_on_annotated_objects_alone_says_where_the_maps_lie() -> Non
     report = canonical_report()
     images = tuple(replace(image, inside_share=0.6, inside_area=0.25) for image in report.images[:3])
     alone = replace(report, findings=(), images=images, run={**report.run, "sampled": 0})
-    found = verdict(alone)
+    found = verdict_on(alone)
     assert "objects more than their size would give: 60% of a map, on 25% of the image" in found.sentence
     assert found.advice.startswith("Medians of 3 images. ")

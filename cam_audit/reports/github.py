@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cam_audit.codes import ERROR, WARNING
 from cam_audit.records import ScanReport
-from cam_audit.reports.alerts import alerts, image_path, sentence, unreadable
+from cam_audit.reports.alerts import class_alerts, image_path, sentence, unreadable
 from cam_audit.reports.lines import verdict
 from cam_audit.reports.text import count, printable
 
@@ -19,7 +19,7 @@ def render(report: ScanReport) -> Iterator[str]:
 
     Images that could not be read are warnings, after those about classes; flags of images are not told.
     """
-    told = alerts(report)
+    told = class_alerts(report)
     commands = {
         severity: [_command(severity, a.title, a.message, a.path) for a in told if a.severity == severity]
         for severity in (ERROR, WARNING)

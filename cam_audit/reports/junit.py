@@ -79,8 +79,13 @@ def _properties(report: ScanReport) -> ET.Element:
 
 def _cases(report: ScanReport) -> Iterator[ET.Element]:
     failed = failing(report)
-    images = {image.path: image for image in report.images}
-    labels = {finding.label: None for finding in report.findings} | {image.label: None for image in report.images}
+    examples = {example.path for finding in report.findings for example in finding.examples}
+    labels = {finding.label: None for finding in report.findings}
+    images = {}
+    for image in report.images:
+        labels[image.label] = None
+        if image.path in examples:
+            images[image.path] = image
     for label in labels:
         yield _class_case(report, label, [finding for finding in failed if finding.label == label], images)
     for image in unreadable(report):
@@ -91,9 +96,12 @@ def _cases(report: ScanReport) -> Iterator[ET.Element]:
     for finding in failed:
         for example in finding.examples:
             shown.setdefault(example.path, []).append(finding)
-    for image in sorted(report.images, key=lambda image: image.path not in shown):
-        if image.flags or image.path in shown:
-            yield _image_case(report, image, shown.get(image.path, ()))
+    for image in images.values():
+        if image.path in shown:
+            yield _image_case(report, image, shown[image.path])
+    for image in report.images:
+        if image.flags and image.path not in shown:
+            yield _image_case(report, image, ())
 
 
 def _class_case(

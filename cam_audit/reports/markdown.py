@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from cam_audit.codes import CODES
@@ -98,17 +99,20 @@ def _confused(report: ScanReport) -> list[str]:
 
 
 def _flagged(report: ScanReport) -> list[str]:
-    groups: dict[tuple[str, str], list[ImageRow]] = {}
+    groups: Counter[tuple[str, str]] = Counter()
+    first: dict[tuple[str, str], ImageRow] = {}
+    flagged = 0
     for image in report.images:
+        flagged += bool(image.flags)
         for code in image.flags:
-            groups.setdefault((code, image.label), []).append(image)
+            groups[code, image.label] += 1
+            first.setdefault((code, image.label), image)
     rows = [
-        (f"{code} {CODES[code].title}", _label(label), f"{len(images):,}", _name(_where(report, images[0])))
+        (f"{code} {CODES[code].title}", _label(label), f"{images:,}", _name(_where(report, first[code, label])))
         for (code, label), images in sorted(groups.items())[:MAX_LISTED]
     ]
     if not rows:
         return []
-    flagged = sum(bool(image.flags) for image in report.images)
     return [
         f"### {count(flagged, 'flagged image')}",
         _table(("Flag", "Class", "Images", "For example"), rows),

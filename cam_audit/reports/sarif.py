@@ -12,7 +12,16 @@ from urllib.parse import quote
 
 from cam_audit.codes import CODES, NOTE, WARNING, Code
 from cam_audit.records import Example, Finding, ImageRow, ScanReport
-from cam_audit.reports.alerts import Alert, alerts, class_path, image_path, sentence, unreadable
+from cam_audit.reports.alerts import (
+    Alert,
+    class_alerts,
+    class_path,
+    count_flags,
+    flag_alerts,
+    image_path,
+    sentence,
+    unreadable,
+)
 from cam_audit.reports.json import SCHEMA_VERSION
 from cam_audit.reports.lines import verdict
 from cam_audit.reports.text import count, printable
@@ -26,8 +35,8 @@ RULES = tuple(CODES)
 
 def render(report: ScanReport) -> Iterator[str]:
     """One run: findings, then flagged images, at most MAX_RESULTS; notes and what was cut are its notifications."""
-    everything = alerts(report)
-    shown = everything[:MAX_RESULTS]
+    shown = [*class_alerts(report), *flag_alerts(report, MAX_RESULTS)][:MAX_RESULTS]
+    left_out = len(report.findings) + count_flags(report) - len(shown)
     run = {
         "tool": {
             "driver": {
@@ -37,7 +46,7 @@ def render(report: ScanReport) -> Iterator[str]:
             }
         },
         "automationDetails": {"id": f"cam-audit/{_uri(posixpath.basename(class_path(report, '')))}/"},
-        "invocations": [_invocation(report, len(everything) - len(shown))],
+        "invocations": [_invocation(report, left_out)],
         "results": [
             *(_class_result(report, *pair) for pair in zip(shown, report.findings, strict=False)),
             *map(_result, shown[len(report.findings) :]),
