@@ -12,7 +12,7 @@ from cam_audit.causes import Cause, causes_of
 from cam_audit.cores import available_cores
 from cam_audit.cues import find_cues
 from cam_audit.evidence import Laboratory
-from cam_audit.findings import MAX_EXAMPLES, finding_of, object_finding, order, outside_examples
+from cam_audit.findings import MAX_EXAMPLES, Annotated, finding_of, object_finding, order, outside_examples
 from cam_audit.in_order import Each, in_order
 from cam_audit.journal import Journal
 from cam_audit.model import Model
@@ -24,7 +24,6 @@ from cam_audit.records import (
     ClassMaps,
     ConfusedImage,
     Finding,
-    ImageResult,
     ImageSource,
     Record,
     SkippedImage,
@@ -54,9 +53,9 @@ def audit(
     """
     settings = settings or ScanSettings()
     collector = Collector(model, sources, journal.observations if journal else None)
-    flags: dict[str, set[str]] = {}
+    flags: dict[str, tuple[str, ...]] = {}
     confused: list[ConfusedImage] = []
-    annotated: dict[str, list[ImageResult]] = {}
+    annotated: dict[str, list[Annotated]] = {}
     glimpses: dict[str, list[Glimpse]] = {}
     removals = 0
     records = scan(
@@ -82,15 +81,15 @@ def audit(
             continue
         source = record.source
         if record.flags:
-            flags[source.name] = set(record.flags)
+            flags[source.name] = record.flags
         if record.disagreement:
             confused.append(ConfusedImage(source.name, source.label, record.scores[0].class_name, record.disagreement))
         if collector.sample and source.label and source.name not in collector.sample:
-            size = record.width, record.height
-            glimpses.setdefault(source.label, []).append(Glimpse(source, size, record.scores[0].class_index))
+            glimpse = Glimpse(source, record.width, record.height, record.scores[0].class_index)
+            glimpses.setdefault(source.label, []).append(glimpse)
         removals += record.object is not None
         if record.object and record.object.inside is not None and record.object.area < 1:
-            annotated.setdefault(source.label, []).append(record)
+            annotated.setdefault(source.label, []).append((source, record.object))
     laboratory = Laboratory(model, collector, settings.size, needed_side(model, settings))
     each = partial(in_order, workers or available_cores())
     features = [observation.features for observation in collector.observations.values()]
@@ -104,7 +103,7 @@ def audit(
     return AuditReport(
         findings=tuple(sorted(findings, key=order)),
         maps=maps,
-        flags={name: tuple(sorted(codes)) for name, codes in flags.items()},
+        flags=flags,
         confused=tuple(confused),
         sampled=len(collector.observations),
         passes=passes + removals,
@@ -113,7 +112,7 @@ def audit(
 
 
 def _cue_findings(
-    laboratory: Laboratory, causes: Sequence[Cause], flags: dict[str, set[str]], each: Each
+    laboratory: Laboratory, causes: Sequence[Cause], flags: dict[str, tuple[str, ...]], each: Each
 ) -> tuple[list[Finding], dict[str, ClassMaps], int]:
     """Findings about cues, their maps, and the passes spent; adds to `flags` the codes of the images they hit."""
     observations = laboratory.collector.observations
@@ -129,7 +128,7 @@ def _cue_findings(
         if evidence.maps:
             maps[finding.fingerprint] = evidence.maps
         for hit in cause.hits:
-            flags.setdefault(hit.name, set()).add(_flag(evidence.changed.get(hit.name)))
+            _add_flag(flags, hit.name, evidence.changed.get(hit.name))
     return findings, maps, passes
 
 
@@ -137,7 +136,7 @@ def _flag_the_rest(
     laboratory: Laboratory,
     causes: Sequence[Cause],
     rest: Mapping[str, Sequence[Glimpse]],
-    flags: dict[str, set[str]],
+    flags: dict[str, tuple[str, ...]],
     each: Each,
     on_look: Callable[[int, int], None] | None,
 ) -> int:
@@ -147,22 +146,20 @@ def _flag_the_rest(
     for number, look in enumerate(look_again(laboratory, causes, rest, each), 1):
         passes += look.passes
         for follows in look.follows:
-            flags.setdefault(look.name, set()).add(_flag(follows))
+            _add_flag(flags, look.name, follows)
         if on_look:
             on_look(number, total)
     return passes
 
 
-def _flag(follows: bool | None) -> str:
-    """The code of an image that shows a cue."""
-    return "CA101" if follows else "CA102"
+def _add_flag(flags: dict[str, tuple[str, ...]], name: str, follows: bool | None) -> None:
+    """Add the code of an image that shows a cue to those that it has."""
+    code = "CA101" if follows else "CA102"
+    flags[name] = tuple(sorted({*flags.get(name, ()), code}))
 
 
-def _object_findings(annotated: Mapping[str, Sequence[ImageResult]]) -> list[Finding]:
-    found = [
-        object_finding(label, results, _digests(result.source for result in outside_examples(results)))
-        for label, results in annotated.items()
-    ]
+def _object_findings(annotated: Mapping[str, Sequence[Annotated]]) -> list[Finding]:
+    found = [object_finding(label, images, _digests(outside_examples(images))) for label, images in annotated.items()]
     return [finding for finding in found if finding]
 
 

@@ -63,12 +63,16 @@ def _look(
     tested: Collection[str],
     glimpse: Glimpse,
 ) -> Look:
-    name, (width, height) = glimpse.source.name, glimpse.size
+    name = glimpse.source.name
     follows = []
     try:
         data = read_bytes(glimpse.source.path)
         image = LazyFeatures(
-            lambda: decode(data, needed=laboratory.needed)[0], data, name=name, width=width, height=height
+            lambda: decode(data, needed=laboratory.needed)[0],
+            data,
+            name=name,
+            width=glimpse.width,
+            height=glimpse.height,
         )
         for cause, of_cause in recognisers:
             hit = next((hit for recognise in of_cause if (hit := recognise(image))), None)

@@ -19,14 +19,19 @@ BORDER_AREA = 1 - 0.75**2
 class ImageSource:
     """One image file of a data set.
 
-    `name` is its path below the data set with `/` between folders; `label` the first folder of it, "" where
+    `name` is its path below `root`, the data set, with `/` between folders; `label` the first folder of it, "" where
     the image lies directly in the data set; `label_class` the net's class that the folder stands for, if any.
     """
 
-    path: str
+    root: str
     name: str
     label: str
     label_class: int | None
+
+    @property
+    def path(self) -> str:
+        """Where the file is."""
+        return f"{self.root}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from cam_audit.records import ImageResult, ImageSource, MapStatistics, ObjectSha
 from cam_audit.reports.csv import completed, header, image_row, line, parse, row
 
 RESULT = ImageResult(
-    source=ImageSource("/data/cat/a.jpg", "cat/a.jpg", "cat", 3),
+    source=ImageSource("/data", "cat/a.jpg", "cat", 3),
     width=640,
     height=480,
     scores=(Score(3, "cat", 2 / 3), Score(1, "dog", 0.25), Score(0, "owl", 1e-9)),

@@ -69,7 +69,7 @@ class Snapshots:
         scores = top_scores(self._model, softmax(prediction.logits), csv.TOP)
         result = describe(
             self._model,
-            ImageSource(str(path), name, "", None),
+            ImageSource(str(self.folder), name, "", None),
             seen.frame.rgb,
             seen.fitted,
             prediction,
