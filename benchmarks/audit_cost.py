@@ -184,7 +184,7 @@ class _Clock:
 
 def _prepared(data: Path, net_file: Path) -> tuple[Model, list[ImageSource]]:
     # as the command does, in which it halves the time of drawing and of finding keypoints
-    keep_freed_memory()
+    keep_freed_memory(available_cores())
     model = load_model(net_file)
     return model, label_images(data, find_images(data).names, ClassNames(model.class_names, model.class_ids), {})
 

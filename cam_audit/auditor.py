@@ -15,7 +15,6 @@ from cam_audit.profile import Profile
 from cam_audit.records import (
     AuditReport,
     ConfusedImage,
-    ImageResult,
     ImageSource,
     Record,
     SkippedImage,
@@ -26,6 +25,7 @@ from cam_audit.scan import ScanSettings, scan
 if TYPE_CHECKING:
     from cam_audit.annotations import Annotations
     from cam_audit.examination import Examination
+    from cam_audit.findings import Annotated
     from cam_audit.observation import Collector
 
 
@@ -59,9 +59,9 @@ def audit(
         from cam_audit.observation import Collector
 
         collector = Collector(model, sample, journal.observations if journal else None)
-    flags: dict[str, set[str]] = {}
+    flags: dict[str, tuple[str, ...]] = {}
     confused: list[ConfusedImage] = []
-    annotated: dict[str, list[ImageResult]] = {}
+    annotated: dict[str, list[Annotated]] = {}
     glimpses: dict[str, list[Glimpse]] = {}
     removals = 0
     records = scan(
@@ -87,15 +87,15 @@ def audit(
             continue
         source = record.source
         if record.flags:
-            flags[source.name] = set(record.flags)
+            flags[source.name] = record.flags
         if record.disagreement:
             confused.append(ConfusedImage(source.name, source.label, record.scores[0].class_name, record.disagreement))
         if sample and source.label and source.name not in sample:
-            size = record.width, record.height
-            glimpses.setdefault(source.label, []).append(Glimpse(source, size, record.scores[0].class_index))
+            glimpse = Glimpse(source, record.width, record.height, record.scores[0].class_index)
+            glimpses.setdefault(source.label, []).append(glimpse)
         removals += record.object is not None
         if record.object and record.object.inside is not None and record.object.area < 1:
-            annotated.setdefault(source.label, []).append(record)
+            annotated.setdefault(source.label, []).append((source, record.object))
     examination = None
     if collector or annotated:
         from cam_audit.examination import examine
@@ -105,7 +105,7 @@ def audit(
     return AuditReport(
         findings=examination.findings if examination else (),
         maps=examination.maps if examination else {},
-        flags={name: tuple(sorted(codes)) for name, codes in flags.items()},
+        flags=flags,
         confused=tuple(confused),
         sampled=len(collector.observations) if collector else 0,
         passes=removals + (examination.passes if examination else 0),

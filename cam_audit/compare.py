@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean
 
 from cam_audit.codes import FULL_IMAGES, MIN_GAIN, MIN_USE, NOTE, SEVERITIES, kind_of
@@ -110,6 +110,8 @@ class Comparison:
 
 def compare(before: ScanReport, after: ScanReport) -> Comparison:
     """Hold two scans side by side: findings by code and class, classes by folder, images by path."""
+    # every finding asks for its images, and the paths of all are needed together
+    before, after = (replace(report, images=tuple(report.images)) for report in (before, after))
     classes = _classes(before, after)
     findings = _findings(before, after, {change.label: change for change in classes})
     both = [change for change in classes if change.before and change.after]

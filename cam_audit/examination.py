@@ -10,12 +10,12 @@ from pathlib import Path
 from cam_audit.causes import Cause, causes_of
 from cam_audit.cues import find_cues
 from cam_audit.evidence import Laboratory
-from cam_audit.findings import MAX_EXAMPLES, finding_of, object_finding, order, outside_examples
+from cam_audit.findings import MAX_EXAMPLES, Annotated, finding_of, object_finding, order, outside_examples
 from cam_audit.in_order import Each
 from cam_audit.model import Model
 from cam_audit.observation import Collector
 from cam_audit.recognition import look_again
-from cam_audit.records import ClassMaps, Finding, ImageResult, ImageSource
+from cam_audit.records import ClassMaps, Finding, ImageSource
 from cam_audit.sampling import MIN_IMAGES, Glimpse
 from cam_audit.scan import ScanSettings, needed_side
 
@@ -37,9 +37,9 @@ def examine(
     model: Model,
     settings: ScanSettings,
     collector: Collector | None,
-    annotated: Mapping[str, Sequence[ImageResult]],
+    annotated: Mapping[str, Sequence[Annotated]],
     glimpses: Mapping[str, Sequence[Glimpse]],
-    flags: dict[str, set[str]],
+    flags: dict[str, tuple[str, ...]],
     each: Each,
     on_look: Callable[[int, int], None] | None = None,
 ) -> Examination:
@@ -63,7 +63,7 @@ def examine(
 
 
 def _cue_findings(
-    laboratory: Laboratory, causes: Sequence[Cause], flags: dict[str, set[str]], each: Each
+    laboratory: Laboratory, causes: Sequence[Cause], flags: dict[str, tuple[str, ...]], each: Each
 ) -> tuple[list[Finding], dict[str, ClassMaps], int]:
     """Findings about cues, their maps, and the passes spent; adds to `flags` the codes of the images they hit."""
     observations = laboratory.collector.observations
@@ -79,7 +79,7 @@ def _cue_findings(
         if evidence.maps:
             maps[finding.fingerprint] = evidence.maps
         for hit in cause.hits:
-            flags.setdefault(hit.name, set()).add(_flag(evidence.changed.get(hit.name)))
+            _add_flag(flags, hit.name, evidence.changed.get(hit.name))
     return findings, maps, passes
 
 
@@ -87,7 +87,7 @@ def _flag_the_rest(
     laboratory: Laboratory,
     causes: Sequence[Cause],
     rest: Mapping[str, Sequence[Glimpse]],
-    flags: dict[str, set[str]],
+    flags: dict[str, tuple[str, ...]],
     each: Each,
     on_look: Callable[[int, int], None] | None,
 ) -> int:
@@ -97,22 +97,20 @@ def _flag_the_rest(
     for number, look in enumerate(look_again(laboratory, causes, rest, each), 1):
         passes += look.passes
         for follows in look.follows:
-            flags.setdefault(look.name, set()).add(_flag(follows))
+            _add_flag(flags, look.name, follows)
         if on_look:
             on_look(number, total)
     return passes
 
 
-def _flag(follows: bool | None) -> str:
-    """The code of an image that shows a cue."""
-    return "CA101" if follows else "CA102"
+def _add_flag(flags: dict[str, tuple[str, ...]], name: str, follows: bool | None) -> None:
+    """Add the code of an image that shows a cue to those that it has."""
+    code = "CA101" if follows else "CA102"
+    flags[name] = tuple(sorted({*flags.get(name, ()), code}))
 
 
-def _object_findings(annotated: Mapping[str, Sequence[ImageResult]]) -> list[Finding]:
-    found = [
-        object_finding(label, results, _digests(result.source for result in outside_examples(results)))
-        for label, results in annotated.items()
-    ]
+def _object_findings(annotated: Mapping[str, Sequence[Annotated]]) -> list[Finding]:
+    found = [object_finding(label, images, _digests(outside_examples(images))) for label, images in annotated.items()]
     return [finding for finding in found if finding]
 
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import itertools
+import os
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -12,7 +17,7 @@ from cam_audit.errors import ImageError
 from cam_audit.images import RgbImage, read_image, resize
 from cam_audit.overlay import class_map_layout, overlay_layout
 from cam_audit.png import png_size
-from cam_audit.records import Example, ExamplePicture, Exhibit, Finding, ImageRow, ScanReport, SheetLayout
+from cam_audit.records import Example, ExamplePicture, Exhibit, Finding, ImageRow, ImageRows, ScanReport, SheetLayout
 
 LONG_SIDE = 320
 JPEG_QUALITY = 82
@@ -32,63 +37,97 @@ def with_pictures(report: ScanReport) -> ScanReport:
     still where it was scanned.
     """
     listed = _listed(report)
-    sheets = {row.path: layout for row in listed if (layout := _overlay_layout(report, row))}
-    rows = {row.path: row for row in listed}
+    layout_of = _layouts(report)
     of_each = max(1, min(MAX_OF_FINDING, MAX_EXAMPLES // max(1, len(report.findings))))
-    exhibits = {}
-    for number, finding in enumerate(report.findings):
-        examples = finding.examples[:of_each] if number < MAX_EXAMPLES else ()
-        exhibits[finding.fingerprint] = Exhibit(
-            tuple(_example_pictures(report, examples, rows, sheets)),
-            tuple(_map_pictures(report, finding)) if number < MAX_EXAMPLES else (),
+    told = report.findings[:MAX_EXAMPLES]
+    wanted = {example.path for finding in told for example in finding.examples[:of_each]}
+    sheets: dict[str, SheetLayout] = {}
+    rows: dict[str, tuple[int, ImageRow]] = {}
+    for number, row in enumerate(listed):
+        layout = layout_of(row)
+        if layout:
+            sheets[row.path] = layout
+        if row.path in wanted:
+            rows[row.path] = number, row
+    exhibits = {
+        finding.fingerprint: Exhibit(
+            tuple(_example_pictures(report, finding.examples[:of_each], rows, sheets)),
+            tuple(_map_pictures(report, finding)),
         )
+        for finding in told
+    }
     return dataclasses.replace(report, exhibits=exhibits, listed=listed, sheets=sheets)
 
 
-def _listed(report: ScanReport) -> tuple[ImageRow, ...]:
+@dataclass(frozen=True)
+class _Chosen:
+    """Those of the rows whose byte in `chosen` is not 0."""
+
+    rows: ImageRows
+    chosen: bytes
+
+    def __len__(self) -> int:
+        return sum(self.chosen)
+
+    def __iter__(self) -> Iterator[ImageRow]:
+        return itertools.compress(self.rows, self.chosen)
+
+
+def _listed(report: ScanReport) -> ImageRows:
     """At most MAX_LISTED of the images, in their order: examples, then what is flagged or unread, then all evenly."""
     if len(report.images) <= MAX_LISTED:
         return report.images
     examples = {example.path for finding in report.findings for example in finding.examples}
-    ranks: tuple[list[int], list[int], list[int]] = ([], [], [])
+    ranks = (array("Q"), array("Q"), array("Q"))
     for index, row in enumerate(report.images):
         ranks[0 if row.path in examples else 1 if row.flags or row.error else 2].append(index)
-    chosen: list[int] = []
+    chosen = bytearray(len(report.images))
+    left = MAX_LISTED
     for rank in ranks:
-        room = min(MAX_LISTED - len(chosen), len(rank))
-        chosen += [rank[index * len(rank) // room] for index in range(room)]
-    return tuple(report.images[index] for index in sorted(chosen))
+        room = min(left, len(rank))
+        for index in range(room):
+            chosen[rank[index * len(rank) // room]] = 1
+        left -= room
+    return _Chosen(report.images, bytes(chosen))
 
 
-def _overlay_layout(report: ScanReport, row: ImageRow) -> SheetLayout | None:
-    """The layout of an image's overlay, as its settings and its size have it; None where it is not there."""
-    if not row.overlay or not row.width or not row.height:
-        return None
-    size = png_size(Path(report.folder, row.overlay))
-    if size is None:
-        return None
+def _layouts(report: ScanReport) -> Callable[[ImageRow], SheetLayout | None]:
+    """What tells the layout of an image's overlay, as its settings and its size have it; None where it is not there."""
     try:
         settings = report.run["settings"]["settings"]
         scores = min(settings["top"], report.run["model"].get("classes", settings["top"]))
         long_side = settings["overlay_size"]
     except (KeyError, TypeError, AttributeError):
+        return lambda row: None
+
+    # most images of a data set are of a few sizes
+    @lru_cache(maxsize=1024)
+    def fitting(width: int, height: int, size: tuple[int, int]) -> SheetLayout | None:
+        for panels in OVERLAY_PANELS:
+            layout = overlay_layout(width, height, scores, panels, long_side)
+            # a photo that was decoded at a fraction of its size may be a pixel off
+            if abs(layout.sheet_width - size[0]) <= panels and abs(layout.sheet_height - size[1]) <= 1:
+                return dataclasses.replace(layout, sheet_width=size[0], sheet_height=size[1])
         return None
-    for panels in OVERLAY_PANELS:
-        layout = overlay_layout(row.width, row.height, scores, panels, long_side)
-        # a photo that was decoded at a fraction of its size may be a pixel off
-        if abs(layout.sheet_width - size[0]) <= panels and abs(layout.sheet_height - size[1]) <= 1:
-            return dataclasses.replace(layout, sheet_width=size[0], sheet_height=size[1])
-    return None
+
+    def layout_of(row: ImageRow) -> SheetLayout | None:
+        if not row.overlay or not row.width or not row.height:
+            return None
+        size = png_size(os.path.join(report.folder, row.overlay))
+        return size and fitting(row.width, row.height, size)
+
+    return layout_of
 
 
 def _example_pictures(
     report: ScanReport,
-    examples: tuple[Example, ...],
-    rows: Mapping[str, ImageRow],
+    examples: Sequence[Example],
+    rows: Mapping[str, tuple[int, ImageRow]],
     sheets: Mapping[str, SheetLayout],
 ) -> Iterator[ExamplePicture]:
     for example in examples:
-        row, layout = rows.get(example.path), sheets.get(example.path)
+        number, row = rows.get(example.path, (-1, None))
+        layout = sheets.get(example.path)
         try:
             if row and layout:
                 panels = _panels(read_image(Path(report.folder, row.overlay))[0], layout)
@@ -97,7 +136,8 @@ def _example_pictures(
                 image = _small(read_image(_original(report, example.path), needed=LONG_SIDE)[0])
                 overlay = None
             height, width = image.shape[:2]
-            yield ExamplePicture(example, width, height, _jpeg(image), None if overlay is None else _jpeg(overlay))
+            drawn = None if overlay is None else _jpeg(overlay)
+            yield ExamplePicture(example, width, height, _jpeg(image), drawn, row, number)
         except ImageError:
             continue
 

@@ -10,8 +10,11 @@ from cam_audit.causes import Cause
 from cam_audit.codes import ERROR, FULL_IMAGES, MIN_USE, NOTE, SEVERITIES, WARNING, min_gain
 from cam_audit.counterfactual import Effect
 from cam_audit.evidence import Evidence
-from cam_audit.records import Example, Finding, ImageResult
+from cam_audit.records import Example, Finding, ImageSource, ObjectShare
 from cam_audit.sampling import MIN_IMAGES
+
+Annotated = tuple[ImageSource, ObjectShare]
+"""An image with an annotated object, and where its map lies with respect to that."""
 
 MAX_EXAMPLES = 12
 
@@ -52,13 +55,13 @@ def finding_of(cause: Cause, evidence: Evidence, class_name: str, digests: Mappi
     )
 
 
-def object_finding(label: str, results: Sequence[ImageResult], digests: Mapping[str, str]) -> Finding | None:
+def object_finding(label: str, annotated: Sequence[Annotated], digests: Mapping[str, str]) -> Finding | None:
     """CA205 for a class whose annotated objects get no more of the map than their area; None for any other class.
 
-    `results`: the class's images with an annotated object and a positive map; `digests`: the hashes of the files of
+    `annotated`: the class's images with an annotated object and a positive map; `digests`: the hashes of the files of
     the `outside_examples` among them. It is an error where the class still wins without the object in most images.
     """
-    shares = [result.object for result in results if result.object and result.object.inside is not None]
+    shares = [share for _, share in annotated if share.inside is not None]
     if len(shares) < MIN_IMAGES:
         return None
     inside = median(share.inside or 0.0 for share in shares)
@@ -66,7 +69,7 @@ def object_finding(label: str, results: Sequence[ImageResult], digests: Mapping[
     if inside > area:
         return None
     wins = sum(share.wins_without for share in shares) / len(shares)
-    examples = outside_examples(results)
+    examples = outside_examples(annotated)
     return Finding(
         code="CA205",
         severity=NOTE if len(shares) < FULL_IMAGES else ERROR if wins > 0.5 else WARNING,
@@ -85,19 +88,19 @@ def object_finding(label: str, results: Sequence[ImageResult], digests: Mapping[
             "centre_share": round(median(share.centre for share in shares), 6),
             "wins_without": round(wins, 6),
         },
-        examples=tuple(Example(result.source.name) for result in examples),
-        fingerprint=fingerprint("CA205", label, (digests[result.source.name] for result in examples)),
+        examples=tuple(Example(source.name) for source in examples),
+        fingerprint=fingerprint("CA205", label, (digests[source.name] for source in examples)),
     )
 
 
-def outside_examples(results: Sequence[ImageResult]) -> list[ImageResult]:
+def outside_examples(annotated: Sequence[Annotated]) -> list[ImageSource]:
     """The images whose map lies furthest outside the object, at most MAX_EXAMPLES."""
 
-    def excess(result: ImageResult) -> float:
-        share = result.object
-        return (share.inside or 0.0) - share.area if share else 0.0
+    def excess(image: Annotated) -> tuple[float, str]:
+        source, share = image
+        return (share.inside or 0.0) - share.area, source.name
 
-    return sorted(results, key=lambda result: (excess(result), result.source.name))[:MAX_EXAMPLES]
+    return [source for source, _ in sorted(annotated, key=excess)[:MAX_EXAMPLES]]
 
 
 def order(finding: Finding) -> tuple[float | str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,12 +93,13 @@ def label_images(
     root: Path, names: Iterable[str], classes: ClassNames, label_map: Mapping[str, int]
 ) -> list[ImageSource]:
     """Image sources for `names` below `root`, each labelled by its first folder; `label_map` goes before names."""
-    base = root if root.is_dir() else root.parent
+    base = str(root if root.is_dir() else root.parent)
     known: dict[str, int | None] = {"": None}
     sources = []
     for name in names:
-        label = name.partition("/")[0] if "/" in name else ""
+        # one string a class, however many images it has
+        label = sys.intern(name.partition("/")[0] if "/" in name else "")
         if label not in known:
             known[label] = label_map[label] if label in label_map else classes.find(label)
-        sources.append(ImageSource(f"{base}/{name}", name, label, known[label]))
+        sources.append(ImageSource(base, name, label, known[label]))
     return sources

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 
 import isal
 import numpy as np
@@ -41,10 +40,10 @@ def encode_png(rgb: NDArray[np.uint8]) -> bytes:
     )
 
 
-def png_size(path: Path) -> tuple[int, int] | None:
+def png_size(path: str) -> tuple[int, int] | None:
     """Width and height of a PNG file by its header alone; None where it is not there or is no PNG file."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", buffering=0) as file:
             start = file.read(24)
     except (OSError, ValueError):
         return None

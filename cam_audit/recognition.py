@@ -72,12 +72,16 @@ def _tested(cause: Cause, glimpses: Sequence[Glimpse]) -> set[str]:
 
 
 def _look(laboratory: Laboratory, searches: Sequence[_Search], glimpse: Glimpse) -> Look:
-    name, path, (width, height) = glimpse.source.name, glimpse.source.path, glimpse.size
+    name, path = glimpse.source.name, glimpse.source.path
     follows = []
     try:
         data = read_bytes(path)
         image = LazyFeatures(
-            lambda: decode(data, needed=laboratory.needed, path=path)[0], data, name=name, width=width, height=height
+            lambda: decode(data, needed=laboratory.needed, path=path)[0],
+            data,
+            name=name,
+            width=glimpse.width,
+            height=glimpse.height,
         )
         for search in searches:
             hit = next((hit for recognise in search.recognisers if (hit := recognise(image))), None)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,14 +19,19 @@ BORDER_AREA = 1 - 0.75**2
 class ImageSource:
     """One image file of a data set.
 
-    `name` is its path below the data set with `/` between folders; `label` the first folder of it, "" where
+    `name` is its path below `root`, the data set, with `/` between folders; `label` the first folder of it, "" where
     the image lies directly in the data set; `label_class` the net's class that the folder stands for, if any.
     """
 
-    path: str
+    root: str
     name: str
     label: str
     label_class: int | None
+
+    @property
+    def path(self) -> str:
+        """Where the file is."""
+        return f"{self.root}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +214,16 @@ class ImageRow:
     overlay: str = ""
 
 
+class ImageRows(Protocol):
+    """The rows of a scan's images, sorted by path, to go through any number of times.
+
+    A tuple is such; so is a results.csv that is read each time (`cam_audit.results`), which takes no memory.
+    """
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[ImageRow]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class SheetLayout:
     """Where the pictures of an overlay or class map sheet lie, in pixels.
@@ -229,7 +244,8 @@ class SheetLayout:
 class ExamplePicture:
     """An example of a finding to embed: the image and the map over it as JPEG; no map where no overlay is there.
 
-    `width`, `height`: of both, in pixels.
+    `width`, `height`: of both, in pixels. `row`: what results.csv has of it; `number`: its place among the images that
+    are listed, -1 where it is not.
     """
 
     example: Example
@@ -237,6 +253,8 @@ class ExamplePicture:
     height: int
     image: bytes
     overlay: bytes | None
+    row: ImageRow | None = None
+    number: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +274,7 @@ class ScanReport:
     """What one scan's output folder holds: all that a format renders.
 
     `run`: what run.json says: images, errors, model, settings, versions, time. `findings`: worst first; `maps`: the
-    fingerprints of those with class maps, at `Finding.maps_name`; `images`: one row an image, sorted by path.
+    fingerprints of those with class maps, at `Finding.maps_name`; `images`: one row an image.
     `folder`: the output folder as a path that holds where the rendered text will be read, "" beside it. `known`: the
     fingerprints of the findings that a baseline accepts.
 
@@ -270,9 +288,9 @@ class ScanReport:
     maps: frozenset[str]
     confused: tuple[ConfusedImage, ...]
     notes: tuple[str, ...]
-    images: tuple[ImageRow, ...]
+    images: ImageRows
     folder: str = ""
     known: frozenset[str] = frozenset()
     exhibits: Mapping[str, Exhibit] = field(default_factory=dict)
-    listed: tuple[ImageRow, ...] | None = None
+    listed: ImageRows | None = None
     sheets: Mapping[str, SheetLayout] = field(default_factory=dict)

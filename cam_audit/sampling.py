@@ -20,7 +20,8 @@ class Glimpse:
     """What the audit keeps of an image that was not sampled: its full width and height, and the predicted class."""
 
     source: ImageSource
-    size: tuple[int, int]
+    width: int
+    height: int
     predicted: int
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cam_audit.records import ConfusedImage, Disagreement, Example, Finding, ImageRow, ScanReport
+from cam_audit.reports import FORMATS
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 # HTML, spreadsheet formula, quotes and separators, XML and CDATA ends, a workflow command, an ANSI escape, line ends
@@ -16,6 +17,11 @@ NAMES = (
     "two\r\nlines.png",
     "Ж/ё 😀 `tick` *star* [link](x).png",
 )
+
+
+def rendered(name: str, report: ScanReport) -> str:
+    """What a format makes of a report, as one text."""
+    return "".join(FORMATS[name](report))
 
 
 def finding(code: str, severity: str, label: str, *examples: Example, **evidence: float) -> Finding:

@@ -103,7 +103,7 @@ def sources_of(root: Path, **classes: int | None) -> list[ImageSource]:
     """The images of a set; a folder stands for the class of its name, or for the one (or none) given."""
     known: dict[str, int | None] = {**{name: index for index, name in enumerate(CLASSES)}, **classes}
     paths = sorted(root.glob("*/*.png"))
-    return [ImageSource(str(p), f"{p.parent.name}/{p.name}", p.parent.name, known.get(p.parent.name)) for p in paths]
+    return [ImageSource(str(root), f"{p.parent.name}/{p.name}", p.parent.name, known.get(p.parent.name)) for p in paths]
 
 
 def run(dataset: Path, model: Model, out: Path, **options: object) -> Outcome:
@@ -132,7 +132,7 @@ def colour_sources(root: Path, model: Model) -> list[ImageSource]:
     names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.png"))
     labels = [name.partition("/")[0] if "/" in name else "" for name in names]
     known = {name: index for index, name in enumerate(model.class_names)}
-    return [ImageSource(f"{root}/{n}", n, label, known.get(label)) for n, label in zip(names, labels, strict=True)]
+    return [ImageSource(str(root), n, label, known.get(label)) for n, label in zip(names, labels, strict=True)]
 
 
 def table(out: Path) -> list[dict[str, str]]:

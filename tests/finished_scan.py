@@ -29,7 +29,7 @@ def write_scan(folder: Path, report: ScanReport, *, overlays: bool = True) -> Pa
     (folder / "results.csv").write_text(lines, encoding="utf-8", newline="")
     maps = dict.fromkeys(report.maps, MAPS)
     audit = AuditReport(report.findings, maps, {}, report.confused, sampled=0, passes=0, notes=report.notes)
-    (folder / "findings.json").write_text(findings_json.findings(audit), encoding="utf-8")
+    (folder / "findings.json").write_text("".join(findings_json.findings(audit)), encoding="utf-8")
     for finding in report.findings:
         if finding.fingerprint in report.maps:
             write_bytes(folder / finding.maps_name, encode_png(class_map_sheet(finding, MAPS)))

@@ -8,7 +8,15 @@ import pytest
 from canonical import canonical_report, image
 
 from cam_audit.records import ImageRow, ScanReport
-from cam_audit.reports.alerts import alerts, class_path, flag_message, image_path, overlay_path
+from cam_audit.reports.alerts import (
+    class_alerts,
+    class_path,
+    count_flags,
+    flag_alerts,
+    flag_message,
+    image_path,
+    overlay_path,
+)
 
 
 def scanned(dataset: str, out: str = "out") -> ScanReport:
@@ -41,16 +49,18 @@ def test_an_overlay_lies_below_the_output_folder() -> None:
     assert overlay_path(scanned("photos"), ImageRow("cat/1.png", "cat")) == ""
 
 
-def test_flags_follow_the_findings_by_code_and_path() -> None:
+def test_findings_are_told_in_their_order_and_flags_by_code_and_path() -> None:
     report = canonical_report()
-    told = [(alert.code, alert.path) for alert in alerts(report)]
-    assert [code for code, _ in told[:3]] == [finding.code for finding in report.findings]
-    assert told[3:] == sorted(told[3:])
+    assert [alert.code for alert in class_alerts(report)] == [finding.code for finding in report.findings]
+    flags = sorted((code, image_path(report, row.path)) for row in report.images for code in row.flags)
+    assert [(alert.code, alert.path) for alert in flag_alerts(report, 99)] == flags
+    assert [(alert.code, alert.path) for alert in flag_alerts(report, 3)] == flags[:3]
+    assert count_flags(report) == len(flags)
 
 
 def test_two_flags_of_an_image_are_two_alerts() -> None:
     rows = (image("1.png", "cat", "CA103", "CA104", predicted="dog"),)
-    told = alerts(dataclasses.replace(canonical_report(), findings=(), images=rows))
+    told = flag_alerts(dataclasses.replace(canonical_report(), images=rows), 9)
     assert [alert.code for alert in told] == ["CA103", "CA104"]
     assert told[0].fingerprint != told[1].fingerprint
 

@@ -7,13 +7,13 @@ import dataclasses
 import io
 
 import pytest
-from canonical import canonical_report
+from canonical import canonical_report, rendered
 
 from cam_audit.records import ImageResult, ImageSource, MapStatistics, ObjectShare, Score, SkippedImage
-from cam_audit.reports.csv import completed, header, image_row, line, parse, render, row
+from cam_audit.reports.csv import completed, header, image_row, line, parse, row
 
 RESULT = ImageResult(
-    source=ImageSource("/data/cat/a.jpg", "cat/a.jpg", "cat", 3),
+    source=ImageSource("/data", "cat/a.jpg", "cat", 3),
     width=640,
     height=480,
     scores=(Score(3, "cat", 2 / 3), Score(1, "dog", 0.25), Score(0, "owl", 1e-9)),
@@ -156,4 +156,4 @@ def test_what_is_no_results_csv_is_a_value_error(text: str) -> None:
 
 def test_the_canonical_report_is_read_back_whole() -> None:
     report = canonical_report()
-    assert tuple(parse(io.StringIO(render(report), newline=""))) == report.images
+    assert tuple(parse(io.StringIO(rendered("csv", report), newline=""))) == report.images

@@ -44,7 +44,7 @@ def observed(root: Path, model: Model, classes: dict[str, int | None]) -> Collec
             path = root / label / f"{index}.png"
             path.write_bytes(encode(rgb))
             known = classes.get(label, model.class_names.index(label))
-            sources.append(ImageSource(str(path), f"{label}/{path.name}", label, known))
+            sources.append(ImageSource(str(root), f"{label}/{path.name}", label, known))
     # so few that a scan would not look at them
     collector = Collector(model, [source.name for source in sources])
     for source in sources:

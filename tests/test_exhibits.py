@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from canonical import HOSTILE, NAMES, canonical_report
+from canonical import HOSTILE, NAMES, canonical_report, rendered
 from finished_scan import OVERLAY_SIZE, PAINT, write_scan
 from numpy.typing import NDArray
 from pictures import encode, gradient
@@ -18,7 +18,6 @@ from cam_audit.cam import Map
 from cam_audit.exhibits import LONG_SIDE, MAX_OF_FINDING, with_pictures
 from cam_audit.overlay import Panel, class_map_layout, class_map_sheet, overlay_layout, overlay_sheet
 from cam_audit.records import ClassMaps, Example, Finding, ImageRow, Score, SheetLayout
-from cam_audit.reports import FORMATS
 from cam_audit.results import read_results
 
 CAM: Map = np.float32([[0, 0, 0], [0, 1, 0]])
@@ -152,10 +151,10 @@ def test_of_very_many_images_the_telling_ones_are_listed(monkeypatch: pytest.Mon
     assert {"cat/200.png", "cat/torn.png"} | {image.path for image in images if image.flags} <= set(paths)
     others = [int(path[4:7]) for path in paths if path[4:7].isdigit()]
     assert max(np.diff(others)) < 40
-    page = FORMATS["html"](with_pictures(whole))
+    page = rendered("html", with_pictures(whole))
     assert "30 of 401 are listed here" in page
     assert "cat/torn.png" in page
     assert f'"{images[1].path}"' not in page
     few = with_pictures(replace(whole, images=images[:30]))
     assert few.listed == images[:30]
-    assert "are listed here" not in FORMATS["html"](few)
+    assert "are listed here" not in rendered("html", few)

@@ -32,6 +32,7 @@ from cam_audit.evidence import Evidence, _tests
 from cam_audit.findings import (
     MIN_IMAGES,
     PLANTED,
+    Annotated,
     finding_of,
     fingerprint,
     object_finding,
@@ -39,7 +40,7 @@ from cam_audit.findings import (
     outside_examples,
     severity,
 )
-from cam_audit.records import Finding, ImageResult, ImageSource, MapStatistics, ObjectShare, Score
+from cam_audit.records import Finding, ImageSource, ObjectShare
 
 MANUAL = Path(cam_audit.__file__).parents[1] / "docs" / "findings.md"
 BOX = (0.1, 0.2, 0.3, 0.4)
@@ -235,24 +236,13 @@ def test_messages_are_one_line_whatever_folders_and_cameras_are_called() -> None
     assert camera_of(" Two\nLines\x1b[31m ") == "TwoLines[31m"
 
 
-def shared(inside: float | None, area: float = 0.25, *, wins: bool = True, name: str = "a") -> ImageResult:
-    return ImageResult(
-        source=ImageSource("", name, "cat", 0),
-        width=1,
-        height=1,
-        scores=(Score(0, "cat", 1.0),),
-        label_score=1.0,
-        cam_class="cat",
-        cam=MapStatistics(0.5, 0.5, None, 1.0),
-        overlay=None,
-        object=ObjectShare(inside, area, 0.4, wins),
-    )
+def shared(inside: float | None, area: float = 0.25, *, wins: bool = True, name: str = "a") -> Annotated:
+    return ImageSource("", name, "cat", 0), ObjectShare(inside, area, 0.4, wins)
 
 
-def named(*results: ImageResult) -> list[ImageResult]:
+def named(*images: Annotated) -> list[Annotated]:
     return [
-        dataclasses.replace(result, source=dataclasses.replace(result.source, name=f"cat/{index:02}.png"))
-        for index, result in enumerate(results)
+        (dataclasses.replace(source, name=f"cat/{index:02}.png"), share) for index, (source, share) in enumerate(images)
     ]
 
 
@@ -274,7 +264,7 @@ def named(*results: ImageResult) -> list[ImageResult]:
         ([shared(0.3)] * 13 + [shared(0.0)] * 11, None),
     ],
 )
-def test_evidence_outside_the_object(results: list[ImageResult], expected: str | None) -> None:
+def test_evidence_outside_the_object(results: list[Annotated], expected: str | None) -> None:
     finding = object_finding("cat", named(*results), DIGESTS)
     assert (finding and finding.severity) == expected
 
@@ -306,7 +296,7 @@ def test_the_numbers_of_evidence_outside_the_object() -> None:
 
 def test_the_examples_of_evidence_outside_are_the_furthest_outside_in_share_of_area() -> None:
     results = named(shared(0.3, 0.4), shared(0.2, 0.1), shared(0.5, 0.9), shared(0.3, 0.4))
-    assert [result.source.name[-6:-4] for result in outside_examples(results)] == ["02", "00", "03", "01"]
+    assert [source.name[-6:-4] for source in outside_examples(results)] == ["02", "00", "03", "01"]
     assert len(outside_examples(named(*[shared(0.2)] * 30))) == 12
 
 

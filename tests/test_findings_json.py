@@ -28,7 +28,7 @@ def report_of(*findings: Finding, confused: tuple[ConfusedImage, ...] = (), note
 
 
 def written(report: AuditReport) -> dict:
-    text = findings(report)
+    text = "".join(findings(report))
     assert text.endswith("}\n")
     return json.loads(text.encode("utf-8"))
 
@@ -86,8 +86,8 @@ def test_findings_keep_the_order_of_the_report_and_notes_are_told() -> None:
 
 
 def test_the_same_report_gives_the_same_bytes_and_one_line_a_value() -> None:
-    text = findings(report_of(FINDING, confused=(CONFUSED,)))
-    assert text == findings(report_of(FINDING, confused=(CONFUSED,)))
+    text = "".join(findings(report_of(FINDING, confused=(CONFUSED,))))
+    assert text == "".join(findings(report_of(FINDING, confused=(CONFUSED,))))
     assert '\n      "code": "CA201",\n' in text
 
 
@@ -110,11 +110,11 @@ def test_what_was_written_is_read_back() -> None:
     report = report_of(FINDING, confused=(CONFUSED,), notes=("one",))
     maps = ClassMaps(np.zeros((1, 1)), np.zeros((1, 1)))
     with_maps = dataclasses.replace(report, maps={FINDING.fingerprint: maps})
-    found, have_maps, confused, notes = parse(findings(with_maps))
+    found, have_maps, confused, notes = parse("".join(findings(with_maps)))
     assert found[0].examples[0].box == (0.1, 0.333333, 0.5, 1.0)
     assert dataclasses.replace(found[0], examples=()) == dataclasses.replace(FINDING, examples=())
     assert have_maps == {FINDING.fingerprint}
-    assert parse(findings(report))[1] == frozenset()
+    assert parse("".join(findings(report)))[1] == frozenset()
     assert (confused[0].path, confused[0].disagreement.label_peak) == ("cat/c.png", (0.166667, 0.9))
     assert notes == ("one",)
 
@@ -130,5 +130,5 @@ def test_what_is_no_findings_json_is_a_value_error(text: str) -> None:
 def test_a_name_that_is_not_utf8_is_read_as_results_csv_has_it() -> None:
     name = "\udcff\\.png"
     finding = Finding("CA201", "note", name, "", {"score": 1.0}, (Example(name),), "0" * 32)
-    (found,), _, _, _ = parse(findings(report_of(finding)))
+    (found,), _, _, _ = parse("".join(findings(report_of(finding))))
     assert found.label == found.examples[0].path == r"\udcff\.png"

@@ -6,10 +6,9 @@ import dataclasses
 import re
 
 import pytest
-from canonical import HOSTILE, NAMES, canonical_report, finding
+from canonical import HOSTILE, NAMES, canonical_report, finding, rendered
 
 from cam_audit.records import Example, ImageRow, ScanReport
-from cam_audit.reports.github import render
 
 
 def unescaped(text: str) -> str:
@@ -21,7 +20,7 @@ def unescaped(text: str) -> str:
 def commands(report: ScanReport) -> list[tuple[str, dict[str, str], str]]:
     """Name, properties and message of each line, which must all be commands."""
     parsed = []
-    text = render(report)
+    text = rendered("github", report)
     assert text.endswith("\n")
     for line in text.removesuffix("\n").split("\n"):
         match = re.fullmatch(r"::(\w+) (.*?)::(.*)", line)

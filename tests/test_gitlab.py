@@ -7,10 +7,9 @@ import json
 from typing import Any
 
 import jsonschema
-from canonical import canonical_report, image
+from canonical import canonical_report, image, rendered
 
 from cam_audit.records import ScanReport
-from cam_audit.reports.gitlab import render
 
 SCHEMA = {
     "type": "array",
@@ -40,7 +39,7 @@ SCHEMA = {
 
 
 def issues(report: ScanReport) -> list[dict[str, Any]]:
-    document = json.loads(render(report))
+    document = json.loads(rendered("gitlab", report))
     jsonschema.validate(document, SCHEMA)
     fingerprints = [issue["fingerprint"] for issue in document]
     assert len(set(fingerprints)) == len(fingerprints)

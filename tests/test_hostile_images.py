@@ -198,7 +198,7 @@ def test_a_picture_one_pixel_wide_is_read_or_refused(
 
 
 def scan_files(model: Model, root: Path) -> list[ImageResult | SkippedImage]:
-    sources = [ImageSource(f"{root}/{name}", name, "", None) for name in find_images(root).names]
+    sources = [ImageSource(str(root), name, "", None) for name in find_images(root).names]
     return list(scan(model, sources, ScanSettings(), overlays=root / "out", workers=2))
 
 
@@ -254,7 +254,7 @@ def test_a_file_that_is_none_is_an_error_and_nobody_waits_for_it(
     (tmp_path / "right.png").write_bytes(encode(square(RED, 0, 0)))
     names = find_images(tmp_path, follow_links=True).names
     assert names == ["odd.jpg", "right.png"]
-    sources = [ImageSource(f"{tmp_path}/{name}", name, "", None) for name in names]
+    sources = [ImageSource(str(tmp_path), name, "", None) for name in names]
     odd, right = scan(model, sources, ScanSettings())
     assert isinstance(odd, SkippedImage)
     assert odd.reason == "not a file but a folder, a pipe or a device"
@@ -308,7 +308,7 @@ def test_a_file_that_grows_while_it_is_read_is_read_as_it_was(tmp_path: Path) ->
 def test_a_file_that_vanishes_after_the_walk_is_an_error(model: Model, tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(encode(square(RED, 0, 0)))
-    sources = [ImageSource(f"{tmp_path}/{name}", name, "", None) for name in find_images(tmp_path).names]
+    sources = [ImageSource(str(tmp_path), name, "", None) for name in find_images(tmp_path).names]
     (tmp_path / "a.png").unlink()
     gone, right = scan(model, sources, ScanSettings())
     assert isinstance(gone, SkippedImage)

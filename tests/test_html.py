@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from canonical import HOSTILE, canonical_report, finding, image
+from canonical import HOSTILE, canonical_report, finding, image, rendered
 from pictures import encode
 
 from cam_audit.codes import CODES, FULL_IMAGES
@@ -26,13 +26,11 @@ from cam_audit.records import (
     ScanReport,
     SheetLayout,
 )
-from cam_audit.reports import FORMATS
 from cam_audit.reports.html import number, visible
-from cam_audit.reports.html.charts import BINS, MAX_CLASSES, MAX_CONFUSED, OTHER, charts
+from cam_audit.reports.html.charts import MAX_CLASSES, MAX_CONFUSED, OTHER, Charts, charts
+from cam_audit.reports.html.overview import BINS, overview_of
 from cam_audit.reports.html.steps import caveat, steps
-from cam_audit.reports.html.verdict import verdict
-
-render = FORMATS["html"]
+from cam_audit.reports.html.verdict import Verdict, verdict
 
 
 class Page(HTMLParser):
@@ -72,8 +70,16 @@ def by_path(data: dict) -> dict[str, dict]:
     return {row[0]: dict(zip(data["fields"], row, strict=False)) for row in data["images"]}
 
 
+def charts_of(report: ScanReport) -> Charts:
+    return charts(overview_of(report).folders)
+
+
+def verdict_on(report: ScanReport) -> Verdict:
+    return verdict(report, overview_of(report))
+
+
 def test_names_stay_text() -> None:
-    text = render(canonical_report())
+    text = rendered("html", canonical_report())
     page = Page(text)
     assert [attributes for tag, attributes in page.elements if tag == "img"] == []
     assert len(page.raw) == 3, "one style, the data and one script, and none that a name brought in"
@@ -86,7 +92,7 @@ def test_names_stay_text() -> None:
 
 def test_the_data_holds_every_image_as_it_is() -> None:
     report = canonical_report()
-    data = data_of(Page(render(report)))
+    data = data_of(Page(rendered("html", report)))
     assert [row[0] for row in data["images"]] == [row.path for row in report.images]
     images = by_path(data)
     assert images["dog/broken.png"]["error"] == "the file is cut off"
@@ -106,7 +112,7 @@ def test_the_data_holds_every_image_as_it_is() -> None:
 def test_no_name_breaks_out_of_the_data(name: str) -> None:
     report = canonical_report()
     row = replace(report.images[0], path=name)
-    data = data_of(Page(render(replace(report, images=(row,)))))
+    data = data_of(Page(rendered("html", replace(report, images=(row,)))))
     assert data["images"][0][0] == name
 
 
@@ -114,7 +120,7 @@ def test_a_layout_is_told_once_and_numbered() -> None:
     report = canonical_report()
     layout = SheetLayout(500, 300, 100, (8, 200), 180, 160, 184)
     sheets = {"cat/1.png": layout, "cat/2.png": replace(layout, lefts=(8, 200, 392)), "dog/1.png": layout}
-    data = data_of(Page(render(replace(report, sheets=sheets))))
+    data = data_of(Page(rendered("html", replace(report, sheets=sheets))))
     images = by_path(data)
     assert [images[path]["sheet"] for path in ("cat/1.png", "cat/2.png", "dog/1.png")] == [0, 1, 0]
     assert data["sheets"] == [[500, 300, 100, 180, 160, [8, 200]], [500, 300, 100, 180, 160, [8, 200, 392]]]
@@ -122,7 +128,7 @@ def test_a_layout_is_told_once_and_numbered() -> None:
 
 
 def test_the_policy_allows_exactly_the_two_blocks_that_are_in_the_page() -> None:
-    page = Page(render(canonical_report()))
+    page = Page(rendered("html", canonical_report()))
     (policy,) = (a["content"] for _, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
     rules = dict(rule.strip().split(" ", 1) for rule in (policy or "").split(";"))
     assert rules["default-src"] == "'none'"
@@ -135,7 +141,7 @@ def test_the_policy_allows_exactly_the_two_blocks_that_are_in_the_page() -> None
 
 
 def test_nothing_is_loaded_from_elsewhere() -> None:
-    page = Page(render(canonical_report()))
+    page = Page(rendered("html", canonical_report()))
     for tag, attributes in page.elements:
         for name in ("src", "href", "srcset", "action", "data"):
             assert (attributes.get(name) or "#").startswith("#"), (tag, attributes)
@@ -145,7 +151,7 @@ def test_nothing_is_loaded_from_elsewhere() -> None:
 
 def test_findings_come_in_order_each_with_its_words_and_numbers() -> None:
     report = canonical_report()
-    page = Page(render(report))
+    page = Page(rendered("html", report))
     cards = [a["data-finding"] for _, a in page.elements if "data-finding" in a]
     assert cards == [finding.fingerprint for finding in report.findings]
     words = " ".join(page.words.split())
@@ -161,9 +167,10 @@ def test_findings_come_in_order_each_with_its_words_and_numbers() -> None:
 def test_pictures_of_a_finding_are_embedded_with_the_box_of_the_cue() -> None:
     report = canonical_report()
     repeated = report.findings[0]
-    picture = ExamplePicture(repeated.examples[0], 200, 100, b"image", b"overlay")
+    number, row = next(item for item in enumerate(report.images) if item[1].path == repeated.examples[0].path)
+    picture = ExamplePicture(repeated.examples[0], 200, 100, b"image", b"overlay", row, number)
     exhibit = Exhibit((picture,), (b"own", b"others", b"difference"))
-    page = Page(render(replace(report, exhibits={repeated.fingerprint: exhibit})))
+    page = Page(rendered("html", replace(report, exhibits={repeated.fingerprint: exhibit})))
     sources = [attributes["src"] for tag, attributes in page.elements if tag == "img"]
     embedded = [base64.b64decode((source or "").removeprefix("data:image/jpeg;base64,")) for source in sources]
     assert sorted(embedded) == sorted([b"image", b"overlay", b"own", b"others", b"difference"])
@@ -176,16 +183,16 @@ def test_pictures_of_a_finding_are_embedded_with_the_box_of_the_cue() -> None:
 
 def test_a_report_of_nothing_renders_too() -> None:
     empty = ScanReport({}, (), frozenset(), (), (), ())
-    assert "Cues could not be looked for, as" in Page(render(empty)).words
-    assert "Nothing was found" in Page(render(replace(canonical_report(), findings=()))).words
+    assert "Cues could not be looked for, as" in Page(rendered("html", empty)).words
+    assert "Nothing was found" in Page(rendered("html", replace(canonical_report(), findings=()))).words
     unknown = replace(canonical_report().findings[0], code="CA999")
-    assert "CA999" in Page(render(replace(canonical_report(), findings=(unknown,)))).words
+    assert "CA999" in Page(rendered("html", replace(canonical_report(), findings=(unknown,)))).words
 
 
 def test_a_name_that_is_not_utf_8_can_be_written() -> None:
     report = canonical_report()
     odd = replace(report.findings[0], examples=(Example("cat/\udcff.png", (0, 0, 1, 1)),))
-    render(replace(report, findings=(odd,))).encode("utf-8")
+    rendered("html", replace(report, findings=(odd,))).encode("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -266,20 +273,20 @@ def report_with(*findings: Finding, **run: object) -> ScanReport:
 )
 def test_the_verdict_is_that_of_the_gravest_findings(findings: list[str], gravity: str, words: str) -> None:
     found = [finding("CA203", severity, f"c{index}") for index, severity in enumerate(findings)]
-    came = verdict(report_with(*found))
+    came = verdict_on(report_with(*found))
     assert came.gravity == gravity
     assert words in came.sentence
 
 
 def test_the_verdict_counts_a_class_once_and_names_only_some() -> None:
-    twice = verdict(report_with(finding("CA203", "error", "cat"), finding("CA201", "error", "cat")))
+    twice = verdict_on(report_with(finding("CA203", "error", "cat"), finding("CA201", "error", "cat")))
     assert "1 of 3 classes" in twice.sentence
-    many = verdict(report_with(*(finding("CA203", "error", f"c{index}") for index in range(9))))
+    many = verdict_on(report_with(*(finding("CA203", "error", f"c{index}") for index in range(9))))
     assert many.sentence.endswith("c0, c1, c2 and 6 more.")
 
 
 def test_where_nothing_was_looked_for_nothing_is_called_clean() -> None:
-    came = verdict(report_with(sampled=0))
+    came = verdict_on(report_with(sampled=0))
     assert came.gravity == "unknown"
     assert "too few to look for cues" in came.advice
 
@@ -298,7 +305,7 @@ def grid_of(labels: int, wrong: dict[tuple[str, str], int], right: int = 5) -> S
 
 
 def test_the_confusion_counts_every_image_once() -> None:
-    chart = charts(grid_of(3, {("c00", "c01"): 4, ("c02", "stranger"): 2})).confusion
+    chart = charts_of(grid_of(3, {("c00", "c01"): 4, ("c02", "stranger"): 2})).confusion
     assert chart
     assert chart.rows == ("c00", "c01", "c02")
     assert chart.columns == ("c00", "c01", "c02", "stranger")
@@ -307,7 +314,7 @@ def test_the_confusion_counts_every_image_once() -> None:
 
 
 def test_of_many_classes_the_most_confused_are_shown_and_the_rest_is_one_column() -> None:
-    chart = charts(grid_of(60, {("c40", "c50"): 9, ("c40", "far away"): 1, ("c41", "c42"): 3})).confusion
+    chart = charts_of(grid_of(60, {("c40", "c50"): 9, ("c40", "far away"): 1, ("c41", "c42"): 3})).confusion
     assert chart
     assert {"c40", "c41", "c42", "c50"} <= set(chart.rows)
     assert chart.columns == (*chart.rows, "far away")
@@ -320,7 +327,7 @@ def test_of_many_classes_the_most_confused_are_shown_and_the_rest_is_one_column(
 
 
 def test_mistakes_that_find_no_column_are_counted_in_one() -> None:
-    chart = charts(grid_of(2, {("c00", f"stranger {index:02d}"): 20 - index for index in range(20)})).confusion
+    chart = charts_of(grid_of(2, {("c00", f"stranger {index:02d}"): 20 - index for index in range(20)})).confusion
     assert chart
     assert chart.columns[: MAX_CONFUSED + 1] == (*chart.rows, *(f"stranger {i:02d}" for i in range(13)), OTHER)
     assert chart.counts[0] == (5, *range(20, 7, -1), sum(range(1, 8)))
@@ -330,7 +337,7 @@ def test_a_folder_called_by_its_id_is_its_class() -> None:
     report = grid_of(2, {("c00", "tabby"): 1})
     # the images of c01 are rightly predicted as "tabby"
     rows = [replace(row, top=(("tabby", 0.5),)) if row.label == "c01" else row for row in report.images]
-    chart = charts(replace(report, images=tuple(rows))).confusion
+    chart = charts_of(replace(report, images=tuple(rows))).confusion
     assert chart
     assert chart.columns == ("c00", "tabby")
     assert chart.counts == ((5, 1), (0, 5))
@@ -339,8 +346,8 @@ def test_a_folder_called_by_its_id_is_its_class() -> None:
 def test_there_is_no_confusion_without_two_classes_of_the_net() -> None:
     report = grid_of(3, {})
     rows = tuple(replace(row, label_score=None) for row in report.images)
-    assert charts(replace(report, images=rows)).confusion is None
-    assert charts(grid_of(1, {})).confusion is None
+    assert charts_of(replace(report, images=rows)).confusion is None
+    assert charts_of(grid_of(1, {})).confusion is None
 
 
 def test_histograms_count_scores_by_tenths() -> None:
@@ -348,7 +355,7 @@ def test_histograms_count_scores_by_tenths() -> None:
     rows = [image(f"{score}.png", "cat", score=score) for score in scores]
     wrong = ConfusedImage("cat/1.0.png", "cat", "dog", Disagreement(None, (0, 0), (0, 0)))
     report = replace(canonical_report(), images=tuple(rows), confused=(wrong,))
-    (chart,) = charts(report).histograms
+    (chart,) = charts_of(report).histograms
     assert chart.right == (2, 1, 0, 0, 0, 0, 0, 0, 0, 1)
     assert chart.wrong == (0,) * (BINS - 1) + (1,)
     assert (chart.median, chart.highest) == (0.1, 2)
@@ -358,7 +365,7 @@ def test_spreads_are_medians_and_quartiles_most_suspicious_first() -> None:
     rows = []
     for label, shares in (("calm", [0.1, 0.2, 0.3, 0.4, 0.5]), ("odd", [0.9]), ("none", [None])):
         rows += [replace(image(f"{s}.png", label), cam_border_share=s, inside_share=s, inside_area=0.3) for s in shares]
-    drawn = charts(replace(canonical_report(), images=tuple(rows), confused=()))
+    drawn = charts_of(replace(canonical_report(), images=tuple(rows), confused=()))
     assert [spread.label for spread in drawn.border] == ["odd", "calm"]
     assert [spread.label for spread in drawn.inside] == ["calm", "odd"]
     calm = drawn.border[1]
@@ -369,22 +376,22 @@ def test_spreads_are_medians_and_quartiles_most_suspicious_first() -> None:
 
 def test_charts_of_a_thousand_classes_stay_small() -> None:
     report = grid_of(1000, {(f"c{index:02d}", "c00"): 1 for index in range(1000)}, right=1)
-    drawn = charts(report)
+    drawn = charts_of(report)
     assert len(drawn.histograms) == len(drawn.border) == MAX_CLASSES
     assert drawn.left_out == 1000 - MAX_CLASSES
-    assert len(render(report)) < 600_000
+    assert len(rendered("html", report)) < 600_000
 
 
 def test_images_without_a_class_have_no_confusion_and_the_page_says_so() -> None:
     rows = tuple(replace(row, label="", label_score=None) for row in canonical_report().images)
     report = replace(canonical_report(), findings=(), confused=(), images=rows)
-    assert "no folder is a class of the net" in Page(render(report)).words
+    assert "no folder is a class of the net" in Page(rendered("html", report)).words
 
 
 def test_example_pictures_may_be_real_jpegs() -> None:
     report = canonical_report()
     picture = ExamplePicture(report.findings[1].examples[0], 4, 4, encode(np.zeros((4, 4, 3), np.uint8)), None)
-    page = Page(render(replace(report, exhibits={report.findings[1].fingerprint: Exhibit((picture,), ())})))
+    page = Page(rendered("html", replace(report, exhibits={report.findings[1].fingerprint: Exhibit((picture,), ())})))
     assert "No overlays were drawn" in page.words
 
 
@@ -392,6 +399,6 @@ def test_the_verdict_on_annotated_objects_alone_says_where_the_maps_lie() -> Non
     report = canonical_report()
     images = tuple(replace(image, inside_share=0.6, inside_area=0.25) for image in report.images[:3])
     alone = replace(report, findings=(), images=images, run={**report.run, "sampled": 0})
-    found = verdict(alone)
+    found = verdict_on(alone)
     assert "objects more than their size would give: 60% of a map, on 25% of the image" in found.sentence
     assert found.advice.startswith("Medians of 3 images. ")

@@ -29,10 +29,11 @@ def out(tmp_path: Path) -> Path:
 
 
 def source(out: Path, name: str = "cat/a.jpg") -> ImageSource:
-    path = out.parent / "photos" / name
+    root = out.parent / "photos"
+    path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"an image")
-    return ImageSource(str(path), name, "cat", 3)
+    return ImageSource(str(root), name, "cat", 3)
 
 
 def result(image: ImageSource) -> ImageResult:

@@ -7,7 +7,7 @@ import re
 from xml.etree import ElementTree as ET
 
 import pytest
-from canonical import HOSTILE, canonical_report, finding, image
+from canonical import HOSTILE, canonical_report, finding, image, rendered
 from junitparser import Error, Failure, JUnitXml, Skipped
 
 from cam_audit.records import Example, ImageRow, ScanReport
@@ -18,7 +18,7 @@ ATTACHMENT = re.compile(r"\[\[ATTACHMENT\|([^\[\]|]+?)\]\]")
 
 
 def suite_of(report: ScanReport) -> ET.Element:
-    (suite,) = ET.fromstring(junit.render(report).encode("utf-8"))
+    (suite,) = ET.fromstring(rendered("junit", report).encode("utf-8"))
     return suite
 
 
@@ -40,7 +40,7 @@ def attachment(case: ET.Element) -> str | None:
 
 
 def test_the_counts_are_those_of_the_cases() -> None:
-    suites = JUnitXml.fromstring(junit.render(canonical_report()).encode("utf-8"))
+    suites = JUnitXml.fromstring(rendered("junit", canonical_report()).encode("utf-8"))
     (suite,) = suites
     results = [type(result) for case in suite for result in case.result]
     assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (
@@ -129,7 +129,7 @@ def test_a_large_file_is_cut_below_30_mb_and_says_so(monkeypatch: pytest.MonkeyP
     rows = tuple(image(f"{index}.png", "cat", "CA104", predicted="dog") for index in range(200))
     report = dataclasses.replace(canonical_report(), images=rows, findings=())
     monkeypatch.setattr(junit, "MAX_BYTES", 10_000)
-    text = junit.render(report)
+    text = rendered("junit", report)
     suite = suite_of(report)
     assert len(text.encode("utf-8")) < 11_500
     skipped = suite.findall("testcase/skipped")

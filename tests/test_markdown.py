@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import pytest
-from canonical import HOSTILE, NAMES, canonical_report, finding, image
+from canonical import HOSTILE, NAMES, canonical_report, finding, image, rendered
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from cam_audit.records import ConfusedImage, Disagreement, Example, ImageRow, ScanReport
-from cam_audit.reports.markdown import MAX_NAME, render
+from cam_audit.reports.markdown import MAX_NAME
 
 OURS = {"h2", "h3", "p", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "strong", "em", "code"}
 EVIL = [
@@ -37,7 +37,7 @@ EVIL = [
 
 
 def tokens(report: ScanReport) -> Iterator[Token]:
-    for token in MarkdownIt("gfm-like").parse(render(report)):
+    for token in MarkdownIt("gfm-like").parse(rendered("markdown", report)):
         yield token
         yield from token.children or ()
 
@@ -54,7 +54,7 @@ class Text(HTMLParser):
 
 def page(report: ScanReport) -> str:
     """What a reader sees, without the spaces of no width."""
-    return Text(MarkdownIt("gfm-like").render(render(report))).data.replace("\u200b", "")
+    return Text(MarkdownIt("gfm-like").render(rendered("markdown", report))).data.replace("\u200b", "")
 
 
 def named(name: str) -> ScanReport:
@@ -83,7 +83,7 @@ def test_names_are_only_text(name: str) -> None:
 
 
 def test_what_only_github_makes_links_of_is_broken_up() -> None:
-    text = render(named("@someone #1 org/repo#2 www.evil.example"))
+    text = rendered("markdown", named("@someone #1 org/repo#2 www.evil.example"))
     assert not re.search(r"[@#]\w|www\.", text)
 
 
@@ -106,7 +106,7 @@ def test_the_canonical_report_reads_as_a_page() -> None:
 
 def test_a_clean_scan_passes_in_three_lines() -> None:
     clean = dataclasses.replace(canonical_report(), findings=(), confused=(), notes=(), images=(image("1.png", "cat"),))
-    heading, sentence, origin = render(clean).strip().split("\n\n")
+    heading, sentence, origin = rendered("markdown", clean).strip().split("\n\n")
     assert (heading, sentence) == ("## cam-audit: passed", "No findings in 1 image.")
     assert origin.startswith("*cam-audit 0.1.0, net tiny")
 
@@ -115,7 +115,7 @@ def test_a_clean_scan_passes_in_three_lines() -> None:
 def test_the_heading_is_the_exit_code(fail_on: str, outcome: str) -> None:
     report = canonical_report()
     run = {**report.run, "settings": {**report.run["settings"], "fail_on": fail_on}}
-    assert render(dataclasses.replace(report, run=run)).startswith(f"## cam-audit: {outcome}\n")
+    assert rendered("markdown", dataclasses.replace(report, run=run)).startswith(f"## cam-audit: {outcome}\n")
 
 
 def test_a_huge_report_fits_into_a_comment() -> None:
@@ -127,7 +127,7 @@ def test_a_huge_report_fits_into_a_comment() -> None:
     rows = tuple(image(f"{label}{i}", f"{label}{i}", "CA104", predicted=label) for i in range(1_000))
     pairs = tuple(ConfusedImage("", f"{i}{label}", label, Disagreement(1, (0, 0), (0, 0))) for i in range(1_000))
     report = dataclasses.replace(canonical_report(), findings=found, images=rows, confused=pairs, notes=(label,) * 99)
-    text = render(report)
+    text = rendered("markdown", report)
     assert len(text) < 65_536
     assert "and 980 more in findings.json" in text
     assert "and 990 more in results.csv" in text

@@ -11,11 +11,10 @@ from urllib.parse import unquote
 
 import jsonschema
 import pytest
-from canonical import HOSTILE, NAMES, canonical_report, finding, image
+from canonical import HOSTILE, NAMES, canonical_report, finding, image, rendered
 
 from cam_audit.codes import CODES
 from cam_audit.records import ScanReport
-from cam_audit.reports.sarif import render
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +28,7 @@ def schema() -> dict[str, Any]:
 
 
 def run_of(report: ScanReport) -> dict[str, Any]:
-    (run,) = json.loads(render(report))["runs"]
+    (run,) = json.loads(rendered("sarif", report))["runs"]
     return run
 
 
@@ -58,11 +57,11 @@ def changed_settings(**settings: object) -> ScanReport:
 def test_it_is_valid_by_the_published_schema(report: ScanReport, schema: dict[str, Any]) -> None:
     checker = jsonschema.FormatChecker()
     assert {"uri", "uri-reference", "date-time"} <= checker.checkers.keys()
-    jsonschema.Draft4Validator(schema, format_checker=checker).validate(json.loads(render(report)))
+    jsonschema.Draft4Validator(schema, format_checker=checker).validate(json.loads(rendered("sarif", report)))
 
 
 def test_the_schema_refuses_what_is_wrong(schema: dict[str, Any]) -> None:
-    document = json.loads(render(canonical_report()))
+    document = json.loads(rendered("sarif", canonical_report()))
     document["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] = "a b"
     with pytest.raises(jsonschema.ValidationError, match="uri-reference"):
         jsonschema.Draft4Validator(schema, format_checker=jsonschema.FormatChecker()).validate(document)

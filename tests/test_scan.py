@@ -195,7 +195,7 @@ def test_a_scan_takes_sources_as_it_goes(photos: Path, model: Model) -> None:
         nonlocal taken
         while True:
             taken += 1
-            yield ImageSource(str(photos / "flat.png"), "flat.png", "", None)
+            yield ImageSource(str(photos), "flat.png", "", None)
 
     records = scan(model, endless(), ScanSettings(), workers=2)
     assert isinstance(next(records), ImageResult)

@@ -32,5 +32,5 @@ def compare(before: Path, after: Path, outputs: tuple[Output, ...]) -> int:
     if not to_stdout(outputs):
         click.echo(reports.text(comparison), nl=False)
     for output in outputs:
-        write(output, reports.FORMATS[output.format](comparison))
+        write(output, [reports.FORMATS[output.format](comparison)])
     return Exit.CLEAN

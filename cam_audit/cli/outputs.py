@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -99,15 +100,16 @@ def write_outputs(report: ScanReport, outputs: Sequence[Output]) -> None:
         _append_step_summary(report)
 
 
-def write(output: Output, text: str) -> None:
-    """Put a text where the option says, whole or not at all."""
+def write(output: Output, pieces: Iterable[str]) -> None:
+    """Put the pieces of a text where the option says; a file is there whole or not at all."""
     from cam_audit.output import replacing
 
     if output.file is None:
-        click.echo(text, nl=False)
+        sys.stdout.writelines(pieces)
+        sys.stdout.flush()
         return
     with replacing(output.file) as file:
-        file.write(text)
+        file.writelines(pieces)
 
 
 def _append_step_summary(report: ScanReport) -> None:
@@ -116,7 +118,7 @@ def _append_step_summary(report: ScanReport) -> None:
         return
     try:
         with open(place, "a", encoding="utf-8", newline="") as file:
-            file.write(FORMATS["markdown"](report) + "\n")
+            file.writelines([*FORMATS["markdown"](report), "\n"])
     except OSError as error:
         raise CamAuditError(f"{STEP_SUMMARY}: cannot write {place}: {error.strerror}") from None
 

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from cam_audit.allocation import keep_freed_memory
+from cam_audit.allocation import keep_freed_memory, release_freed_memory
 from cam_audit.auditor import audit
 from cam_audit.cli.dataset import require_there, sources_of
 from cam_audit.cli.exits import Interrupted
@@ -49,6 +49,9 @@ from cam_audit.scan import require_size, scan
 if TYPE_CHECKING:
     from cam_audit.annotations import Annotations
 
+# Seldom enough to cost nothing, often enough for nothing to pile up.
+IMAGES_PER_RELEASE = 500
+
 
 def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
     """Scan and audit a data set into its output folder, with a progress bar where stderr is a terminal.
@@ -60,7 +63,7 @@ def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
     require_size(model, task.settings.size)
     started = datetime.now(timezone.utc)
     begin = time.perf_counter()
-    keep_freed_memory()
+    keep_freed_memory(task.workers or available_cores())
     profile = Profile() if task.profile else None
     sources = sources_of(task, model)
     annotations = _annotations(task, sources)
@@ -81,6 +84,7 @@ def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
             if journal.images:
                 note(f"going on with the scan in {task.out}, of which {journal.images:,} images are done")
             tally, report = _scan_and_write(task, model, sources, annotations, journal, profile)
+            release_freed_memory()
             seconds = time.perf_counter() - begin
             times = {"started": started.isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
             unreported = _finish(task.out, _details(task, model, tally, report) | times)
@@ -143,6 +147,7 @@ def _scan_and_write(
                 if progress:
                     progress.set_postfix(errors=tally.errors, refresh=False)
                     progress.update()
+                _release_memory(tally.images, len(sources))
 
             def on_look(number: int, total: int) -> None:
                 if not progress:
@@ -151,6 +156,7 @@ def _scan_and_write(
                     progress.set_description("second look")
                     progress.reset(total)
                 progress.update()
+                _release_memory(number, total)
 
             report = audit(
                 model,
@@ -175,7 +181,7 @@ def _scan_and_write(
             flags = (report.flags.get(source.name, ()) for source in sources)
             table.writelines(csv.completed(rows, flags, (drawn.get(source.name) for source in sources)))
     with replacing(task.out / FINDINGS_FILE) as file:
-        file.write(findings_json.findings(report))
+        file.writelines(findings_json.findings(report))
     _write_maps(task.out, report)
     return tally, report
 
@@ -201,7 +207,18 @@ def _draw_flagged(
     """Draw the overlays of flagged images, for which they are read once more; returns them by image name."""
     flagged = [source for source in sources if source.name in report.flags]
     records = scan(model, flagged, task.settings, overlays=task.out, workers=workers, profile=profile)
-    return {record.source.name: record.overlay for record in records if isinstance(record, ImageResult)}
+    drawn = {}
+    for number, record in enumerate(records, 1):
+        if isinstance(record, ImageResult):
+            drawn[record.source.name] = record.overlay
+        _release_memory(number, len(flagged))
+    return drawn
+
+
+def _release_memory(number: int, total: int) -> None:
+    """To be called after each image of a stage: gives freed memory back now and then, and at the end of the stage."""
+    if number % IMAGES_PER_RELEASE == 0 or number == total:
+        release_freed_memory()
 
 
 def _write_maps(out: Path, report: AuditReport) -> None:

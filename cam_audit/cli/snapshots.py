@@ -53,7 +53,7 @@ class Snapshots:
                 table.write(csv.header())
         with replacing(folder / FINDINGS_FILE) as file:
             nothing = AuditReport((), {}, {}, (), sampled=0, passes=0, notes=(NOT_AUDITED,))
-            file.write(findings_json.findings(nothing))
+            file.writelines(findings_json.findings(nothing))
         self._write_run()
 
     def save(self, seen: Seen, view: View) -> Path:
@@ -68,7 +68,7 @@ class Snapshots:
         scores = top_scores(self._model, softmax(prediction.logits), csv.TOP)
         result = describe(
             self._model,
-            ImageSource(str(path), name, "", None),
+            ImageSource(str(self.folder), name, "", None),
             seen.frame.rgb,
             seen.fitted,
             prediction,

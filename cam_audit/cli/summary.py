@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +32,7 @@ class Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     labelled: Counter[str] = field(default_factory=Counter)
     wrong: dict[str, Counter[str]] = field(default_factory=dict)
-    border_shares: dict[str, list[float]] = field(default_factory=dict)
+    border_shares: dict[str, array[float]] = field(default_factory=dict)
 
     def add(self, record: Record) -> None:
         """Count one record."""
@@ -42,7 +43,7 @@ class Tally:
             return
         label = record.source.label
         if record.cam.border_share is not None:
-            self.border_shares.setdefault(label, []).append(record.cam.border_share)
+            self.border_shares.setdefault(label, array("d")).append(record.cam.border_share)
         if record.agrees is not None:
             self.labelled[label] += 1
             if not record.agrees:

@@ -64,7 +64,7 @@ def _decode(file: Decoding) -> NoReturn:
     from cam_audit.cli.terminal import quiet_libraries
     from cam_audit.images import read_image, read_mask
 
-    keep_freed_memory()
+    keep_freed_memory(1)
     # libraries have their say on damaged files, and to be refused is harmless
     with quiet_libraries(), contextlib.suppress(Exception):
         if file.is_mask:

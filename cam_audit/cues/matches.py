@@ -101,9 +101,10 @@ def describe(grey: NDArray[np.uint8]) -> Keypoints:
 
 def root_sift(descriptors: NDArray[np.uint8]) -> Floats:
     """Square roots of the descriptors (n, 128) after each is divided by its sum: float32, unit length."""
-    values = descriptors.astype(np.float32)
-    roots: Floats = np.sqrt(values / np.maximum(values.sum(1, keepdims=True), 1))
-    return roots
+    # in place, as those of a class are megabytes
+    values: Floats = descriptors.astype(np.float32)
+    values /= np.maximum(values.sum(1, keepdims=True), 1)
+    return np.sqrt(values, out=values)
 
 
 def _largest_by(keys: NDArray[np.intp], values: Floats) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,17 +32,26 @@ class Alert:
         return f"{self.code} {CODES[self.code].title}"
 
 
-def alerts(report: ScanReport) -> list[Alert]:
-    """The findings, worst first, then the flags of images by code and path."""
-    found = [
+def class_alerts(report: ScanReport) -> list[Alert]:
+    """The findings, worst first."""
+    return [
         Alert(f.code, f.severity, _finding_path(report, f), sentence(f.message), f.fingerprint) for f in report.findings
     ]
-    flags = [
+
+
+def flag_alerts(report: ScanReport, most: int) -> list[Alert]:
+    """The first `most` of the flags of images, by code and path."""
+    flags = (
         Alert(code, NOTE, image_path(report, image.path), flag_message(code, image), fingerprint(code, image.path))
         for image in report.images
         for code in image.flags
-    ]
-    return found + sorted(flags, key=lambda alert: (alert.code, alert.path))
+    )
+    return heapq.nsmallest(most, flags, key=lambda alert: (alert.code, alert.path))
+
+
+def count_flags(report: ScanReport) -> int:
+    """How many flags the images have."""
+    return sum(len(image.flags) for image in report.images)
 
 
 def unreadable(report: ScanReport) -> Iterator[ImageRow]:

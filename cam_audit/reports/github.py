@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from cam_audit.codes import ERROR, WARNING
 from cam_audit.records import ScanReport
-from cam_audit.reports.alerts import alerts, image_path, sentence, unreadable
+from cam_audit.reports.alerts import class_alerts, image_path, sentence, unreadable
 from cam_audit.reports.lines import verdict
 from cam_audit.reports.text import count, printable
 
@@ -12,12 +14,12 @@ from cam_audit.reports.text import count, printable
 MAX_EACH = 10
 
 
-def render(report: ScanReport) -> str:
+def render(report: ScanReport) -> Iterator[str]:
     """At most MAX_EACH errors and as many warnings, gravest first, and a notice with the verdict and what was cut.
 
     Images that could not be read are warnings, after those about classes; flags of images are not told.
     """
-    told = alerts(report)
+    told = class_alerts(report)
     commands = {
         severity: [_command(severity, a.title, a.message, a.path) for a in told if a.severity == severity]
         for severity in (ERROR, WARNING)
@@ -30,8 +32,9 @@ def render(report: ScanReport) -> str:
     for severity, lines in commands.items():
         if len(lines) > MAX_EACH:
             words.append(f"{count(len(lines) - MAX_EACH, f'more {severity}')} not shown here.")
-    shown = [line for lines in commands.values() for line in lines[:MAX_EACH]]
-    return "".join([*shown, _command("notice", "cam-audit", " ".join(words))])
+    for lines in commands.values():
+        yield from lines[:MAX_EACH]
+    yield _command("notice", "cam-audit", " ".join(words))
 
 
 def _command(name: str, title: str, message: str, path: str = "") -> str:

@@ -3,35 +3,51 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from cam_audit.codes import ERROR, NOTE, WARNING
 from cam_audit.records import ScanReport
-from cam_audit.reports.alerts import alerts, class_path, fingerprint, image_path, sentence, unreadable
+from cam_audit.reports.alerts import (
+    Alert,
+    class_alerts,
+    class_path,
+    count_flags,
+    fingerprint,
+    flag_alerts,
+    image_path,
+    sentence,
+    unreadable,
+)
 from cam_audit.reports.text import count, printable
 
 SEVERITY = {ERROR: "critical", WARNING: "major", NOTE: "info"}
 MAX_ISSUES = 5_000
 
 
-def render(report: ScanReport) -> str:
+def render(report: ScanReport) -> Iterator[str]:
     """A list of findings, unreadable images and flagged images; where it is cut, its last entry says so."""
-    told = [
-        _issue(alert.code, SEVERITY[alert.severity], alert.path, f"{alert.title}: {alert.message}", alert.fingerprint)
-        for alert in alerts(report)
-    ]
-    findings = len(report.findings)
     unread = [
         _issue(
             "unreadable", "minor", image_path(report, image.path), image.error, fingerprint("unreadable", image.path)
         )
         for image in unreadable(report)
     ]
-    issues = told[:findings] + unread + told[findings:]
-    shown = issues[:MAX_ISSUES]
-    if len(shown) < len(issues):
-        text = f"{count(len(issues) - len(shown), 'more issue')} left out; results.csv has all"
+    shown = [
+        *map(_alert_issue, class_alerts(report)),
+        *unread,
+        *map(_alert_issue, flag_alerts(report, MAX_ISSUES)),
+    ][:MAX_ISSUES]
+    left_out = len(report.findings) + len(unread) + count_flags(report) - len(shown)
+    if left_out:
+        text = f"{count(left_out, 'more issue')} left out; results.csv has all"
         shown.append(_issue("left-out", "info", class_path(report, ""), text, fingerprint("left-out", "")))
-    return json.dumps(shown, indent=2) + "\n"
+    yield from json.JSONEncoder(indent=2).iterencode(shown)
+    yield "\n"
+
+
+def _alert_issue(alert: Alert) -> dict[str, object]:
+    words = f"{alert.title}: {alert.message}"
+    return _issue(alert.code, SEVERITY[alert.severity], alert.path, words, alert.fingerprint)
 
 
 def _issue(check_name: str, severity: str, path: str, description: str, identity: str) -> dict[str, object]:

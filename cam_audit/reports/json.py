@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from cam_audit.records import AuditReport, ConfusedImage, Disagreement, Example, Finding, ScanReport
-from cam_audit.reports.text import as_utf8, json_text
+from cam_audit.reports.text import as_utf8, json_pieces
 
 SCHEMA_VERSION = 1
 
 
-def render(report: ScanReport) -> str:
+def render(report: ScanReport) -> Iterator[str]:
     """One document of all that a scan tells: the run, the findings, the confused images, the notes, every image."""
-    return json_text(
+    return json_pieces(
         {
             "schema_version": SCHEMA_VERSION,
             "run": dict(report.run),
             **_document(report, report.maps),
-            "images": [asdict(image) for image in report.images],
+            "images": map(asdict, report.images),
         }
     )
 
 
-def findings(report: AuditReport) -> str:
-    """The text of findings.json; the same report gives the same bytes."""
-    return json_text({"schema_version": SCHEMA_VERSION, **_document(report, frozenset(report.maps))})
+def findings(report: AuditReport) -> Iterator[str]:
+    """The text of findings.json, in pieces; the same report gives the same bytes."""
+    return json_pieces({"schema_version": SCHEMA_VERSION, **_document(report, frozenset(report.maps))})
 
 
 def parse(text: str) -> tuple[tuple[Finding, ...], frozenset[str], tuple[ConfusedImage, ...], tuple[str, ...]]:
@@ -55,7 +55,7 @@ def _document(report: AuditReport | ScanReport, maps: frozenset[str]) -> dict[st
     return {
         "findings": [_finding(finding) for finding in report.findings],
         "maps": {found.fingerprint: found.maps_name for found in report.findings if found.fingerprint in maps},
-        "confused": [_confused(image) for image in report.confused],
+        "confused": map(_confused, report.confused),
         "notes": list(report.notes),
     }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from xml.etree import ElementTree as ET
 
@@ -25,30 +26,39 @@ MAX_BYTES = 29_000_000
 ATTACHABLE = re.compile(r"[^\[\]|]+")
 
 
-def render(report: ScanReport) -> str:
+def render(report: ScanReport) -> Iterator[str]:
     """One suite: every class, unreadable, failed and other flagged images; what is over MAX_BYTES is cut, and said."""
     suite = ET.Element("testsuite", name="cam-audit")
     suite.text = suite.tail = "\n"
     suite.append(_properties(report))
-    cases = list(_cases(report))
-    size = 0
-    for index, case in enumerate(cases):
-        size += len(ET.tostring(case, encoding="utf-8"))
+    # the numbers come first in the file, so the cases wait, as text, which takes a tenth of the memory of elements
+    cases: list[str] = []
+    outcomes: Counter[str] = Counter()
+    size = left_out = 0
+    for case in _cases(report):
+        text = ET.tostring(case, encoding="unicode")
+        size += len(text.encode("utf-8", "xmlcharrefreplace"))
         if size > MAX_BYTES:
-            suite.append(_left_out(report, len(cases) - index))
-            break
-        suite.append(case)
-    counted = {"tests": "testcase", "failures": "testcase/failure", "errors": "testcase/error"}
-    for name, path in (counted | {"skipped": "testcase/skipped"}).items():
-        suite.set(name, str(len(suite.findall(path))))
+            left_out += 1
+            continue
+        cases.append(text)
+        outcomes.update(element.tag for element in case)
+    if left_out:
+        cases.append(ET.tostring(_left_out(report, left_out), encoding="unicode"))
+    counts = {"tests": len(cases), "failures": outcomes["failure"], "errors": outcomes["error"]}
+    for name, number in (counts | {"skipped": int(left_out > 0)}).items():
+        suite.set(name, str(number))
     if "seconds" in report.run:
         suite.set("time", str(report.run["seconds"]))
     if "started" in report.run:
         suite.set("timestamp", str(report.run["started"]))
-    suites = ET.Element("testsuites", {name: suite.attrib[name] for name in ("name", *counted)})
+    suites = ET.Element("testsuites", {name: suite.attrib[name] for name in ("name", *counts)})
     suites.text = "\n"
     suites.append(suite)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(suites, encoding="unicode")}\n'
+    begin, end, rest = ET.tostring(suites, encoding="unicode").rpartition("</testsuite>")
+    yield f'<?xml version="1.0" encoding="UTF-8"?>\n{begin}'
+    yield from cases
+    yield f"{end}{rest}\n"
 
 
 def _properties(report: ScanReport) -> ET.Element:
@@ -69,8 +79,13 @@ def _properties(report: ScanReport) -> ET.Element:
 
 def _cases(report: ScanReport) -> Iterator[ET.Element]:
     failed = failing(report)
-    images = {image.path: image for image in report.images}
-    labels = {finding.label: None for finding in report.findings} | {image.label: None for image in report.images}
+    examples = {example.path for finding in report.findings for example in finding.examples}
+    labels = {finding.label: None for finding in report.findings}
+    images = {}
+    for image in report.images:
+        labels[image.label] = None
+        if image.path in examples:
+            images[image.path] = image
     for label in labels:
         yield _class_case(report, label, [finding for finding in failed if finding.label == label], images)
     for image in unreadable(report):
@@ -81,9 +96,12 @@ def _cases(report: ScanReport) -> Iterator[ET.Element]:
     for finding in failed:
         for example in finding.examples:
             shown.setdefault(example.path, []).append(finding)
-    for image in sorted(report.images, key=lambda image: image.path not in shown):
-        if image.flags or image.path in shown:
-            yield _image_case(report, image, shown.get(image.path, ()))
+    for image in images.values():
+        if image.path in shown:
+            yield _image_case(report, image, shown[image.path])
+    for image in report.images:
+        if image.flags and image.path not in shown:
+            yield _image_case(report, image, ())
 
 
 def _class_case(

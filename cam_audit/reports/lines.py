@@ -41,14 +41,17 @@ class ConfusedPair:
 def verdict(report: ScanReport) -> str:
     """One sentence: how many classes are suspicious, at most what is established of them, and what was not read."""
     images = count(len(report.images), "image")
-    unread = sum(bool(image.error) for image in report.images)
+    unread = 0
+    labels = set()
+    for image in report.images:
+        unread += bool(image.error)
+        labels.add(image.label)
     rest = f"; {unread} of {images} could not be read" if unread else ""
     if not report.findings:
         return f"No findings in {images}{rest}."
     gravest = max((finding.severity for finding in report.findings), key=SEVERITIES.index)
     found = list(dict.fromkeys(finding.label for finding in report.findings if finding.severity == gravest))
-    total = len({image.label for image in report.images})
-    subject = f"{len(found)} of {count(total, 'class', 'classes')} {'is' if len(found) == 1 else 'are'}"
+    subject = f"{len(found)} of {count(len(labels), 'class', 'classes')} {'is' if len(found) == 1 else 'are'}"
     return f"{ESTABLISHED[gravest].format(subject)} ({_named(found)}){rest}."
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 from cam_audit.codes import CODES
 from cam_audit.records import Finding, ImageRow, ScanReport
@@ -31,7 +32,7 @@ MARKUP = re.compile(
 REFERENCE = re.compile("[@#]")
 
 
-def render(report: ScanReport) -> str:
+def render(report: ScanReport) -> Iterator[str]:
     """Verdict, findings with their three lines of evidence, what they mean, confused pairs, images, notes."""
     sections = [
         f"## cam-audit: {_outcome(report)}",
@@ -44,7 +45,7 @@ def render(report: ScanReport) -> str:
         *_cut(len(report.notes), MAX_LISTED, "findings.json"),
         _origin(report),
     ]
-    return "\n\n".join(sections) + "\n"
+    yield "\n\n".join(sections) + "\n"
 
 
 def _outcome(report: ScanReport) -> str:
@@ -98,17 +99,20 @@ def _confused(report: ScanReport) -> list[str]:
 
 
 def _flagged(report: ScanReport) -> list[str]:
-    groups: dict[tuple[str, str], list[ImageRow]] = {}
+    groups: Counter[tuple[str, str]] = Counter()
+    first: dict[tuple[str, str], ImageRow] = {}
+    flagged = 0
     for image in report.images:
+        flagged += bool(image.flags)
         for code in image.flags:
-            groups.setdefault((code, image.label), []).append(image)
+            groups[code, image.label] += 1
+            first.setdefault((code, image.label), image)
     rows = [
-        (f"{code} {CODES[code].title}", _label(label), f"{len(images):,}", _name(_where(report, images[0])))
+        (f"{code} {CODES[code].title}", _label(label), f"{images:,}", _name(_where(report, first[code, label])))
         for (code, label), images in sorted(groups.items())[:MAX_LISTED]
     ]
     if not rows:
         return []
-    flagged = sum(bool(image.flags) for image in report.images)
     return [
         f"### {count(flagged, 'flagged image')}",
         _table(("Flag", "Class", "Images", "For example"), rows),

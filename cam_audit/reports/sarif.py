@@ -5,13 +5,23 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
 from cam_audit.codes import CODES, NOTE, WARNING, Code
 from cam_audit.records import Example, Finding, ImageRow, ScanReport
-from cam_audit.reports.alerts import Alert, alerts, class_path, image_path, sentence, unreadable
+from cam_audit.reports.alerts import (
+    Alert,
+    class_alerts,
+    class_path,
+    count_flags,
+    flag_alerts,
+    image_path,
+    sentence,
+    unreadable,
+)
 from cam_audit.reports.json import SCHEMA_VERSION
 from cam_audit.reports.lines import verdict
 from cam_audit.reports.text import count, printable
@@ -23,10 +33,10 @@ MAX_UNREADABLE = 100
 RULES = tuple(CODES)
 
 
-def render(report: ScanReport) -> str:
+def render(report: ScanReport) -> Iterator[str]:
     """One run: findings, then flagged images, at most MAX_RESULTS; notes and what was cut are its notifications."""
-    everything = alerts(report)
-    shown = everything[:MAX_RESULTS]
+    shown = [*class_alerts(report), *flag_alerts(report, MAX_RESULTS)][:MAX_RESULTS]
+    left_out = len(report.findings) + count_flags(report) - len(shown)
     run = {
         "tool": {
             "driver": {
@@ -36,7 +46,7 @@ def render(report: ScanReport) -> str:
             }
         },
         "automationDetails": {"id": f"cam-audit/{_uri(posixpath.basename(class_path(report, '')))}/"},
-        "invocations": [_invocation(report, len(everything) - len(shown))],
+        "invocations": [_invocation(report, left_out)],
         "results": [
             *(_class_result(report, *pair) for pair in zip(shown, report.findings, strict=False)),
             *map(_result, shown[len(report.findings) :]),
@@ -47,7 +57,8 @@ def render(report: ScanReport) -> str:
             **{key: report.run[key] for key in ("images", "errors", "model") if key in report.run},
         },
     }
-    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+    yield from json.JSONEncoder(indent=2).iterencode({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
+    yield "\n"
 
 
 def _rule(code: Code) -> dict[str, object]:

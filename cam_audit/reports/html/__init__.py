@@ -6,7 +6,6 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,43 +16,45 @@ from cam_audit.codes import CODES, SEVERITIES
 from cam_audit.records import ScanReport
 from cam_audit.reports.html.charts import charts
 from cam_audit.reports.html.grid import data
+from cam_audit.reports.html.overview import overview_of
 from cam_audit.reports.html.steps import caveat, steps
 from cam_audit.reports.html.verdict import verdict
+from cam_audit.reports.text import as_utf8
 
 HERE = Path(__file__).parent
 STYLES = ("page.css", "findings.css", "charts.css", "images.css")
 SCRIPTS = ("page.js", "review.js", "viewer.js", "images.js")
 
 
-def render(report: ScanReport) -> str:
-    """The text of report.html; pictures are those that `cam_audit.exhibits.with_pictures` put into the report."""
+def render(report: ScanReport) -> Iterator[str]:
+    """The pieces of report.html; pictures are those that `cam_audit.exhibits.with_pictures` put into the report."""
     style, script = _joined(STYLES), f'(() => {{\n"use strict";\n{_joined(SCRIPTS)}}})();\n'
     listed = report.images if report.listed is None else report.listed
-    labelled = [image for image in report.images if image.label_score is not None]
-    text = ENVIRONMENT.get_template("page.html").render(
+    overview = overview_of(report)
+    pieces = ENVIRONMENT.get_template("page.html").generate(
         report=report,
         run=report.run,
-        verdict=verdict(report),
+        verdict=verdict(report, overview),
         severities=[(s, sum(f.severity == s for f in report.findings)) for s in reversed(SEVERITIES)],
         cards=[
             (f, CODES.get(f.code), steps(f), caveat(f), report.exhibits.get(f.fingerprint)) for f in report.findings
         ],
         listed=len(listed),
-        rows={image.path: (index, image) for index, image in enumerate(listed)},
-        charts=charts(report),
+        charts=charts(overview.folders),
         codes=CODES,
-        classes=len({image.label for image in report.images} - {""}),
-        labelled=len(labelled),
-        right=len(labelled) - len(report.confused),
-        errors=[image for image in report.images if image.error],
+        classes=len(overview.labels - {""}),
+        labelled=overview.labelled,
+        right=overview.labelled - len(report.confused),
+        errors=overview.errors,
+        unreadable=overview.unreadable,
         settings=list(_flat(report.run.get("settings", {}))),
         policy=_policy(style, script),
         style=Markup(style),
         script=Markup(script),
-        data=Markup(data(replace(report, images=listed))),
+        data=map(Markup, data(report, listed)),
     )
     # a file name that is not UTF-8 reaches us with surrogates, which UTF-8 can't hold
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    yield from map(as_utf8, pieces)
 
 
 def visible(text: str) -> str:

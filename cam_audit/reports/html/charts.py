@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
-from cam_audit.records import BORDER_AREA, ImageRow, ScanReport
+from cam_audit.records import BORDER_AREA
+from cam_audit.reports.html.overview import Folder
 
 MAX_CONFUSED = 14
 MAX_CLASSES = 24
-BINS = 10
 OTHER = "other classes"
 
 
@@ -64,45 +64,35 @@ class Charts:
     left_out: int
 
 
-def charts(report: ScanReport) -> Charts:
+def charts(folders: Mapping[str, Folder]) -> Charts:
     """The charts of a scan."""
-    wrong = {image.path for image in report.confused}
-    groups: dict[str, list[ImageRow]] = {}
-    for image in report.images:
-        if image.top:
-            groups.setdefault(image.label, []).append(image)
-    mistakes = {label: sum(row.path in wrong for row in rows) for label, rows in groups.items()}
-    worst = sorted(groups, key=lambda label: (-mistakes[label] / len(groups[label]), label))
-    histograms = [_histogram(label, groups[label], wrong) for label in worst[:MAX_CLASSES]]
+    worst = sorted(folders, key=lambda label: (-sum(folders[label].wrong) / len(folders[label].scores), label))
+    histograms = [_histogram(label, folders[label]) for label in sorted(worst[:MAX_CLASSES])]
     return Charts(
-        _confusion(groups, wrong),
-        tuple(sorted(histograms, key=lambda histogram: histogram.label)),
-        _spreads(groups, lambda row: row.cam_border_share, lambda _: BORDER_AREA, highest_first=True),
-        _spreads(groups, lambda row: row.inside_share, lambda row: row.inside_area, highest_first=False),
-        max(0, len(groups) - MAX_CLASSES),
+        _confusion({label: folder for label, folder in folders.items() if folder.labelled}),
+        tuple(histograms),
+        _spreads(folders, lambda folder: folder.border, lambda _: [BORDER_AREA], highest_first=True),
+        _spreads(folders, lambda folder: folder.inside, lambda folder: folder.inside_area, highest_first=False),
+        max(0, len(folders) - MAX_CLASSES),
     )
 
 
-def _confusion(groups: dict[str, list[ImageRow]], wrong: set[str]) -> Confusion | None:
+def _confusion(labelled: Mapping[str, Folder]) -> Confusion | None:
     """None where no folder stands for a class of the net, or there is only one."""
-    labelled = {label: [row for row in rows if row.label_score is not None] for label, rows in groups.items()}
-    labelled = {label: rows for label, rows in labelled.items() if rows}
     if len(labelled) < 2:
         return None
     # a folder may be called by a WordNet id: what its rightly predicted images are called is its class
-    names = {
-        label: next((row.top[0][0] for row in rows if row.path not in wrong), label) for label, rows in labelled.items()
-    }
-    mistaken = {label: Counter(row.top[0][0] for row in rows if row.path in wrong) for label, rows in labelled.items()}
+    names = {label: label if folder.name is None else folder.name for label, folder in labelled.items()}
+    mistaken = {label: folder.mistaken for label, folder in labelled.items()}
     shown = _most_confused(mistaken, names)
     rows = [label for label in sorted(labelled) if names[label] in shown]
     columns = [names[label] for label in rows]
     columns += sorted(shown - set(columns))
     counts = []
     for label in rows:
-        right = len(labelled[label]) - mistaken[label].total()
+        right = labelled[label].labelled - mistaken[label].total()
         line = [mistaken[label][name] + (right if name == names[label] else 0) for name in columns]
-        counts.append((*line, len(labelled[label]) - sum(line)))
+        counts.append((*line, labelled[label].labelled - sum(line)))
     if not any(line[-1] for line in counts):
         counts = [line[:-1] for line in counts]
     else:
@@ -129,28 +119,21 @@ def _most_confused(mistaken: Mapping[str, Counter[str]], names: Mapping[str, str
     return shown
 
 
-def _histogram(label: str, rows: Iterable[ImageRow], wrong: set[str]) -> Histogram:
-    right_bins, wrong_bins, scores = [0] * BINS, [0] * BINS, []
-    for row in rows:
-        score = row.top[0][1]
-        scores.append(score)
-        bins = wrong_bins if row.path in wrong else right_bins
-        bins[min(BINS - 1, int(score * BINS))] += 1
-    return Histogram(label, tuple(right_bins), tuple(wrong_bins), median(scores))
+def _histogram(label: str, folder: Folder) -> Histogram:
+    return Histogram(label, tuple(folder.right), tuple(folder.wrong), median(folder.scores))
 
 
 def _spreads(
-    groups: dict[str, list[ImageRow]],
-    value: Callable[[ImageRow], float | None],
-    expected: Callable[[ImageRow], float | None],
+    folders: Mapping[str, Folder],
+    values_of: Callable[[Folder], Sequence[float]],
+    chances_of: Callable[[Folder], Sequence[float]],
     *,
     highest_first: bool,
 ) -> tuple[Spread, ...]:
     """The folders whose shares are furthest on the suspicious side, that one first."""
     spreads = []
-    for label, rows in groups.items():
-        values = [share for row in rows if (share := value(row)) is not None]
-        chances = [share for row in rows if (share := expected(row)) is not None]
+    for label, folder in folders.items():
+        values, chances = values_of(folder), chances_of(folder)
         if values and chances:
             low, middle, high = _quartiles(values)
             spreads.append(Spread(label, len(values), low, middle, high, median(chances)))

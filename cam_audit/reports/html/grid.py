@@ -3,47 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from cam_audit.codes import CODES
 from cam_audit.records import ImageRow, ScanReport, SheetLayout
 
 # What could end the script element, or begin a comment or an entity in it; in JSON all of it stands within strings.
 ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
-
-
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 FIELDS = (
     *("path", "label", "error", "scores", "labelScore", "wrong", "camClass", "width", "height"),
     *("peakX", "peakY", "border", "area", "inside", "insideArea", "flags", "sheet", "overlay"),
 )
 
 
-def data(report: ScanReport) -> str:
-    """The images, findings and settings that the script needs, as JSON safe in a script element."""
+def data(report: ScanReport, listed: Iterable[ImageRow]) -> Iterator[str]:
+    """The images, findings and settings that the script needs, as pieces of JSON safe in a script element."""
     names = _Numbers()
     layouts = _Numbers()
     wrong = {image.path for image in report.confused}
-    # as text at once, which takes a tenth of the memory of the lists
-    images = ",".join(
-        _json(_image(image, report.sheets.get(image.path), image.path in wrong, names, layouts))
-        for image in report.images
-    )
     document = {
         "folder": report.folder,
         "model": report.run.get("model", {}).get("sha256", ""),
         "run": report.run.get("started", ""),
-        "names": names.values,
-        "sheets": layouts.values,
         "codes": {code.code: [code.title, code.meaning] for code in CODES.values()},
         "findings": {f.fingerprint: {"class": f.label, "code": f.code} for f in report.findings},
         "boxes": {e.path: e.box for f in reversed(report.findings) for e in f.examples if e.box},
         "fields": FIELDS,
     }
-    return f'{_json(document)[:-1]},"images":[{images}]}}'
+    yield f'{_json(document)[:-1]},"images":['
+    for number, image in enumerate(listed):
+        row = _image(image, report.sheets.get(image.path), image.path in wrong, names, layouts)
+        yield f"{',' if number else ''}{_json(row)}"
+    # known only when all images have gone through
+    yield f'],"names":{_json(names.values)},"sheets":{_json(layouts.values)}}}'
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(ESCAPES)
+    return ENCODER.encode(value).translate(ESCAPES)
 
 
 class _Numbers:

@@ -8,6 +8,7 @@ from statistics import median
 
 from cam_audit.codes import ERROR, NOTE, WARNING
 from cam_audit.records import Finding, ScanReport
+from cam_audit.reports.html.overview import Overview
 
 MAX_NAMED = 3
 
@@ -21,9 +22,9 @@ class Verdict:
     advice: str
 
 
-def verdict(report: ScanReport) -> Verdict:
+def verdict(report: ScanReport, overview: Overview) -> Verdict:
     """The verdict on a scan, by its gravest findings."""
-    classes = len({image.label for image in report.images})
+    classes = len(overview.labels)
     worst = next((severity for severity in (ERROR, WARNING, NOTE) if _of(report, severity)), None)
     affected = _labels(_of(report, worst)) if worst else []
     scope = f"{len(affected)} of {classes} classes" if classes > 1 else "this data set"
@@ -49,10 +50,9 @@ def verdict(report: ScanReport) -> Verdict:
         )
     if not report.run.get("sampled"):
         reasons = _reasons(report.notes)
-        measured = [image for image in report.images if image.inside_share is not None]
+        measured = [(row.inside_share, row.inside_area or 0.0) for row in report.images if row.inside_share is not None]
         if measured:
-            inside = median(image.inside_share or 0.0 for image in measured)
-            area = median(image.inside_area or 0.0 for image in measured)
+            inside, area = (median(shares) for shares in zip(*measured, strict=True))
             than = "more" if inside > area else "no more"
             return Verdict(
                 "unknown",
