@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from cam_audit.errors import CamAuditError
+from cam_audit.exhibits import with_pictures
+from cam_audit.reports import FORMATS
 from cam_audit.results import read_results
 
 FILES = {
@@ -39,6 +42,37 @@ def test_all_files_come_back_as_one_report(tmp_path: Path) -> None:
     assert report.folder == str(tmp_path)
 
 
+def test_the_images_may_be_gone_through_again_and_are_read_each_time(tmp_path: Path) -> None:
+    images = read_results(write(tmp_path)).images
+    assert len(images) == 2
+    assert list(images) == list(images)
+    (tmp_path / "results.csv").unlink()
+    with pytest.raises(CamAuditError, match=r"there is no results\.csv in it"):
+        list(images)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_memory_for_a_format_hardly_grows_with_the_images(tmp_path: Path, format: str) -> None:
+    header, first, _ = FILES["results.csv"].splitlines(keepends=True)
+    # flags are listed one by one, up to a limit
+    plain = first.replace("CA102", "")
+
+    def peak(rows: int) -> int:
+        table = header + "".join(plain.replace("=a.jpg", f"cat/{row:07}.jpg") for row in range(rows))
+        folder = write(tmp_path, results_csv=table)
+        tracemalloc.start()
+        for _ in FORMATS[format](with_pictures(read_results(folder))):
+            pass
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    # what is imported, compiled and kept by Python for the next tuples counts for neither
+    peak(1600)
+    # a row alone, as an object, has five times as much
+    assert peak(1600) - peak(400) < 1200 * 150
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -49,7 +83,10 @@ def test_all_files_come_back_as_one_report(tmp_path: Path) -> None:
         ({"run_json": '{"tool": "cam-audit", "finished": false}'}, "did not end"),
         ({"findings_json": None}, "there is no findings.json"),
         ({"findings_json": '{"schema_version": 7, "findings": []}'}, "findings.json: damaged: schema_version is 7"),
+        ({"results_csv": None}, "there is no results.csv"),
         ({"results_csv": "a,b\n"}, "results.csv: damaged"),
+        ({"results_csv": FILES["results.csv"] + "c.jpg,ok\n"}, "results.csv: damaged: line 4 has 2 cells, not 22"),
+        ({"results_csv": FILES["results.csv"].replace("640", "wide")}, "results.csv: damaged: invalid literal"),
     ],
 )
 def test_what_is_no_finished_output_folder_is_refused(

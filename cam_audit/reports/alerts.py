@@ -39,19 +39,20 @@ def class_alerts(report: ScanReport) -> list[Alert]:
     ]
 
 
-def flag_alerts(report: ScanReport, most: int) -> list[Alert]:
-    """The first `most` of the flags of images, by code and path."""
-    flags = (
-        Alert(code, NOTE, image_path(report, image.path), flag_message(code, image), fingerprint(code, image.path))
-        for image in report.images
-        for code in image.flags
-    )
-    return heapq.nsmallest(most, flags, key=lambda alert: (alert.code, alert.path))
+def flag_alerts(report: ScanReport, most: int) -> tuple[list[Alert], int]:
+    """The first `most` of the flags of images, by code and path, and how many there are."""
+    total = 0
 
+    def flags() -> Iterator[Alert]:
+        nonlocal total
+        for image in report.images:
+            total += len(image.flags)
+            for code in image.flags:
+                path, message = image_path(report, image.path), flag_message(code, image)
+                yield Alert(code, NOTE, path, message, fingerprint(code, image.path))
 
-def count_flags(report: ScanReport) -> int:
-    """How many flags the images have."""
-    return sum(len(image.flags) for image in report.images)
+    first = heapq.nsmallest(most, flags(), key=lambda alert: (alert.code, alert.path))
+    return first, total
 
 
 def unreadable(report: ScanReport) -> Iterator[ImageRow]:

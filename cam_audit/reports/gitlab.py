@@ -11,7 +11,6 @@ from cam_audit.reports.alerts import (
     Alert,
     class_alerts,
     class_path,
-    count_flags,
     fingerprint,
     flag_alerts,
     image_path,
@@ -32,12 +31,10 @@ def render(report: ScanReport) -> Iterator[str]:
         )
         for image in unreadable(report)
     ]
-    shown = [
-        *map(_alert_issue, class_alerts(report)),
-        *unread,
-        *map(_alert_issue, flag_alerts(report, MAX_ISSUES)),
-    ][:MAX_ISSUES]
-    left_out = len(report.findings) + len(unread) + count_flags(report) - len(shown)
+    flags, total = flag_alerts(report, MAX_ISSUES)
+    issues = [*map(_alert_issue, class_alerts(report)), *unread, *map(_alert_issue, flags)]
+    shown = issues[:MAX_ISSUES]
+    left_out = len(report.findings) + len(unread) + total - len(shown)
     if left_out:
         text = f"{count(left_out, 'more issue')} left out; results.csv has all"
         shown.append(_issue("left-out", "info", class_path(report, ""), text, fingerprint("left-out", "")))

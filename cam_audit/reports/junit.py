@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 
 from cam_audit.codes import CODES
 from cam_audit.records import Finding, ImageRow, ScanReport
-from cam_audit.reports.alerts import class_path, failing, flag_message, image_path, overlay_path, sentence, unreadable
+from cam_audit.reports.alerts import class_path, failing, flag_message, image_path, overlay_path, sentence
 from cam_audit.reports.json import SCHEMA_VERSION
 from cam_audit.reports.lines import verdict
 from cam_audit.reports.text import count, printable
@@ -82,13 +82,16 @@ def _cases(report: ScanReport) -> Iterator[ET.Element]:
     examples = {example.path for finding in report.findings for example in finding.examples}
     labels = {finding.label: None for finding in report.findings}
     images = {}
+    unread = []
     for image in report.images:
         labels[image.label] = None
         if image.path in examples:
             images[image.path] = image
+        if image.error:
+            unread.append(image)
     for label in labels:
         yield _class_case(report, label, [finding for finding in failed if finding.label == label], images)
-    for image in unreadable(report):
+    for image in unread:
         case = _case(report, image.label, image.path, image_path(report, image.path))
         ET.SubElement(case, "error", message=_line(image.error), type="unreadable")
         yield case

@@ -34,13 +34,14 @@ REFERENCE = re.compile("[@#]")
 
 def render(report: ScanReport) -> Iterator[str]:
     """Verdict, findings with their three lines of evidence, what they mean, confused pairs, images, notes."""
+    unread = list(unreadable(report))
     sections = [
-        f"## cam-audit: {_outcome(report)}",
+        f"## cam-audit: {_outcome(report, unread)}",
         _text(verdict(report)),
         *_findings(report),
         *_confused(report),
         *_flagged(report),
-        *_unread(report),
+        *_unread(report, unread),
         *_listed("Notes", [_text(sentence(note)) for note in report.notes[:MAX_LISTED]]),
         *_cut(len(report.notes), MAX_LISTED, "findings.json"),
         _origin(report),
@@ -48,11 +49,11 @@ def render(report: ScanReport) -> Iterator[str]:
     yield "\n\n".join(sections) + "\n"
 
 
-def _outcome(report: ScanReport) -> str:
+def _outcome(report: ScanReport, unread: Sequence[ImageRow]) -> str:
     """As the exit code has it."""
     if failing(report):
         return "failed"
-    return "incomplete" if any(unreadable(report)) else "passed"
+    return "incomplete" if unread else "passed"
 
 
 def _findings(report: ScanReport) -> list[str]:
@@ -124,8 +125,7 @@ def _where(report: ScanReport, image: ImageRow) -> str:
     return overlay_path(report, image) or image_path(report, image.path)
 
 
-def _unread(report: ScanReport) -> list[str]:
-    images = list(unreadable(report))
+def _unread(report: ScanReport, images: Sequence[ImageRow]) -> list[str]:
     lines = [
         f"{_name(image_path(report, image.path))}: {_text(sentence(image.error))}" for image in images[:MAX_LISTED]
     ]

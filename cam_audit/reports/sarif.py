@@ -16,7 +16,6 @@ from cam_audit.reports.alerts import (
     Alert,
     class_alerts,
     class_path,
-    count_flags,
     flag_alerts,
     image_path,
     sentence,
@@ -35,8 +34,9 @@ RULES = tuple(CODES)
 
 def render(report: ScanReport) -> Iterator[str]:
     """One run: findings, then flagged images, at most MAX_RESULTS; notes and what was cut are its notifications."""
-    shown = [*class_alerts(report), *flag_alerts(report, MAX_RESULTS)][:MAX_RESULTS]
-    left_out = len(report.findings) + count_flags(report) - len(shown)
+    flags, total = flag_alerts(report, MAX_RESULTS)
+    shown = [*class_alerts(report), *flags][:MAX_RESULTS]
+    left_out = len(report.findings) + total - len(shown)
     run = {
         "tool": {
             "driver": {
