@@ -17,8 +17,8 @@ def keep_freed_memory(workers: int) -> None:
     Every image needs a dozen buffers of about a megabyte. By default glibc maps and unmaps each of them, and the kernel
     clears every page of it anew: a third of the time of drawing an overlay. What is kept lies in at most as many heaps
     as there are workers: by default a thread that starts before another has quite ended gets a new one, while tens of
-    megabytes lie free in that other's. Concerns the whole process, so this is for programs, not for the library to do
-    to those who use it. Does nothing with another C library.
+    megabytes lie free in that other's. Threads that there are already keep theirs. Concerns the whole process, so this
+    is for programs, not for the library to do to those who use it. Does nothing with another C library.
     """
     mallopt = _glibc("mallopt")
     if mallopt:

@@ -32,15 +32,18 @@ def demo(folder: Path) -> int:
 
 
 def _demonstrate(folder: Path) -> Exit:
+    from cam_audit.allocation import keep_freed_memory
     from cam_audit.cli import session
     from cam_audit.cli.summary import summary
     from cam_audit.cli.task import Task
+    from cam_audit.cores import available_cores
     from cam_audit.drawing import CLASSES
     from cam_audit.model import load_model
     from cam_audit.nets import find_net
     from cam_audit.output import REPORT_FILE
     from cam_audit.records import BORDER_AREA
 
+    keep_freed_memory(available_cores())
     biased, shuffled = folder / "images" / "biased", folder / "images" / "shuffled"
     click.echo(f"Drawing {2 * len(CLASSES) * IMAGES_PER_CLASS} pictures of {_and(CLASSES)} ...", err=True)
     _draw(biased, shuffled=False)

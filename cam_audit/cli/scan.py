@@ -107,8 +107,11 @@ def scan(
         from cam_audit.cli.baseline import judgement
 
         accepted = read_baseline(baseline)
+    from cam_audit.allocation import keep_freed_memory
     from cam_audit.cli.net import begin_to_load
+    from cam_audit.cores import available_cores
 
+    keep_freed_memory(task["workers"] or available_cores())
     loading = begin_to_load(net, model)
     # to load a net takes as long as to import the rest, and needs next to no Python
     import cam_audit.exhibits

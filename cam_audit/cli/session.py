@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from cam_audit.allocation import keep_freed_memory, release_freed_memory
+from cam_audit.allocation import release_freed_memory
 from cam_audit.auditor import audit
 from cam_audit.cli.dataset import require_there, sources_of
 from cam_audit.cli.exits import Interrupted
@@ -63,7 +63,6 @@ def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
     require_size(model, task.settings.size)
     started = datetime.now(timezone.utc)
     begin = time.perf_counter()
-    keep_freed_memory(task.workers or available_cores())
     profile = Profile() if task.profile else None
     sources = sources_of(task, model)
     annotations = _annotations(task, sources)
