@@ -37,6 +37,7 @@ import numpy as np
 import onnxruntime as ort
 
 from cam_audit import __version__, contract
+from cam_audit.allocation import keep_freed_memory
 from cam_audit.cli import session
 from cam_audit.cli.task import ALL, FLAGGED, NONE, Task
 from cam_audit.cores import available_cores
@@ -83,6 +84,8 @@ def main(
     rounds: int, workers: int, limit: int, peer_limit: int, camera: int, json_file: Path | None,
 ) -> None:  # fmt: skip
     """Measure and print."""
+    # as the command does, and so for the bare calls as well
+    keep_freed_memory(workers)
     model = load_model(Path(net) if Path(net).is_file() else find_net(net))
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import PIL
 from numpy.typing import NDArray
-from PIL import AvifImagePlugin, Image, ImageFile, ImageOps, JpegImagePlugin, TiffImagePlugin
+from PIL import Image, ImageFile, ImageOps, JpegImagePlugin
 
 from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.guards import DAMAGED, PNG_SIGNATURE, require_safe, still_png
@@ -289,12 +289,16 @@ def _left_to_pillow(data: bytes) -> ImageFile.ImageFile | None:
     """
     try:
         if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis"):
+            from PIL import AvifImagePlugin
+
             return AvifImagePlugin.AvifImageFile(io.BytesIO(data))
     except Exception:
         # Pillow's plugins raise a dozen types for damaged files
         raise ImageError(DAMAGED) from None
     try:
         if data[:2] in (b"II", b"MM"):
+            from PIL import TiffImagePlugin
+
             tiff = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
             return tiff if tiff.mode in ("RGBA", "RGBa", "LA", "PA") else None
     except Exception:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import cv2
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from PIL import Image
 from tiny_net import colour_net
 
 import cam_audit
+from cam_audit.cli.program import COMMANDS
 from cam_audit.cli.program import cam_audit as commands
 from cam_audit.cli.summary import Outcome, Tally, summary
 from cam_audit.records import (
@@ -122,7 +124,8 @@ def test_folders_that_stand_for_no_class_and_links_outside_are_mentioned(folder:
         ("scan", "Missing argument 'DATASET'"),
         ("scan photos --net tiny --top 0", "--top"),
         ("scan photos --nett tiny", "No such option"),
-        ("skan", "No such command 'skan'"),
+        ("skan", "there is no command 'skan'; did you mean scan?"),
+        ("paint", "there is no command 'paint'; there are scan, live, baseline, compare, report, demo, models"),
     ],
     ids=lambda value: value[:50],
 )
@@ -166,12 +169,12 @@ def test_names_that_the_terminal_does_not_take_are_escaped(folder: Path, encodin
     assert "0 of 2 right" in result.stdout
 
 
-@pytest.mark.parametrize("command", ["", *commands.commands])
+@pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_says_what_every_command_and_option_does(folder: Path, command: str) -> None:
     result = run(folder, *([command] if command else []), "--help")
     assert result.stderr == ""
     assert f"Usage: cam-audit{' ' + command if command else ''} " in result.stdout
-    parameters = commands.commands[command].params if command else []
+    parameters = commands.get_command(click.Context(commands), command).params if command else []
     for parameter in parameters:
         if parameter.param_type_name == "option":
             assert parameter.help, parameter.name

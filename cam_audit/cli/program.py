@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import math
 import os
@@ -10,21 +11,15 @@ import sys
 import time
 import traceback
 import warnings
+from importlib import import_module
 from types import FrameType
 from typing import NoReturn
 
 import click
 
 from cam_audit import __version__
-from cam_audit.cli.baseline import baseline
-from cam_audit.cli.compare import compare
-from cam_audit.cli.demo import demo
 from cam_audit.cli.exits import Exit, Interrupted, Terminated, end
 from cam_audit.cli.forked import PASSED_ON
-from cam_audit.cli.live import live
-from cam_audit.cli.models import models
-from cam_audit.cli.report import report
-from cam_audit.cli.scan import scan
 from cam_audit.cli.terminal import complain
 from cam_audit.errors import CamAuditError
 from cam_audit.reports.text import printable
@@ -35,7 +30,25 @@ OPENCV_HELP = (
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+COMMANDS = ("scan", "live", "baseline", "compare", "report", "demo", "models")
+
+
+class _Commands(click.Group):
+    """Commands whose modules are imported when they are asked for: each is the function named like its module."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        if cmd_name not in COMMANDS:
+            close = difflib.get_close_matches(cmd_name, COMMANDS, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(COMMANDS)}"
+            ctx.fail(f"there is no command {cmd_name!r}; {hint}")
+        command: click.Command = getattr(import_module(f"cam_audit.cli.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="cam-audit")
 def cam_audit() -> None:
     """Find, show and prove what an image classifier looks at when it should not.
@@ -43,15 +56,6 @@ def cam_audit() -> None:
     Exit codes: 0 clean, 1 findings, 2 wrong usage or unusable input, 3 done but for some images, 70 a fault of
     cam-audit or of a library under it, 130 interrupted, 143 terminated.
     """
-
-
-cam_audit.add_command(scan)
-cam_audit.add_command(live)
-cam_audit.add_command(baseline)
-cam_audit.add_command(compare)
-cam_audit.add_command(report)
-cam_audit.add_command(demo)
-cam_audit.add_command(models)
 
 
 def run() -> NoReturn:
