@@ -92,11 +92,11 @@ def main(
         files = [photos / name for name in _spread(find_images(photos).names, limit)]
         chosen = _linked(files, photos, folder / "photos")
         runs: dict[str, Run] = _bare_runs(model, files, workers, BARE)
-        runs |= _scan_runs(model, chosen, workers, "scan")
+        runs |= _scan_runs(model, chosen, workers, "scan", folder)
         if int8:
             quantised = load_model(int8)
             runs |= _bare_runs(quantised, files, workers, f"int8: {BARE}")
-            runs |= _scan_runs(quantised, chosen, workers, "int8: scan")
+            runs |= _scan_runs(quantised, chosen, workers, "int8: scan", folder)
         plain = [sys.executable, str(HERE / "plain_script.py"), str(model.path)]
         runs["plain script"] = stack.enter_context(_peer("plain script", plain, files, folder))
         for peer in PEERS:
@@ -109,7 +109,7 @@ def main(
                 runs[peer] = stack.enter_context(_peer(peer, command, share, folder, str(shim or "-")))
         if camera:
             large = _camera_photos(_spread(files, camera), folder / "camera")
-            runs[f"{CAMERA}scan"] = partial(_scan, model, folder / "camera", workers, ALL)
+            runs[f"{CAMERA}scan"] = partial(_scan, model, folder / "camera", workers, ALL, folder)
             runs[f"{CAMERA}plain script"] = stack.enter_context(_peer("plain script", plain, large, folder))
         taken = _measure(runs, rounds)
     settings = {
@@ -195,17 +195,24 @@ def _bare(net: ort.InferenceSession, pictures: Sequence[np.ndarray], calls: int)
     return _timed(run, len(pictures))
 
 
-def _scan_runs(model: Model, photos: Path, workers: int, name: str) -> dict[str, Run]:
+def _scan_runs(model: Model, photos: Path, workers: int, name: str, folder: Path) -> dict[str, Run]:
     return {
-        f"{name}, {overlays} overlays": partial(_scan, model, photos, workers, overlays)
+        f"{name}, {overlays} overlays": partial(_scan, model, photos, workers, overlays, folder)
         for overlays in (ALL, FLAGGED, NONE)
     }
 
 
-def _scan(model: Model, photos: Path, workers: int, overlays: str) -> Ran:
-    with tempfile.TemporaryDirectory() as out, open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
-        task = Task(photos, Path(out, "out"), ScanSettings(), overlays=overlays, workers=workers)
-        return _timed(lambda: session.run(task, model), len(find_images(photos).names))
+def _scan(model: Model, photos: Path, workers: int, overlays: str, folder: Path) -> Ran:
+    out = Path(tempfile.mkdtemp(dir=folder))
+    task = Task(photos, out / "out", ScanSettings(), overlays=overlays, workers=workers)
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+        ran = _timed(lambda: session.run(task, model), len(find_images(photos).names))
+    # emptied, and not deleted before all is measured: ext4 without a journal is slow to make files where others
+    # were deleted in the last minutes
+    for file in out.rglob("*"):
+        if file.is_file():
+            os.truncate(file, 0)
+    return ran
 
 
 @contextlib.contextmanager

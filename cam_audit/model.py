@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import math
 import mmap
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 
 from cam_audit import contract
 from cam_audit.cam import class_activation_map
+from cam_audit.digest import sha256_of
 from cam_audit.errors import ModelError
 from cam_audit.external_data import has_external_data
 
@@ -117,8 +117,10 @@ class Model:
         return self.cam_weight.mean(axis=0, dtype=np.float32)  # type: ignore[no-any-return]
 
 
-def load_model(path: str | Path) -> Model:
+def load_model(path: str | Path, digest: Future[str] | None = None) -> Model:
     """Load a CAM-ready ONNX file and prove that it is one.
+
+    `digest`: the file's SHA-256, where somebody is at it already.
 
     Checked on two different images of two sizes (of one, where the net has a fixed size): the mean over h, w
     of the map of class k, plus the bias, equals logit k to 1e-3 of the largest logit.
@@ -130,7 +132,7 @@ def load_model(path: str | Path) -> Model:
         raise ModelError(f"{path}: no such model file")
     try:
         with ThreadPoolExecutor(1) as beside:
-            digest = beside.submit(_sha256, path)
+            digest = digest or beside.submit(sha256_of, path)
             return _proved(path, _session(path), digest)
     except UnicodeDecodeError:
         # onnxruntime decodes a name when it is asked for it, and that may be anywhere
@@ -247,11 +249,6 @@ def _session(model: bytes | Path) -> ort.InferenceSession:
 def _names_other_files(path: Path) -> bool:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return has_external_data(content)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return hashlib.sha256(content).hexdigest()
 
 
 def _first_line(error: Exception) -> str:

@@ -20,6 +20,7 @@ LAYERS = (
         "sampling",
         "codes",
         "contract",
+        "digest",
         "torch_file",
         "class_list",
         "download",

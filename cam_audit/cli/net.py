@@ -1,15 +1,19 @@
-"""The net that --net or --model names; nothing here waits for OpenCV, so that it can be imported meanwhile."""
+"""The net that --net or --model names; it is loaded while OpenCV and the rest of the program are imported."""
 
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cam_audit.cli.terminal import note
-from cam_audit.model import Model, load_model
+from cam_audit.digest import sha256_of
 from cam_audit.nets import DEFAULT_NET, find_net
+
+if TYPE_CHECKING:
+    from cam_audit.model import Model
 
 
 def begin_to_load(name: str | None, file: Path | None) -> Future[Model]:
@@ -22,8 +26,12 @@ def begin_to_load(name: str | None, file: Path | None) -> Future[Model]:
     path = file or find_net(DEFAULT_NET if name is None else name)
     if name is None and file is None:
         note(f"no --net and no --model, so {DEFAULT_NET} with ImageNet's classes is taken")
-    thread = ThreadPoolExecutor(1)
+    threads = ThreadPoolExecutor(2)
     try:
-        return thread.submit(load_model, path)
+        # beside the import of numpy and onnxruntime
+        digest = threads.submit(sha256_of, path)
+        from cam_audit.model import load_model
+
+        return threads.submit(load_model, path, digest)
     finally:
-        thread.shutdown(wait=False)
+        threads.shutdown(wait=False)

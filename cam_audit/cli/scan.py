@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,9 +114,8 @@ def scan(
 
     keep_freed_memory(task["workers"] or available_cores())
     loading = begin_to_load(net, model)
-    # to load a net takes as long as to import the rest, and needs next to no Python
-    import cam_audit.exhibits
-    import cam_audit.reports.html  # noqa: F401, as it is needed at the end, by whatever writes the report
+    # to load a net takes as long as to import the rest, which leaves no garbage, and needs next to no Python
+    gc.disable()
     from cam_audit.cli import session
     from cam_audit.cli.summary import stage_table, summary
     from cam_audit.cli.task import Task
@@ -123,6 +123,11 @@ def scan(
     from cam_audit.output import REPORT_FILE, add_to_run
     from cam_audit.results import read_results
     from cam_audit.scan import ScanSettings
+
+    gc.enable()
+    # these last, as they are only needed at the end
+    import cam_audit.exhibits
+    import cam_audit.reports.html  # noqa: F401
 
     # not while modules are imported: there, an interruption may be lost, or taken for a fault of theirs
     be_told()

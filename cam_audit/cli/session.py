@@ -83,7 +83,7 @@ def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
             if journal.images:
                 note(f"going on with the scan in {task.out}, of which {journal.images:,} images are done")
             tally, report = _scan_and_write(task, model, sources, annotations, journal, profile)
-            release_freed_memory()
+            _release_memory(len(sources), len(sources))
             seconds = time.perf_counter() - begin
             times = {"started": started.isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
             unreported = _finish(task.out, _details(task, model, tally, report) | times)
@@ -215,8 +215,8 @@ def _draw_flagged(
 
 
 def _release_memory(number: int, total: int) -> None:
-    """To be called after each image of a stage: gives freed memory back now and then, and at the end of the stage."""
-    if number % IMAGES_PER_RELEASE == 0 or number == total:
+    """To be called after each image of a stage: gives freed memory back now and then, and at the end of a long one."""
+    if number % IMAGES_PER_RELEASE == 0 or number == total > IMAGES_PER_RELEASE:
         release_freed_memory()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from collections import Counter
@@ -15,6 +14,7 @@ import numpy as np
 import onnx
 
 from cam_audit import contract
+from cam_audit.digest import sha256_of
 from cam_audit.errors import ModelError
 from cam_audit.graph.build import InputShape, build
 from cam_audit.graph.head import find_head
@@ -83,7 +83,7 @@ def adapt(
             contract.CLASSES_KEY: json.dumps(_names(classes, class_ids, reference), ensure_ascii=False),
             contract.INPUT_SIZE_KEY: json.dumps(input_size or size),
             contract.ACTIVATION_LAYER_KEY: head.activation_layer.name,
-            contract.SOURCE_SHA256_KEY: source_sha256 or hashlib.sha256(source.read_bytes()).hexdigest(),
+            contract.SOURCE_SHA256_KEY: source_sha256 or sha256_of(source),
             contract.LICENCE_KEY: licence,
         }
         if class_ids is not None:
