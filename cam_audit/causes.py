@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cam_audit.cues.records import Box, Hit, Suspicion
+from cam_audit.cues.records import Box, Hit, Suspicion, area_of
 
 # A box that covers more than this is no object in the picture.
 MAX_LOCAL_AREA = 0.5
@@ -67,11 +67,6 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
         if "files" in found:
             causes.append(Cause("CA206", found["files"]))
     return causes
-
-
-def area_of(box: Box) -> float:
-    """The share of the picture that a box covers."""
-    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _same_place(repeated: Suspicion, overlay: Suspicion) -> bool:

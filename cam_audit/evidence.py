@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from cam_audit import counterfactual as cf
 from cam_audit.cam import Map
-from cam_audit.causes import MAX_LOCAL_AREA, Cause, area_of
-from cam_audit.cues.records import Hit
+from cam_audit.causes import MAX_LOCAL_AREA, Cause
+from cam_audit.cues.records import Hit, area_of
 from cam_audit.errors import ImageError
 from cam_audit.images import RgbImage, read_image
 from cam_audit.in_order import Each, one_by_one

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cam_audit.causes import area_of, causes_of
-from cam_audit.cues.records import Box, Hit, Suspicion
+from cam_audit.causes import causes_of
+from cam_audit.cues.records import Box, Hit, Suspicion, area_of
 
 CORNER = (0.8, 0.8, 1.0, 1.0)
 AROUND = (0.0, 0.0, 1.0, 1.0)

@@ -19,6 +19,7 @@ from cam_audit.cues.records import (
     ImageFeatures,
     Recogniser,
     Suspicion,
+    area_of,
     by_label,
     sample_of,
 )
@@ -33,6 +34,10 @@ _SAME_PHOTO = 0.6
 # intersection over union, and they are so many of all partners), and more of them than in other classes: by so
 # much of the class, so many times, and by no chance, as a mark on a fifth of every class is commoner in one of them.
 _MIN_PARTNERS = 2
+# One partner is enough for what covers at most so much of both pictures, as more may be one photo twice, cropped, and
+# reaches so many pixels, as points close together fit by chance.
+_SMALL = 0.25
+_MIN_REACH = 20
 _MIN_OVERLAP = 0.5
 _MIN_AGREEMENT = 2 / 3
 _MIN_EXCESS = 0.03
@@ -49,9 +54,9 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
     """The classes of which at least 10 % of the images, and three, share something with others of the class.
 
     Two images share what is the same in both but for its place and scale: at least four keypoints. An image is hit
-    if it shares the same part of itself with two or more other hits of its class, and shares anything with images
-    of other classes at most half as often, or more rarely where that may be chance. A hit's `strength` is the
-    difference of the two shares, 0..1.
+    if it shares the same part of itself with two or more other hits of its class, or a small part with one, and
+    shares anything with images of other classes at most half as often, or more rarely where that may be chance. A
+    hit's `strength` is the difference of the two shares, 0..1.
 
     Pairs that are one photo twice, also when saved in another size or quality, are not counted; `numbers` tells how
     many images have such a twin. Twins that were cropped or shifted are not recognised.
@@ -73,14 +78,14 @@ def _find_in_class(own: list[ImageFeatures], others: list[ImageFeatures]) -> Sus
     needed = max(_MIN_PARTNERS + 1, THRESHOLD * len(own))
     stack = KeypointStack(own)
     same_photo = _same_photo(own)
-    shared_places = _compare(own, stack, same_photo)
-    linked = _mutual([_agreeing(places) for places in shared_places])
+    shared_places, alike_places = _compare(own, stack, same_photo)
+    linked = _mutual([_agreeing(places) for places in shared_places], _convincing(shared_places, alike_places, own))
     if len(linked) < needed:
         return None
     rest = KeypointStack(others)
     hits, own_rates, other_rates = [], [], []
     for index, partners in linked.items():
-        outside = sum(1 for _ in rest.shared_with(*stack.of(index)))
+        outside = sum(shared.copied for shared in rest.shared_with(*stack.of(index)))
         if _belongs_to_class(len(partners), len(own) - 1, outside, len(others)):
             own_rate, other_rate = len(partners) / (len(own) - 1), outside / len(others)
             places = np.concatenate([shared_places[index][partner] for partner in sorted(partners)])
@@ -121,7 +126,7 @@ def _recogniser(hits: Sequence[Hit], own: list[ImageFeatures], others: list[Imag
 
     def recognise(image: Features) -> Hit | None:
         places, descriptors = image.keypoints.places, root_sift(image.keypoints.descriptors)
-        shared = {each.partner: each.here for each in cues.shared_with(places, descriptors)}
+        shared = {each.partner: each.here for each in cues.shared_with(places, descriptors) if each.copied}
         partners = sorted(_agreeing(shared))
         if len(partners) < _MIN_PARTNERS:
             return None
@@ -129,7 +134,7 @@ def _recogniser(hits: Sequence[Hit], own: list[ImageFeatures], others: list[Imag
         same = _lie_in(places, box)
         # as many of the class as it would share the cue with, were it compared with all hits
         inside = round(len(partners) / len(compared) * len(hits))
-        outside = sum(1 for _ in rest.shared_with(places[same], descriptors[same]))
+        outside = sum(each.copied for each in rest.shared_with(places[same], descriptors[same]))
         if not _belongs_to_class(inside, len(own), outside, len(others)):
             return None
         strength = inside / len(own) - outside / len(others)
@@ -153,15 +158,19 @@ def _lie_in(places: Floats, box: Floats) -> NDArray[np.bool_]:
     return np.asarray(((places[:, :2] >= box[:2]) & (places[:, :2] <= box[2:])).all(1))
 
 
-def _compare(own: list[ImageFeatures], stack: KeypointStack, same_photo: NDArray[np.bool_]) -> list[dict[int, Floats]]:
-    """For each image what it shares with each partner: places (m, 2) in itself."""
-    shared_places: list[dict[int, Floats]] = [{} for _ in own]
+def _compare(
+    own: list[ImageFeatures], stack: KeypointStack, same_photo: NDArray[np.bool_]
+) -> tuple[list[dict[int, Floats]], list[dict[int, Floats]]]:
+    """For each image what it shares with each partner, places (m, 2) in itself: copied, and merely alike."""
+    copied: list[dict[int, Floats]] = [{} for _ in own]
+    alike: list[dict[int, Floats]] = [{} for _ in own]
     for index in range(len(own)):
         for shared in stack.shared_with(*stack.of(index), first=index + 1):
             if not same_photo[index, shared.partner]:
-                shared_places[index][shared.partner] = shared.here
-                shared_places[shared.partner][index] = shared.there
-    return shared_places
+                kind = copied if shared.copied else alike
+                kind[index][shared.partner] = shared.here
+                kind[shared.partner][index] = shared.there
+    return copied, alike
 
 
 def _agreeing(places: dict[int, Floats]) -> set[int]:
@@ -180,10 +189,39 @@ def _agreeing(places: dict[int, Floats]) -> set[int]:
     return {partner for partner, agrees in zip(places, agreeing, strict=True) if agrees}
 
 
-def _mutual(partners: list[set[int]]) -> dict[int, set[int]]:
-    """The images that have enough partners among themselves, each of them a partner's partner."""
+def _convincing(
+    copied: list[dict[int, Floats]], alike: list[dict[int, Floats]], images: list[ImageFeatures]
+) -> list[set[int]]:
+    """The partners of each image that convince by themselves, by what it shares with them.
+
+    It is a small part of the image and no dot, and no further image has the like: a thing that is seen again and again
+    is alike in many images and, by chance, exactly so in a few.
+    """
+
+    def convinces(places: Floats, image: ImageFeatures, others: list[Floats]) -> bool:
+        box = _box(places)
+        reach = (box[2:] - box[:2]).max() - 2 * _MARGIN
+        share = area_of(_as_fractions(box, image.keypoints.size))
+        overlaps = _overlaps(np.array([box, *map(_box, others)]))[0, 1:]
+        return bool(reach >= _MIN_REACH and share <= _SMALL and not overlaps.any())
+
+    return [
+        {partner for partner, places in of_copied.items() if convinces(places, image, [*of_alike.values()])}
+        for image, of_copied, of_alike in zip(images, copied, alike, strict=True)
+    ]
+
+
+def _mutual(partners: list[set[int]], convincing: list[set[int]]) -> dict[int, set[int]]:
+    """The images that have enough partners among themselves, each of them a partner's partner.
+
+    Two partners are enough, and one where both images convince each other by themselves.
+    """
     kept = {i: {j for j in own if i in partners[j]} for i, own in enumerate(partners)}
-    while lonely := {i for i, own in kept.items() if len(own) < _MIN_PARTNERS}:
+
+    def is_lonely(i: int) -> bool:
+        return len(kept[i]) < _MIN_PARTNERS and not any(j in convincing[i] and i in convincing[j] for j in kept[i])
+
+    while lonely := set(filter(is_lonely, kept)):
         kept = {i: own - lonely for i, own in kept.items() if i not in lonely}
     return kept
 

@@ -38,11 +38,15 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What an image shares with image number `partner`: places (m, 2) in itself and in the partner."""
+    """What an image shares with image number `partner`: places (m, 2) in itself and in the partner.
+
+    `copied`: whether these fit exactly, as what was copied does; or else they are merely alike.
+    """
 
     partner: int
     here: Floats
     there: Floats
+    copied: bool
 
 
 class KeypointStack:
@@ -122,11 +126,11 @@ def _alike(first: Floats, second: Floats) -> NDArray[np.bool_]:
     return alike
 
 
-def _in_one_piece(here: Floats, there: Floats) -> tuple[Floats, Floats] | None:
+def _in_one_piece(here: Floats, there: Floats) -> tuple[Floats, Floats, bool] | None:
     """The most places (m, 2) of both sides that one shift and scale explains; None where they are too few.
 
     Every two places propose a scale and a shift; the proposal that most places agree with wins. It is then fitted to
-    these by least squares, and most of them must fit exactly, as they do in what was copied.
+    these by least squares. Where most of them fit exactly, as they do in what was copied, it is those, and True.
     """
     seeds = slice(None, None, -(-len(here) // _SEEDS))
     # as (2, n): numpy is slow over a last axis of two
@@ -144,16 +148,24 @@ def _in_one_piece(here: Floats, there: Floats) -> tuple[Floats, Floats] | None:
     agreeing = (np.abs(moved - there.T[:, None]) <= _TOLERANCE).all(0)
     best = agreeing[agreeing.sum(1).argmax()]
     here, there = here[best], there[best]
+    exact = _exact(here, there)
+    copied = exact is not None
+    if copied:
+        here, there = here[exact], there[exact]
+    # SIFT describes a place once for each direction that it may have; that is one place all the same.
+    distinct = min(len(set(map(tuple, np.rint(places).tolist()))) for places in (here, there))
+    return (here, there, copied) if distinct >= _MIN_POINTS else None
+
+
+def _exact(here: Floats, there: Floats) -> NDArray[np.bool_] | None:
+    """Which places, bool (n,), fit the one shift and scale that fits them best; None where they are too few."""
     needed = max(_MIN_POINTS, _MIN_EXACT * len(here))
     exact = np.ones(len(here), bool)
     for _ in range(_FITS):
         if exact.sum() < needed:
             return None
         exact = (np.abs(_fitted(here, here[exact], there[exact]) - there) <= _EXACT).all(1)
-    here, there = here[exact], there[exact]
-    # SIFT describes a place once for each direction that it may have; that is one place all the same.
-    distinct = min(len(set(map(tuple, np.rint(places).tolist()))) for places in (here, there))
-    return (here, there) if distinct >= _MIN_POINTS and exact.sum() >= needed else None
+    return exact if exact.sum() >= needed else None
 
 
 @cache

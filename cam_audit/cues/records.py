@@ -15,6 +15,11 @@ Box = tuple[float, float, float, float]
 """Left, top, right and bottom as fractions of the image's width and height, 0..1."""
 
 
+def area_of(box: Box) -> float:
+    """The share of the picture that a box covers."""
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Keypoints:
     """SIFT keypoints of an image at its working size.
