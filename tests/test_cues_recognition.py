@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import cv2
 import numpy as np
 import pytest
@@ -89,3 +92,17 @@ def test_features_computed_when_asked_for_are_those_that_are_kept() -> None:
         np.testing.assert_array_equal(getattr(lazy, name), getattr(kept, name))
     np.testing.assert_array_equal(lazy.keypoints.places, kept.keypoints.places)
     assert len(decoded) == 1
+
+
+def test_two_threads_compute_the_features_of_two_images_at_the_same_time() -> None:
+    rgb = scene("ash", 1)
+    both = Barrier(2)
+
+    def keypoints(_: int) -> int:
+        # broken where the other thread is kept from getting as far as this
+        image = LazyFeatures(lambda: both.wait(30) >= 0 and rgb, b"", name="a", width=180, height=240)
+        return len(image.keypoints.places)
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(keypoints, range(2))
+    assert first == second > 0

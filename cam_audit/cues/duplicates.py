@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -45,8 +45,8 @@ _MIN_TIMES = 2
 _OTHERS = 100
 # Further images are compared with so many of the hits.
 _COMPARED = 24
-# The box of the cue: percentiles of the shared points, and how far it reaches beyond their centres in pixels.
-_EXTENT = (2, 98)
+# The box of the cue: quantiles of the shared points, and how far it reaches beyond their centres in pixels.
+_EXTENT = (0.02, 0.98)
 _MARGIN = 10
 
 
@@ -79,7 +79,11 @@ def _find_in_class(own: list[ImageFeatures], others: list[ImageFeatures]) -> Sus
     stack = KeypointStack(own)
     same_photo = _same_photo(own)
     shared_places, alike_places = _compare(own, stack, same_photo)
-    linked = _mutual([_agreeing(places) for places in shared_places], _convincing(shared_places, alike_places, own))
+
+    def convinces(index: int, partner: int) -> bool:
+        return _convinces(shared_places[index][partner], own[index], alike_places[index].values())
+
+    linked = _mutual([_agreeing(places) for places in shared_places], convinces)
     if len(linked) < needed:
         return None
     rest = KeypointStack(others)
@@ -189,37 +193,28 @@ def _agreeing(places: dict[int, Floats]) -> set[int]:
     return {partner for partner, agrees in zip(places, agreeing, strict=True) if agrees}
 
 
-def _convincing(
-    copied: list[dict[int, Floats]], alike: list[dict[int, Floats]], images: list[ImageFeatures]
-) -> list[set[int]]:
-    """The partners of each image that convince by themselves, by what it shares with them.
+def _convinces(places: Floats, image: ImageFeatures, alike: Iterable[Floats]) -> bool:
+    """Whether what an image shares with a partner, places (m, 2), shows by itself that it was copied.
 
     It is a small part of the image and no dot, and no further image has the like: a thing that is seen again and again
-    is alike in many images and, by chance, exactly so in a few.
+    is `alike` in many images and, by chance, exactly so in a few.
     """
-
-    def convinces(places: Floats, image: ImageFeatures, others: list[Floats]) -> bool:
-        box = _box(places)
-        reach = (box[2:] - box[:2]).max() - 2 * _MARGIN
-        share = area_of(_as_fractions(box, image.keypoints.size))
-        overlaps = _overlaps(np.array([box, *map(_box, others)]))[0, 1:]
-        return bool(reach >= _MIN_REACH and share <= _SMALL and not overlaps.any())
-
-    return [
-        {partner for partner, places in of_copied.items() if convinces(places, image, [*of_alike.values()])}
-        for image, of_copied, of_alike in zip(images, copied, alike, strict=True)
-    ]
+    box = _box(places)
+    reach = (box[2:] - box[:2]).max() - 2 * _MARGIN
+    share = area_of(_as_fractions(box, image.keypoints.size))
+    overlaps = _overlaps(np.array([box, *map(_box, alike)]))[0, 1:]
+    return bool(reach >= _MIN_REACH and share <= _SMALL and not overlaps.any())
 
 
-def _mutual(partners: list[set[int]], convincing: list[set[int]]) -> dict[int, set[int]]:
+def _mutual(partners: list[set[int]], convinces: Callable[[int, int], bool]) -> dict[int, set[int]]:
     """The images that have enough partners among themselves, each of them a partner's partner.
 
-    Two partners are enough, and one where both images convince each other by themselves.
+    Two partners are enough, and one where both images convince by what they share with the other.
     """
     kept = {i: {j for j in own if i in partners[j]} for i, own in enumerate(partners)}
 
     def is_lonely(i: int) -> bool:
-        return len(kept[i]) < _MIN_PARTNERS and not any(j in convincing[i] and i in convincing[j] for j in kept[i])
+        return len(kept[i]) < _MIN_PARTNERS and not any(convinces(i, j) and convinces(j, i) for j in kept[i])
 
     while lonely := set(filter(is_lonely, kept)):
         kept = {i: own - lonely for i, own in kept.items() if i not in lonely}
@@ -248,8 +243,18 @@ def _same_photo(images: list[ImageFeatures]) -> NDArray[np.bool_]:
 
 def _box(places: Floats) -> Floats:
     """The box around places (m, 2), float32 (4,): left, top, right, bottom in pixels, outliers left out."""
-    low, high = np.percentile(places, _EXTENT, axis=0)
+    # as np.percentile has it, in a fifth of the time: there are ten thousand boxes in a class
+    ordered = np.sort(places, axis=0)
+    low, high = (_between(ordered, share * (len(ordered) - 1)) for share in _EXTENT)
     return np.concatenate([low - _MARGIN, high + _MARGIN])
+
+
+def _between(ordered: Floats, position: float) -> Floats:
+    """The row at a position between two rows."""
+    below = int(position)
+    above = min(below + 1, len(ordered) - 1)
+    between: Floats = ordered[below] + np.float32(position - below) * (ordered[above] - ordered[below])
+    return between
 
 
 def _overlaps(boxes: Floats) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from typing import Any, Generic, TypeVar
 
 import cv2
 import numpy as np
@@ -17,6 +17,24 @@ from cam_audit.images import RgbImage, resize
 
 # The long side, in pixels, of the image in which keypoints are looked for.
 WORKING_SIDE = 336
+
+Value = TypeVar("Value")
+
+
+class _computed(Generic[Value]):
+    """A property that is computed once: functools.cached_property without its lock.
+
+    In Python 3.10 and 3.11 that lock is one for all instances, so that threads with an image each wait for each other.
+    """
+
+    def __init__(self, compute: Callable[[Any], Value]) -> None:
+        self._compute = compute
+
+    def __get__(self, instance: Any, owner: type) -> Value:
+        value: Value = self._compute(instance)
+        # where it is found before this is asked again
+        instance.__dict__[self._compute.__name__] = value
+        return value
 
 
 class LazyFeatures:
@@ -34,40 +52,40 @@ class LazyFeatures:
         self._data = data
         self._size = (width, height)
 
-    @cached_property
+    @_computed
     def rgb(self) -> RgbImage:
         return self._rgb() if callable(self._rgb) else self._rgb
 
-    @cached_property
+    @_computed
     def file(self) -> FileFacts:
         return files.describe(self._data, *self._size)
 
-    @cached_property
+    @_computed
     def keypoints(self) -> Keypoints:
         return matches.describe(cv2.cvtColor(self._working, cv2.COLOR_RGB2GRAY))  # type: ignore[arg-type]
 
-    @cached_property
+    @_computed
     def thumbnail(self) -> NDArray[np.uint8]:
         return cv2.cvtColor(self._small, cv2.COLOR_RGB2GRAY)  # type: ignore[return-value]
 
-    @cached_property
+    @_computed
     def border(self) -> NDArray[np.float32]:
         return border.describe(self._lab)
 
-    @cached_property
+    @_computed
     def colour(self) -> NDArray[np.float32]:
         return colour.describe(self._lab)
 
-    @cached_property
+    @_computed
     def _working(self) -> RgbImage:
         scale = WORKING_SIDE / max(self.rgb.shape[:2])
         return resize(self.rgb, max(1, round(self.rgb.shape[1] * scale)), max(1, round(self.rgb.shape[0] * scale)))
 
-    @cached_property
+    @_computed
     def _small(self) -> RgbImage:
         return resize(self._working, SIDE, SIDE)
 
-    @cached_property
+    @_computed
     def _lab(self) -> Lab:
         return to_lab(self._small)
 
