@@ -176,8 +176,7 @@ def _pairs(count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 def _fitted(places: Floats, here: Floats, there: Floats) -> Floats:
     """Places (n, 2) by the one shift and scale that brings `here` (m, 2) closest to `there` (m, 2)."""
-    # numpy's own mean takes twice as long over so few
-    middle_here, middle_there = here.sum(0) / len(here), there.sum(0) / len(there)
+    middle_here, middle_there = here.mean(0), there.mean(0)
     across, moved = here - middle_here, there - middle_there
     scale = (across * moved).sum() / np.maximum((across**2).sum(), 1)
     fitted: Floats = middle_there + scale * (places - middle_here)
