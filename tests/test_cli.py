@@ -124,6 +124,7 @@ def test_folders_that_stand_for_no_class_and_links_outside_are_mentioned(folder:
         ("scan", "Missing argument 'DATASET'"),
         ("scan photos --net tiny --top 0", "--top"),
         ("scan photos --nett tiny", "No such option"),
+        ("models lst", "there is no command 'lst'; did you mean list?"),
         ("skan", "there is no command 'skan'; did you mean scan?"),
         ("paint", "there is no command 'paint'; there are scan, live, baseline, compare, report, demo, models"),
     ],

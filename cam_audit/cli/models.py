@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cam_audit import contract
+from cam_audit.cli.groups import HelpfulGroup
 from cam_audit.reports.text import printable
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ FIXED = " only; a scan squeezes every image to it"
 File = click.Path(path_type=Path)
 
 
-@click.group(short_help="List, check, make, download and quantise nets.")
+@click.group(cls=HelpfulGroup, short_help="List, check, make, download and quantise nets.")
 def models() -> None:
     """List, look into, check, make, download and quantise nets."""
 

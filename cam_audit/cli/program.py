@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import math
 import os
@@ -20,6 +19,7 @@ import click
 from cam_audit import __version__
 from cam_audit.cli.exits import Exit, Interrupted, Terminated, end
 from cam_audit.cli.forked import PASSED_ON
+from cam_audit.cli.groups import HelpfulGroup
 from cam_audit.cli.terminal import complain
 from cam_audit.errors import CamAuditError
 from cam_audit.reports.text import printable
@@ -33,17 +33,15 @@ OPENCV_HELP = (
 COMMANDS = ("scan", "live", "baseline", "compare", "report", "demo", "models")
 
 
-class _Commands(click.Group):
+class _Commands(HelpfulGroup):
     """Commands whose modules are imported when they are asked for: each is the function named like its module."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            close = difflib.get_close_matches(cmd_name, COMMANDS, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(COMMANDS)}"
-            ctx.fail(f"there is no command {cmd_name!r}; {hint}")
+            return None
         command: click.Command = getattr(import_module(f"cam_audit.cli.{cmd_name}"), cmd_name)
         return command
 
