@@ -226,10 +226,12 @@ def _belongs_to_class(partners: int, own: int, outside: int, others: int) -> boo
 
     A mark that other classes bear as well must be commoner by more than chance; one that none of them bears need not.
     """
+    if not outside:
+        return True
     own_rate, other_rate = partners / own, outside / others
     if own_rate <= other_rate + _MIN_EXCESS or own_rate < _MIN_TIMES * other_rate:
         return False
-    return not outside or chance_of(partners, partners + outside, own, own + others) <= MAX_CHANCE
+    return chance_of(partners, partners + outside, own, own + others) <= MAX_CHANCE
 
 
 def _same_photo(images: list[ImageFeatures]) -> NDArray[np.bool_]:
