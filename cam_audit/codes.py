@@ -99,8 +99,8 @@ CODES = {
             "fixed overlay or watermark",
             "TPR2 >= 0.20 and rms |D| >= 0.25",
             "The same marks at the same place of the picture: a watermark, a caption, a logo in the corner.",
-            "which part of the overlay the net reads, nor that it is one: things that pose alike show the same edges at "
-            "the same place. Look at the examples.",
+            "which part of the overlay the net reads, nor that it is one: things that pose alike show the same edges "
+            "at the same place. Look at the examples.",
             "crop or paint over the overlay in the training set, or collect images without it; then scan again.",
         ),
         Code(
