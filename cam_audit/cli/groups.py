@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-
 import click
+
+from cam_audit.cli.terminal import which_there_are
 
 
 class HelpfulGroup(click.Group):
@@ -16,7 +16,5 @@ class HelpfulGroup(click.Group):
         """What click makes of the arguments; raises click.UsageError where there is no such command."""
         name, known = args[0], self.list_commands(ctx)
         if name not in known and not name.startswith("-"):
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-            ctx.fail(f"there is no command {name!r}; {hint}")
+            ctx.fail(f"there is no command {name!r}; {which_there_are(name, known)}")
         return super().resolve_command(ctx, args)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from cam_audit.cli.terminal import which_there_are
 from cam_audit.errors import CamAuditError
 from cam_audit.reports import FORMATS
 
@@ -52,9 +52,7 @@ def output_option(formats: Iterable[str], help: str, *names: str) -> Callable[[D
 def _parsed(value: str, formats: Sequence[str]) -> Output:
     name, equals, file = value.partition("=")
     if name not in formats:
-        close = difflib.get_close_matches(name, formats, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(formats)}"
-        raise click.BadParameter(f"{name!r} is no format; {hint}")
+        raise click.BadParameter(f"{name!r} is no format; {which_there_are(name, formats)}")
     if not equals or not file:
         raise click.BadParameter(f"say where to: {name}=FILE, or {name}=- for stdout")
     return Output(name, None if file == "-" else Path(file))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -33,6 +34,12 @@ def hush() -> None:
 def complain(message: str) -> None:
     """Tell what is wrong, in one line on stderr."""
     click.echo(printable("cam-audit: " + " ".join(message.split())), err=True)
+
+
+def which_there_are(name: str, known: Sequence[str]) -> str:
+    """What to say of a name that is none of those known: the nearest, or all."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
 
 
 def end_progress() -> None:

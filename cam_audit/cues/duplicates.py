@@ -31,17 +31,17 @@ THRESHOLD = 0.10
 # They are one photo twice: correlation of the edges of their thumbnails. Different photos reach 0.1 to 0.4.
 _SAME_PHOTO = 0.6
 # An image is hit: partners in its class with which it shares the same part of itself (their boxes overlap so much,
-# intersection over union, and they are so many of all partners), and more of them than in other classes: by so
-# much of the class, so many times, and by no chance, as a mark on a fifth of every class is commoner in one of them.
+# intersection over union, and they are so many of all partners), and, where it has partners in other classes, more than
+# those: by so much of the class, so many times, and by no chance, as it may be of a mark that is everywhere.
 _MIN_PARTNERS = 2
-# One partner is enough for what covers at most so much of both pictures, as more may be one photo twice, cropped, and
-# reaches so many pixels, as points close together fit by chance.
-_SMALL = 0.25
-_MIN_REACH = 20
 _MIN_OVERLAP = 0.5
 _MIN_AGREEMENT = 2 / 3
 _MIN_EXCESS = 0.03
 _MIN_TIMES = 2
+# One partner is enough for what covers at most so much of both pictures, as more may be one photo twice, cropped, and
+# reaches so many pixels, as points close together fit by chance.
+_SMALL = 0.25
+_MIN_REACH = 20
 _OTHERS = 100
 # Further images are compared with so many of the hits.
 _COMPARED = 24
