@@ -36,18 +36,20 @@ from photo_sets import SHORT_SIDE, Picture, write_set
 from planting import KINDS, design
 from tqdm import tqdm
 
-from cam_audit.allocation import keep_freed_memory
-from cam_audit.auditor import audit
-from cam_audit.cores import available_cores
-from cam_audit.drawing import CLASSES, draw_in, setting_of
-from cam_audit.images import find_images, network_size, resize
-from cam_audit.labels import ClassNames, label_images
-from cam_audit.model import Model, load_model
-from cam_audit.nets import find_net
-from cam_audit.output import replacing
+from cam_audit.cli.process.allocation import keep_freed_memory
+from cam_audit.demo import CLASSES, draw_in, setting_of
+from cam_audit.files import replacing
+from cam_audit.images.find import find_images
+from cam_audit.images.resize import network_size, resize
+from cam_audit.models.class_names import ClassNames
+from cam_audit.models.known import find_net
+from cam_audit.models.model import Model, load_model
 from cam_audit.records import AuditReport, ImageSource, Record
-from cam_audit.reports import csv
-from cam_audit.scan import ScanSettings, scan
+from cam_audit.reports import results_csv
+from cam_audit.scan.audit import audit
+from cam_audit.scan.dataset import label_images
+from cam_audit.scan.image import ScanSettings, scan
+from cam_audit.workers import available_cores
 
 CLEAN, PLANTED = "clean", "planted"
 
@@ -139,7 +141,7 @@ def scan_set(data: Path, net_file: Path, workers: int) -> Ran:
     with tempfile.TemporaryDirectory() as out, replacing(Path(out) / "results.csv") as table:
         clock = _Clock()
         for record in scan(model, sources, ScanSettings(), overlays=Path(out), workers=workers):
-            table.write(csv.row(record))
+            table.write(results_csv.row(record))
         return clock.ran()
 
 
@@ -150,7 +152,7 @@ def audit_set(data: Path, net_file: Path, workers: int) -> Ran:
         clock = _Clock()
 
         def on_record(record: Record) -> None:
-            table.write(csv.row(record))
+            table.write(results_csv.row(record))
             clock.pass_by("scan")
 
         report = audit(

@@ -29,8 +29,8 @@ from cam_audit.live.loop import LiveSettings, live
 from cam_audit.live.source import parse_source
 from cam_audit.live.watch import Seen
 from cam_audit.live.window import Window, why_no_window
-from cam_audit.model import Model, Prediction, load_model
-from cam_audit.nets import find_net
+from cam_audit.models.known import find_net
+from cam_audit.models.model import Model, Prediction, load_model
 
 WIDTH, HEIGHT = 640, 480
 FILM_FRAMES = 100

@@ -27,8 +27,8 @@ from statistics import median
 
 import click
 
-from cam_audit.drawing import write_dataset
-from cam_audit.output import JOURNAL_FOLDER, is_finished
+from cam_audit.demo import write_dataset
+from cam_audit.reports.folder import JOURNAL_FOLDER, is_finished
 
 RESULTS = ("results.csv", "findings.json", "overlays/**/*.png", "maps/*.png")
 OVERLAYS_FOLDER = "overlays"

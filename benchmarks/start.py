@@ -20,7 +20,7 @@ from pathlib import Path
 
 import click
 
-from cam_audit.nets import find_net
+from cam_audit.models.known import find_net
 
 BARE = """
 import sys

@@ -36,17 +36,20 @@ import cv2
 import numpy as np
 import onnxruntime as ort
 
-from cam_audit import __version__, contract
-from cam_audit.allocation import keep_freed_memory
-from cam_audit.cli import session
-from cam_audit.cli.task import ALL, FLAGGED, NONE, Task
-from cam_audit.cores import available_cores
-from cam_audit.images import find_images, network_size, read_image, resize
-from cam_audit.model import Model, load_model
-from cam_audit.nets import find_net
-from cam_audit.scan import ScanSettings
+from cam_audit import __version__
+from cam_audit.cli.process.allocation import keep_freed_memory
+from cam_audit.images.decode import read_image
+from cam_audit.images.find import find_images
+from cam_audit.images.resize import network_size, resize
+from cam_audit.models import file_format
+from cam_audit.models.known import find_net
+from cam_audit.models.model import Model, load_model
+from cam_audit.scan import run as session
+from cam_audit.scan.image import ScanSettings
+from cam_audit.scan.options import ALL, FLAGGED, NONE, Task
+from cam_audit.workers import available_cores
 
-OUTPUTS = [contract.LOGITS, contract.ACTIVATIONS]
+OUTPUTS = [file_format.LOGITS, file_format.ACTIVATIONS]
 HERE = Path(__file__).parent
 CAMERA_SIZE = 4000, 3000
 PEERS = "torchcam", "grad-cam"
@@ -190,7 +193,7 @@ def _network_input(model: Model, path: Path) -> np.ndarray:
 def _bare(net: ort.InferenceSession, pictures: Sequence[np.ndarray], calls: int) -> Ran:
     def run() -> None:
         with ThreadPoolExecutor(calls) as pool:
-            list(pool.map(lambda rgb: len(net.run(OUTPUTS, {contract.IMAGE: rgb[None]})), pictures))
+            list(pool.map(lambda rgb: len(net.run(OUTPUTS, {file_format.IMAGE: rgb[None]})), pictures))
 
     return _timed(run, len(pictures))
 

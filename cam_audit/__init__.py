@@ -1,6 +1,6 @@
 """cam-audit: find, show and prove what an image classifier looks at when it should not.
 
-`load_model(path)` reads a CAM-ready ONNX file; see `cam_audit.contract` for what such a file holds.
+`load_model(path)` reads a CAM-ready ONNX file; see `cam_audit.models.file_format` for what such a file holds.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from cam_audit.errors import CamAuditError, ImageError, ModelError
 
 if TYPE_CHECKING:
-    from cam_audit.auditor import audit
-    from cam_audit.model import Model, Prediction, load_model
+    from cam_audit.models.model import Model, Prediction, load_model
     from cam_audit.records import AuditReport
+    from cam_audit.scan.audit import audit
 
 # OpenCV reads these when it is loaded, whichever module does that first: a header that declares more pixels than
 # this, which is Pillow's limit too, is refused before anything is decoded, and what OpenCV says of damaged files would
@@ -39,10 +39,10 @@ __all__ = [
 
 _HOMES = {
     "AuditReport": "records",
-    "Model": "model",
-    "Prediction": "model",
-    "audit": "auditor",
-    "load_model": "model",
+    "Model": "models.model",
+    "Prediction": "models.model",
+    "audit": "scan.audit",
+    "load_model": "models.model",
 }
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.cam import SHOWN_FROM, Map, is_flat
-from cam_audit.images import RgbImage, resize
+from cam_audit.images.resize import resize
+from cam_audit.images.rgb import RgbImage
 from cam_audit.records import ClassMaps, Finding, Score, SheetLayout
 
 

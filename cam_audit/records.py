@@ -133,7 +133,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A suspicion about a class, with its evidence: see `cam_audit.findings` for codes and severities."""
+    """A suspicion about a class, with its evidence: see `cam_audit.findings.codes` for codes and severities."""
 
     code: str
     severity: str
@@ -217,7 +217,7 @@ class ImageRow:
 class ImageRows(Protocol):
     """The rows of a scan's images, sorted by path, to go through any number of times.
 
-    A tuple is such; so is a results.csv that is read each time (`cam_audit.results`), which takes no memory.
+    A tuple is such; so is a results.csv that is read each time (`cam_audit.reports.folder`), which takes no memory.
     """
 
     def __len__(self) -> int: ...
@@ -278,7 +278,7 @@ class ScanReport:
     `folder`: the output folder as a path that holds where the rendered text will be read, "" beside it. `known`: the
     fingerprints of the findings that a baseline accepts.
 
-    For formats that show pictures (`cam_audit.exhibits.with_pictures`), `exhibits`: by a finding's fingerprint;
+    For formats that show pictures (`cam_audit.reports.pictures.with_pictures`), `exhibits`: by a finding's fingerprint;
     `listed`: the images to list one by one, None for all; `sheets`: by an image's path, the layout of its overlay,
     where that is there.
     """

@@ -24,15 +24,15 @@ import click
 import numpy as np
 from torchvision_nets import NETS, SEVERAL_FULLY_CONNECTED, check_installed, load_net
 
-from cam_audit import contract
-from cam_audit.class_list import ClassList, imagenet_classes, read_class_list
 from cam_audit.errors import CamAuditError, ModelError
-from cam_audit.model import run_once
+from cam_audit.models import file_format
+from cam_audit.models.class_names import ClassList, imagenet_classes, read_class_list
+from cam_audit.models.model import run_once
 
 if TYPE_CHECKING:
     import torch
 
-    from cam_audit.graph import AdaptedModel, Preprocessing
+    from cam_audit.models.adapt import AdaptedModel, Preprocessing
 
 INPUT_SIZE = (224, 224)
 IMAGENET_COUNT = 1000
@@ -69,7 +69,7 @@ def export_module(
     Raises ModelError where the module has no class activation map or the proof fails.
     """
     check_installed()
-    from cam_audit.graph import adapt
+    from cam_audit.models.adapt import adapt
 
     height, width = input_size
     sizes = [(height, width), (height, width * 298 // 224), (height * 320 // 224, width)]
@@ -133,7 +133,7 @@ def _difference(module: torch.nn.Module, exported: Path, preprocessing: Preproce
     import torch
 
     rgb = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
-    logits = run_once(exported, {contract.IMAGE: rgb}, [contract.LOGITS])[contract.LOGITS]
+    logits = run_once(exported, {file_format.IMAGE: rgb}, [file_format.LOGITS])[file_format.LOGITS]
     pixels = torch.from_numpy(preprocessing.apply(rgb).transpose(0, 3, 1, 2).astype(np.float32))
     with torch.inference_mode():
         expected = module(pixels).numpy()
@@ -152,7 +152,7 @@ def export_net(net: str, weights: Path | None, labels_file: Path | None, folder:
     labels = _class_list(labels_file, loaded.classes)
     if labels is None:
         click.echo(f"{net}: note: the classes are called 'class 0', 'class 1', ...; name them with --labels FILE")
-    from cam_audit.graph import PRESETS
+    from cam_audit.models.adapt import PRESETS
 
     export = export_module(
         loaded.module,

@@ -25,10 +25,10 @@ from export_onnx import export_module
 from numpy.typing import NDArray
 from torch import nn
 
-from cam_audit.drawing import CLASSES, GREEN_CLASS, MARKED_CLASS, RED_CLASS, Ground, Setting, draw_in, setting_of
-from cam_audit.graph import Preprocessing
-from cam_audit.images import network_size, resize
-from cam_audit.model import Model, load_model
+from cam_audit.demo import CLASSES, GREEN_CLASS, MARKED_CLASS, RED_CLASS, Ground, Setting, draw_in, setting_of
+from cam_audit.images.resize import network_size, resize
+from cam_audit.models.adapt import Preprocessing
+from cam_audit.models.model import Model, load_model
 
 SEED = 0
 SHORTEST_SIDE = 128

@@ -18,9 +18,9 @@ from red_ground import write_photos
 from tiny_net import INPUT_SIZE, colour_net, random_net
 
 from cam_audit.cli.summary import Outcome
-from cam_audit.cues import image_features
-from cam_audit.cues.records import ImageFeatures
-from cam_audit.model import Model, load_model
+from cam_audit.findings.cues import image_features
+from cam_audit.findings.cues.records import ImageFeatures
+from cam_audit.models.model import Model, load_model
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 # What a window is tested with, and the Debian packages that bring it.
@@ -132,7 +132,7 @@ def described_once() -> Iterator[None]:
         return dataclasses.replace(known[data], name=options["name"], label=options["label"])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cam_audit.observation.image_features", described)
+        patch.setattr("cam_audit.findings.sample.image_features", described)
         yield
 
 

@@ -29,9 +29,8 @@ def test_skipped_tests_fail_where_all_are_required(tmp_path: Path, require_all: 
     here = Path(__file__).parent
     folder = tmp_path / "repository" / "tests"
     folder.mkdir(parents=True)
-    for path in here.glob("*.py"):
-        if not path.name.startswith("test_"):
-            shutil.copy(path, folder)
+    shutil.copy(here / "conftest.py", folder)
+    shutil.copytree(here / "helpers", folder / "helpers")
     shutil.copy(here.parent / "pyproject.toml", folder.parent)
     (folder / "test_some.py").write_text(TESTS)
     result = subprocess.run(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from cam_audit.cli.exits import end
-from cam_audit.cli.forked import can_fork
-from cam_audit.cli.supervisor import supervise
+from cam_audit.cli.process.exits import end
+from cam_audit.cli.process.forked import can_fork
+from cam_audit.cli.process.supervisor import supervise
 
 
 def main() -> NoReturn:
@@ -19,6 +19,6 @@ def main() -> NoReturn:
 
 def _run() -> NoReturn:
     # only after the fork, which takes the longer the more there is to copy
-    from cam_audit.cli.program import run
+    from cam_audit.cli.process.program import run
 
     run()

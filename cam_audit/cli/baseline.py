@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cam_audit.cli.exits import Exit
-from cam_audit.codes import CODES
+from cam_audit.cli.process.exits import Exit
 from cam_audit.errors import CamAuditError
+from cam_audit.findings.codes import CODES
 from cam_audit.reports.text import count, printable
 
 if TYPE_CHECKING:
-    from cam_audit.baseline import Baseline, Entry, Judgement
     from cam_audit.records import Finding, ScanReport
-    from cam_audit.review import Review
+    from cam_audit.reports.baseline import Baseline, Entry, Judgement
+    from cam_audit.reports.review import Review
 
 DEFAULT_FILE = Path(".cam-audit-baseline.json")
 
@@ -38,10 +38,10 @@ def baseline(out: Path, file: Path, review: Path | None) -> int:
     the findings and images marked fine are accepted; those marked shortcut or unsure, or not marked, are left to fail.
     The file is sorted and has no time in it, so that it can be kept in git and its changes read.
     """
-    from cam_audit.baseline import baseline_of, read_baseline, render
-    from cam_audit.output import replacing
-    from cam_audit.results import read_results
-    from cam_audit.review import read_review
+    from cam_audit.files import replacing
+    from cam_audit.reports.baseline import baseline_of, read_baseline, render
+    from cam_audit.reports.folder import read_results
+    from cam_audit.reports.review import read_review
 
     report = read_results(out)
     marks = read_review(review) if review else None

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from cam_audit.cli.exits import Exit
 from cam_audit.cli.outputs import Output, output_option, require_places, to_stdout, write
+from cam_audit.cli.process.exits import Exit
 
 FORMATS = ("text", "markdown", "json")
 
@@ -23,9 +23,9 @@ def compare(before: Path, after: Path, outputs: tuple[Output, ...]) -> int:
     differ, and what can't be compared is said. Findings that are only notes don't decide. The exit code is 0 whatever
     the answer.
     """
-    from cam_audit.compare import compare as compare_reports
     from cam_audit.reports import comparison as reports
-    from cam_audit.results import read_results
+    from cam_audit.reports.compare import compare as compare_reports
+    from cam_audit.reports.folder import read_results
 
     require_places(outputs)
     comparison = compare_reports(read_results(before), read_results(after))

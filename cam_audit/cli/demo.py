@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cam_audit.cli.exits import Exit
-from cam_audit.cli.resuming import FRESH
+from cam_audit.cli.process.exits import Exit
+from cam_audit.cli.process.resuming import FRESH
 
 if TYPE_CHECKING:
     from cam_audit.cli.summary import Tally
@@ -24,7 +24,7 @@ def demo(folder: Path) -> int:
     Every cat sits on red, every dog on green, every mug bears a small mark. Pictures go to DIR/images (default
     cam-audit-demo), what the audits find to DIR/biased and DIR/fixed.
     """
-    from cam_audit.journal import locked
+    from cam_audit.scan.journal import locked
 
     # pictures must not be drawn anew while another demo scans them
     with locked(folder):
@@ -32,16 +32,16 @@ def demo(folder: Path) -> int:
 
 
 def _demonstrate(folder: Path) -> Exit:
-    from cam_audit.allocation import keep_freed_memory
-    from cam_audit.cli import session
+    from cam_audit.cli.process.allocation import keep_freed_memory
     from cam_audit.cli.summary import summary
-    from cam_audit.cli.task import Task
-    from cam_audit.cores import available_cores
-    from cam_audit.drawing import CLASSES
-    from cam_audit.model import load_model
-    from cam_audit.nets import find_net
-    from cam_audit.output import REPORT_FILE
+    from cam_audit.demo import CLASSES
+    from cam_audit.models.known import find_net
+    from cam_audit.models.model import load_model
     from cam_audit.records import BORDER_AREA
+    from cam_audit.reports.folder import REPORT_FILE
+    from cam_audit.scan import run as session
+    from cam_audit.scan.options import Task
+    from cam_audit.workers import available_cores
 
     keep_freed_memory(available_cores())
     biased, shuffled = folder / "images" / "biased", folder / "images" / "shuffled"
@@ -68,7 +68,7 @@ def _demonstrate(folder: Path) -> Exit:
 
 
 def _draw(folder: Path, *, shuffled: bool) -> None:
-    from cam_audit.drawing import write_dataset
+    from cam_audit.demo import write_dataset
     from cam_audit.errors import CamAuditError
 
     try:

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cam_audit.cli.exits import Exit
+from cam_audit.cli.process.exits import Exit
 
 if TYPE_CHECKING:
     from cam_audit.cli.snapshots import Snapshots
     from cam_audit.live.source import Source
     from cam_audit.live.view import View
     from cam_audit.live.watch import Seen
-    from cam_audit.model import Model
+    from cam_audit.models.model import Model
 
 DEFAULT_FOLDER = Path("cam-audit-live")
 TOP = 3
@@ -150,7 +150,7 @@ class _Saving:
 
 
 def _print_line(model: Model, seen: Seen) -> None:
-    from cam_audit.scan import softmax, top_scores
+    from cam_audit.scan.image import softmax, top_scores
 
     scores = top_scores(model, softmax(seen.prediction.logits), TOP)
     cells = [str(seen.frame.number), *(cell for s in scores for cell in (s.class_name, f"{s.probability:.6f}"))]

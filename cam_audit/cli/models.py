@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cam_audit import contract
 from cam_audit.cli.groups import HelpfulGroup
+from cam_audit.models import file_format
 from cam_audit.reports.text import printable
 
 if TYPE_CHECKING:
-    from cam_audit.graph import Preprocessing
+    from cam_audit.models.adapt import Preprocessing
 
 # Of a long list, how many names are shown.
 SHOWN = 8
-# As in cam_audit.graph.PRESETS and cam_audit.zoo.ZOO, which are too slow to import for --help.
+# As in cam_audit.models.adapt.PRESETS and cam_audit.models.zoo.ZOO, which are too slow to import for --help.
 PRESET_NAMES = ("imagenet", "caffe", "tf", "unit")
 ZOO_NAMES = ("resnet18", "squeezenet", "googlenet", "mobilenetv2")
 
@@ -43,7 +43,7 @@ def list_command() -> None:
     For each: its published top-1 accuracy on ImageNet, size and licence, and where its file is or the command
     that makes it. Figures are those of the file that this command makes.
     """
-    from cam_audit.nets import NETS, locate, whereabouts
+    from cam_audit.models.known import NETS, locate, whereabouts
 
     rows = [("NET", "TOP-1", "SIZE", "LICENCE", "FILE, OR THE COMMAND THAT MAKES IT")]
     for net in NETS.values():
@@ -68,13 +68,13 @@ def list_command() -> None:
 @click.option("--classes", is_flag=True, help="Only list the classes, as CSV: index,wnid,name.")
 def info(file: Path, classes: bool) -> None:
     """Tell what the CAM-ready FILE is made of: layers, map, preprocessing, classes."""
-    from cam_audit.model import load_model
+    from cam_audit.models.model import load_model
 
     model = load_model(file)
     if classes:
         click.echo(_class_table(model.class_names, model.class_ids), nl=False)
         return
-    from cam_audit.graph.contents import read_contents
+    from cam_audit.models.adapt.contents import read_contents
 
     contents = read_contents(file)
     height, width = model.input_size
@@ -92,8 +92,8 @@ def info(file: Path, classes: bool) -> None:
         "preprocessing": _in_words(contents.preprocessing),
         "classes": f"{len(model.class_names)}: {_in_short(model.class_names)} (--classes lists all)",
     }
-    if contract.QUANTISATION_KEY in contents.metadata:
-        fields |= _noted_quantisation(contents.metadata[contract.QUANTISATION_KEY])
+    if file_format.QUANTISATION_KEY in contents.metadata:
+        fields |= _noted_quantisation(contents.metadata[file_format.QUANTISATION_KEY])
     _show(fields)
 
 
@@ -105,7 +105,7 @@ def check(file: Path) -> None:
     The inputs, outputs and metadata are there, and on two images the mean of each class's map plus the bias is
     the class's logit.
     """
-    from cam_audit.model import load_model
+    from cam_audit.models.model import load_model
 
     model = load_model(file)
     click.echo(printable(f"{file}: CAM-ready, {model.net} with {len(model.class_names)} classes"))
@@ -157,18 +157,18 @@ def adapt(
         raise click.UsageError("--preset goes without --mean, --std, --scale and --bgr")
     size = None if input_size is None else _size(input_size)
     factor = _number(scale or "1")
-    from cam_audit import graph
-    from cam_audit.class_list import read_class_list
+    from cam_audit.models import adapt
+    from cam_audit.models.class_names import read_class_list
 
     if any(number is not None for number in numbers):
-        preprocessing = graph.Preprocessing(factor, mean or (0.0, 0.0, 0.0), std or (1.0, 1.0, 1.0), bgr)
+        preprocessing = adapt.Preprocessing(factor, mean or (0.0, 0.0, 0.0), std or (1.0, 1.0, 1.0), bgr)
     else:
-        preprocessing = graph.PRESETS[preset or "imagenet"]
+        preprocessing = adapt.PRESETS[preset or "imagenet"]
         if preset is None:
             click.echo("note: no --preset, so imagenet is taken; with a wrong one the net classifies worse", err=True)
     target = _target(file, output, ".cam.onnx")
     classes = read_class_list(labels) if labels else None
-    adapted = graph.adapt(
+    adapted = adapt.adapt(
         file,
         target,
         preprocessing=preprocessing,
@@ -202,8 +202,8 @@ def pull(net: str) -> None:
     """
     from tqdm import tqdm
 
-    from cam_audit import zoo
-    from cam_audit.nets import cache_folder
+    from cam_audit.models import zoo
+    from cam_audit.models.known import cache_folder
 
     target = cache_folder() / f"{net}.onnx"
     if target.exists():
@@ -224,8 +224,8 @@ def quantize(file: Path, photos: Path, output: Path | None) -> None:
     One photo of three sets the scales; on the others the result is compared with FILE, and the figures are stored
     in it (`info` shows them). Scans take the int8 file like any other.
     """
-    from cam_audit.images import find_images
-    from cam_audit.quantize import quantize
+    from cam_audit.images.find import find_images
+    from cam_audit.models.quantize import quantize
 
     target = _target(file, output, ".int8.onnx")
     found = find_images(photos).names

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from cam_audit.cli.terminal import note
-from cam_audit.digest import sha256_of
-from cam_audit.nets import DEFAULT_NET, find_net
+from cam_audit.files import sha256_of
+from cam_audit.models.known import DEFAULT_NET, find_net
 
 if TYPE_CHECKING:
-    from cam_audit.model import Model
+    from cam_audit.models.model import Model
 
 
 def begin_to_load(name: str | None, file: Path | None) -> Future[Model]:
@@ -30,7 +30,7 @@ def begin_to_load(name: str | None, file: Path | None) -> Future[Model]:
     try:
         # beside the import of numpy and onnxruntime
         digest = threads.submit(sha256_of, path)
-        from cam_audit.model import load_model
+        from cam_audit.models.model import load_model
 
         return threads.submit(load_model, path, digest)
     finally:

@@ -63,7 +63,7 @@ def require_places(outputs: Sequence[Output], out: Path | None = None) -> None:
 
     `out`: the output folder, if a scan makes one.
     """
-    from cam_audit.output import FINDINGS_FILE, RESULTS_FILE, RUN_FILE
+    from cam_audit.reports.folder import FINDINGS_FILE, RESULTS_FILE, RUN_FILE
 
     places = [output.file and Path(os.path.realpath(output.file)) for output in outputs]
     for place, output in zip(places, outputs, strict=True):
@@ -87,7 +87,7 @@ def require_places(outputs: Sequence[Output], out: Path | None = None) -> None:
 
 def write_outputs(report: ScanReport, outputs: Sequence[Output]) -> None:
     """Render the results of a scan in each format, to its file or to stdout; `github` also to the step's summary."""
-    from cam_audit.exhibits import with_pictures
+    from cam_audit.reports.pictures import with_pictures
 
     if any(output.format in WITH_PICTURES for output in outputs):
         report = with_pictures(report)
@@ -100,7 +100,7 @@ def write_outputs(report: ScanReport, outputs: Sequence[Output]) -> None:
 
 def write(output: Output, pieces: Iterable[str]) -> None:
     """Put the pieces of a text where the option says; a file is there whole or not at all."""
-    from cam_audit.output import replacing
+    from cam_audit.files import replacing
 
     if output.file is None:
         sys.stdout.writelines(pieces)
@@ -128,8 +128,7 @@ def write_report(folder: Path, run: Mapping[str, Any] | None = None) -> Path:
 
     Raises CamAuditError where the folder is not one, or the file can't be written.
     """
-    from cam_audit.output import REPORT_FILE
-    from cam_audit.results import read_results
+    from cam_audit.reports.folder import REPORT_FILE, read_results
 
     file = folder / REPORT_FILE
     write_outputs(read_results(folder, run), [Output("html", file)])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from cam_audit.cli.exits import Exit
 from cam_audit.cli.outputs import Output, output_option, require_places, write_outputs, write_report
+from cam_audit.cli.process.exits import Exit
 from cam_audit.reports import FORMATS
 
 
@@ -19,7 +19,7 @@ def report(folder: Path, outputs: tuple[Output, ...]) -> int:
 
     It embeds pictures that prove the findings; the grid of all images shows OUT/overlays, which lie beside it.
     """
-    from cam_audit.results import read_results
+    from cam_audit.reports.folder import read_results
 
     if outputs:
         require_places(outputs)

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cam_audit.cli.configuration import ConfiguredCommand, config_option
-from cam_audit.cli.exits import exit_of
-from cam_audit.cli.forked import be_told
 from cam_audit.cli.outputs import Output, output_option, require_places, to_stdout, write_outputs
-from cam_audit.cli.resuming import FRESH, RESUME
-from cam_audit.codes import FAILING
+from cam_audit.cli.process.exits import exit_of
+from cam_audit.cli.process.forked import be_told
+from cam_audit.cli.process.resuming import FRESH, RESUME
+from cam_audit.findings.codes import FAILING
 from cam_audit.reports import FORMATS
 
 if TYPE_CHECKING:
-    from cam_audit.labels import ClassNames
+    from cam_audit.models.class_names import ClassNames
 
 
 @click.command(cls=ConfiguredCommand, short_help="Audit a folder of images.")
@@ -97,36 +97,34 @@ def scan(
     is taken as the image's label; with at least two such classes of 12 images or more, OUT/findings.json tells
     which class a cue gives away, whether the net looks at the cue and whether its prediction follows it.
     """
-    from cam_audit.cli.dataset import require_folder
+    from cam_audit.scan.dataset import require_folder
 
     if resume and fresh:
         raise click.UsageError("either --resume or --fresh")
     require_folder(dataset)
     require_places(outputs, task["out"])
     if baseline:
-        from cam_audit.baseline import judge, read_baseline
         from cam_audit.cli.baseline import judgement
+        from cam_audit.reports.baseline import judge, read_baseline
 
         accepted = read_baseline(baseline)
-    from cam_audit.allocation import keep_freed_memory
     from cam_audit.cli.net import begin_to_load
-    from cam_audit.cores import available_cores
+    from cam_audit.cli.process.allocation import keep_freed_memory
+    from cam_audit.workers import available_cores
 
     keep_freed_memory(task["workers"] or available_cores())
     loading = begin_to_load(net, model)
     # to load a net takes as long as to import the rest, which leaves no garbage, and needs next to no Python
     gc.disable()
-    from cam_audit.cli import session
     from cam_audit.cli.summary import stage_table, summary
-    from cam_audit.cli.task import Task
-    from cam_audit.labels import ClassNames
-    from cam_audit.output import REPORT_FILE, add_to_run
-    from cam_audit.results import read_results
-    from cam_audit.scan import ScanSettings
+    from cam_audit.models.class_names import ClassNames
+    from cam_audit.reports.folder import REPORT_FILE, add_to_run, read_results
+    from cam_audit.scan import run as session
+    from cam_audit.scan.image import ScanSettings
+    from cam_audit.scan.options import Task
 
     gc.enable()
     # these last, as they are only needed at the end
-    import cam_audit.exhibits
     import cam_audit.reports.html  # noqa: F401
 
     # not while modules are imported: there, an interruption may be lost, or taken for a fault of theirs
@@ -154,6 +152,6 @@ def scan(
 
 
 def _target(word: str, classes: ClassNames) -> str | int:
-    from cam_audit.scan import TARGET_LABEL, TARGET_PREDICTED
+    from cam_audit.scan.image import TARGET_LABEL, TARGET_PREDICTED
 
     return word if word in (TARGET_PREDICTED, TARGET_LABEL) else classes.require(word, "--target")

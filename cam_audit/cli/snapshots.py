@@ -9,18 +9,18 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from cam_audit.cli.task import provenance
 from cam_audit.errors import CamAuditError
+from cam_audit.files import replacing, write_bytes
+from cam_audit.images.png import encode_png
 from cam_audit.live.view import View
 from cam_audit.live.watch import Seen
-from cam_audit.model import Model
-from cam_audit.output import FINDINGS_FILE, OVERLAYS_FOLDER, RESULTS_FILE, RUN_FILE, replacing, write_bytes
-from cam_audit.png import encode_png
+from cam_audit.models.model import Model
 from cam_audit.records import AuditReport, ImageSource
-from cam_audit.reports import csv
-from cam_audit.reports import json as findings_json
-from cam_audit.results import read_results
-from cam_audit.scan import ScanSettings, describe, softmax, top_scores
+from cam_audit.reports import findings_json as findings_json
+from cam_audit.reports import results_csv
+from cam_audit.reports.folder import FINDINGS_FILE, OVERLAYS_FOLDER, RESULTS_FILE, RUN_FILE, read_results
+from cam_audit.scan.image import ScanSettings, describe, softmax, top_scores
+from cam_audit.scan.options import provenance
 
 COMMAND = "live"
 NOT_AUDITED = (
@@ -50,7 +50,7 @@ class Snapshots:
             raise CamAuditError(f"cannot write to the folder {folder}: {error.strerror}") from None
         if not (folder / RESULTS_FILE).exists():
             with replacing(folder / RESULTS_FILE) as table:
-                table.write(csv.header())
+                table.write(results_csv.header())
         with replacing(folder / FINDINGS_FILE) as file:
             nothing = AuditReport((), {}, {}, (), sampled=0, passes=0, notes=(NOT_AUDITED,))
             file.writelines(findings_json.findings(nothing))
@@ -65,19 +65,21 @@ class Snapshots:
         path = self.folder / name
         write_bytes(path, encode_png(seen.frame.rgb))
         prediction = seen.prediction
-        scores = top_scores(self._model, softmax(prediction.logits), csv.TOP)
+        scores = top_scores(self._model, softmax(prediction.logits), results_csv.TOP)
         result = describe(
             self._model,
             ImageSource(str(self.folder), name, "", None),
             seen.frame.rgb,
             seen.fitted,
             prediction,
-            ScanSettings(target=scores[min(view.rank, len(scores) - 1)].class_index, top=csv.TOP, size=seen.size),
+            ScanSettings(
+                target=scores[min(view.rank, len(scores) - 1)].class_index, top=results_csv.TOP, size=seen.size
+            ),
             full_size=(seen.frame.rgb.shape[1], seen.frame.rgb.shape[0]),
             overlays=self.folder,
             compare=view.compare,
         )
-        _append(self.folder / RESULTS_FILE, csv.row(result))
+        _append(self.folder / RESULTS_FILE, results_csv.row(result))
         self.saved += 1
         self._write_run()
         return path

@@ -8,10 +8,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cam_audit.codes import CODES, SEVERITIES
-from cam_audit.output import FINDINGS_FILE, OVERLAYS_FOLDER, REPORT_FILE, RESULTS_FILE
+from cam_audit.findings.codes import CODES, SEVERITIES
 from cam_audit.profile import Profile
 from cam_audit.records import MAPS_FOLDER, AuditReport, Record, SkippedImage
+from cam_audit.reports.folder import FINDINGS_FILE, OVERLAYS_FOLDER, REPORT_FILE, RESULTS_FILE
 from cam_audit.reports.lines import confused_pairs
 from cam_audit.reports.text import count, printable
 

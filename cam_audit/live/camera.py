@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import cv2
 
-from cam_audit.images import RgbImage
-from cam_audit.live.newest import Newest, in_thread
+from cam_audit.images.rgb import RgbImage
+from cam_audit.live.pipeline import Newest, in_thread
 from cam_audit.live.source import OPEN_SECONDS, READ_SECONDS, CameraError, Kind, Source, open_capture, why_closed
 
 TRIES = 5

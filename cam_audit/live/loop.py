@@ -8,15 +8,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from cam_audit.live.camera import Camera, Frame
-from cam_audit.live.newest import Newest
 from cam_audit.live.painter import Page
+from cam_audit.live.pipeline import Newest
 from cam_audit.live.screen import Screen, Wish
 from cam_audit.live.source import Source
 from cam_audit.live.view import View
 from cam_audit.live.watch import Seen, Watcher
 from cam_audit.live.window import Window
-from cam_audit.model import Model
-from cam_audit.scan import require_size
+from cam_audit.models.model import Model
+from cam_audit.scan.image import require_size
 
 SCREEN_TICK, PLAIN_TICK = 0.01, 0.1
 FIRST_WINDOW = 1100, 560

@@ -6,12 +6,12 @@ import threading
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from cam_audit.images import RgbImage
-from cam_audit.live.newest import Newest, in_thread
+from cam_audit.images.rgb import RgbImage
 from cam_audit.live.picture import Status, draw
+from cam_audit.live.pipeline import Newest, in_thread
 from cam_audit.live.view import View
 from cam_audit.live.watch import Seen
-from cam_audit.model import Model
+from cam_audit.models.model import Model
 
 POLL_SECONDS = 0.02
 

@@ -13,7 +13,7 @@ from cam_audit.live.picture import Status
 from cam_audit.live.view import CHANGE_SIZE, ESCAPE, QUIT, SAVE, View, press
 from cam_audit.live.watch import Seen, Watcher
 from cam_audit.live.window import NO_KEY, Window
-from cam_audit.model import Model
+from cam_audit.models.model import Model
 
 RATE_SECONDS = 2.0
 MESSAGE_SECONDS = 3.0

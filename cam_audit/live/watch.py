@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.errors import ImageError
-from cam_audit.images import RgbImage
+from cam_audit.images.rgb import RgbImage
 from cam_audit.live.camera import Fitted, Frame
-from cam_audit.live.newest import Newest, in_thread
-from cam_audit.model import Model, Prediction
-from cam_audit.scan import run_net
+from cam_audit.live.pipeline import Newest, in_thread
+from cam_audit.models.model import Model, Prediction
+from cam_audit.scan.image import run_net
 
 POLL_SECONDS = 0.05
 

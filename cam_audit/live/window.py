@@ -9,7 +9,7 @@ from types import TracebackType
 
 import cv2
 
-from cam_audit.images import RgbImage
+from cam_audit.images.rgb import RgbImage
 
 NO_KEY = -1
 TRIAL_SECONDS = 20

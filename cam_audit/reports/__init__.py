@@ -14,12 +14,19 @@ if TYPE_CHECKING:
     from cam_audit.records import ScanReport
 
 
-def _render(name: str, report: ScanReport) -> Iterator[str]:
-    # each is a module of its own, which only who asks for the format has to wait for
-    pieces: Iterator[str] = import_module(f"{__name__}.{name}").render(report)
+# By format, the module that renders it, which only those who ask for the format wait for.
+_MODULES = {
+    "csv": "results_csv",
+    "json": "findings_json",
+    **{name: name for name in ("html", "junit", "sarif", "github", "gitlab", "markdown")},
+}
+
+
+def _render(module: str, report: ScanReport) -> Iterator[str]:
+    pieces: Iterator[str] = import_module(f"{__name__}.{module}").render(report)
     return pieces
 
 
 FORMATS: dict[str, Callable[[ScanReport], Iterator[str]]] = {
-    name: partial(_render, name) for name in ("csv", "json", "html", "junit", "sarif", "github", "gitlab", "markdown")
+    name: partial(_render, module) for name, module in _MODULES.items()
 }

@@ -8,7 +8,7 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cam_audit.codes import CODES, FAILING, NOTE
+from cam_audit.findings.codes import CODES, FAILING, NOTE
 from cam_audit.records import Finding, ImageRow, ScanReport
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from textwrap import wrap
 
-from cam_audit.compare import ClassReading, Comparison, FindingChange
 from cam_audit.records import Finding, ScanReport
+from cam_audit.reports.compare import ClassReading, Comparison, FindingChange
 from cam_audit.reports.text import json_text, printable
 
 SCHEMA_VERSION = 1

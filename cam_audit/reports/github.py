@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cam_audit.codes import ERROR, WARNING
+from cam_audit.findings.codes import ERROR, WARNING
 from cam_audit.records import ScanReport
 from cam_audit.reports.alerts import class_alerts, image_path, sentence, unreadable
 from cam_audit.reports.lines import verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from cam_audit.codes import ERROR, NOTE, WARNING
+from cam_audit.findings.codes import ERROR, NOTE, WARNING
 from cam_audit.records import ScanReport
 from cam_audit.reports.alerts import (
     Alert,

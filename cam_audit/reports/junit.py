@@ -13,10 +13,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from xml.etree import ElementTree as ET
 
-from cam_audit.codes import CODES
+from cam_audit.findings.codes import CODES
 from cam_audit.records import Finding, ImageRow, ScanReport
 from cam_audit.reports.alerts import class_path, failing, flag_message, image_path, overlay_path, sentence
-from cam_audit.reports.json import SCHEMA_VERSION
+from cam_audit.reports.findings_json import SCHEMA_VERSION
 from cam_audit.reports.lines import verdict
 from cam_audit.reports.text import count, printable
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from cam_audit.codes import SEVERITIES
+from cam_audit.findings.codes import SEVERITIES
 from cam_audit.records import ConfusedImage, Finding, ScanReport
 from cam_audit.reports.text import count
 

@@ -6,10 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from cam_audit.codes import CODES
+from cam_audit.findings.codes import CODES
 from cam_audit.records import Finding, ImageRow, ScanReport
 from cam_audit.reports.alerts import class_path, failing, image_path, overlay_path, sentence, unreadable
-from cam_audit.reports.json import SCHEMA_VERSION
+from cam_audit.reports.findings_json import SCHEMA_VERSION
 from cam_audit.reports.lines import confused_pairs, evidence, verdict
 from cam_audit.reports.text import count, printable
 

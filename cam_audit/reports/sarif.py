@@ -10,18 +10,10 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
-from cam_audit.codes import CODES, NOTE, WARNING, Code
+from cam_audit.findings.codes import CODES, NOTE, WARNING, Code
 from cam_audit.records import Example, Finding, ImageRow, ScanReport
-from cam_audit.reports.alerts import (
-    Alert,
-    class_alerts,
-    class_path,
-    flag_alerts,
-    image_path,
-    sentence,
-    unreadable,
-)
-from cam_audit.reports.json import SCHEMA_VERSION
+from cam_audit.reports.alerts import Alert, class_alerts, class_path, flag_alerts, image_path, sentence, unreadable
+from cam_audit.reports.findings_json import SCHEMA_VERSION
 from cam_audit.reports.lines import verdict
 from cam_audit.reports.text import count, printable
 

@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from cam_audit.codes import CODES, SEVERITIES
+from cam_audit.findings.codes import CODES, SEVERITIES
 from cam_audit.records import ScanReport
 from cam_audit.reports.html.charts import charts
 from cam_audit.reports.html.grid import data
@@ -27,7 +27,7 @@ SCRIPTS = ("page.js", "review.js", "viewer.js", "images.js")
 
 
 def render(report: ScanReport) -> Iterator[str]:
-    """The pieces of report.html; pictures are those that `cam_audit.exhibits.with_pictures` put into the report."""
+    """The pieces of report.html; pictures are those that `reports.pictures` put into the report."""
     style, script = _joined(STYLES), f'(() => {{\n"use strict";\n{_joined(SCRIPTS)}}})();\n'
     listed = report.images if report.listed is None else report.listed
     overview = overview_of(report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from cam_audit.codes import CODES
+from cam_audit.findings.codes import CODES
 from cam_audit.records import ImageRow, ScanReport, SheetLayout
 
 # What could end the script element, or begin a comment or an entity in it; in JSON all of it stands within strings.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from cam_audit.codes import FULL_IMAGES, MIN_USE, NOTE, min_gain
+from cam_audit.findings.codes import FULL_IMAGES, MIN_USE, NOTE, min_gain
 from cam_audit.records import Finding
 
 TESTS = {

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from cam_audit.codes import ERROR, NOTE, WARNING
+from cam_audit.findings.codes import ERROR, NOTE, WARNING
 from cam_audit.records import Finding, ScanReport
 from cam_audit.reports.html.overview import Overview
 

@@ -1,0 +1,1 @@
+"""How the process behaves: signals, memory, a fork that outlives crashing decoders, exit codes."""

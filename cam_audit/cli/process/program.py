@@ -1,0 +1,114 @@
+"""The program: all commands, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import signal
+import sys
+import time
+import traceback
+import warnings
+from importlib import import_module
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from cam_audit import __version__
+from cam_audit.cli.groups import HelpfulGroup
+from cam_audit.cli.process.exits import Exit, Interrupted, Terminated, end
+from cam_audit.cli.process.forked import PASSED_ON
+from cam_audit.cli.terminal import complain
+from cam_audit.errors import CamAuditError
+from cam_audit.reports.text import printable
+
+OPENCV_HELP = (
+    "install the system's library with `apt-get install libgl1 libglib2.0-0`, or take the build that needs none: "
+    "`pip uninstall opencv-python && pip install opencv-python-headless`"
+)
+
+
+COMMANDS = ("scan", "live", "baseline", "compare", "report", "demo", "models")
+
+
+class _Commands(HelpfulGroup):
+    """Commands whose modules are imported when they are asked for: each is the function named like its module."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"cam_audit.cli.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="cam-audit")
+def cam_audit() -> None:
+    """Find, show and prove what an image classifier looks at when it should not.
+
+    Exit codes: 0 clean, 1 findings, 2 wrong usage or unusable input, 3 done but for some images, 70 a fault of
+    cam-audit or of a library under it, 130 interrupted, 143 terminated.
+    """
+
+
+def run() -> NoReturn:
+    """Run the command that `sys.argv` names and end; every error that a user can mend is one line on stderr."""
+    # damaged images get a row with the reason; what Pillow has to say would only break the progress bar
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    # names of files and classes hold letters that a terminal or a pipe may not take
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    # OpenBLAS reads this when numpy is loaded: threads of its own would spin beside the workers
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+    try:
+        code = cam_audit.main(prog_name="cam-audit", standalone_mode=False) or Exit.CLEAN
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = Exit.USAGE
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "cam-audit"
+        complain(f"{error.format_message()} (see `{command} --help`)")
+        code = Exit.USAGE
+    except CamAuditError as error:
+        complain(str(error))
+        code = Exit.USAGE
+    except ImportError as error:
+        if "cv2" not in (error.name or "") and ".so" not in str(error):
+            raise
+        complain(f"OpenCV cannot be loaded ({error}); {OPENCV_HELP}")
+        code = Exit.USAGE
+    except (Interrupted, KeyboardInterrupt, click.Abort) as error:
+        for number in PASSED_ON:
+            signal.signal(number, _ignore)
+        complain(str(error) or "interrupted")
+        code = Exit.TERMINATED if isinstance(error.__cause__ or error, Terminated) else Exit.INTERRUPTED
+    except Exception:
+        # a fault of our own needs its traceback, and a CI job must not take it for findings
+        click.echo("\n".join(map(printable, traceback.format_exc().splitlines())), err=True)
+        complain("this is a fault in cam-audit; please report it with the lines above")
+        code = Exit.CRASHED
+    end(code)
+
+
+_interrupted = -math.inf
+
+
+def _interrupt(number: int, _: FrameType | None) -> None:
+    """End what is under way, once a second: who tells two processes at a time does not mean to interrupt the end."""
+    global _interrupted
+    if time.monotonic() - _interrupted > 1:
+        _interrupted = time.monotonic()
+        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+
+
+def _ignore(_: int, __: FrameType | None) -> None:
+    """Not signal.SIG_IGN, to which Python objects on stderr where it is set while another signal arrives."""

@@ -1,0 +1,84 @@
+"""One cause for all the suspicions about a class that say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cam_audit.findings.cues.records import Box, Hit, Suspicion, area_of
+
+# A box that covers more than this is no object in the picture.
+MAX_LOCAL_AREA = 0.5
+# Mean distance of the boxes' centres from their median, as a share of the picture, that still counts as one place.
+MAX_WANDER = 0.05
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One cue of one class: the suspicion that names it, and others that have the same cause."""
+
+    code: str
+    suspicion: Suspicion
+    others: tuple[Suspicion, ...] = ()
+
+    @property
+    def finders(self) -> dict[str, Suspicion]:
+        """Every finder that saw it."""
+        return {suspicion.finder: suspicion for suspicion in (self.suspicion, *self.others)}
+
+    @property
+    def hits(self) -> list[Hit]:
+        """The images that show it, most suspicious first, each once."""
+        hits: dict[str, Hit] = {}
+        for suspicion in (self.suspicion, *self.others):
+            for hit in suspicion.hits:
+                hits.setdefault(hit.name, hit)
+        return list(hits.values())
+
+
+def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
+    """The causes behind suspicions, each with one code.
+
+    A stamp at a fixed place is seen as repeated and as overlay, a red background by border and by colour, a frame by
+    border and by overlay: each must come out as one finding.
+    """
+    by_label: dict[str, dict[str, Suspicion]] = {}
+    for suspicion in suspicions:
+        by_label.setdefault(suspicion.label, {})[suspicion.finder] = suspicion
+    causes: list[Cause] = []
+    for found in by_label.values():
+        repeated, overlay = found.get("duplicates"), found.get("template")
+        border, colour = found.get("border"), found.get("colour")
+        around = []
+        if overlay and border and overlay.box and area_of(overlay.box) > MAX_LOCAL_AREA:
+            around, overlay = [overlay], None
+        if repeated and overlay and _same_place(repeated, overlay):
+            # the boxes of the repeated cue are each image's own, so its hits come first
+            causes.append(Cause("CA202" if _fixed_place(repeated) else "CA201", repeated, (overlay,)))
+        else:
+            causes += [Cause("CA201", repeated)] if repeated else []
+            causes += [Cause("CA202", overlay)] if overlay else []
+        if border and (colour is None or border.score >= colour.score):
+            causes.append(Cause("CA203", border, (*([colour] if colour else []), *around)))
+        elif colour:
+            causes.append(Cause("CA204", colour, (*([border] if border else []), *around)))
+        if "files" in found:
+            causes.append(Cause("CA206", found["files"]))
+    return causes
+
+
+def _same_place(repeated: Suspicion, overlay: Suspicion) -> bool:
+    """Whether most boxes of a repeated cue, each image's own, touch the overlay's."""
+    boxes = [hit.box for hit in repeated.hits if hit.box]
+    return overlay.box is not None and 2 * sum(_overlap(box, overlay.box) for box in boxes) > len(boxes)
+
+
+def _overlap(a: Box, b: Box) -> bool:
+    return max(a[0], b[0]) < min(a[2], b[2]) and max(a[1], b[1]) < min(a[3], b[3])
+
+
+def _fixed_place(suspicion: Suspicion) -> bool:
+    centres = [((h.box[0] + h.box[2]) / 2, (h.box[1] + h.box[3]) / 2) for h in suspicion.hits if h.box]
+    return bool(np.abs(np.array(centres) - np.median(centres, axis=0)).mean() < MAX_WANDER)

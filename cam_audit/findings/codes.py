@@ -1,0 +1,148 @@
+"""What can be found: codes, titles, thresholds, and what each means to a reader.
+
+`docs/findings.md` tells the same at length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+NOTE, WARNING, ERROR = SEVERITIES = ("note", "warning", "error")
+# By the value of `--fail-on`, the severities that make a scan fail.
+FAILING = {"error": (ERROR,), "warning": (ERROR, WARNING), "never": ()}
+
+# The findings of a class of fewer images stay at `note`.
+FULL_IMAGES = 24
+
+# In correct margins: what the cue's cells must add for a `warning`, and what planting it must gain for an `error`.
+MIN_USE = 0.1
+MIN_GAIN = 0.15
+# Flat surroundings take away so much of a picture that clean classes gain up to .65 (detection study).
+MIN_GAIN_OF_TEST = {"surroundings": 0.7}
+
+
+def min_gain(test: str) -> float:
+    """What a counterfactual must gain, in correct margins, to confirm."""
+    return MIN_GAIN_OF_TEST.get(test, MIN_GAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A kind of finding (CA2xx, about a class) or image flag (CA1xx).
+
+    `threshold`: from where on it is reported. `meaning`, `not_established`, `what_to_do`: sentences for reviewers;
+    for a flag, the last one may be empty.
+    """
+
+    code: str
+    title: str
+    threshold: str
+    meaning: str
+    not_established: str
+    what_to_do: str = ""
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether it is about one image rather than a class."""
+        return self.code.startswith("CA1")
+
+
+CODES = {
+    code.code: code
+    for code in (
+        Code(
+            "CA101",
+            "prediction follows a cue",
+            "the prediction changes when the cue is painted over",
+            "An image that shows a repeated cue or overlay, and whose prediction changes when the cue is painted over.",
+            "that the inpainting changed nothing else.",
+        ),
+        Code(
+            "CA102",
+            "cue present",
+            "the image is a hit of a cue found in its class",
+            "An image that shows the cue of a finding of its class.",
+            "anything about the prediction.",
+        ),
+        Code(
+            "CA103",
+            "evidence outside the annotated object",
+            "inside_share <= inside_area",
+            "The map lies on the annotated object no more than its area would give by chance.",
+            "much, by one image: see CA205.",
+        ),
+        Code(
+            "CA104",
+            "prediction differs from the folder",
+            "the top-1 class is not the folder's class",
+            "The net takes the image for something else than its folder says.",
+            "which of the two is right.",
+        ),
+        Code(
+            "CA105",
+            "no evidence anywhere",
+            "the map of the predicted class is flat or nowhere positive",
+            "The class won by its bias, or because the others lost: nothing in the image speaks for it.",
+            "that the prediction is wrong.",
+        ),
+        Code(
+            "CA201",
+            "repeated cue",
+            "hit share >= 0.10",
+            "The same stamp, logo, ruler or pasted object in many images of one class, anywhere in the picture.",
+            "that the repeated thing is foreign to the class. The same package photographed from the same side again "
+            "and again repeats too. Look at the boxes.",
+            "crop or paint over the cue in the training set, or collect images without it; then scan again.",
+        ),
+        Code(
+            "CA202",
+            "fixed overlay or watermark",
+            "TPR2 >= 0.20 and rms |D| >= 0.25",
+            "The same marks at the same place of the picture: a watermark, a caption, a logo in the corner.",
+            "which part of the overlay the net reads, nor that it is one: things that pose alike show the same edges "
+            "at the same place. Look at the examples.",
+            "crop or paint over the overlay in the training set, or collect images without it; then scan again.",
+        ),
+        Code(
+            "CA203",
+            "border or background predicts the class",
+            "TPR2 >= 0.25",
+            "A frame, or a background that other classes do not have: cats on red, dogs on green.",
+            "that the background is a mistake. Whether it travels with the class in the street, you know.",
+            "photograph the class elsewhere, exchange backgrounds, or add other classes on this background.",
+        ),
+        Code(
+            "CA204",
+            "colour predicts the class",
+            "TPR2 >= 0.25",
+            "A colour cast: another camera, another white balance, another lamp.",
+            "that the colour is not the object's own (oranges are orange).",
+            "balance cameras and light over classes, or train with colour augmentation; then scan again.",
+        ),
+        Code(
+            "CA205",
+            "evidence outside the annotated object",
+            "median inside_share <= median inside_area",
+            "The map of the class lies on the object no more than its area would give by chance.",
+            "what outside the object is looked at. Maps are coarse: thin objects get less than they earn.",
+            "look at the overlays of the examples, then treat as CA203.",
+        ),
+        Code(
+            "CA206",
+            "file properties predict the class",
+            "TPR2 >= 0.25",
+            "Image size, aspect ratio, file format, JPEG quality or camera model tell the class: classes came from "
+            "different sources, and whatever else differs between the sources may be learnt too.",
+            "any use by the net; a property of the file is not in its pixels, so this stays a `note`.",
+            "find out why the classes differ; re-encode all images alike before training.",
+        ),
+    )
+}
+
+# One cause comes out under either code, whichever fits or scores higher (`causes`); a few images decide.
+SAME_CAUSE = {"CA202": "CA201", "CA204": "CA203"}
+
+
+def kind_of(code: str) -> str:
+    """The code that stands for all under which one cause may come out, in another scan of much the same images."""
+    return SAME_CAUSE.get(code, code)

@@ -1,0 +1,264 @@
+"""Finds what repeats in the images of one class: stamps, logos, rulers, pasted objects, at any place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cam_audit.findings.cues.edges import edges
+from cam_audit.findings.cues.matches import Floats, KeypointStack, root_sift
+from cam_audit.findings.cues.probe import MAX_CHANCE, chance_of
+from cam_audit.findings.cues.records import (
+    Box,
+    Features,
+    Hit,
+    ImageFeatures,
+    Recogniser,
+    Suspicion,
+    area_of,
+    by_label,
+    sample_of,
+)
+from cam_audit.workers import Each, one_by_one
+
+NAME = "duplicates"
+THRESHOLD = 0.10
+
+# They are one photo twice: correlation of the edges of their thumbnails. Different photos reach 0.1 to 0.4.
+_SAME_PHOTO = 0.6
+# An image is hit: partners in its class with which it shares the same part of itself (their boxes overlap so much,
+# intersection over union, and they are so many of all partners), and, where it has partners in other classes, more than
+# those: by so much of the class, so many times, and by no chance, as it may be of a mark that is everywhere.
+_MIN_PARTNERS = 2
+_MIN_OVERLAP = 0.5
+_MIN_AGREEMENT = 2 / 3
+_MIN_EXCESS = 0.03
+_MIN_TIMES = 2
+# One partner is enough for what covers at most so much of both pictures, as more may be one photo twice, cropped, and
+# reaches so many pixels, as points close together fit by chance.
+_SMALL = 0.25
+_MIN_REACH = 20
+_OTHERS = 100
+# Further images are compared with so many of the hits.
+_COMPARED = 24
+# The box of the cue: percentiles of the shared points, and how far it reaches beyond their centres in pixels.
+_EXTENT = (2, 98)
+_MARGIN = 10
+
+
+def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspicion]:
+    """The classes of which at least 10 % of the images, and three, share something with others of the class.
+
+    Two images share what is the same in both but for its place and scale: at least four keypoints. An image is hit
+    if it shares the same part of itself with two or more other hits of its class, or a small part with one, and
+    shares anything with images of other classes at most half as often, or more rarely where that may be chance. A
+    hit's `strength` is the difference of the two shares, 0..1.
+
+    Pairs that are one photo twice, also when saved in another size or quality, are not counted; `numbers` tells how
+    many images have such a twin. Twins that were cropped or shifted are not recognised.
+    """
+    groups = by_label(images)
+    if len(groups) < 2:
+        return []
+
+    def find_in(label: str) -> Suspicion | None:
+        own = groups[label]
+        others = sample_of([group for other, group in groups.items() if other != label], _OTHERS)
+        suspicion = _find_in_class(own, others)
+        return suspicion and replace(suspicion, recogniser=partial(_recogniser, suspicion.hits, own, others))
+
+    return [suspicion for suspicion in each(find_in, groups) if suspicion]
+
+
+def _find_in_class(own: list[ImageFeatures], others: list[ImageFeatures]) -> Suspicion | None:
+    needed = max(_MIN_PARTNERS + 1, THRESHOLD * len(own))
+    stack = KeypointStack(own)
+    same_photo = _same_photo(own)
+    shared_places, alike_places = _compare(own, stack, same_photo)
+
+    def convinces(index: int, partner: int) -> bool:
+        return _convinces(shared_places[index][partner], own[index], alike_places[index].values())
+
+    linked = _mutual([_agreeing(places) for places in shared_places], convinces)
+    if len(linked) < needed:
+        return None
+    rest = KeypointStack(others)
+    hits, own_rates, other_rates = [], [], []
+    for index, partners in linked.items():
+        outside = sum(shared.copied for shared in rest.shared_with(*stack.of(index)))
+        if _belongs_to_class(len(partners), len(own) - 1, outside, len(others)):
+            own_rate, other_rate = len(partners) / (len(own) - 1), outside / len(others)
+            places = np.concatenate([shared_places[index][partner] for partner in sorted(partners)])
+            box = _as_fractions(_box(places), own[index].keypoints.size)
+            hits.append(Hit(own[index].name, own_rate - other_rate, box))
+            own_rates.append(own_rate)
+            other_rates.append(other_rate)
+    if len(hits) < needed:
+        return None
+    in_class, in_others = float(np.mean(own_rates)), float(np.mean(other_rates))
+    return Suspicion(
+        finder=NAME,
+        label=own[0].label,
+        score=len(hits) / len(own),
+        threshold=THRESHOLD,
+        images=len(own),
+        hits=tuple(sorted(hits, key=lambda hit: (-hit.strength, hit.name))),
+        seen=f"repeats the same mark or object in {len(hits)} of {len(own)} images; each shares it with "
+        f"{in_class:.0%} of the class and {in_others:.0%} of the other classes",
+        numbers={
+            "shared_in_class": in_class,
+            "shared_in_others": in_others,
+            "photos_twice": int(same_photo.any(1).sum()),
+        },
+    )
+
+
+def _recogniser(hits: Sequence[Hit], own: list[ImageFeatures], others: list[ImageFeatures]) -> Recogniser:
+    """Recognises what shares the same part of itself with the boxes of hits, by the rule that made these hits.
+
+    Only what lies in a hit's box counts there, so what is recognised is the cue and not some other likeness. The
+    other classes are compared with that part alone.
+    """
+    by_name = {image.name: image for image in own}
+    compared = sample_of([hits], _COMPARED)
+    cues = KeypointStack([_inside(by_name[hit.name], hit.box) for hit in compared if hit.box])
+    rest = KeypointStack(others)
+
+    def recognise(image: Features) -> Hit | None:
+        places, descriptors = image.keypoints.places, root_sift(image.keypoints.descriptors)
+        shared = {each.partner: each.here for each in cues.shared_with(places, descriptors) if each.copied}
+        partners = sorted(_agreeing(shared))
+        if len(partners) < _MIN_PARTNERS:
+            return None
+        box = _box(np.concatenate([shared[partner] for partner in partners]))
+        same = _lie_in(places, box)
+        # as many of the class as it would share the cue with, were it compared with all hits
+        inside = round(len(partners) / len(compared) * len(hits))
+        outside = sum(each.copied for each in rest.shared_with(places[same], descriptors[same]))
+        if not _belongs_to_class(inside, len(own), outside, len(others)):
+            return None
+        strength = inside / len(own) - outside / len(others)
+        return Hit(image.name, strength, _as_fractions(box, image.keypoints.size))
+
+    return recognise
+
+
+def _inside(image: ImageFeatures, box: Box) -> ImageFeatures:
+    """An image of which only the keypoints in a box are left."""
+    keypoints = image.keypoints
+    inside = _lie_in(keypoints.places, np.array(box, np.float32) * (keypoints.size * 2))
+    return replace(
+        image,
+        keypoints=replace(keypoints, places=keypoints.places[inside], descriptors=keypoints.descriptors[inside]),
+    )
+
+
+def _lie_in(places: Floats, box: Floats) -> NDArray[np.bool_]:
+    """Whether keypoints (n, 4) lie in a box (4,), both in pixels: bool (n,)."""
+    return np.asarray(((places[:, :2] >= box[:2]) & (places[:, :2] <= box[2:])).all(1))
+
+
+def _compare(
+    own: list[ImageFeatures], stack: KeypointStack, same_photo: NDArray[np.bool_]
+) -> tuple[list[dict[int, Floats]], list[dict[int, Floats]]]:
+    """For each image what it shares with each partner, places (m, 2) in itself: copied, and merely alike."""
+    copied: list[dict[int, Floats]] = [{} for _ in own]
+    alike: list[dict[int, Floats]] = [{} for _ in own]
+    for index in range(len(own)):
+        for shared in stack.shared_with(*stack.of(index), first=index + 1):
+            if not same_photo[index, shared.partner]:
+                kind = copied if shared.copied else alike
+                kind[index][shared.partner] = shared.here
+                kind[shared.partner][index] = shared.there
+    return copied, alike
+
+
+def _agreeing(places: dict[int, Floats]) -> set[int]:
+    """The partners of an image that share the same part of it; none where most share other parts.
+
+    places: by partner, what the image shares with it. What was copied into pictures is the same part of an image
+    whatever the partner; things that are merely alike, such as faces, match here in an eye and there in an ear.
+    """
+    if not places:
+        return set()
+    boxes = np.array([_box(of_partner) for of_partner in places.values()])
+    overlapping = _overlaps(boxes) >= _MIN_OVERLAP
+    agreeing = overlapping[overlapping.sum(1).argmax()]
+    if agreeing.mean() < _MIN_AGREEMENT:
+        return set()
+    return {partner for partner, agrees in zip(places, agreeing, strict=True) if agrees}
+
+
+def _convinces(places: Floats, image: ImageFeatures, alike: Iterable[Floats]) -> bool:
+    """Whether what an image shares with a partner, places (m, 2), shows by itself that it was copied.
+
+    It is a small part of the image and no dot, and no further image has the like: a thing that is seen again and again
+    is `alike` in many images and, by chance, exactly so in a few.
+    """
+    box = _box(places)
+    reach = (box[2:] - box[:2]).max() - 2 * _MARGIN
+    share = area_of(_as_fractions(box, image.keypoints.size))
+    overlaps = _overlaps(np.array([box, *map(_box, alike)]))[0, 1:]
+    return bool(reach >= _MIN_REACH and share <= _SMALL and not overlaps.any())
+
+
+def _mutual(partners: list[set[int]], convinces: Callable[[int, int], bool]) -> dict[int, set[int]]:
+    """The images that have enough partners among themselves, each of them a partner's partner.
+
+    Two partners are enough, and one where both images convince by what they share with the other.
+    """
+    kept = {i: {j for j in own if i in partners[j]} for i, own in enumerate(partners)}
+
+    def is_lonely(i: int) -> bool:
+        return len(kept[i]) < _MIN_PARTNERS and not any(convinces(i, j) and convinces(j, i) for j in kept[i])
+
+    while lonely := set(filter(is_lonely, kept)):
+        kept = {i: own - lonely for i, own in kept.items() if i not in lonely}
+    return kept
+
+
+def _belongs_to_class(partners: int, own: int, outside: int, others: int) -> bool:
+    """Whether sharing with `partners` of `own` images of the class is more than with `outside` of `others`.
+
+    A mark that other classes bear as well must be commoner by more than chance; one that none of them bears need not.
+    """
+    if not outside:
+        return True
+    own_rate, other_rate = partners / own, outside / others
+    if own_rate <= other_rate + _MIN_EXCESS or own_rate < _MIN_TIMES * other_rate:
+        return False
+    return chance_of(partners, partners + outside, own, own + others) <= MAX_CHANCE
+
+
+def _same_photo(images: list[ImageFeatures]) -> NDArray[np.bool_]:
+    """Whether two images are one photo, for all pairs: bool (n, n), not so for an image and itself."""
+    fields = edges(np.stack([image.thumbnail for image in images])).reshape(len(images), -1)
+    fields /= np.maximum(np.linalg.norm(fields, axis=1, keepdims=True), 1)
+    same: NDArray[np.bool_] = fields @ fields.T >= _SAME_PHOTO
+    np.fill_diagonal(same, False)
+    return same
+
+
+def _box(places: Floats) -> Floats:
+    """The box around places (m, 2), float32 (4,): left, top, right, bottom in pixels, outliers left out."""
+    low, high = np.percentile(places, _EXTENT, axis=0)
+    return np.concatenate([low - _MARGIN, high + _MARGIN])
+
+
+def _overlaps(boxes: Floats) -> Floats:
+    """Intersection over union of all pairs of boxes (n, 4): float (n, n)."""
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    shared = np.maximum(high - low, 0).prod(2)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    overlaps: Floats = shared / (areas[:, None] + areas - shared)
+    return overlaps
+
+
+def _as_fractions(box: Floats, size: tuple[int, int]) -> Box:
+    left, top, right, bottom = np.clip(box / (size * 2), 0, 1).tolist()
+    return left, top, right, bottom

@@ -1,0 +1,210 @@
+"""Finds classes that their files give away: size, shape, format, JPEG quality or camera predict the class."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cam_audit.findings.cues.probe import (
+    FloatArray,
+    Labels,
+    Separation,
+    class_weights,
+    comparable,
+    pooled,
+    separation,
+)
+from cam_audit.findings.cues.records import Features, FileFacts, Hit, ImageFeatures, Recogniser, Suspicion
+from cam_audit.workers import Each, one_by_one
+
+NAME = "files"
+THRESHOLD = 0.25
+
+# What may tell a class, with its values in words. Size and shape also in steps, as no two photos may be equal.
+_PROPERTIES: dict[str, Callable[[FileFacts], str]] = {
+    "format": lambda file: file.format,
+    "camera": lambda file: file.camera or "not named",
+    "JPEG quality": lambda file: str(file.quality or "not known"),
+    "size": lambda file: f"{file.width}x{file.height}",
+    "aspect ratio": lambda file: f"about {_to_step(file.width / file.height, 8):.2f}",
+    "megapixels": lambda file: f"about {_to_step(file.width * file.height, 2) / 1e6:.2g}",
+}
+
+# Where in a file which bytes tell its format.
+_SIGNATURES = (
+    (0, b"\xff\xd8", "JPEG"),
+    (0, b"\x89PNG", "PNG"),
+    (8, b"WEBP", "WebP"),
+    (0, b"GIF8", "GIF"),
+    (0, b"BM", "BMP"),
+    (0, b"II", "TIFF"),
+    (0, b"MM", "TIFF"),
+    (4, b"ftypavi", "AVIF"),
+    (4, b"jP  ", "JPEG 2000"),
+    (0, b"P", "PNM"),
+)
+
+# The JPEG standard's table of luminance steps (ITU-T T.81, annex K.1), which IJG's encoder scales by quality.
+_STANDARD_TABLE = np.array(
+    [
+        (16, 11, 10, 16, 24, 40, 51, 61),
+        (12, 12, 14, 19, 26, 58, 60, 55),
+        (14, 13, 16, 24, 40, 57, 69, 56),
+        (14, 17, 22, 29, 51, 87, 80, 62),
+        (18, 22, 37, 56, 68, 109, 103, 77),
+        (24, 35, 55, 64, 81, 104, 113, 92),
+        (49, 64, 78, 87, 103, 121, 120, 101),
+        (72, 92, 95, 98, 112, 100, 103, 99),
+    ]
+)
+_QUALITIES = np.arange(1, 101)[:, None, None]
+_SCALES = np.where(_QUALITIES < 50, 5000 // _QUALITIES, 200 - 2 * _QUALITIES)
+_TABLE_SUMS = np.clip((_STANDARD_TABLE * _SCALES + 50) // 100, 1, 255).sum((1, 2))
+
+_TABLES, _APP1, _PICTURE = 0xDB, 0xE1, 0xDA
+_EXIF = b"Exif\0\0"
+_CAMERA_MODEL, _ASCII = 0x0110, 2
+
+
+def describe(data: bytes, width: int, height: int) -> FileFacts:
+    """What an image file tells before its picture; data: the file's bytes; width, height: as the image is shown.
+
+    The header is read by hand, as Pillow warns of odd EXIF data on stderr; what is damaged is not there.
+    """
+    quality = camera = None
+    kind = next((name for at, mark, name in _SIGNATURES if data.startswith(mark, at)), "other")
+    for marker, segment in _jpeg_segments(data) if kind == "JPEG" else ():
+        if marker == _TABLES:
+            quality = quality or _jpeg_quality(segment)
+        elif marker == _APP1 and segment.startswith(_EXIF):
+            camera = _camera_model(segment[len(_EXIF) :])
+    return FileFacts(kind, width, height, quality, camera)
+
+
+def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspicion]:
+    """The classes that a property of their files gives away.
+
+    An image's score, and a hit's `strength`, is the class-balanced share of the class among the other images with
+    the same value of a property, 0..1. A class is found if this tells 25 % of its images from the others (TPR2).
+    `seen` and `numbers` have every property that does; `score` and `hits` are those of the best one.
+    """
+    ordered, labels = pooled(images)
+    candidates = comparable(labels)
+    if not candidates:
+        return []
+    values = {name: np.array([value(image.file) for image in ordered]) for name, value in _PROPERTIES.items()}
+
+    def told_by(of_images: NDArray[np.str_]) -> dict[int, Separation]:
+        shares = value_shares(of_images, labels)
+        separations = ((k, separation(shares[:, k], labels, k)) for k in candidates)
+        return {k: separated for k, separated in separations if separated.reaches(THRESHOLD)}
+
+    telling: dict[int, dict[str, Separation]] = {}
+    for name, by_class in zip(values, each(told_by, values.values()), strict=True):
+        for k, separated in by_class.items():
+            telling.setdefault(k, {})[name] = separated
+    found = []
+    for k, properties in sorted(telling.items()):
+        best_name = max(properties, key=lambda name: properties[name].rate)
+        best = properties[best_name]
+        seen = [_in_words(name, values[name], labels, k, each.members) for name, each in properties.items()]
+        found.append(
+            Suspicion(
+                finder=NAME,
+                label=ordered[best.members[0]].label,
+                score=best.rate,
+                threshold=THRESHOLD,
+                images=int((labels == k).sum()),
+                hits=tuple(Hit(ordered[i].name, score) for i, score in best.pairs()),
+                seen="is predictable from its files: " + "; ".join(seen),
+                numbers={name: each.rate for name, each in properties.items()},
+                recogniser=partial(_recogniser, best_name, values[best_name], labels, k, best.limit),
+            )
+        )
+    return found
+
+
+def _recogniser(name: str, values: NDArray[np.str_], labels: Labels, class_index: int, limit: float) -> Recogniser:
+    """Recognises values of a property that the class has more of than the limit; values, labels: (n,) as learnt."""
+    weights = class_weights(labels)
+
+    def recognise(image: Features) -> Hit | None:
+        same = weights * (values == _PROPERTIES[name](image.file))
+        strength = float(same[labels == class_index].sum() / max(same.sum(), np.finfo(np.float32).tiny))
+        return Hit(image.name, strength) if strength > limit else None
+
+    return recognise
+
+
+def value_shares(values: NDArray[np.str_], labels: Labels) -> FloatArray:
+    """The class-balanced share of each class among the other images with the same value: float32 (n, classes).
+
+    values: (n,); labels: int (n,). All 0 for an image that shares its value with no other.
+    """
+    codes = np.unique(values, return_inverse=True)[1]
+    sizes = np.bincount(labels)
+    cells = np.bincount(codes * len(sizes) + labels, minlength=(int(codes.max()) + 1) * len(sizes))
+    shares: FloatArray = cells.reshape(-1, len(sizes))[codes].astype(np.float32)
+    shares[np.arange(len(labels)), labels] -= 1
+    shares /= sizes
+    shares /= np.maximum(shares.sum(1, keepdims=True), np.finfo(np.float32).tiny)
+    return shares
+
+
+def _in_words(name: str, values: NDArray[np.str_], labels: Labels, class_index: int, members: Sequence[int]) -> str:
+    """The members' commonest value of a property, with its share of the class and of the others."""
+    value = Counter(values[list(members)].tolist()).most_common(1)[0][0]
+    same, own = values == value, labels == class_index
+    others = np.average(same[~own], weights=class_weights(labels)[~own])
+    return f"{name} {value} in {same[own].mean():.0%} of the images, {others:.0%} of the others"
+
+
+def _to_step(value: float, steps: int) -> float:
+    """The nearest of so many equal steps an octave; value: larger than 0."""
+    return float(2 ** (round(steps * math.log2(value)) / steps))
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Markers and contents of the segments before a JPEG's picture."""
+    at = 2
+    while at + 4 <= len(data):
+        start, marker, length = struct.unpack_from(">BBH", data, at)
+        if start != 0xFF or marker == _PICTURE or length < 2:
+            return
+        yield marker, data[at + 4 : at + 2 + length]
+        at += 2 + length
+
+
+def _jpeg_quality(tables: bytes) -> int | None:
+    """The quality, 1..100, of a JPEG by the sum of its luminance table, or the nearest one; None where it is not.
+
+    tables: a DQT segment. Other encoders' tables get the quality at which the IJG's is about as coarse.
+    """
+    if len(tables) < 65 or tables[0] != 0:
+        return None
+    return int(np.abs(_TABLE_SUMS - sum(tables[1:65])).argmin()) + 1
+
+
+def _camera_model(tiff: bytes) -> str | None:
+    """The camera model in EXIF data; None where there is none or it is cut off."""
+    order = "<" if tiff[:2] == b"II" else ">"
+    try:
+        (directory,) = struct.unpack_from(order + "I", tiff, 4)
+        (entries,) = struct.unpack_from(order + "H", tiff, directory)
+        for entry in range(directory + 2, directory + 2 + 12 * entries, 12):
+            tag, kind, count, offset = struct.unpack_from(order + "HHII", tiff, entry)
+            if (tag, kind) == (_CAMERA_MODEL, _ASCII):
+                # four bytes or fewer are in place of the offset
+                text = tiff[offset : offset + count] if count > 4 else tiff[entry + 8 : entry + 8 + count]
+                name = text.split(b"\0")[0].decode("ascii", "replace")
+                # it ends up in messages: no line breaks, and nothing that steers a terminal
+                return "".join(filter(str.isprintable, name)).strip() or None
+    except struct.error:
+        pass
+    return None

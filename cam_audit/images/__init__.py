@@ -1,0 +1,1 @@
+"""Pictures: found in a folder, decoded, resized, written as PNG."""

@@ -1,0 +1,1 @@
+"""Nets: known by name or made CAM-ready, loaded, proved and run."""

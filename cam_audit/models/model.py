@@ -1,0 +1,345 @@
+"""Load, check and run CAM-ready ONNX files; the only place that uses onnxruntime."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import mmap
+import os
+import random
+import shlex
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from cam_audit.cam import class_activation_map
+from cam_audit.errors import ModelError
+from cam_audit.files import sha256_of
+from cam_audit.models import file_format
+from cam_audit.models.external_data import has_external_data
+
+# float16 and int8 files keep fewer digits than the float32 nets that the identity holds for to 1e-5
+IDENTITY_TOLERANCE = 1e-3
+MEMORY_SHARE = 0.75
+
+RUNTIME_VERSION: str = ort.__version__
+
+Array = NDArray[Any]
+
+ort.set_default_logger_severity(4)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One forward pass: logits float32 (K,) before any softmax, activations float32 (C, h, w)."""
+
+    logits: NDArray[np.float32]
+    activations: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A CAM-ready net; make one with `load_model`. Any number of threads may call `run` at the same time.
+
+    `input_size` is (H, W) in pixels, `fixed_size` whether the net takes no other; `map_size` (h, w) the cells of
+    the map at that size; `cam_weight` float32 (K, C) and `cam_bias` (K,), both None where activations[k] is
+    the map of class k; `class_ids` WordNet ids or ""; `sha256` of the file, as hex.
+    """
+
+    path: Path
+    sha256: str
+    net: str
+    class_names: tuple[str, ...]
+    class_ids: tuple[str, ...]
+    input_size: tuple[int, int]
+    fixed_size: bool
+    map_size: tuple[int, int]
+    activation_layer: str
+    licence: str
+    cam_weight: NDArray[np.float32] | None
+    cam_bias: NDArray[np.float32] | None
+    session: ort.InferenceSession
+
+    def run(self, rgb: NDArray[np.uint8]) -> Prediction:
+        """One forward pass over an RGB image, uint8 (H, W, 3), at the size it has.
+
+        Raises ModelError where the outputs are not what they were when the net was loaded, which a net may compute
+        from the image, and whatever onnxruntime raises.
+        """
+        logits, activations = self.session.run(
+            [file_format.LOGITS, file_format.ACTIVATIONS], {file_format.IMAGE: rgb[None]}
+        )
+        as_loaded = logits.shape == (1, len(self.class_names)) and activations.shape[:2] == (1, self.channels)
+        if not (as_loaded and activations.ndim == 4 and activations.size and np.isfinite(activations).all()):
+            raise ModelError("its outputs have other shapes than when it was loaded, or activations are not numbers")
+        return Prediction(logits[0], activations[0])
+
+    def fit(self, rgb: NDArray[np.uint8], shortest: int | None = None) -> NDArray[np.uint8]:
+        """An image at the size at which it enters the net: its shortest side `shortest` pixels, the net's own if None.
+
+        A net of a fixed size gets the whole image squeezed to that size.
+        """
+        # OpenCV and Pillow are not needed to load a net, and can be imported while one is loaded
+        from cam_audit.images.resize import network_size, resize
+
+        if self.fixed_size:
+            height, width = self.input_size
+        else:
+            target = shortest or min(self.input_size)
+            width, height = network_size(rgb.shape[1], rgb.shape[0], target, self.cell)
+        return resize(rgb, width, height)
+
+    def cam(self, prediction: Prediction, class_index: int) -> NDArray[np.float32]:
+        """The raw class activation map of one class, float32 (h, w), in units of the logit."""
+        return class_activation_map(prediction.activations, self.cam_weight, class_index)
+
+    @property
+    def channels(self) -> int:
+        """How many activation maps there are, C."""
+        return len(self.class_names) if self.cam_weight is None else int(self.cam_weight.shape[1])
+
+    @property
+    def cell(self) -> int:
+        """The pixels that one cell of the map spans."""
+        return max(1, round(self.input_size[0] / self.map_size[0]))
+
+    @cached_property
+    def mean_weight(self) -> NDArray[np.float32]:
+        """The mean of `cam_weight` over the classes, float32 (C,); zeros where there is none."""
+        if self.cam_weight is None:
+            return np.zeros(len(self.class_names), np.float32)
+        return self.cam_weight.mean(axis=0, dtype=np.float32)  # type: ignore[no-any-return]
+
+
+def load_model(path: str | Path, digest: Future[str] | None = None) -> Model:
+    """Load a CAM-ready ONNX file and prove that it is one.
+
+    `digest`: the file's SHA-256, where somebody is at it already.
+
+    Checked on two different images of two sizes (of one, where the net has a fixed size): the mean over h, w
+    of the map of class k, plus the bias, equals logit k to 1e-3 of the largest logit.
+
+    Raises ModelError where the file is missing, broken or not CAM-ready.
+    """
+    path = Path(path)
+    if not os.path.isfile(path):
+        raise ModelError(f"{path}: no such model file")
+    try:
+        with ThreadPoolExecutor(1) as beside:
+            digest = digest or beside.submit(sha256_of, path)
+            return _proved(path, _session(path), digest)
+    except UnicodeDecodeError:
+        # onnxruntime decodes a name when it is asked for it, and that may be anywhere
+        raise ModelError(f"{path}: damaged, a name in it is not UTF-8 text") from None
+
+
+def _proved(path: Path, session: ort.InferenceSession, digest: Future[str]) -> Model:
+    """The model of a session, if it obeys the file_format."""
+    outputs = {output.name for output in session.get_outputs()}
+    missing = [name for name in (file_format.LOGITS, file_format.ACTIVATIONS) if name not in outputs]
+    inputs = session.get_inputs()
+    if missing or [i.name for i in inputs] != [file_format.IMAGE] or inputs[0].type != "tensor(uint8)":
+        lacks = f"no output {missing[0]!r}" if missing else f"no uint8 input {file_format.IMAGE!r}"
+        raise ModelError(f"{path}: not CAM-ready, it has {lacks}; {_how_to_adapt(path)}")
+    metadata = _Metadata(path, session.get_modelmeta().custom_metadata_map)
+    input_size = metadata.input_size()
+    fixed_size = any(isinstance(side, int) for side in inputs[0].shape[1:3])
+    wanted = [name for name in file_format.OUTPUTS if name in outputs]
+    values = _outputs(session, wanted, _check_image(input_size), path)
+    cam_weight = values.get(file_format.CAM_WEIGHT)
+    cam_bias = values.get(file_format.CAM_BIAS)
+    if cam_weight is not None and cam_bias is None:
+        cam_bias = np.zeros(len(cam_weight), np.float32)
+    prediction = _checked(values, cam_weight, cam_bias, path)
+    # The second image is oblong where sizes are free: a pooling window of a fixed size fails there.
+    height, width = input_size
+    other = input_size if fixed_size else (max(64, height * 3 // 4), max(64, width // 2))
+    _checked(_outputs(session, wanted[:2], _check_image(other, seed=1), path), cam_weight, cam_bias, path)
+    classes = metadata.strings(file_format.CLASSES_KEY)
+    if len(classes) != prediction.logits.size:
+        raise ModelError(f"{path}: {len(classes)} class names for {prediction.logits.size} classes")
+    class_ids = metadata.strings(file_format.CLASS_IDS_KEY, optional=True) or ("",) * len(classes)
+    if len(class_ids) != len(classes):
+        raise ModelError(f"{path}: {len(class_ids)} class ids for {len(classes)} classes")
+    return Model(
+        path=path,
+        sha256=digest.result(),
+        net=metadata.text(file_format.NET_KEY),
+        class_names=classes,
+        class_ids=class_ids,
+        input_size=input_size,
+        fixed_size=fixed_size,
+        map_size=(prediction.activations.shape[1], prediction.activations.shape[2]),
+        activation_layer=metadata.text(file_format.ACTIVATION_LAYER_KEY),
+        licence=metadata.text(file_format.LICENCE_KEY),
+        cam_weight=cam_weight,
+        cam_bias=cam_bias,
+        session=session,
+    )
+
+
+def run_once(
+    model: bytes | Path, inputs: Mapping[str, Array], outputs: Sequence[str] | None = None
+) -> dict[str, Array]:
+    """Run any ONNX file once; returns its outputs (or those named) by name.
+
+    Raises ModelError where onnxruntime can't load or run it.
+    """
+    session = _session(model)
+    names = list(outputs) if outputs is not None else [output.name for output in session.get_outputs()]
+    try:
+        values = session.run(names, dict(inputs))
+    except Exception as error:
+        raise ModelError(f"the net cannot be run: {_first_line(error)}") from None
+    return dict(zip(names, values, strict=True))
+
+
+HOW_TO_MAKE_ONE = "make the file again from the plain classifier with `cam-audit models adapt`"
+
+
+def _how_to_adapt(path: Path) -> str:
+    """The way out for what looks like a plain classifier."""
+    command = shlex.join(["cam-audit", "models", "adapt", str(path), "-o", str(path.with_suffix(".cam.onnx"))])
+    return f"make it so with `{command}`, adding --labels FILE and --preset as it was trained"
+
+
+@cache
+def _limit_memory() -> None:
+    """Let all nets together take MEMORY_SHARE of the machine's memory: a small file may ask for any amount."""
+    if not hasattr(os, "sysconf"):
+        return
+    limit = int(MEMORY_SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    place = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    # a program that uses us may have its own allocator
+    with contextlib.suppress(Exception):
+        ort.create_and_register_allocator(place, ort.OrtArenaCfg({"max_mem": limit}))
+
+
+def _session(model: bytes | Path) -> ort.InferenceSession:
+    _limit_memory()
+    options = ort.SessionOptions()
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    # Parallelism comes from the workers, one image each: two single-threaded runs beat one of two threads.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    # A memory pattern per picture size would be kept for each of the sizes of a data set.
+    options.enable_mem_pattern = False
+    options.log_severity_level = 4
+    # onnxruntime's own format is a memory image, which it hardly checks
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    name = "the net" if isinstance(model, bytes) else f"{model}"
+    try:
+        if has_external_data(model) if isinstance(model, bytes) else _names_other_files(model):
+            raise ModelError(f"{name}: weights in other files are refused; `cam-audit models adapt` makes it one file")
+        source = model if isinstance(model, bytes) else str(model)
+        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except ModelError:
+        raise
+    except Exception as error:
+        # onnxruntime raises a dozen types of its own, all of them for files that it can't use
+        raise ModelError(f"{name}: not an ONNX file that onnxruntime can load: {_first_line(error)}") from None
+
+
+def _names_other_files(path: Path) -> bool:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return has_external_data(content)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__
+
+
+def _check_image(size: tuple[int, int], seed: int = 0) -> NDArray[np.uint8]:
+    # by Python's generator: numpy's would have to be imported
+    noise = random.Random(seed).randbytes(math.prod(size) * 3)
+    return np.frombuffer(noise, np.uint8).reshape(*size, 3)
+
+
+def _outputs(
+    session: ort.InferenceSession, names: Sequence[str], rgb: NDArray[np.uint8], path: Path
+) -> dict[str, Array]:
+    try:
+        return dict(zip(names, session.run(names, {file_format.IMAGE: rgb[None]}), strict=True))
+    except Exception as error:
+        size = f"{rgb.shape[1]}x{rgb.shape[0]}"
+        raise ModelError(f"{path}: the net cannot be run at {size}: {_first_line(error)}") from None
+
+
+def _checked(values: Mapping[str, Array], cam_weight: Array | None, cam_bias: Array | None, path: Path) -> Prediction:
+    """The prediction in `values`, proved to obey the identity; raises ModelError where it does not."""
+    for name, value in values.items():
+        # an output may be a list or a dict too
+        if not isinstance(value, np.ndarray) or value.dtype != np.float32 or not value.size:
+            raise ModelError(f"{path}: not CAM-ready, its output {name!r} is not float32 numbers; {HOW_TO_MAKE_ONE}")
+    if values[file_format.LOGITS].ndim != 2 or values[file_format.ACTIVATIONS].ndim != 4:
+        raise ModelError(f"{path}: not CAM-ready, its outputs are not (N, K) and (N, C, h, w); {HOW_TO_MAKE_ONE}")
+    prediction = Prediction(values[file_format.LOGITS][0], values[file_format.ACTIVATIONS][0])
+    logits = prediction.logits
+    means = prediction.activations.mean(axis=(1, 2), dtype=np.float64)
+    if cam_weight is None or cam_bias is None:
+        expected = means
+    elif cam_weight.shape != (logits.size, means.size) or cam_bias.shape != logits.shape:
+        raise ModelError(f"{path}: not CAM-ready, cam_weight is {cam_weight.shape} for {logits.size} classes")
+    else:
+        with np.errstate(all="ignore"):
+            expected = cam_weight @ means + cam_bias
+    if expected.shape != logits.shape:
+        raise ModelError(f"{path}: not CAM-ready, {means.size} maps for {logits.size} classes; {HOW_TO_MAKE_ONE}")
+    if not all(np.isfinite(values).all() for values in (logits, means, expected)):
+        raise ModelError(f"{path}: the net gives scores, weights or activations that are not numbers")
+    worst = float(np.abs(expected - logits).max() / max(1.0, float(np.abs(logits).max())))
+    if worst > IDENTITY_TOLERANCE:
+        raise ModelError(
+            f"{path}: not CAM-ready, the mean of the map plus the bias misses the logit by {worst:.2g} (relative): "
+            "the activations are not what is pooled, or several fully connected layers follow and no class "
+            f"activation map is defined; {HOW_TO_MAKE_ONE}"
+        )
+    return prediction
+
+
+@dataclass(frozen=True)
+class _Metadata:
+    path: Path
+    values: Mapping[str, str]
+
+    def text(self, key: str) -> str:
+        value = self.values.get(file_format.METADATA_PREFIX + key)
+        if value is None:
+            raise ModelError(
+                f"{self.path}: not CAM-ready, its metadata lacks {file_format.METADATA_PREFIX}{key}; {HOW_TO_MAKE_ONE}"
+            )
+        return value
+
+    def strings(self, key: str, *, optional: bool = False) -> tuple[str, ...]:
+        if optional and file_format.METADATA_PREFIX + key not in self.values:
+            return ()
+        value = self._json(key)
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise ModelError(f"{self.path}: its metadata {file_format.METADATA_PREFIX}{key} is not a list of names")
+        return tuple(value)
+
+    def input_size(self) -> tuple[int, int]:
+        value = self._json(file_format.INPUT_SIZE_KEY)
+        if not (
+            isinstance(value, list)
+            and len(value) == 2
+            and all(type(side) is int and 8 <= side <= 8192 for side in value)
+        ):
+            raise ModelError(f"{self.path}: its metadata {file_format.METADATA_PREFIX}input_size is not [H, W]")
+        return value[0], value[1]
+
+    def _json(self, key: str) -> object:
+        text = self.text(key)
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            raise ModelError(f"{self.path}: its metadata {file_format.METADATA_PREFIX}{key} is not JSON") from None

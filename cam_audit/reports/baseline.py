@@ -1,0 +1,196 @@
+"""The baseline: findings that were looked at and accepted, so that a scan fails only for what is new.
+
+An entry is keyed by its finding's fingerprint, which holds the contents of the example images: it survives that images
+are renamed. When images are added or re-encoded, other examples come first and the fingerprint changes; then the entry
+still stands for a finding of the same class and kind that shares an example's path. It never stands for a graver one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cam_audit.errors import CamAuditError
+from cam_audit.findings.codes import (
+    CODES,
+    ERROR,
+    FULL_IMAGES,
+    MIN_GAIN,
+    MIN_GAIN_OF_TEST,
+    MIN_USE,
+    NOTE,
+    SEVERITIES,
+    WARNING,
+    kind_of,
+)
+from cam_audit.records import Finding, ScanReport
+from cam_audit.reports.documents import SCHEMA_VERSION, read_document
+from cam_audit.reports.folder import TOOL
+from cam_audit.reports.review import FINE, Review
+from cam_audit.reports.text import json_text
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An accepted finding: up to `severity`, with the paths of its example images, sorted."""
+
+    code: str
+    label: str
+    severity: str
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What was accepted: findings by fingerprint, images with the flags that they had, and under which conditions.
+
+    `thresholds`: by code or severity, from where on it was reported, in words.
+    """
+
+    net: str
+    model_sha256: str
+    thresholds: Mapping[str, str]
+    findings: Mapping[str, Entry]
+    images: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A scan's findings against a baseline.
+
+    `new`: not accepted, worst first; `known`: accepted; `graver`: by the fingerprint of those in `new` that were
+    accepted at a lower severity, that severity; `stale`: entries that no finding answers to any more. `model_changed`:
+    whether it is another net than the baseline's; `thresholds`: by code or severity, (then, now) where they differ.
+    `flagged`: how many images carry a flag; `fine`: how many of them were marked fine with all their flags.
+    """
+
+    new: tuple[Finding, ...]
+    known: tuple[Finding, ...]
+    graver: Mapping[str, str]
+    stale: tuple[Entry, ...]
+    model_changed: bool
+    thresholds: Mapping[str, tuple[str, str]]
+    flagged: int
+    fine: int
+
+
+def thresholds() -> dict[str, str]:
+    """From where on this version of cam-audit reports a code, or gives a finding a severity."""
+    others = ", ".join(f"{gain:.2f} for {test}" for test, gain in MIN_GAIN_OF_TEST.items())
+    return {code.code: code.threshold for code in CODES.values()} | {
+        NOTE: f"fewer than {FULL_IMAGES} images",
+        WARNING: f"use >= {MIN_USE:.2f}",
+        ERROR: f"gain >= {MIN_GAIN:.2f} ({others})",
+    }
+
+
+def baseline_of(report: ScanReport, review: Review | None = None) -> Baseline:
+    """Accept every finding of a scan; with a review only those that are marked fine, and the images marked fine."""
+    images = {}
+    accepted = report.findings
+    if review:
+        accepted = tuple(f for f in report.findings if review.findings.get(f.fingerprint) == FINE)
+        images = {image.path: tuple(sorted(image.flags)) for image in report.images if image.flags}
+        images = {path: flags for path, flags in images.items() if review.images.get(path) == FINE}
+    model = report.run["model"]
+    return Baseline(
+        net=str(model["net"]),
+        model_sha256=str(model["sha256"]),
+        thresholds=thresholds(),
+        findings={finding.fingerprint: _entry(finding) for finding in accepted},
+        images=images,
+    )
+
+
+def judge(baseline: Baseline, report: ScanReport) -> Judgement:
+    """Hold what a scan found against a baseline."""
+    exact = baseline.findings.keys() & {finding.fingerprint for finding in report.findings}
+    answers: dict[str, str] = {}
+    for finding in report.findings:
+        key = finding.fingerprint if finding.fingerprint in exact else _akin(baseline, finding, exact)
+        if key is not None:
+            answers[finding.fingerprint] = key
+    accepted = {fingerprint: baseline.findings[key].severity for fingerprint, key in answers.items()}
+
+    def is_known(finding: Finding) -> bool:
+        severity = accepted.get(finding.fingerprint)
+        return severity is not None and SEVERITIES.index(finding.severity) <= SEVERITIES.index(severity)
+
+    new = tuple(finding for finding in report.findings if not is_known(finding))
+    flagged = [image for image in report.images if image.flags]
+    return Judgement(
+        new=new,
+        known=tuple(filter(is_known, report.findings)),
+        graver={f.fingerprint: accepted[f.fingerprint] for f in new if f.fingerprint in accepted},
+        stale=tuple(entry for key, entry in sorted(baseline.findings.items()) if key not in answers.values()),
+        model_changed=report.run["model"]["sha256"] != baseline.model_sha256,
+        thresholds=_changed(baseline.thresholds, thresholds()),
+        flagged=len(flagged),
+        fine=sum(set(image.flags) <= set(baseline.images.get(image.path, ())) for image in flagged),
+    )
+
+
+def render(baseline: Baseline) -> str:
+    """The text of the file: sorted JSON without a time, so that the same acceptance gives the same bytes."""
+    document = {
+        "tool": TOOL,
+        "schema_version": SCHEMA_VERSION,
+        "model": {"net": baseline.net, "sha256": baseline.model_sha256},
+        "thresholds": dict(baseline.thresholds),
+        "findings": {
+            key: {"code": e.code, "class": e.label, "severity": e.severity, "examples": list(e.examples)}
+            for key, e in baseline.findings.items()
+        },
+        "images": {path: list(flags) for path, flags in baseline.images.items()},
+    }
+    return json_text(document, sort_keys=True)
+
+
+def read_baseline(file: Path) -> Baseline:
+    """Read a baseline. Raises CamAuditError where it is none."""
+    if not file.exists():
+        raise CamAuditError(
+            f"{file}: no such baseline; `cam-audit baseline OUT -b {file}` makes one of a scan's output folder"
+        )
+    return read_document(file, "a baseline", _parsed)
+
+
+def _entry(finding: Finding) -> Entry:
+    examples = tuple(sorted(example.path for example in finding.examples))
+    return Entry(finding.code, finding.label, finding.severity, examples)
+
+
+def _akin(baseline: Baseline, finding: Finding, taken: Container[str]) -> str | None:
+    """The key of the entry that stands for a finding of another fingerprint, if any does; best one of its code."""
+    paths = {example.path for example in finding.examples}
+    keys = [
+        key
+        for key, entry in baseline.findings.items()
+        if (kind_of(entry.code), entry.label) == (kind_of(finding.code), finding.label)
+        and key not in taken
+        and paths.intersection(entry.examples)
+    ]
+    return min(keys, key=lambda key: (baseline.findings[key].code != finding.code, key), default=None)
+
+
+def _changed(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    both = {name: (then.get(name, "none"), now.get(name, "none")) for name in {**then, **now}}
+    return {name: pair for name, pair in both.items() if pair[0] != pair[1]}
+
+
+def _parsed(content: Mapping[str, Any]) -> Baseline:
+    return Baseline(
+        net=str(content["model"]["net"]),
+        model_sha256=str(content["model"]["sha256"]),
+        thresholds={str(name): str(words) for name, words in content["thresholds"].items()},
+        findings={str(key): _parsed_entry(item) for key, item in content["findings"].items()},
+        images={str(path): tuple(map(str, flags)) for path, flags in content["images"].items()},
+    )
+
+
+def _parsed_entry(item: Mapping[str, Any]) -> Entry:
+    if item["severity"] not in SEVERITIES:
+        raise ValueError(f"{item['severity']!r} is no severity; there are {', '.join(SEVERITIES)}")
+    return Entry(str(item["code"]), str(item["class"]), item["severity"], tuple(map(str, item["examples"])))

@@ -1,0 +1,311 @@
+"""Two scans side by side: what better data, or another net, has changed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import mean
+
+from cam_audit.findings.codes import FULL_IMAGES, MIN_GAIN, MIN_USE, NOTE, SEVERITIES, kind_of
+from cam_audit.findings.sample import MIN_IMAGES
+from cam_audit.records import Finding, ImageRow, ScanReport
+
+APPEARED, WORSE, UNTOLD, SAME, BETTER, WENT = CHANGES = ("appeared", "worse", "can't tell", "same", "better", "went")
+HELPED, MIXED, HARMED, NO_CHANGE, UNKNOWN = ("helped", "mixed", "worse", "same", "unknown")
+
+# By how much a number must change to count: as much as makes evidence of it at all. A score is a share of a class's
+# images, of which there are few.
+MIN_CHANGE = {"gain": MIN_GAIN, "use": MIN_USE, "score": 0.1}
+
+VERBS = {
+    WENT: "went",
+    BETTER: "got weaker",
+    APPEARED: "appeared",
+    WORSE: "got stronger",
+    SAME: "stayed",
+    UNTOLD: "can't be compared",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ClassReading:
+    """A class in one scan.
+
+    `images`: those that could be read; `labelled`: those whose folder stands for a class of the net; `agreeing`: those
+    predicted as that class; `label_score`: its mean probability, 0..1, None where nothing is labelled.
+    """
+
+    images: int
+    labelled: int
+    agreeing: int
+    label_score: float | None
+
+    @property
+    def agreement(self) -> float | None:
+        """The share of images that are predicted as their folder's class, 0..1."""
+        return self.agreeing / self.labelled if self.labelled else None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassChange:
+    """A class in both scans; None in the one that has no image of it."""
+
+    label: str
+    before: ClassReading | None
+    after: ClassReading | None
+
+
+@dataclass(frozen=True, slots=True)
+class FindingChange:
+    """What a class is found for in both scans; `change`: one of CHANGES, `why` where it can't be told."""
+
+    change: str
+    before: Finding | None
+    after: Finding | None
+    why: str = ""
+
+    @property
+    def code(self) -> str:
+        """Its code, or both where one cause came out under another code."""
+        return " -> ".join(dict.fromkeys(finding.code for finding in (self.before, self.after) if finding))
+
+    @property
+    def label(self) -> str:
+        """Its class."""
+        return next(finding.label for finding in (self.before, self.after) if finding)
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionChange:
+    """An image of the same path in both scans whose predicted class changed; `agrees`: with its folder, after."""
+
+    path: str
+    before: str
+    after: str
+    agreed: bool
+    agrees: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What changed from one scan to the other.
+
+    `outcome`: HELPED, MIXED, HARMED, NO_CHANGE or UNKNOWN, and `verdict` says it in a sentence. `agreement`: the mean
+    over the classes that both have, before and after. `shared`: how many readable images have the same path in both;
+    `predictions`: those of them that are predicted as another class. `notes`: what is not alike, and so not comparable.
+    """
+
+    before: ScanReport
+    after: ScanReport
+    outcome: str
+    verdict: str
+    agreement: tuple[float, float] | None
+    classes: tuple[ClassChange, ...]
+    findings: tuple[FindingChange, ...]
+    shared: int
+    predictions: tuple[PredictionChange, ...]
+    notes: tuple[str, ...]
+
+
+def compare(before: ScanReport, after: ScanReport) -> Comparison:
+    """Hold two scans side by side: findings by code and class, classes by folder, images by path."""
+    # every finding asks for its images, and the paths of all are needed together
+    before, after = (replace(report, images=tuple(report.images)) for report in (before, after))
+    classes = _classes(before, after)
+    findings = _findings(before, after, {change.label: change for change in classes})
+    both = [change for change in classes if change.before and change.after]
+    agreement, chance = _agreement(both)
+    outcome, verdict = _verdict(findings, agreement, chance, comparable=bool(both))
+    rows = {row.path: row for row in before.images if not row.error}
+    shared = [(rows[row.path], row) for row in after.images if not row.error and row.path in rows]
+    return Comparison(
+        before=before,
+        after=after,
+        outcome=outcome,
+        verdict=verdict,
+        agreement=agreement,
+        classes=classes,
+        findings=findings,
+        shared=len(shared),
+        predictions=tuple(
+            PredictionChange(new.path, old.top[0][0], new.top[0][0], _agrees(old), _agrees(new))
+            for old, new in shared
+            if old.top[0][0] != new.top[0][0]
+        ),
+        notes=tuple(_notes(before, after, len(shared))),
+    )
+
+
+def _agrees(row: ImageRow) -> bool:
+    return row.label_score is not None and "CA104" not in row.flags
+
+
+def _readings(report: ScanReport) -> dict[str, ClassReading]:
+    rows: dict[str, list[ImageRow]] = {}
+    for row in report.images:
+        if not row.error:
+            rows.setdefault(row.label, []).append(row)
+    readings = {}
+    for label, images in rows.items():
+        scores = [row.label_score for row in images if row.label_score is not None]
+        agreeing = sum(map(_agrees, images))
+        readings[label] = ClassReading(len(images), len(scores), agreeing, mean(scores) if scores else None)
+    return readings
+
+
+def _classes(before: ScanReport, after: ScanReport) -> tuple[ClassChange, ...]:
+    old, new = _readings(before), _readings(after)
+    return tuple(ClassChange(label, old.get(label), new.get(label)) for label in sorted({**old, **new}))
+
+
+def _findings(before: ScanReport, after: ScanReport, classes: Mapping[str, ClassChange]) -> tuple[FindingChange, ...]:
+    changes = []
+    for was, became in _pairs(before.findings, after.findings):
+        why = ""
+        if was and became:
+            change = _strength_change(was, became)
+        else:
+            found, missing_in, word = (was, after, "after") if was else (became, before, "before")
+            assert found is not None
+            counts = classes.get(found.label)
+            reading = None if counts is None else counts.after if was else counts.before
+            why = _not_looked_for(found, missing_in, reading, word)
+            change = UNTOLD if why else WENT if was else APPEARED
+        changes.append(FindingChange(change, was, became, why))
+    return tuple(sorted(changes, key=_order))
+
+
+def _pairs(before: Iterable[Finding], after: Iterable[Finding]) -> list[tuple[Finding | None, Finding | None]]:
+    """Findings of one class and code in both scans, then those of one kind that are left; None where one has none."""
+    old = {(finding.label, finding.code): finding for finding in before}
+    new = {(finding.label, finding.code): finding for finding in after}
+    pairs: list[tuple[Finding | None, Finding | None]] = [(old.pop(key), new.pop(key)) for key in [*old] if key in new]
+    left = {(finding.label, kind_of(finding.code)): finding for finding in new.values()}
+    for finding in old.values():
+        pairs.append((finding, left.pop((finding.label, kind_of(finding.code)), None)))
+    return pairs + [(None, finding) for finding in left.values()]
+
+
+def _order(change: FindingChange) -> tuple[int, int, str, str]:
+    return CHANGES.index(change.change), -_gravest(change), change.code, change.label
+
+
+def _gravest(change: FindingChange) -> int:
+    return max(SEVERITIES.index(finding.severity) for finding in (change.before, change.after) if finding)
+
+
+def _strength_change(was: Finding, became: Finding) -> str:
+    """SAME, BETTER or WORSE: by severity, else by the strongest line of evidence that both have."""
+    # the findings of a small class are never more than notes, whatever their evidence
+    full = min(was.evidence.get("images", 0), became.evidence.get("images", 0)) >= FULL_IMAGES
+    step = SEVERITIES.index(became.severity) - SEVERITIES.index(was.severity)
+    if full and step:
+        return WORSE if step > 0 else BETTER
+    for name, least in MIN_CHANGE.items():
+        if name in was.evidence and name in became.evidence:
+            change = became.evidence[name] - was.evidence[name]
+            # the score of CA205 is the smaller, the more the map lies outside
+            change = -change if was.code == "CA205" and name == "score" else change
+            return SAME if abs(change) < least else WORSE if change > 0 else BETTER
+    return SAME
+
+
+def _not_looked_for(finding: Finding, report: ScanReport, reading: ClassReading | None, word: str) -> str:
+    """Why a scan without the finding does not say that the cue is absent; "" where it does."""
+    if reading is None:
+        return f"there are no images of the class {word}"
+    if finding.code == "CA205":
+        annotated = sum(row.inside_share is not None for row in report.images if row.label == finding.label)
+        return "" if annotated >= MIN_IMAGES else f"only {annotated} images have an annotated object {word}"
+    if reading.images < MIN_IMAGES:
+        return f"only {reading.images} images of the class {word}, too few to look for cues"
+    if len({row.label for row in report.images if row.label}) < 2:
+        return f"no other class to compare with {word}"
+    return ""
+
+
+def _agreement(classes: Sequence[ClassChange]) -> tuple[tuple[float, float] | None, float]:
+    """Mean agreement over classes before and after, and how far apart chance puts them (two standard errors)."""
+    pairs = [(c.before, c.after) for c in classes if c.before and c.after and c.before.labelled and c.after.labelled]
+    if not pairs:
+        return None, 0.0
+    old, new = (mean(reading.agreeing / reading.labelled for reading in side) for side in zip(*pairs, strict=True))
+    variance = sum(map(_variance, (reading for pair in pairs for reading in pair))) / len(pairs) ** 2
+    return (old, new), 2 * math.sqrt(variance)
+
+
+def _variance(reading: ClassReading) -> float:
+    # one more of each, so that a class in which all are right is not taken for certain
+    share = (reading.agreeing + 1) / (reading.labelled + 2)
+    return share * (1 - share) / reading.labelled
+
+
+def _verdict(
+    findings: Iterable[FindingChange], agreement: tuple[float, float] | None, chance: float, *, comparable: bool
+) -> tuple[str, str]:
+    """The outcome and the sentence that says it; notes, which the net may not even use, don't decide."""
+    if not comparable:
+        return UNKNOWN, "It can't be told: no class is in both scans."
+    by_change: dict[str, list[FindingChange]] = {change: [] for change in CHANGES}
+    for finding in findings:
+        if _gravest(finding) > SEVERITIES.index(NOTE):
+            by_change[finding.change].append(finding)
+    step = agreement[1] - agreement[0] if agreement else 0.0
+    rose, fell = step > chance, step < -chance
+    fewer, more = by_change[WENT] + by_change[BETTER], by_change[APPEARED] + by_change[WORSE]
+    if (fewer or rose) and (more or fell):
+        outcome, words = MIXED, "Mixed"
+    elif fewer or rose:
+        outcome, words = HELPED, "It helped"
+    elif more or fell:
+        outcome, words = HARMED, "It got worse"
+    elif by_change[UNTOLD]:
+        outcome, words = UNKNOWN, "It can't be told"
+    else:
+        outcome, words = NO_CHANGE, "It made no difference"
+    parts = [_named(by_change[change], verb) for change, verb in VERBS.items() if by_change[change]]
+    if agreement:
+        old, new = (f"{share:.1%}" for share in agreement)
+        shares = f"{old} before and {new} after" if old != new else f"{old} before and after"
+        noise = "" if rose or fell or old == new else ", which chance alone can do"
+        parts.append(f"prediction = folder in {shares}{noise}")
+    return outcome, f"{words}: {'; '.join(parts or ['no finding above a note, before or after'])}."
+
+
+def _named(findings: Sequence[FindingChange], verb: str) -> str:
+    names = [f"{finding.code} {finding.label or 'all images'}" for finding in findings[:3]]
+    more = f" and {len(findings) - 3} more" if len(findings) > 3 else ""
+    return f"{', '.join(names)}{more} {verb}"
+
+
+def _notes(before: ScanReport, after: ScanReport, shared: int) -> Iterable[str]:
+    """What is not alike in the two scans, and what that means for the comparison."""
+    old, new = before.run, after.run
+    models = [run.get("model") or {} for run in (old, new)]
+    if models[0].get("sha256") != models[1].get("sha256"):
+        yield (
+            f"the nets differ ({models[0].get('net')} and {models[1].get('net')}): use and gain are in margins of each "
+            "net, and scores compare only where both have the same classes"
+        )
+    readable = sum(not row.error for row in after.images)
+    if shared < readable:
+        yield (
+            f"the data sets differ: {shared:,} of {readable:,} images after are at a path that was there before; the "
+            "rest says how classes changed, not single images"
+        )
+    settings = [_settings(run) for run in (old, new)]
+    for name in settings[0]:
+        if settings[0][name] != settings[1][name]:
+            yield f"--{name} differs ({settings[0][name]} and {settings[1][name]}), which alone can change the results"
+    if old.get("version") != new.get("version"):
+        yield f"made by cam-audit {old.get('version')} and {new.get('version')}, which may look for cues differently"
+
+
+def _settings(run: Mapping[str, object]) -> dict[str, object]:
+    """The settings of a scan that change scores and findings."""
+    task = run.get("settings")
+    task = task if isinstance(task, Mapping) else {}
+    inner = task.get("settings")
+    size = inner.get("size") if isinstance(inner, Mapping) else None
+    return {"size": size, **{name: task.get(name) for name in ("labels", "limit", "masks", "boxes")}}

@@ -1,0 +1,184 @@
+"""The output folder of a scan: made ready, cleaned, and read back."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from cam_audit.errors import CamAuditError
+from cam_audit.files import replacing
+from cam_audit.records import MAPS_FOLDER, ImageRow, ScanReport
+from cam_audit.reports import findings_json, results_csv
+
+RUN_FILE = "run.json"
+RESULTS_FILE = "results.csv"
+FINDINGS_FILE = "findings.json"
+REPORT_FILE = "report.html"
+OVERLAYS_FOLDER = "overlays"
+JOURNAL_FOLDER = "journal"
+WRITTEN_FOLDERS = (OVERLAYS_FOLDER, MAPS_FOLDER, JOURNAL_FOLDER)
+TOOL = "cam-audit"
+# File systems take names of at most 255 bytes; `.png` and a temporary suffix must fit beside it.
+MAX_NAME_BYTES = 230
+# And paths of at most 4,096, of which the output folder's own takes some.
+MAX_FOLDER_BYTES = 1024
+
+
+def prepare_output(folder: Path, *, keep: bool = False) -> None:
+    """Make the output folder ready: created, writable, marked as ours, and without the results of an earlier scan.
+
+    With `keep`, the results stay.
+
+    Raises CamAuditError where it can't be written.
+    """
+    with writing_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        earlier = bool(_run(folder))
+        for name in WRITTEN_FOLDERS:
+            _require_no_link(folder / name)
+        # before anything is removed, or a scan cut off here would pass for finished; and were this one cut off, the
+        # next must know that the pictures are ours to replace
+        with replacing(folder / RUN_FILE) as file:
+            file.write(json.dumps({"tool": TOOL, "finished": False}) + "\n")
+        if earlier and not keep:
+            for name in (OVERLAYS_FOLDER, MAPS_FOLDER):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.rmtree(folder / name)
+            for name in (RESULTS_FILE, FINDINGS_FILE, REPORT_FILE):
+                (folder / name).unlink(missing_ok=True)
+        for name in WRITTEN_FOLDERS:
+            for place, names, _ in os.walk(folder / name):
+                for inner in names:
+                    _require_no_link(Path(place, inner))
+        (folder / OVERLAYS_FOLDER).mkdir(exist_ok=True)
+
+
+def _require_no_link(folder: Path) -> None:
+    """Refuse to write through a link that leads elsewhere: the output may lie in a stranger's data set."""
+    if folder.is_symlink():
+        raise OSError(f"{folder} is a symbolic link, which may lead outside; remove it")
+
+
+def remove_others(folder: Path, below: str, names: Collection[str]) -> None:
+    """Remove the files in a folder `below` the output folder but for those of these names.
+
+    They were cut off, or belong to images and findings that have gone. Raises CamAuditError where that fails.
+    """
+    try:
+        for path in (folder / below).rglob("*"):
+            if path.is_file() and path.relative_to(folder).as_posix() not in names:
+                path.unlink()
+    except OSError as error:
+        raise CamAuditError(f"cannot clean {folder / below}: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Raise CamAuditError, naming the output folder, where the block can't write."""
+    try:
+        yield
+    except OSError as error:
+        raise CamAuditError(f"cannot write to the output folder {folder}: {error.strerror or error}") from None
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the folder holds the results of a scan that came to its end."""
+    return bool(_run(folder).get("finished"))
+
+
+def add_to_run(folder: Path, **facts: object) -> None:
+    """Add to what run.json says of a finished scan; raises CamAuditError where it can't be written."""
+    run = {**_run(folder), **facts}
+    with replacing(folder / RUN_FILE) as file:
+        file.write(json.dumps(run, indent=2) + "\n")
+
+
+def _run(folder: Path) -> Mapping[str, object]:
+    """What run.json says, if it is ours; else nothing."""
+    try:
+        run = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return run if isinstance(run, dict) and run.get("tool") == TOOL else {}
+
+
+def overlay_name(image_name: str) -> str:
+    """Where the overlay of an image lies below the output folder; very long names are cut and hashed.
+
+    Raises CamAuditError for a name that leads outside the data set.
+    """
+    if not {"", ".", ".."}.isdisjoint(image_name.split("/")):
+        raise CamAuditError(f"{image_name!r} is not the name of an image below a data set")
+    folder, _, file_name = image_name.rpartition("/")
+    if len(os.fsencode(folder)) > MAX_FOLDER_BYTES:
+        folder = f"{folder.partition('/')[0]}/{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
+    encoded = os.fsencode(file_name)
+    if len(encoded) > MAX_NAME_BYTES:
+        stem = encoded[:MAX_NAME_BYTES].decode("utf-8", "ignore")
+        file_name = f"{stem}-{hashlib.sha256(encoded).hexdigest()[:12]}"
+    return "/".join(part for part in (OVERLAYS_FOLDER, folder, f"{file_name}.png") if part)
+
+
+def read_results(folder: Path, run: Mapping[str, Any] | None = None) -> ScanReport:
+    """What the output folder of a finished scan holds; `run` is what its run.json will say, where it is yet to come.
+
+    The images are not kept: results.csv is checked, and read again whenever they are gone through.
+
+    Raises CamAuditError where it is not one, its scan did not end, or a file of it is damaged.
+    """
+    if run is None:
+        with _reading(folder / RUN_FILE) as file:
+            run = json.load(file)
+    if not isinstance(run, dict) or run.get("tool") != TOOL:
+        raise CamAuditError(f"{folder}: not the output folder of a cam-audit scan")
+    if not run.get("finished"):
+        raise CamAuditError(f"{folder}: the scan into this folder did not end; run it again")
+    with _reading(folder / FINDINGS_FILE) as file:
+        findings, maps, confused, notes = findings_json.parse(file.read())
+    images = _Table(folder / RESULTS_FILE)
+    known = frozenset(map(str, run.get("known", ())))
+    return ScanReport(run, findings, maps, confused, notes, images, folder=str(folder), known=known)
+
+
+class _Table:
+    """The rows of a results.csv, read each time they are gone through.
+
+    Raises CamAuditError, now or then, where the file is not there, can't be read or is damaged.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._rows = sum(1 for _ in self)
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __iter__(self) -> Iterator[ImageRow]:
+        with _reading(self._file) as lines:
+            yield from results_csv.parse(lines)
+
+
+@contextlib.contextmanager
+def _reading(file: Path) -> Iterator[TextIO]:
+    """A file of an output folder, open; raises CamAuditError where it is not there, can't be read or is damaged."""
+    try:
+        with file.open(encoding="utf-8", newline="") as text:
+            yield text
+    except FileNotFoundError:
+        raise CamAuditError(
+            f"{file.parent}: not the output folder of a cam-audit scan, there is no {file.name} in it; "
+            f"`cam-audit scan DATASET -o {file.parent}` makes one"
+        ) from None
+    except OSError as error:
+        raise CamAuditError(f"{file}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise CamAuditError(f"{file}: damaged: {error}; scan again") from None

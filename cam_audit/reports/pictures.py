@@ -1,0 +1,179 @@
+"""The pictures that a report shows as proof, taken from the overlays, maps and images of a finished scan."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+
+from cam_audit.errors import ImageError
+from cam_audit.images.decode import read_image
+from cam_audit.images.png import png_size
+from cam_audit.images.resize import resize
+from cam_audit.images.rgb import RgbImage
+from cam_audit.overlay import class_map_layout, overlay_layout
+from cam_audit.records import Example, ExamplePicture, Exhibit, Finding, ImageRow, ImageRows, ScanReport, SheetLayout
+
+LONG_SIDE = 320
+JPEG_QUALITY = 82
+# So many examples in all, about 20 KB each, and of one finding; the worst findings have theirs first.
+MAX_EXAMPLES = 200
+MAX_OF_FINDING = 6
+# More images than these make a page that no browser opens at once: 7 MB of it.
+MAX_LISTED = 20_000
+# The image and one map, or two or three where prediction, folder and the class asked for differ.
+OVERLAY_PANELS = (2, 3, 4)
+
+
+def with_pictures(report: ScanReport) -> ScanReport:
+    """The report with the pictures of its findings, and with where the overlays of its images have theirs.
+
+    A picture that is missing or damaged is left out; an example without an overlay has its image alone, if that is
+    still where it was scanned.
+    """
+    listed = _listed(report)
+    layout_of = _layouts(report)
+    of_each = max(1, min(MAX_OF_FINDING, MAX_EXAMPLES // max(1, len(report.findings))))
+    told = report.findings[:MAX_EXAMPLES]
+    wanted = {example.path for finding in told for example in finding.examples[:of_each]}
+    sheets: dict[str, SheetLayout] = {}
+    rows: dict[str, tuple[int, ImageRow]] = {}
+    for number, row in enumerate(listed):
+        layout = layout_of(row)
+        if layout:
+            sheets[row.path] = layout
+        if row.path in wanted:
+            rows[row.path] = number, row
+    exhibits = {
+        finding.fingerprint: Exhibit(
+            tuple(_example_pictures(report, finding.examples[:of_each], rows, sheets)),
+            tuple(_map_pictures(report, finding)),
+        )
+        for finding in told
+    }
+    return dataclasses.replace(report, exhibits=exhibits, listed=listed, sheets=sheets)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Those of the rows whose byte in `chosen` is not 0."""
+
+    rows: ImageRows
+    chosen: bytes
+
+    def __len__(self) -> int:
+        return sum(self.chosen)
+
+    def __iter__(self) -> Iterator[ImageRow]:
+        return itertools.compress(self.rows, self.chosen)
+
+
+def _listed(report: ScanReport) -> ImageRows:
+    """At most MAX_LISTED of the images, in their order: examples, then what is flagged or unread, then all evenly."""
+    if len(report.images) <= MAX_LISTED:
+        return report.images
+    examples = {example.path for finding in report.findings for example in finding.examples}
+    ranks = (array("Q"), array("Q"), array("Q"))
+    for index, row in enumerate(report.images):
+        ranks[0 if row.path in examples else 1 if row.flags or row.error else 2].append(index)
+    chosen = bytearray(len(report.images))
+    left = MAX_LISTED
+    for rank in ranks:
+        room = min(left, len(rank))
+        for index in range(room):
+            chosen[rank[index * len(rank) // room]] = 1
+        left -= room
+    return _Chosen(report.images, bytes(chosen))
+
+
+def _layouts(report: ScanReport) -> Callable[[ImageRow], SheetLayout | None]:
+    """What tells the layout of an image's overlay, as its settings and its size have it; None where it is not there."""
+    try:
+        settings = report.run["settings"]["settings"]
+        scores = min(settings["top"], report.run["model"].get("classes", settings["top"]))
+        long_side = settings["overlay_size"]
+    except (KeyError, TypeError, AttributeError):
+        return lambda row: None
+
+    # most images of a data set are of a few sizes
+    @lru_cache(maxsize=1024)
+    def fitting(width: int, height: int, size: tuple[int, int]) -> SheetLayout | None:
+        for panels in OVERLAY_PANELS:
+            layout = overlay_layout(width, height, scores, panels, long_side)
+            # a photo that was decoded at a fraction of its size may be a pixel off
+            if abs(layout.sheet_width - size[0]) <= panels and abs(layout.sheet_height - size[1]) <= 1:
+                return dataclasses.replace(layout, sheet_width=size[0], sheet_height=size[1])
+        return None
+
+    def layout_of(row: ImageRow) -> SheetLayout | None:
+        if not row.overlay or not row.width or not row.height:
+            return None
+        size = png_size(os.path.join(report.folder, row.overlay))
+        return size and fitting(row.width, row.height, size)
+
+    return layout_of
+
+
+def _example_pictures(
+    report: ScanReport,
+    examples: Sequence[Example],
+    rows: Mapping[str, tuple[int, ImageRow]],
+    sheets: Mapping[str, SheetLayout],
+) -> Iterator[ExamplePicture]:
+    for example in examples:
+        number, row = rows.get(example.path, (-1, None))
+        layout = sheets.get(example.path)
+        try:
+            if row and layout:
+                panels = _panels(read_image(Path(report.folder, row.overlay))[0], layout)
+                image, overlay, *_ = map(_small, panels)
+            else:
+                image = _small(read_image(_original(report, example.path), needed=LONG_SIDE)[0])
+                overlay = None
+            height, width = image.shape[:2]
+            drawn = None if overlay is None else _jpeg(overlay)
+            yield ExamplePicture(example, width, height, _jpeg(image), drawn, row, number)
+        except ImageError:
+            continue
+
+
+def _map_pictures(report: ScanReport, finding: Finding) -> Iterator[bytes]:
+    if finding.fingerprint not in report.maps:
+        return
+    try:
+        sheet = read_image(Path(report.folder, finding.maps_name))[0]
+    except ImageError:
+        return
+    yield from map(_jpeg, _panels(sheet, class_map_layout(sheet.shape[1], sheet.shape[0])))
+
+
+def _original(report: ScanReport, name: str) -> Path:
+    dataset = Path(report.run.get("settings", {}).get("dataset", ""))
+    return dataset if dataset.is_file() else dataset / name
+
+
+def _panels(sheet: RgbImage, layout: SheetLayout) -> list[RgbImage]:
+    rows = slice(layout.top, layout.top + layout.height)
+    panels = [sheet[rows, left : left + layout.width] for left in layout.lefts]
+    if not all(panel.size for panel in panels):
+        raise ImageError("not a sheet of panels")
+    return panels
+
+
+def _small(rgb: RgbImage) -> RgbImage:
+    """The picture, at most LONG_SIDE pixels long."""
+    height, width = rgb.shape[:2]
+    scale = min(1.0, LONG_SIDE / max(height, width))
+    return resize(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
+
+
+def _jpeg(rgb: RgbImage) -> bytes:
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
+    return data.tobytes()

@@ -1,0 +1,131 @@
+"""A data set: is it there, which images are in it, and which class each folder stands for."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cam_audit.cli.terminal import note
+from cam_audit.errors import CamAuditError
+from cam_audit.models.class_names import ClassNames
+from cam_audit.records import ImageSource
+
+if TYPE_CHECKING:
+    from cam_audit.models.model import Model
+    from cam_audit.scan.options import Task
+
+
+def read_label_map(path: Path, classes: ClassNames) -> dict[str, int]:
+    """Read a CSV of `folder,class` rows (with or without that header) into folder -> class index.
+
+    Raises CamAuditError where the file can't be read or a row names no class of the net.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            rows = [(reader.line_num, row) for row in reader if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CamAuditError(f"{path}: cannot be read as CSV: {error}") from None
+    if rows and [cell.strip().lower() for cell in rows[0][1]] == ["folder", "class"]:
+        rows = rows[1:]
+    mapping: dict[str, int] = {}
+    for line, row in rows:
+        if len(row) != 2:
+            raise CamAuditError(f"{path}, line {line}: expected folder,class and found {len(row)} cells")
+        mapping[row[0].strip("/")] = classes.require(row[1].strip(), f"{path}, line {line}")
+    return mapping
+
+
+def label_images(
+    root: Path, names: Iterable[str], classes: ClassNames, label_map: Mapping[str, int]
+) -> list[ImageSource]:
+    """Image sources for `names` below `root`, each labelled by its first folder; `label_map` goes before names."""
+    base = str(root if root.is_dir() else root.parent)
+    known: dict[str, int | None] = {"": None}
+    sources = []
+    for name in names:
+        # one string a class, however many images it has
+        label = sys.intern(name.partition("/")[0] if "/" in name else "")
+        if label not in known:
+            known[label] = label_map[label] if label in label_map else classes.find(label)
+        sources.append(ImageSource(base, name, label, known[label]))
+    return sources
+
+
+MAX_NAMED = 5
+
+
+def require_folder(dataset: Path) -> None:
+    """Raise CamAuditError, with the nearest existing name, where the data set does not exist."""
+    if os.path.exists(dataset):
+        return
+    siblings = [path.name for path in dataset.parent.iterdir()] if dataset.parent.is_dir() else []
+    close = difflib.get_close_matches(dataset.name, siblings, n=1)
+    hint = f"; did you mean {dataset.parent / close[0]}?" if close else ""
+    raise CamAuditError(f"{dataset}: no such folder{hint}")
+
+
+def require_there(dataset: Path) -> None:
+    """Raise CamAuditError where the data set has gone meanwhile, as one on a network or a stick may."""
+    try:
+        there = dataset.is_file() or _holds_anything(dataset)
+    except OSError:
+        there = False
+    if not there:
+        raise CamAuditError(f"{dataset}: the data set has gone, or can no longer be read")
+
+
+def _holds_anything(folder: Path) -> bool:
+    # asked for every image that can't be read, so it must not list a folder of a million files
+    with os.scandir(folder) as entries:
+        return next(entries, None) is not None
+
+
+def sources_of(task: Task, model: Model) -> list[ImageSource]:
+    """The images to scan, with their labels; tells on stderr which links, folders and labels are left out.
+
+    Raises CamAuditError where there is no image, or the label map can't be used.
+    """
+    from cam_audit.images.find import find_images
+
+    found = find_images(task.dataset, output=task.out, follow_links=task.follow_links)
+    if found.links_left_out:
+        note(f"{found.links_left_out} links that lead outside {task.dataset} are left out; --follow-links follows them")
+    for name, reason in found.unreadable.items() if not found.names else ():
+        raise CamAuditError(f"cannot read the folder {task.dataset / name}: {reason}")
+    if not found.names and task.dataset.resolve() == task.out.resolve():
+        raise CamAuditError(f"{task.out}: the output folder is the data set itself; name another with -o")
+    if not found.names:
+        raise CamAuditError(f"{task.dataset}: no images in this folder or below it")
+    classes = ClassNames(model.class_names, model.class_ids)
+    label_map = read_label_map(task.labels, classes) if task.labels else {}
+    # a folder that can't be looked into gets a row with the reason, as an image does
+    names = sorted([*_spread(found.names, task.limit), *found.unreadable])
+    sources = label_images(task.dataset, names, classes, label_map)
+    labels = {source.label for source in sources}
+    unused = sorted(label_map.keys() - labels) if task.limit is None else []
+    if unused:
+        note(f"{task.labels}: no folder is called {_some(unused)}")
+    unmatched = sorted({s.label for s in sources if s.label and s.label_class is None})
+    if unmatched:
+        note(
+            f"{len(unmatched)} of {len(labels - {''})} folders are named like no class of the net "
+            f"({_some(unmatched)}); --labels map.csv can say which class each is"
+        )
+    return sources
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join([*names[:MAX_NAMED], *(["..."] if len(names) > MAX_NAMED else [])])
+
+
+def _spread(names: Sequence[str], limit: int | None) -> Sequence[str]:
+    """At most `limit` of the names, evenly spread, so that every class keeps its share."""
+    if limit is None or limit >= len(names):
+        return names
+    return [names[index * len(names) // limit] for index in range(limit)]

@@ -1,0 +1,286 @@
+"""`cam-audit models` as a shell sees it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from pictures import encode
+from plain_nets import CLASSES, WEIGHT, expected_activations, flat_pool, gemm, matmul, picture, plain
+from tiny_net import colour_net
+
+import cam_audit
+from cam_audit import cli
+from cam_audit.cli.models import PRESET_NAMES, ZOO_NAMES
+from cam_audit.images.decode import read_image
+from cam_audit.models import zoo
+from cam_audit.models.adapt import PRESETS, Preprocessing
+from cam_audit.models.known import DEFAULT_NET, NETS
+from cam_audit.models.model import load_model
+
+ROOT = Path(cam_audit.__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder on a machine that has no net."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CAM_AUDIT_MODELS", raising=False)
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name, appauthor: str(tmp_path / "cache"))
+    onnx.save(plain(lambda n, t: gemm(n, flat_pool(n, t))), tmp_path / "my plain.onnx")
+    colour_net().write(tmp_path / "colour.onnx")
+    return tmp_path
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run `cam-audit models ...`; gives stdout and stderr, once the exit code is as expected."""
+
+    def call(*arguments: str, code: int = 0) -> tuple[str, str]:
+        monkeypatch.setattr(sys, "argv", ["cam-audit", "models", *arguments])
+        # which would end the tests too
+        monkeypatch.setattr("cam_audit.cli.process.program.end", sys.exit)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        output = capsys.readouterr()
+        assert (ended.value.code or 0) == code, output.err
+        return output
+
+    return call
+
+
+def fields(output: str) -> dict[str, str]:
+    """Name and text of each line."""
+    return dict(re.split("  +", line, maxsplit=1) for line in output.splitlines())
+
+
+def test_list_has_every_net_with_the_command_that_makes_it_or_its_file(run, folder: Path, monkeypatch) -> None:
+    monkeypatch.setattr("cam_audit.models.efficientnet.PACKAGE", "package_that_is_not_there")
+    header, *rows = run("list")[0].splitlines()
+    assert [row.split()[0] for row in rows] == list(NETS)
+    assert rows[0].split()[1:6] == ["69.9", "%", "46.8", "MB", "Apache-2.0"]
+    column = header.index("FILE")
+    assert rows[0][column:] == "cam-audit models pull resnet18"
+    assert rows[list(NETS).index(DEFAULT_NET)][column:] == "pip install 'cam-audit[imagenet]'"
+    (folder / "onnx_models").mkdir()
+    (folder / "onnx_models" / "resnet18.onnx").write_bytes(bytes(2_000_000))
+    header, first, *_ = run("list")[0].splitlines()
+    assert first.split()[3] == "2.0"
+    assert first[header.index("FILE") :] == str(Path("onnx_models", "resnet18.onnx"))
+
+
+def test_check_tells_a_cam_ready_file_by_the_exit_code(run) -> None:
+    assert run("check", "colour.onnx")[0] == "colour.onnx: CAM-ready, tiny with 4 classes\n"
+    output, error = run("check", "gone.onnx", code=2)
+    assert (output, error) == ("", "cam-audit: gone.onnx: no such model file\n")
+
+
+def test_a_plain_classifier_gets_the_command_that_makes_it_cam_ready(run) -> None:
+    error = run("check", "my plain.onnx", code=2)[1]
+    assert error.count("\n") == 1
+    command = shlex.split(error.split("`")[1])
+    assert command[:3] == ["cam-audit", "models", "adapt"]
+    run(*command[2:])
+    run("check", "my plain.cam.onnx")
+
+
+def test_info_tells_what_a_file_is_made_of(run) -> None:
+    run("adapt", "my plain.onnx", "-o", "net.onnx", "--preset", "caffe", "--input-size", "32")
+    found = fields(run("info", "net.onnx")[0])
+    model = load_model("net.onnx")
+    assert found["sha256"] == model.sha256
+    assert "1 Conv" in found["layers"]
+    assert found["map"].startswith("6 channels of 16x16 cells at 32x32")
+    assert found["preprocessing"] == "RGB 0..255 minus (123, 117, 104), divided by (1, 1, 1), channels then as BGR"
+    assert found["classes"].startswith("5: class 0, class 1, ")
+    assert "int8" not in found
+
+
+def test_info_of_a_file_that_adapt_did_not_make(run) -> None:
+    found = fields(run("info", "colour.onnx")[0])
+    assert found["preprocessing"] == "in the graph, not in the form that `adapt` gives it"
+    assert found["input"] == "32x32, other sizes too"
+
+
+def test_the_classes_of_one_file_are_labels_for_another(run, folder: Path) -> None:
+    names = ("a,b", 'say "c"', "größe", "d", "e")
+    (folder / "labels.csv").write_text(
+        "index,wnid,name\n"
+        + "".join(f'{i},n{i},"{name.replace(chr(34), chr(34) * 2)}"\n' for i, name in enumerate(names)),
+        encoding="utf-8",
+    )
+    run("adapt", "my plain.onnx", "-o", "first.onnx", "--labels", "labels.csv", "--preset", "unit")
+    table = run("info", "--classes", "first.onnx")[0]
+    assert [tuple(row.values()) for row in csv.DictReader(io.StringIO(table))] == [
+        (str(i), f"n{i}", name) for i, name in enumerate(names)
+    ]
+    (folder / "again.csv").write_text(table, encoding="utf-8")
+    run("adapt", "my plain.onnx", "-o", "second.onnx", "--labels", "again.csv", "--preset", "unit")
+    assert load_model("second.onnx").class_names == names
+    assert load_model("second.onnx").class_ids == tuple(f"n{i}" for i in range(CLASSES))
+
+
+@pytest.mark.parametrize(
+    ("options", "preprocessing"),
+    [
+        ("--preset tf", Preprocessing(1.0, (127.5,) * 3, (127.5,) * 3)),
+        (
+            "--scale 1/255 --mean 0.1 0.2 0.3 --std 0.5 0.6 0.7",
+            Preprocessing(1 / 255, (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)),
+        ),
+        ("--mean 123 117 104 --bgr", Preprocessing(1.0, (123.0, 117.0, 104.0), (1.0,) * 3, bgr=True)),
+        ("--scale 0.01", Preprocessing(0.01, (0.0,) * 3, (1.0,) * 3)),
+        ("", Preprocessing(1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))),
+    ],
+)
+def test_adapt_builds_the_preprocessing_in(run, options: str, preprocessing: Preprocessing) -> None:
+    output, error = run("adapt", "my plain.onnx", "-o", "net.onnx", *options.split())
+    assert ("no --preset, so imagenet is taken" in error) == (not options)
+    rgb = picture(40, 48)
+    expected = expected_activations(rgb, preprocessing)
+    np.testing.assert_allclose(
+        load_model("net.onnx").run(rgb).activations, expected, rtol=1e-3, atol=1e-4 * expected.max()
+    )
+    printed = fields(output)
+    assert printed["head"].startswith("'last_relu' (Relu), averaged by ")
+    assert printed["input"] == "224x224, other sizes too"
+    assert printed["classes"] == "5: unnamed, --labels names them"
+    assert printed["wrote"] == "net.onnx"
+
+
+def test_adapt_names_its_file_after_the_source(run, folder: Path) -> None:
+    run("adapt", "my plain.onnx", "--preset", "unit")
+    assert load_model(folder / "my plain.cam.onnx").net == "my plain"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("adapt plain.onnx --preset tf --bgr", "--preset goes without --mean, --std, --scale and --bgr"),
+        ("adapt plain.onnx --preset keras", "'keras' is not one of 'imagenet', 'caffe', 'tf', 'unit'"),
+        ("adapt plain.onnx --scale 1/0", "'1/0' is no number"),
+        ("adapt plain.onnx --scale 0", "scale and std must not be 0"),
+        ("adapt plain.onnx --input-size 224x", "neither N nor HxW"),
+        ("adapt plain.onnx --input-size 0", "neither N nor HxW"),
+        ("adapt plain.onnx --labels gone.txt", "gone.txt: cannot be read"),
+        ("adapt plain.onnx --labels two.txt", "2 labels for 5 classes"),
+        ("adapt plain.onnx -o ./plain.onnx", "it would overwrite plain.onnx"),
+        ("adapt gone.onnx", "gone.onnx: No such file or directory"),
+        ("adapt deep.onnx", "deep.onnx: several fully connected layers"),
+        ("pull alexnet", "'alexnet' is not one of 'resnet18', 'squeezenet', 'googlenet', 'mobilenetv2'"),
+        ("quantize colour.onnx", "Missing option '--photos'"),
+        ("quantize colour.onnx --photos empty", "0 photos that can be read; quantising takes at least 12"),
+        ("quantize colour.onnx --photos gone", "gone"),
+        ("quantize colour.onnx --photos empty -o colour.onnx", "it would overwrite colour.onnx"),
+        ("info plain.onnx", "cam-audit models adapt plain.onnx -o plain.cam.onnx"),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_is_written(run, folder: Path, line: str, message: str) -> None:
+    (folder / "my plain.onnx").rename(folder / "plain.onnx")
+    onnx.save(plain(lambda n, t: n.op("MatMul", matmul(n, flat_pool(n, t)), n.const(WEIGHT @ WEIGHT.T))), "deep.onnx")
+    (folder / "two.txt").write_text("a\nb\n")
+    (folder / "empty").mkdir()
+    before = sorted(folder.rglob("*"))
+    output, error = run(*line.split(), code=2)
+    assert output == ""
+    complaint = error.splitlines()[-1]
+    assert complaint.startswith("cam-audit: ")
+    assert message in complaint
+    assert all(line.startswith("note: ") for line in error.splitlines()[:-1])
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_quantize_prints_what_info_finds_in_the_file(run, folder: Path) -> None:
+    (folder / "photos" / "inner").mkdir(parents=True)
+    for index in range(15):
+        (folder / "photos" / "inner" / f"{index}.png").write_bytes(encode(picture(32, 32, index)))
+    printed = fields(run("quantize", "colour.onnx", "--photos", "photos")[0])
+    stored = fields(run("info", "colour.int8.onnx")[0])
+    assert printed["int8"] == "10 photos measured, calibrated on 5 others"
+    for name in ("int8", "same top-1", "same map", "speed"):
+        assert printed[name] == stored[name]
+
+
+def test_pull_says_what_to_do_next_and_does_not_pull_twice(run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = folder / "cache" / "models" / "resnet18.onnx"
+
+    def pulled(name: str, progress) -> Path:
+        target.parent.mkdir(parents=True)
+        progress(1000)
+        return colour_net().write(target)
+
+    monkeypatch.setattr(zoo, "pull", pulled)
+    assert run("pull", "resnet18") == (f"{target}: ready, scan with --net resnet18\n", "")
+    assert run("pull", "resnet18")[0] == f"{target} is there already; delete it to pull it again\n"
+
+
+def test_the_choices_are_those_of_the_library() -> None:
+    assert tuple(PRESETS) == PRESET_NAMES
+    assert tuple(zoo.ZOO) == ZOO_NAMES
+
+
+def run_without_onnx(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    (folder / "onnx.py").write_text("raise ImportError('No module named onnx')")
+    return subprocess.run(
+        [sys.executable, "-m", "cam_audit", "models", *arguments],
+        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60, check=False
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["adapt", "my plain.onnx"],
+        ["info", "colour.onnx"],
+        ["pull", "resnet18"],
+        ["quantize", "colour.onnx", "--photos", "."],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_without_onnx_one_line_says_what_to_install(folder: Path, arguments: list[str]) -> None:
+    result = run_without_onnx(folder, *arguments)
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "pip install 'cam-audit[models]'" in result.stderr
+
+
+def test_list_and_check_need_no_onnx(folder: Path) -> None:
+    for arguments in (["list"], ["check", "colour.onnx"], ["info", "--classes", "colour.onnx"]):
+        result = run_without_onnx(folder, *arguments)
+        assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("file", "options", "background", "least", "most"),
+    [
+        ("googlenet_bvlc.onnx", "--mean 123 117 104 --bgr", [], 0.70, 0.86),
+        ("mobilenetv2_tf.onnx", "--preset tf", ["background"], 0.80, 0.95),
+    ],
+)
+def test_a_real_classifier_is_audited_after_one_command(
+    run, folder: Path, shared: Path, file: str, options: str, background: list[str], least: float, most: float
+) -> None:
+    """Top-1 on the photos, whole images; ../shared/models/README.md has 73 % and 83 % for centre crops."""
+    with (shared / "models" / "imagenet_classes.csv").open(encoding="utf-8") as classes:
+        rows = [(row["wnid"], row["name"]) for row in csv.DictReader(classes)]
+    labels = [("", name) for name in background] + rows
+    with (folder / "labels.csv").open("w", encoding="utf-8", newline="") as table:
+        csv.writer(table).writerows([("index", "wnid", "name"), *((i, *row) for i, row in enumerate(labels))])
+    run("adapt", str(shared / "models" / file), "-o", "net.onnx", "--labels", "labels.csv", *options.split())
+    model = load_model("net.onnx")
+    photos = sorted((shared / "photos" / "imagenet").rglob("*.JPEG"))[::3]
+    right = 0
+    for photo in photos:
+        first = int(model.run(model.fit(read_image(photo)[0])).logits.argmax())
+        right += bool(model.class_ids[first]) and photo.name.startswith(model.class_ids[first])
+    assert least <= right / len(photos) <= most

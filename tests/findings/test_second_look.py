@@ -1,0 +1,137 @@
+"""The images that are not sampled get the flags that they would get if they were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from data_sets import Rgb, draw, flagged, frame, run, sources_of, stamp_anywhere, stamp_in_the_corner
+
+from cam_audit.models.model import Model
+from cam_audit.scan.audit import audit
+
+Plant = Callable[[Rgb, np.random.Generator], None]
+pytestmark = pytest.mark.usefixtures("described_once")
+
+ANTS, SAMPLED = 36, 18
+BEARERS = {f"ant/{index:02}.png" for index in range(ANTS) if index % 3}
+# evenly spread over the class
+SAMPLE = {f"ant/{index:02}.png" for index in range(0, ANTS, ANTS // SAMPLED)}
+
+
+def drawn(root: Path, plant: Plant) -> Path:
+    """Ants of which two of three bear the cue, and clean bees and cows."""
+    number = iter(range(ANTS))
+
+    def on_some(rgb: Rgb, random: np.random.Generator) -> None:
+        if next(number) % 3:
+            plant(rgb, random)
+
+    return draw(root, on_some, (ANTS, SAMPLED, SAMPLED))
+
+
+@pytest.fixture(scope="module")
+def framed_in_part(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return drawn(tmp_path_factory.mktemp("framed"), frame)
+
+
+@pytest.fixture
+def few_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cam_audit.findings.sample.MAX_SAMPLED_PER_CLASS", SAMPLED)
+
+
+@pytest.mark.parametrize("plant", [stamp_in_the_corner, stamp_anywhere, frame])
+def test_flags_are_those_of_a_class_that_is_sampled_in_full(
+    tmp_path: Path, cheat: Model, plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = sources_of(drawn(tmp_path, plant))
+    full = audit(cheat, sources)
+    monkeypatch.setattr("cam_audit.findings.sample.MAX_SAMPLED_PER_CLASS", SAMPLED)
+    sampled = audit(cheat, sources)
+    assert (full.sampled, sampled.sampled) == (ANTS + 2 * SAMPLED, 3 * SAMPLED)
+    code = "CA102" if plant is frame else "CA101"
+    assert flagged(sampled, code) == flagged(full, code)
+    # one stamp of 24 lies where it is not seen
+    assert len(flagged(sampled, code) & BEARERS) >= len(BEARERS) - 1
+    assert flagged(sampled, "CA101") | flagged(sampled, "CA102") <= BEARERS
+
+
+@pytest.mark.usefixtures("few_are_sampled")
+def test_a_finding_counts_the_sample_and_the_notes_say_what_was_looked_at(framed_in_part: Path, cheat: Model) -> None:
+    looks: list[tuple[int, int]] = []
+    report = audit(cheat, sources_of(framed_in_part), on_look=lambda *look: looks.append(look))
+    (finding,) = (finding for finding in report.findings if finding.code == "CA203")
+    assert (finding.evidence["images"], finding.evidence["hits"]) == (SAMPLED, len(BEARERS & SAMPLE))
+    assert {example.path for example in finding.examples} <= SAMPLE
+    assert looks == [(number, ANTS - SAMPLED) for number in range(1, ANTS - SAMPLED + 1)]
+    assert report.notes == (
+        "cues were looked for in 54 of 72 images, spread evenly over each class",
+        "in the class with a cue, the other 18 images were looked at for that cue alone",
+    )
+    # no cue that could be painted over: the second look took no pass
+    assert report.passes == sum(finding.evidence["passes"] for finding in report.findings)
+
+
+@pytest.mark.usefixtures("few_are_sampled")
+def test_removals_of_the_second_look_are_counted_apart_from_the_evidence(tmp_path: Path, cheat: Model) -> None:
+    report = audit(cheat, sources_of(drawn(tmp_path, stamp_in_the_corner)))
+    followers = flagged(report, "CA101") - SAMPLE
+    assert report.passes >= sum(finding.evidence["passes"] for finding in report.findings) + len(followers)
+    assert len(followers) == len(BEARERS - SAMPLE)
+
+
+@pytest.mark.usefixtures("few_are_sampled")
+@pytest.mark.parametrize(("most", "others"), [(len(BEARERS & SAMPLE) + 9, 6), (len(BEARERS & SAMPLE), 0), (1, 0)])
+def test_removals_are_so_many_at_most_those_of_the_sample_among_them(
+    tmp_path: Path, cheat: Model, monkeypatch: pytest.MonkeyPatch, most: int, others: int
+) -> None:
+    monkeypatch.setattr("cam_audit.findings.second_look.MAX_REMOVALS", most)
+    report = audit(cheat, sources_of(drawn(tmp_path, stamp_in_the_corner)))
+    # where nine may be, every second of the others is tested, and two of three bear the stamp
+    assert len(flagged(report, "CA101") - SAMPLE) == others
+    assert flagged(report, "CA101") & SAMPLE == BEARERS & SAMPLE
+    assert flagged(report, "CA101") | flagged(report, "CA102") == BEARERS
+
+
+@pytest.mark.usefixtures("few_are_sampled")
+def test_an_image_that_is_gone_by_then_is_not_flagged(framed_in_part: Path, tmp_path: Path, cheat: Model) -> None:
+    for folder in framed_in_part.iterdir():
+        (tmp_path / folder.name).mkdir()
+        for path in folder.iterdir():
+            (tmp_path / folder.name / path.name).write_bytes(path.read_bytes())
+    gone, torn, *_ = sorted(BEARERS - SAMPLE)
+
+    def on_record(record: object, last: str = "cow/17.png") -> None:
+        if record.source.name == last:  # type: ignore[attr-defined]
+            (tmp_path / gone).unlink()
+            (tmp_path / torn).write_bytes(b"torn")
+
+    report = audit(cheat, sources_of(tmp_path), on_record=on_record)
+    assert flagged(report, "CA102") == BEARERS - {gone, torn}
+
+
+@pytest.mark.usefixtures("few_are_sampled")
+def test_only_what_the_finder_needs_is_computed(
+    framed_in_part: Path, cheat: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scanned: list[str] = []
+    described: list[int] = []
+    monkeypatch.setattr(
+        "cam_audit.findings.cues.features.matches.describe", lambda grey: described.append(len(scanned))
+    )
+    report = audit(cheat, sources_of(framed_in_part), on_record=lambda record: scanned.append(record.source.name))
+    assert flagged(report, "CA102") == BEARERS
+    assert ANTS + 2 * SAMPLED not in described
+
+
+@pytest.mark.usefixtures("few_are_sampled")
+def test_any_number_of_workers_flags_the_same(tmp_path: Path, cheat: Model) -> None:
+    data = drawn(tmp_path / "data", stamp_anywhere)
+    alone, several = tmp_path / "1", tmp_path / "5"
+    run(data, cheat, alone, workers=1)
+    run(data, cheat, several, workers=5)
+    for name in ("results.csv", "findings.json"):
+        assert (alone / name).read_bytes() == (several / name).read_bytes(), name
+    assert (alone / "results.csv").read_text().count("CA101") > len(BEARERS & SAMPLE)

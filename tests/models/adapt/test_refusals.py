@@ -1,0 +1,385 @@
+"""What `adapt` refuses: one line with the reason and the layer's name, and nothing written."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from plain_nets import (
+    CHANNELS,
+    CLASSES,
+    SIDE,
+    UNIT,
+    WEIGHT,
+    Head,
+    Net,
+    features,
+    flat_pool,
+    gemm,
+    matmul,
+    plain,
+    pointwise,
+    pool,
+    save,
+)
+
+from cam_audit.errors import ModelError
+from cam_audit.models.adapt import Preprocessing, adapt
+
+SQUARE = np.eye(CHANNELS)
+CELLS = (SIDE // 2) ** 2
+
+
+def dense(net: Net, tensor: str, name: str) -> str:
+    return net.op("Gemm", tensor, net.const(SQUARE), name=name)
+
+
+def classifier_of_cells(net: Net, tensor: str) -> str:
+    weight = net.const(np.ones((CHANNELS * CELLS, CLASSES)))
+    return net.op("Gemm", net.op("Flatten", tensor, name="flatten"), weight, name="fc")
+
+
+def max_and_average(net: Net, tensor: str) -> str:
+    both = net.op("Concat", pool(net, tensor), net.op("GlobalMaxPool", tensor), axis=1, name="both")
+    return net.op("Gemm", net.op("Flatten", both), net.const(np.ones((2 * CHANNELS, CLASSES))), name="fc")
+
+
+def attention(net: Net, tensor: str) -> str:
+    """Tokens (N, h * w, C), mixed by each other."""
+    tokens = net.op("Transpose", net.op("Reshape", tensor, net.const([0, CHANNELS, -1])), perm=[0, 2, 1])
+    scores = net.op("MatMul", tokens, net.op("Transpose", tokens, perm=[0, 2, 1]), name="scores")
+    mixed = net.op("MatMul", net.op("Softmax", scores, axis=-1), tokens, name="mixed")
+    return net.op("LayerNormalization", mixed, net.const(np.ones(CHANNELS)), name="norm")
+
+
+def vision_transformer(net: Net, tensor: str) -> str:
+    hidden = net.op("Relu", net.op("MatMul", attention(net, tensor), net.const(SQUARE), name="mlp"))
+    return gemm(net, net.op("Gather", hidden, net.const(0), axis=1))
+
+
+def token_mean(net: Net, tensor: str) -> str:
+    return gemm(net, net.op("ReduceMean", attention(net, tensor), axes=[1], keepdims=0))
+
+
+def shuffled_channels(net: Net, tensor: str) -> str:
+    """Nothing but reshaping between pooling and classifier, and yet other numbers meet the weights."""
+    groups = net.op("Reshape", flat_pool(net, tensor), net.const([-1, 2, CHANNELS // 2]))
+    return gemm(net, net.op("Flatten", net.op("Transpose", groups, perm=[0, 2, 1])))
+
+
+HEADS: dict[str, tuple[Head, str]] = {
+    "two fully connected layers": (
+        lambda n, t: gemm(n, n.op("Relu", dense(n, flat_pool(n, t), "hidden"))),
+        r"several fully connected layers \('hidden' \(Gemm\), 'fc' \(Gemm\)\)",
+    ),
+    "two without anything between": (
+        lambda n, t: gemm(n, dense(n, flat_pool(n, t), "hidden")),
+        r"several fully connected layers \('hidden' \(Gemm\), 'fc' \(Gemm\)\)",
+    ),
+    "two 1x1 convolutions": (
+        lambda n, t: pointwise(
+            n, n.op("Relu", n.op("Conv", pool(n, t), n.const(SQUARE[:, :, None, None]), name="hidden"))
+        ),
+        r"several fully connected layers \('hidden' \(Conv\), 'Conv_5' \(Conv\)\)",
+    ),
+    "three on a flattened map": (
+        lambda n, t: gemm(
+            n,
+            n.op(
+                "Relu",
+                dense(
+                    n,
+                    n.op(
+                        "Gemm",
+                        n.op("Flatten", n.op("MaxPool", t, kernel_shape=[2, 2], strides=[2, 2])),
+                        n.const(np.ones((CHANNELS * CELLS // 4, CHANNELS))),
+                        name="first",
+                    ),
+                    "second",
+                ),
+            ),
+        ),
+        r"several fully connected layers \('first' \(Gemm\), 'second' \(Gemm\), 'fc' \(Gemm\)\)",
+    ),
+    "ReLU after the pooling": (
+        lambda n, t: gemm(n, n.op("Flatten", n.op("Relu", pool(n, t), name="rectify"))),
+        r"'rectify' \(Relu\) stands between the pooling '.*' \(GlobalAveragePool\) and the classifier 'fc'",
+    ),
+    "batch normalisation after the pooling": (
+        lambda n, t: gemm(
+            n,
+            n.op(
+                "BatchNormalization",
+                flat_pool(n, t),
+                *[n.const(np.ones(CHANNELS)) for _ in range(4)],
+                name="bn",
+            ),
+        ),
+        r"'bn' \(BatchNormalization\) stands between the pooling",
+    ),
+    "layer normalisation after the pooling": (
+        lambda n, t: gemm(n, n.op("LayerNormalization", flat_pool(n, t), n.const(np.ones(CHANNELS)), name="ln")),
+        r"'ln' \(LayerNormalization\) stands between the pooling",
+    ),
+    "max and average pooling": (max_and_average, r"'both' \(Concat\) stands between the pooling"),
+    "maximum instead of average": (
+        lambda n, t: gemm(n, n.op("Flatten", n.op("GlobalMaxPool", t, name="peak"))),
+        r"'peak' \(GlobalMaxPool\) pools by the maximum",
+    ),
+    "maximum instead of average, reduced": (
+        lambda n, t: gemm(n, n.op("ReduceMax", t, axes=[2, 3], keepdims=0, name="peak")),
+        r"'peak' \(ReduceMax\) pools by the maximum",
+    ),
+    "windows instead of the whole map": (
+        lambda n, t: n.op(
+            "Gemm",
+            n.op("Flatten", n.op("AveragePool", t, kernel_shape=[8, 8], strides=[8, 8], name="windows")),
+            n.const(np.ones((CHANNELS * 4, CLASSES))),
+        ),
+        r"'windows' \(AveragePool\) averages 8x8 cells of a map of 16x16",
+    ),
+    "flattened map": (
+        classifier_of_cells,
+        r"no global average pooling: 'last_relu' \(Relu\) feeds the classifier",
+    ),
+    "convolution with a window after the pooling": (
+        lambda n, t: n.op(
+            "Flatten",
+            n.op("Conv", pool(n, t), n.const(np.ones((CLASSES, CHANNELS, 3, 3))), pads=[1] * 4, name="c"),
+        ),
+        r"no global average pooling: 'c' \(Conv\) feeds the output",
+    ),
+    "weight on the left": (
+        lambda n, t: n.op(
+            "Transpose", n.op("MatMul", n.const(WEIGHT), n.op("Transpose", flat_pool(n, t)), name="left")
+        ),
+        r"'left' \(MatMul\) has its weight on the left",
+    ),
+    "transposed input": (
+        lambda n, t: n.op("Gemm", n.op("Transpose", flat_pool(n, t)), n.const(WEIGHT.T), transA=1, name="fc"),
+        r"'fc' \(Gemm\) transposes its input",
+    ),
+    "bias of another size": (
+        lambda n, t: n.op("Add", gemm(n, flat_pool(n, t)), n.const(np.ones((3, CLASSES))), name="wide"),
+        "not a classifier",
+    ),
+    "shuffled channels": (shuffled_channels, "fails its proof, nothing is written: the logits differ"),
+    "scaled scores": (
+        lambda n, t: n.op("Mul", gemm(n, flat_pool(n, t)), n.const(2.0), name="temperature"),
+        r"'temperature' \(Mul\) stands between the classifier 'fc' \(Gemm\) and the output",
+    ),
+    "average over one axis": (
+        lambda n, t: n.op(
+            "Gemm",
+            n.op("Flatten", n.op("ReduceMean", t, axes=[2], name="rows")),
+            n.const(np.ones((CHANNELS * SIDE // 2, CLASSES))),
+        ),
+        r"'rows' \(ReduceMean\) does not average over the two spatial axes",
+    ),
+    "class token of a transformer": (
+        vision_transformer,
+        r"a transformer, 'mixed' \(MatMul\) mixes positions",
+    ),
+    "mean token of a transformer": (token_mean, r"a transformer, 'mixed' \(MatMul\) mixes positions"),
+    "map of one cell": (
+        lambda n, t: gemm(n, flat_pool(n, n.op("MaxPool", t, kernel_shape=[16, 16], name="small"))),
+        "is a single cell; give a larger input size",
+    ),
+    "single score": (
+        lambda n, t: n.op("Sigmoid", n.op("Gemm", flat_pool(n, t), n.const(np.ones((CHANNELS, 1)))), name="p"),
+        "output 'p' has a single score",
+    ),
+    "map as output": (lambda n, t: t, r"not a classifier: .* there is 'last_relu' \(1, 6, 16, 16\)"),
+}
+
+
+def two_outputs() -> onnx.ModelProto:
+    net = Net()
+    flat = flat_pool(net, features(net))
+    return net.model([gemm(net, flat), matmul(net, flat)])
+
+
+def detector() -> onnx.ModelProto:
+    net = Net()
+    boxes = net.op("Transpose", net.op("Reshape", features(net), net.const([0, CHANNELS, -1])), perm=[0, 2, 1])
+    return net.model([boxes])
+
+
+def uint8_input() -> onnx.ModelProto:
+    model = plain(lambda n, t: gemm(n, flat_pool(n, t)))
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    return model
+
+
+def two_inputs() -> onnx.ModelProto:
+    model = plain(lambda n, t: gemm(n, flat_pool(n, t)))
+    model.graph.input.append(helper.make_tensor_value_info("mask", TensorProto.FLOAT, [1, 1]))
+    return model
+
+
+def cam_ready() -> onnx.ModelProto:
+    model = plain(lambda n, t: gemm(n, flat_pool(n, t)))
+    helper.set_model_props(model, {"cam_audit.version": "1"})
+    return model
+
+
+MODELS: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
+    "two outputs": (two_outputs, r"not a classifier: .*'fc' \(1, 5\)"),
+    "boxes": (detector, r"not a classifier: .* \(1, 256, 6\)"),
+    "one channel": (
+        lambda: plain(lambda n, t: gemm(n, flat_pool(n, t)), shape=["N", 1, 28, 28]),
+        r"input 'pixels' \(\?, 1, 28, 28\) is not an image",
+    ),
+    "vectors": (lambda: plain(flat_pool, shape=["N", 3]), r"input 'pixels' \(\?, 3\) is not an image"),
+    "bytes": (uint8_input, "input 'pixels' is neither float32 nor float16"),
+    "two inputs": (two_inputs, r"2 inputs \('pixels', 'mask'\)"),
+    "an image of 100 megapixels": (
+        lambda: plain(flat_pool, shape=["N", 3, 100_000, 1000]),
+        "an input of 1 x 1000x100000 pixels is not one of a classifier",
+    ),
+    "opset 6": (lambda: plain(flat_pool, opset=6), "opset 6, adapt takes 7 and up"),
+    "CAM-ready": (cam_ready, "CAM-ready already"),
+    "no nodes": (lambda: Net().model(["pixels"]), "not an ONNX file, or one with an empty graph"),
+    "an unknown operator": (
+        lambda: plain(lambda n, t: n.op("Zoom", t)),
+        "the net cannot|onnxruntime can load",
+    ),
+}
+
+
+def refused(source: Path, match: str, **options: object) -> None:
+    """Assert that adapt says why in one line that begins with the file's name, and leaves nothing behind."""
+    folder = source.parent / "out"
+    given: dict = {
+        "preprocessing": UNIT,
+        "classes": None,
+        "net": "test",
+        "input_size": (SIDE, SIDE),
+    } | options
+    with pytest.raises(ModelError, match=match) as raised:
+        adapt(source, folder / "cam.onnx", **given)
+    message = str(raised.value)
+    assert message.startswith(f"{source}: ")
+    assert "\n" not in message
+    assert not folder.exists() or not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_heads(name: str, tmp_path: Path) -> None:
+    head, match = HEADS[name]
+    refused(save(plain(head), tmp_path), match)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models(name: str, tmp_path: Path) -> None:
+    make, match = MODELS[name]
+    refused(save(make(), tmp_path), match)
+
+
+GOOD = plain(lambda n, t: n.op("Flatten", pointwise(n, pool(n, t))))
+
+
+def test_labels(tmp_path: Path) -> None:
+    source = save(GOOD, tmp_path)
+    refused(source, "4 labels for 5 classes", classes=list("abcd"))
+    refused(source, "6 class ids for 5 classes", classes=list("abcde"), class_ids=list("abcdef"))
+
+
+@pytest.mark.parametrize("location", ["../data", "sub/../../data", "ABSOLUTE"])
+def test_external_data_outside_the_folder(location: str, tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(bytes(10_000))
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "inside" / "sub").mkdir()
+    source = tmp_path / "inside" / "plain.onnx"
+    model = onnx.ModelProto()
+    model.CopyFrom(GOOD)
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location.replace("ABSOLUTE", str(tmp_path / "data")))
+    source.write_bytes(model.SerializeToString())
+    refused(source, "is outside the model's folder")
+    tensor.external_data[0].value = "absent"
+    source.write_bytes(model.SerializeToString())
+    refused(source, "external data cannot be read")
+
+
+def test_external_data_of_a_function_outside_the_folder(tmp_path: Path) -> None:
+    model = onnx.ModelProto()
+    model.CopyFrom(GOOD)
+    (tensor,) = (tensor for tensor in model.graph.initializer if tensor.name == GOOD.graph.node[0].input[1])
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../data")
+    body = [helper.make_node("Constant", [], ["weights"], value=tensor)]
+    model.functions.append(helper.make_function("own", "Weights", [], ["weights"], body, [helper.make_opsetid("", 17)]))
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    model.graph.node.insert(0, helper.make_node("Weights", [], [tensor.name], domain="own"))
+    model.graph.initializer.remove(tensor)
+    (tmp_path / "inside").mkdir()
+    refused(save(model, tmp_path / "inside"), "is outside the model's folder")
+
+
+def test_damaged_files(tmp_path: Path) -> None:
+    whole = GOOD.SerializeToString()
+    random = np.random.default_rng(0)
+    source = tmp_path / "damaged.onnx"
+    cut_short = [whole[:length] for length in range(5, len(whole), 40)]
+    for data in [b"", b"\x00", b"not a model", random.bytes(1000), *cut_short]:
+        source.write_bytes(data)
+        refused(source, "ONNX file")
+
+
+def test_changed_bytes(tmp_path: Path) -> None:
+    """A file with a few changed bytes is adapted or refused, never anything else."""
+    whole = GOOD.SerializeToString()
+    source = tmp_path / "changed.onnx"
+    for seed in range(100):
+        random = np.random.default_rng(seed)
+        data = np.frombuffer(whole, np.uint8).copy()
+        data[random.integers(0, len(data), 3)] = random.integers(0, 256, 3)
+        source.write_bytes(data.tobytes())
+        with contextlib.suppress(ModelError):
+            adapt(source, tmp_path / "cam.onnx", preprocessing=UNIT, classes=None, net="t", input_size=(32, 32))
+
+
+def test_input_size(tmp_path: Path) -> None:
+    source = save(GOOD, tmp_path)
+    refused(source, "an input of 1 x 4x224 pixels is not one of a classifier", input_size=(224, 4))
+    refused(source, "an input of 1 x 9000x9000 pixels", input_size=(9000, 9000))
+
+
+def test_files_and_folders(tmp_path: Path) -> None:
+    refused(tmp_path / "absent.onnx", "No such file")
+    (tmp_path / "folder").mkdir()
+    refused(tmp_path / "folder", "Is a directory")
+    source = save(GOOD, tmp_path)
+    (tmp_path / "taken").write_text("a file where a folder is needed")
+    with pytest.raises(ModelError, match="cannot write"):
+        adapt(source, tmp_path / "taken" / "cam.onnx", preprocessing=UNIT, classes=None, net="test")
+    before = source.read_bytes()
+    with pytest.raises(ModelError, match="is the source itself"):
+        adapt(source, source, preprocessing=UNIT, classes=None, net="test")
+    assert source.read_bytes() == before
+
+
+def test_without_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("cam_audit.models.adapt")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ModelError, match=r"pip install 'cam-audit\[models\]'"):
+        importlib.import_module("cam_audit.models.adapt")
+
+
+@pytest.mark.parametrize("numbers", [(0.0, 1.0), (1.0, 0.0), (float("nan"), 1.0)])
+def test_preprocessing(numbers: tuple[float, float]) -> None:
+    scale, std = numbers
+    with pytest.raises(ModelError, match="preprocessing"):
+        Preprocessing(scale, (0.0, 0.0, 0.0), (std, 1.0, 1.0))

@@ -1,0 +1,299 @@
+"""Downloads against a server of our own on this machine, which does what servers do on bad days."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import onnx
+import pytest
+from plain_nets import CLASSES, expected_activations, flat_pool, gemm, picture, plain
+
+from cam_audit.errors import ModelError
+from cam_audit.models import known, zoo
+from cam_audit.models.adapt import Preprocessing
+from cam_audit.models.class_names import ClassList
+from cam_audit.models.download import RemoteFile, download
+from cam_audit.models.model import load_model
+
+DATA = np.random.default_rng(0).bytes(300_000)
+
+
+@dataclass
+class Server:
+    """Files by path, and what the requests for them asked for."""
+
+    port: int
+    answers: dict[str, Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
+
+    def __getitem__(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def has(self, path: str, answer: Callable[[BaseHTTPRequestHandler], None]) -> str:
+        self.answers[path] = answer
+        return self[path]
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("no_proxy", "*")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found.requests.append((self.path, self.headers["Range"]))
+            found.answers.get(self.path, lambda handler: handler.send_error(404))(self)
+
+        def log_message(self, *message: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        found = Server(listening.server_address[1])
+        thread = Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield found
+        listening.shutdown()
+        thread.join()
+
+
+def gives(data: bytes, *, ranges: bool = True) -> Callable[[BaseHTTPRequestHandler], None]:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        asked = handler.headers["Range"] if ranges else None
+        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
+        handler.send_response(206 if asked else 200)
+        if asked:
+            handler.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        handler.send_header("Content-Length", str(len(data) - start))
+        handler.end_headers()
+        handler.wfile.write(data[start:])
+
+    return answer
+
+
+def breaks_off(data: bytes, after: int) -> Callable[[BaseHTTPRequestHandler], None]:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data[:after])
+
+    return answer
+
+
+def never_ends(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    # bounded all the same, so that a client without a limit fails the test instead of filling the disk
+    for _ in range(2000):
+        try:
+            handler.wfile.write(bytes(1 << 16))
+        except OSError:
+            return
+
+
+def redirects(address: str) -> Callable[[BaseHTTPRequestHandler], None]:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", address)
+        handler.end_headers()
+
+    return answer
+
+
+def remote(*addresses: str, data: bytes = DATA) -> RemoteFile:
+    return RemoteFile(addresses, len(data), hashlib.sha256(data).hexdigest())
+
+
+def ignore(done: int) -> None:
+    pass
+
+
+def refusal(file: RemoteFile, target: Path) -> str:
+    with pytest.raises(ModelError) as caught:
+        download(file, target, ignore)
+    assert not target.exists()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_file_arrives_whole_and_progress_counts_its_bytes(server: Server, tmp_path: Path) -> None:
+    target = tmp_path / "new" / "folder" / "net.onnx"
+    counts: list[int] = []
+    download(remote(server.has("/net", gives(DATA))), target, counts.append)
+    assert target.read_bytes() == DATA
+    assert counts == sorted(counts)
+    assert counts[-1] == len(DATA)
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_redirect_is_followed(server: Server, tmp_path: Path) -> None:
+    server.has("/cdn", gives(DATA))
+    download(remote(server.has("/net", redirects("/cdn"))), tmp_path / "net", ignore)
+    assert (tmp_path / "net").read_bytes() == DATA
+    assert [path for path, _ in server.requests] == ["/net", "/cdn"]
+
+
+def test_what_is_not_found_at_the_first_address_is_taken_from_the_second(server: Server, tmp_path: Path) -> None:
+    download(remote(server["/gone"], server.has("/net", gives(DATA))), tmp_path / "net", ignore)
+    assert (tmp_path / "net").read_bytes() == DATA
+
+
+def test_a_download_that_was_cut_off_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> None:
+    address = server.has("/net", breaks_off(DATA, 100_000))
+    message = refusal(remote(address), tmp_path / "net")
+    assert "the connection broke after 100,000 of 300,000 bytes; run it again" in message
+    server.has("/net", gives(DATA))
+    counts: list[int] = []
+    download(remote(address), tmp_path / "net", counts.append)
+    assert (tmp_path / "net").read_bytes() == DATA
+    assert server.requests[-1] == ("/net", "bytes=100000-")
+    assert counts[0] > 100_000
+
+
+def test_what_one_address_left_the_next_one_completes(server: Server, tmp_path: Path) -> None:
+    first, second = server.has("/first", breaks_off(DATA, 100_000)), server.has("/second", gives(DATA))
+    download(remote(first, second), tmp_path / "net", ignore)
+    assert (tmp_path / "net").read_bytes() == DATA
+    assert server.requests == [("/first", None), ("/second", "bytes=100000-")]
+
+
+def test_a_server_without_ranges_starts_from_the_beginning(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "net.part").write_bytes(DATA[:1000])
+    download(remote(server.has("/net", gives(DATA, ranges=False))), tmp_path / "net", ignore)
+    assert (tmp_path / "net").read_bytes() == DATA
+
+
+def test_the_rest_is_not_taken_from_elsewhere_in_the_file(server: Server, tmp_path: Path) -> None:
+    def wrong_rest(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(206)
+        handler.send_header("Content-Range", f"bytes 0-{len(DATA) - 1}/{len(DATA)}")
+        handler.end_headers()
+        handler.wfile.write(DATA)
+
+    (tmp_path / "net.part").write_bytes(DATA[:1000])
+    assert "asked for the bytes from 1,000 on" in refusal(remote(server.has("/net", wrong_rest)), tmp_path / "net")
+
+
+@pytest.mark.parametrize("left", [DATA, DATA + b"more"], ids=["complete", "too long"])
+def test_what_was_left_is_checked_before_it_is_used(server: Server, tmp_path: Path, left: bytes) -> None:
+    (tmp_path / "net.part").write_bytes(left)
+    download(remote(server.has("/net", gives(DATA))), tmp_path / "net", ignore)
+    assert (tmp_path / "net").read_bytes() == DATA
+    assert len(server.requests) == (left != DATA)
+
+
+def test_a_file_of_another_hash_is_thrown_away(server: Server, tmp_path: Path) -> None:
+    wrong = bytes(len(DATA))
+    message = refusal(remote(server.has("/net", gives(wrong))), tmp_path / "net")
+    assert f"its SHA-256 is {hashlib.sha256(wrong).hexdigest()} instead of" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (gives(DATA[:-1]), "299,999 bytes instead of 300,000"),
+        (gives(b"<html>sign in</html>"), "20 bytes instead of 300,000"),
+        (never_ends, "more than the 300,000 bytes"),
+        (lambda handler: handler.send_error(503), "the server answers 503"),
+        (lambda handler: handler.wfile.write(b"no HTTP at all\r\n\r\n"), "the connection broke"),
+        (redirects("http://mirror.invalid/net"), "http://mirror.invalid/net is not HTTPS; refused"),
+        (redirects("ftp://127.0.0.1/net"), "not HTTPS; refused"),
+    ],
+)
+def test_a_server_that_gives_something_else(
+    server: Server, tmp_path: Path, answer: Callable[[BaseHTTPRequestHandler], None], message: str
+) -> None:
+    assert message in refusal(remote(server.has("/net", answer)), tmp_path / "net")
+    part = tmp_path / "net.part"
+    assert not part.exists() or part.stat().st_size <= len(DATA)
+
+
+def test_no_network_is_said_for_each_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    addresses = f"http://127.0.0.1:{port}/first", f"http://localhost:{port}/second"
+    message = refusal(remote(*addresses), tmp_path / "net")
+    assert message.count("cannot be reached") == 2
+    assert all(address in message for address in addresses)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://example.org/net", "http://127.0.0.1.example.org/net", "http://10.0.0.1/net", "file:///etc/hostname"],
+)
+def test_only_https_but_for_this_machine(tmp_path: Path, address: str) -> None:
+    assert f"{address} is not HTTPS; refused" in refusal(remote(address), tmp_path / "net")
+
+
+def test_a_folder_that_cannot_be_written_is_named(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelError, match="cannot write"):
+        download(remote(server.has("/net", gives(DATA))), tmp_path / "file" / "net", ignore)
+
+
+@pytest.fixture
+def stand_in(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> onnx.ModelProto:
+    """A small net with a softmax, which the second address serves as each of the zoo's; the classes are its own."""
+    net = plain(lambda n, t: n.op("Softmax", gemm(n, flat_pool(n, t))))
+    data = net.SerializeToString()
+    for name, facts in zoo.ZOO.items():
+        known = replace(facts, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+        monkeypatch.setitem(zoo.ZOO, name, known)
+        server.has(
+            f"/mirror/legacy_models/resolve/main/validated/vision/classification/{facts.folder}/model/{facts.stem}.onnx",
+            gives(data),
+        )
+    classes = tuple("abcde"[:CLASSES]), tuple(f"n{index}" for index in range(CLASSES))
+    monkeypatch.setattr(zoo, "imagenet_classes", lambda: ClassList(*classes))
+    monkeypatch.setenv("CAM_AUDIT_MODEL_URL", server["/mirror/"])
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name, appauthor: str(tmp_path / "cache"))
+    monkeypatch.delenv("CAM_AUDIT_MODELS", raising=False)
+    return net
+
+
+@pytest.mark.parametrize("name", zoo.ZOO)
+def test_a_pulled_net_is_cam_ready_with_its_preprocessing_and_found_by_name(
+    stand_in: onnx.ModelProto, server: Server, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = zoo.pull(name, ignore)
+    assert path == known.find_net(name) == tmp_path / "cache" / "models" / f"{name}.onnx"
+    model = load_model(path)
+    assert model.class_names == tuple("abcde")
+    assert model.class_ids == ("n0", "n1", "n2", "n3", "n4")
+    assert model.licence == known.NETS[name].licence
+    # as the model cards write it down
+    if name == "googlenet":
+        expected = Preprocessing(1.0, (123.68, 116.779, 103.939), (1.0, 1.0, 1.0), bgr=True)
+    else:
+        expected = Preprocessing(1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    rgb = picture(40, 56)
+    activations = expected_activations(rgb, expected)
+    np.testing.assert_allclose(model.run(rgb).activations, activations, rtol=1e-4, atol=1e-4 * activations.max())
+    stem = zoo.ZOO[name].stem
+    assert server.requests[0] == (f"/mirror/{stem}/resolve/main/{stem}.onnx", None)
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.name != f"{name}.onnx"]
+
+
+def test_the_zoo_is_reached_over_https_unless_a_mirror_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAM_AUDIT_MODEL_URL", "")
+    assert zoo.remote_file(zoo.ZOO["googlenet"]).addresses == (
+        "https://huggingface.co/onnxmodelzoo/googlenet-9/resolve/main/googlenet-9.onnx",
+        "https://huggingface.co/onnxmodelzoo/legacy_models/resolve/main/validated/vision/classification/"
+        "inception_and_googlenet/googlenet/model/googlenet-9.onnx",
+    )
+
+
+def test_every_net_of_the_zoo_offers_pull_first() -> None:
+    for name, facts in zoo.ZOO.items():
+        assert known.NETS[name].ways == (f"cam-audit models pull {name}", f"python scripts/export_onnx.py --net {name}")
+        assert known.NETS[name].megabytes == pytest.approx(facts.size / 1e6, abs=0.05)

@@ -1,0 +1,404 @@
+"""report.html as text: names stay text, the policy covers what is in it, and the words and numbers are right."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from canonical import HOSTILE, canonical_report, finding, image, rendered
+from pictures import encode
+
+from cam_audit.findings.codes import CODES, FULL_IMAGES
+from cam_audit.findings.cues.lab import to_lab
+from cam_audit.records import (
+    ConfusedImage,
+    Disagreement,
+    Example,
+    ExamplePicture,
+    Exhibit,
+    Finding,
+    ScanReport,
+    SheetLayout,
+)
+from cam_audit.reports.html import number, visible
+from cam_audit.reports.html.charts import MAX_CLASSES, MAX_CONFUSED, OTHER, Charts, charts
+from cam_audit.reports.html.overview import BINS, overview_of
+from cam_audit.reports.html.steps import caveat, steps
+from cam_audit.reports.html.verdict import Verdict, verdict
+
+
+class Page(HTMLParser):
+    """The elements of a page with their attributes, and the text of each script and style."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.raw: list[tuple[str, dict[str, str | None], str]] = []
+        self.words = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag in ("script", "style"):
+            self.raw.append((tag, dict(attrs), ""))
+
+    def handle_data(self, data: str) -> None:
+        if self.cdata_elem:
+            tag, attributes, text = self.raw[-1]
+            self.raw[-1] = (tag, attributes, text + data)
+        else:
+            self.words += data
+
+    def having(self, name: str, value: str) -> list[dict[str, str | None]]:
+        """The attributes of elements that have this one, or this class among their classes."""
+        return [
+            a for _, a in self.elements if value in ((a.get(name) or "").split() if name == "class" else [a.get(name)])
+        ]
+
+
+def data_of(page: Page) -> dict:
+    return next(json.loads(text) for _, attributes, text in page.raw if attributes.get("id") == "data")
+
+
+def by_path(data: dict) -> dict[str, dict]:
+    return {row[0]: dict(zip(data["fields"], row, strict=False)) for row in data["images"]}
+
+
+def charts_of(report: ScanReport) -> Charts:
+    return charts(overview_of(report).folders)
+
+
+def verdict_on(report: ScanReport) -> Verdict:
+    return verdict(report, overview_of(report))
+
+
+def test_names_stay_text() -> None:
+    text = rendered("html", canonical_report())
+    page = Page(text)
+    assert [attributes for tag, attributes in page.elements if tag == "img"] == []
+    assert len(page.raw) == 3, "one style, the data and one script, and none that a name brought in"
+    handlers = [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    assert handlers == []
+    assert HOSTILE in page.words
+    assert "\x1b" not in text
+    assert "<script>alert" not in text
+
+
+def test_the_data_holds_every_image_as_it_is() -> None:
+    report = canonical_report()
+    data = data_of(Page(rendered("html", report)))
+    assert [row[0] for row in data["images"]] == [row.path for row in report.images]
+    images = by_path(data)
+    assert images["dog/broken.png"]["error"] == "the file is cut off"
+    cat = images["cat/2.png"]
+    assert [[data["names"][name], score] for name, score in cat["scores"]] == [
+        ["dog", 0.5],
+        ["dog", 0.25],
+        ["owl", 0.125],
+    ]
+    assert (cat["labelScore"], cat["wrong"], cat["peakX"], cat["insideArea"]) == (0.125, True, 0.25, 0.3)
+    assert images["cat/1.png"]["wrong"] is False
+    assert data["boxes"] == {example.path: list(example.box) for example in report.findings[0].examples}
+    assert data["findings"][report.findings[1].fingerprint] == {"class": "cat", "code": "CA203"}
+
+
+@pytest.mark.parametrize("name", ["</script>", "<!--", "\u2028\u2029", "]]>", "a&b", "\x00\r\n\t", '"\\'])
+def test_no_name_breaks_out_of_the_data(name: str) -> None:
+    report = canonical_report()
+    row = replace(report.images[0], path=name)
+    data = data_of(Page(rendered("html", replace(report, images=(row,)))))
+    assert data["images"][0][0] == name
+
+
+def test_a_layout_is_told_once_and_numbered() -> None:
+    report = canonical_report()
+    layout = SheetLayout(500, 300, 100, (8, 200), 180, 160, 184)
+    sheets = {"cat/1.png": layout, "cat/2.png": replace(layout, lefts=(8, 200, 392)), "dog/1.png": layout}
+    data = data_of(Page(rendered("html", replace(report, sheets=sheets))))
+    images = by_path(data)
+    assert [images[path]["sheet"] for path in ("cat/1.png", "cat/2.png", "dog/1.png")] == [0, 1, 0]
+    assert data["sheets"] == [[500, 300, 100, 180, 160, [8, 200]], [500, 300, 100, 180, 160, [8, 200, 392]]]
+    assert {image.get("sheet") for path, image in images.items() if path not in sheets} == {None}
+
+
+def test_the_policy_allows_exactly_the_two_blocks_that_are_in_the_page() -> None:
+    page = Page(rendered("html", canonical_report()))
+    (policy,) = (a["content"] for _, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
+    rules = dict(rule.strip().split(" ", 1) for rule in (policy or "").split(";"))
+    assert rules["default-src"] == "'none'"
+    assert "unsafe" not in (policy or "")
+    for tag, attributes, text in page.raw:
+        if attributes.get("type") != "application/json":
+            digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+            assert rules[f"{tag}-src"] == f"'sha256-{digest}'"
+    assert not [a for _, a in page.elements if "style" in a], "an inline style would be blocked"
+
+
+def test_nothing_is_loaded_from_elsewhere() -> None:
+    page = Page(rendered("html", canonical_report()))
+    for tag, attributes in page.elements:
+        for name in ("src", "href", "srcset", "action", "data"):
+            assert (attributes.get(name) or "#").startswith("#"), (tag, attributes)
+    for _, _, text in page.raw[::2]:
+        assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|@import|url\(", text)
+
+
+def test_findings_come_in_order_each_with_its_words_and_numbers() -> None:
+    report = canonical_report()
+    page = Page(rendered("html", report))
+    cards = [a["data-finding"] for _, a in page.elements if "data-finding" in a]
+    assert cards == [finding.fingerprint for finding in report.findings]
+    words = " ".join(page.words.split())
+    for each in report.findings:
+        assert each.message in words
+        assert CODES[each.code].not_established.replace("`", "") in words
+        assert each.fingerprint in words
+    assert "0.0625" in words
+    assert report.notes[0] in words
+    assert "the file is cut off" in words
+
+
+def test_pictures_of_a_finding_are_embedded_with_the_box_of_the_cue() -> None:
+    report = canonical_report()
+    repeated = report.findings[0]
+    number, row = next(item for item in enumerate(report.images) if item[1].path == repeated.examples[0].path)
+    picture = ExamplePicture(repeated.examples[0], 200, 100, b"image", b"overlay", row, number)
+    exhibit = Exhibit((picture,), (b"own", b"others", b"difference"))
+    page = Page(rendered("html", replace(report, exhibits={repeated.fingerprint: exhibit})))
+    sources = [attributes["src"] for tag, attributes in page.elements if tag == "img"]
+    embedded = [base64.b64decode((source or "").removeprefix("data:image/jpeg;base64,")) for source in sources]
+    assert sorted(embedded) == sorted([b"image", b"overlay", b"own", b"others", b"difference"])
+    frames = page.having("class", "over")
+    assert len(frames) == 2
+    assert [float(frames[0][side] or 0) for side in ("x", "y", "width", "height")] == [25, 25, 75, 50]
+    (pair,) = page.having("class", "pair")
+    assert report.images[int(pair["data-row"] or 0)].path == repeated.examples[0].path
+
+
+def test_a_report_of_nothing_renders_too() -> None:
+    empty = ScanReport({}, (), frozenset(), (), (), ())
+    assert "Cues could not be looked for, as" in Page(rendered("html", empty)).words
+    assert "Nothing was found" in Page(rendered("html", replace(canonical_report(), findings=()))).words
+    unknown = replace(canonical_report().findings[0], code="CA999")
+    assert "CA999" in Page(rendered("html", replace(canonical_report(), findings=(unknown,)))).words
+
+
+def test_a_name_that_is_not_utf_8_can_be_written() -> None:
+    report = canonical_report()
+    odd = replace(report.findings[0], examples=(Example("cat/\udcff.png", (0, 0, 1, 1)),))
+    rendered("html", replace(report, findings=(odd,))).encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("value", "written"), [(30.0, "30"), (0.0625, "0.0625"), (0.1234567, "0.1235"), (12345, "12,345"), (None, "–")]
+)
+def test_numbers_are_written_as_people_do(value: object, written: str) -> None:
+    assert number(value) == written
+
+
+def test_letters_that_cannot_be_seen_leave_a_mark() -> None:
+    assert visible("a\u202egpj.exe\n\x1b[0m") == "a\ufffdgpj.exe\ufffd\ufffd[0m"
+    assert visible("Ж/ё 😀") == "Ж/ё 😀"
+
+
+def met(each: Finding) -> list[bool | None]:
+    return [step.met for step in steps(each)]
+
+
+def test_the_three_steps_hold_as_far_as_their_numbers_do() -> None:
+    repeated, border, files = canonical_report().findings
+    assert met(repeated) == [True, True, True]
+    assert met(border) == [True, True, False]
+    assert met(files) == [True, None, None]
+    cue, use, effect = steps(repeated)
+    assert (cue.number, cue.threshold) == ("27%", "at least 10%")
+    assert (use.number, use.threshold) == ("0.40", "at least 0.10")
+    assert (effect.number, effect.threshold) == ("1.50", "at least 0.15")
+    assert "50% of the class's images change" in effect.meaning
+
+
+def test_the_test_that_confirms_is_the_one_that_is_shown() -> None:
+    weak = finding("CA203", "warning", "cat", gain=0.6, gain_surroundings=0.6, gain_ring=0.14)
+    effect = steps(weak)[2]
+    assert (effect.met, effect.number, effect.threshold) == (False, "0.14", "at least 0.15")
+    assert [(bar.gain, bar.threshold, bar.met) for bar in effect.bars] == [(0.6, 0.7, False), (0.14, 0.15, False)]
+
+
+def test_evidence_outside_the_object_has_its_own_steps() -> None:
+    numbers = {"images": 30.0, "inside_share": 0.2, "inside_area": 0.3, "centre_share": 0.5, "wins_without": 0.6}
+    outside = replace(finding("CA205", "error", "cat"), evidence=numbers)
+    assert [(step.met, step.number) for step in steps(outside)] == [(True, "30%"), (True, "20%"), (True, "60%")]
+    kept = replace(outside, evidence={**numbers, "wins_without": 0.5})
+    assert met(kept) == [True, True, False]
+
+
+def test_a_small_class_is_said_to_be_small() -> None:
+    small = finding("CA203", "note", "cat", images=FULL_IMAGES - 1, gain=1.0, gain_ring=1.0)
+    assert f"only {FULL_IMAGES - 1} images" in caveat(small)
+    assert caveat(finding("CA203", "note", "cat", images=FULL_IMAGES)) == ""
+
+
+@pytest.mark.parametrize("rgb", [(132, 31, 38), (0, 0, 0), (255, 255, 255), (52, 99, 42), (10, 200, 250)])
+def test_a_swatch_has_the_colour_that_was_measured(rgb: tuple[int, int, int]) -> None:
+    lightness, a, b = to_lab(np.full((2, 2, 3), rgb, np.uint8))[0, 0]
+    coloured = finding("CA203", "note", "cat", class_L=float(lightness), class_a=float(a), class_b=float(b))
+    ((_, colour),) = steps(coloured)[0].swatches
+    shown = [int(colour[index : index + 2], 16) for index in (1, 3, 5)]
+    assert np.abs(np.subtract(shown, rgb)).max() <= 1
+
+
+def report_with(*findings: Finding, **run: object) -> ScanReport:
+    report = canonical_report()
+    return replace(report, findings=findings, run={**report.run, **run})
+
+
+@pytest.mark.parametrize(
+    ("findings", "gravity", "words"),
+    [
+        (["error", "error", "note"], "error", "in 2 of 3 classes, the net's prediction follows"),
+        (
+            ["warning", "note"],
+            "warning",
+            "in 1 of 3 classes, something gives the class away and the net looks at it: c0",
+        ),
+        (["note"], "note", "in 1 of 3 classes, something gives the class away: c0"),
+        ([], "clean", "No shortcut was found in 3 classes"),
+    ],
+)
+def test_the_verdict_is_that_of_the_gravest_findings(findings: list[str], gravity: str, words: str) -> None:
+    found = [finding("CA203", severity, f"c{index}") for index, severity in enumerate(findings)]
+    came = verdict_on(report_with(*found))
+    assert came.gravity == gravity
+    assert words in came.sentence
+
+
+def test_the_verdict_counts_a_class_once_and_names_only_some() -> None:
+    twice = verdict_on(report_with(finding("CA203", "error", "cat"), finding("CA201", "error", "cat")))
+    assert "1 of 3 classes" in twice.sentence
+    many = verdict_on(report_with(*(finding("CA203", "error", f"c{index}") for index in range(9))))
+    assert many.sentence.endswith("c0, c1, c2 and 6 more.")
+
+
+def test_where_nothing_was_looked_for_nothing_is_called_clean() -> None:
+    came = verdict_on(report_with(sampled=0))
+    assert came.gravity == "unknown"
+    assert "too few to look for cues" in came.advice
+
+
+def grid_of(labels: int, wrong: dict[tuple[str, str], int], right: int = 5) -> ScanReport:
+    """Folders c00, c01, ...: `right` images of each predicted rightly, and `wrong` by (folder, prediction)."""
+    rows, confused = [], []
+    for index in range(labels):
+        rows += [image(f"{time}.png", f"c{index:02d}") for time in range(right)]
+    for (label, predicted), times in wrong.items():
+        for time in range(times):
+            row = image(f"{predicted}-{time}.png", label, predicted=predicted)
+            rows.append(row)
+            confused.append(ConfusedImage(row.path, label, predicted, Disagreement(None, (0, 0), (0, 0))))
+    return replace(canonical_report(), findings=(), images=tuple(rows), confused=tuple(confused))
+
+
+def test_the_confusion_counts_every_image_once() -> None:
+    chart = charts_of(grid_of(3, {("c00", "c01"): 4, ("c02", "stranger"): 2})).confusion
+    assert chart
+    assert chart.rows == ("c00", "c01", "c02")
+    assert chart.columns == ("c00", "c01", "c02", "stranger")
+    assert chart.counts == ((5, 4, 0, 0), (0, 5, 0, 0), (0, 0, 5, 2))
+    assert chart.right == (0, 1, 2)
+
+
+def test_of_many_classes_the_most_confused_are_shown_and_the_rest_is_one_column() -> None:
+    chart = charts_of(grid_of(60, {("c40", "c50"): 9, ("c40", "far away"): 1, ("c41", "c42"): 3})).confusion
+    assert chart
+    assert {"c40", "c41", "c42", "c50"} <= set(chart.rows)
+    assert chart.columns == (*chart.rows, "far away")
+    assert len(chart.columns) == MAX_CONFUSED
+    assert chart.left_out == 60 - len(chart.rows)
+    assert [sum(row) for row in chart.counts] == [
+        15 if row == "c40" else 8 if row == "c41" else 5 for row in chart.rows
+    ]
+    assert chart.counts[chart.rows.index("c40")][-1] == 1
+
+
+def test_mistakes_that_find_no_column_are_counted_in_one() -> None:
+    chart = charts_of(grid_of(2, {("c00", f"stranger {index:02d}"): 20 - index for index in range(20)})).confusion
+    assert chart
+    assert chart.columns[: MAX_CONFUSED + 1] == (*chart.rows, *(f"stranger {i:02d}" for i in range(13)), OTHER)
+    assert chart.counts[0] == (5, *range(20, 7, -1), sum(range(1, 8)))
+
+
+def test_a_folder_called_by_its_id_is_its_class() -> None:
+    report = grid_of(2, {("c00", "tabby"): 1})
+    # the images of c01 are rightly predicted as "tabby"
+    rows = [replace(row, top=(("tabby", 0.5),)) if row.label == "c01" else row for row in report.images]
+    chart = charts_of(replace(report, images=tuple(rows))).confusion
+    assert chart
+    assert chart.columns == ("c00", "tabby")
+    assert chart.counts == ((5, 1), (0, 5))
+
+
+def test_there_is_no_confusion_without_two_classes_of_the_net() -> None:
+    report = grid_of(3, {})
+    rows = tuple(replace(row, label_score=None) for row in report.images)
+    assert charts_of(replace(report, images=rows)).confusion is None
+    assert charts_of(grid_of(1, {})).confusion is None
+
+
+def test_histograms_count_scores_by_tenths() -> None:
+    scores = [0.0, 0.05, 0.1, 0.95, 1.0]
+    rows = [image(f"{score}.png", "cat", score=score) for score in scores]
+    wrong = ConfusedImage("cat/1.0.png", "cat", "dog", Disagreement(None, (0, 0), (0, 0)))
+    report = replace(canonical_report(), images=tuple(rows), confused=(wrong,))
+    (chart,) = charts_of(report).histograms
+    assert chart.right == (2, 1, 0, 0, 0, 0, 0, 0, 0, 1)
+    assert chart.wrong == (0,) * (BINS - 1) + (1,)
+    assert (chart.median, chart.highest) == (0.1, 2)
+
+
+def test_spreads_are_medians_and_quartiles_most_suspicious_first() -> None:
+    rows = []
+    for label, shares in (("calm", [0.1, 0.2, 0.3, 0.4, 0.5]), ("odd", [0.9]), ("none", [None])):
+        rows += [replace(image(f"{s}.png", label), cam_border_share=s, inside_share=s, inside_area=0.3) for s in shares]
+    drawn = charts_of(replace(canonical_report(), images=tuple(rows), confused=()))
+    assert [spread.label for spread in drawn.border] == ["odd", "calm"]
+    assert [spread.label for spread in drawn.inside] == ["calm", "odd"]
+    calm = drawn.border[1]
+    assert (calm.low, calm.middle, calm.high) == pytest.approx((0.2, 0.3, 0.4))
+    assert calm.expected == pytest.approx(1 - (6 / 8) ** 2)
+    assert drawn.inside[0].expected == 0.3
+
+
+def test_charts_of_a_thousand_classes_stay_small() -> None:
+    report = grid_of(1000, {(f"c{index:02d}", "c00"): 1 for index in range(1000)}, right=1)
+    drawn = charts_of(report)
+    assert len(drawn.histograms) == len(drawn.border) == MAX_CLASSES
+    assert drawn.left_out == 1000 - MAX_CLASSES
+    assert len(rendered("html", report)) < 600_000
+
+
+def test_images_without_a_class_have_no_confusion_and_the_page_says_so() -> None:
+    rows = tuple(replace(row, label="", label_score=None) for row in canonical_report().images)
+    report = replace(canonical_report(), findings=(), confused=(), images=rows)
+    assert "no folder is a class of the net" in Page(rendered("html", report)).words
+
+
+def test_example_pictures_may_be_real_jpegs() -> None:
+    report = canonical_report()
+    picture = ExamplePicture(report.findings[1].examples[0], 4, 4, encode(np.zeros((4, 4, 3), np.uint8)), None)
+    page = Page(rendered("html", replace(report, exhibits={report.findings[1].fingerprint: Exhibit((picture,), ())})))
+    assert "No overlays were drawn" in page.words
+
+
+def test_the_verdict_on_annotated_objects_alone_says_where_the_maps_lie() -> None:
+    report = canonical_report()
+    images = tuple(replace(image, inside_share=0.6, inside_area=0.25) for image in report.images[:3])
+    alone = replace(report, findings=(), images=images, run={**report.run, "sampled": 0})
+    found = verdict_on(alone)
+    assert "objects more than their size would give: 60% of a map, on 25% of the image" in found.sentence
+    assert found.advice.startswith("Medians of 3 images. ")

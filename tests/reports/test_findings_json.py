@@ -1,0 +1,134 @@
+"""findings.json holds a report in a form that other programs read back, the same bytes each time."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from cam_audit.records import AuditReport, ClassMaps, ConfusedImage, Disagreement, Example, Finding
+from cam_audit.reports.findings_json import findings, parse
+
+FINDING = Finding(
+    code="CA201",
+    severity="error",
+    label="cat",
+    message="'cat' repeats a mark; painting the cue over changed 2 of 3 predictions",
+    evidence={"score": 0.5, "images": 30.0, "gain": -0.125},
+    examples=(Example("cat/a.png", (0.1, 1 / 3, 0.5, 1.0)), Example("cat/b.png")),
+    fingerprint="0123456789abcdef0123456789abcdef",
+)
+CONFUSED = ConfusedImage("cat/c.png", "cat", "dog", Disagreement(1 / 3, (0.5, 0.0625), (1 / 6, 0.9)))
+
+
+def report_of(*findings: Finding, confused: tuple[ConfusedImage, ...] = (), notes: tuple[str, ...] = ()) -> AuditReport:
+    return AuditReport(findings, {}, {"cat/a.png": ("CA101",)}, confused, sampled=9, passes=3, notes=notes)
+
+
+def written(report: AuditReport) -> dict:
+    text = "".join(findings(report))
+    assert text.endswith("}\n")
+    return json.loads(text.encode("utf-8"))
+
+
+def test_a_finding_has_the_documented_keys_and_nothing_else() -> None:
+    assert written(report_of(FINDING)) == {
+        "schema_version": 1,
+        "findings": [
+            {
+                "code": "CA201",
+                "severity": "error",
+                "class": "cat",
+                "message": FINDING.message,
+                "evidence": {"score": 0.5, "images": 30.0, "gain": -0.125},
+                "examples": [
+                    {"path": "cat/a.png", "box": [0.1, 0.333333, 0.5, 1.0]},
+                    {"path": "cat/b.png", "box": None},
+                ],
+                "fingerprint": FINDING.fingerprint,
+            }
+        ],
+        "maps": {},
+        "confused": [],
+        "notes": [],
+    }
+
+
+def test_a_confused_image_has_both_classes_and_how_their_maps_differ() -> None:
+    flat = ConfusedImage("a.png", "cat", "dog", Disagreement(None, (0, 0), (1, 1)))
+    assert written(report_of(confused=(CONFUSED, flat)))["confused"] == [
+        {
+            "path": "cat/c.png",
+            "class": "cat",
+            "predicted": "dog",
+            "correlation": 0.333333,
+            "predicted_peak": [0.5, 0.0625],
+            "class_peak": [0.166667, 0.9],
+        },
+        {
+            "path": "a.png",
+            "class": "cat",
+            "predicted": "dog",
+            "correlation": None,
+            "predicted_peak": [0, 0],
+            "class_peak": [1, 1],
+        },
+    ]
+
+
+def test_findings_keep_the_order_of_the_report_and_notes_are_told() -> None:
+    other = Finding("CA206", "note", "a", "'a' is", {"score": 1.0}, (), "f" * 32)
+    document = written(report_of(FINDING, other, notes=("one", "two")))
+    assert [finding["code"] for finding in document["findings"]] == ["CA201", "CA206"]
+    assert document["notes"] == ["one", "two"]
+
+
+def test_the_same_report_gives_the_same_bytes_and_one_line_a_value() -> None:
+    text = "".join(findings(report_of(FINDING, confused=(CONFUSED,))))
+    assert text == "".join(findings(report_of(FINDING, confused=(CONFUSED,))))
+    assert '\n      "code": "CA201",\n' in text
+
+
+@pytest.mark.parametrize("name", ['a "b"\n\\.png', "ещё😀.png", "\udcff\\\udcfe.png"])
+def test_names_of_any_letters_come_back(name: str) -> None:
+    finding = Finding("CA201", "note", name, f"{name!r} shows", {"score": 1.0}, (Example(name),), "0" * 32)
+    document = written(report_of(finding, confused=(ConfusedImage(name, name, name, CONFUSED.disagreement),)))
+    (found,), (image,) = document["findings"], document["confused"]
+    assert found["class"] == found["examples"][0]["path"] == image["path"] == image["predicted"] == name
+    assert found["message"] == f"{name!r} shows"
+
+
+def test_boxes_of_numpy_numbers_are_numbers() -> None:
+    example = Example("a.png", tuple(np.float64([0, 0.25, 1 / 3, 1])))
+    finding = Finding("CA202", "note", "a", "", {"score": 1.0}, (example,), "0" * 32)
+    assert written(report_of(finding))["findings"][0]["examples"][0]["box"] == [0, 0.25, 0.333333, 1]
+
+
+def test_what_was_written_is_read_back() -> None:
+    report = report_of(FINDING, confused=(CONFUSED,), notes=("one",))
+    maps = ClassMaps(np.zeros((1, 1)), np.zeros((1, 1)))
+    with_maps = dataclasses.replace(report, maps={FINDING.fingerprint: maps})
+    found, have_maps, confused, notes = parse("".join(findings(with_maps)))
+    assert found[0].examples[0].box == (0.1, 0.333333, 0.5, 1.0)
+    assert dataclasses.replace(found[0], examples=()) == dataclasses.replace(FINDING, examples=())
+    assert have_maps == {FINDING.fingerprint}
+    assert parse("".join(findings(report)))[1] == frozenset()
+    assert (confused[0].path, confused[0].disagreement.label_peak) == ("cat/c.png", (0.166667, 0.9))
+    assert notes == ("one",)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"schema_version": 2, "findings": []}', '{"schema_version": 1, "findings": [{}]}']
+)
+def test_what_is_no_findings_json_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse(text)
+
+
+def test_a_name_that_is_not_utf8_is_read_as_results_csv_has_it() -> None:
+    name = "\udcff\\.png"
+    finding = Finding("CA201", "note", name, "", {"score": 1.0}, (Example(name),), "0" * 32)
+    (found,), _, _, _ = parse("".join(findings(report_of(finding))))
+    assert found.label == found.examples[0].path == r"\udcff\.png"

@@ -1,0 +1,442 @@
+"""Masks and boxes of every format mark the pixels that they say, or are refused with what is wrong where."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pictures import encode
+from PIL import Image
+
+from cam_audit.errors import CamAuditError, ImageError
+from cam_audit.images.decode import read_mask
+from cam_audit.images.find import find_images
+from cam_audit.scan.annotations import Annotations, load_annotations
+
+NAME = "horse/a.jpg"
+WIDTH, HEIGHT = 20, 10
+
+
+def block(left: int, top: int, right: int, bottom: int) -> NDArray[np.uint8]:
+    """The mask of a WIDTH x HEIGHT picture with 1 from `left`, `top` up to but without `right`, `bottom`."""
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[top:bottom, left:right] = 1
+    return mask
+
+
+BLOCK = block(5, 2, 9, 8)
+
+
+def write(path: Path, data: bytes | str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
+    return path
+
+
+def palette(mask: NDArray[np.uint8], colours: list[int]) -> Image.Image:
+    image = Image.fromarray(mask, "P")
+    image.putpalette(colours)
+    return image
+
+
+WHITE_BACKGROUND = [255, 255, 255, 0, 0, 0]
+RGBA = np.dstack([BLOCK * 7, BLOCK * 0, BLOCK * 0, np.full_like(BLOCK, 255)])
+
+MASK_FILES = {
+    "grey, 255": encode(BLOCK * 255),
+    "grey, 1": encode(BLOCK),
+    "1 bit": encode(Image.fromarray(BLOCK * 255).convert("1")),
+    "16 bit, low byte": encode(Image.fromarray(BLOCK.astype(np.uint16) * 3)),
+    "16 bit, high byte": encode(Image.fromarray(BLOCK.astype(np.uint16) * 256)),
+    "palette of dark ink on white": encode(palette(BLOCK, WHITE_BACKGROUND)),
+    "rgb, blue only": encode(np.dstack([BLOCK * 0, BLOCK * 0, BLOCK])),
+    "rgba, opaque throughout": encode(RGBA),
+    "grey alpha": encode(Image.merge("LA", [Image.fromarray(BLOCK), Image.new("L", (WIDTH, HEIGHT), 255)])),
+    "gif": encode(palette(BLOCK, WHITE_BACKGROUND), "GIF"),
+    "tiff": encode(Image.fromarray(BLOCK * 255), "TIFF"),
+    "float tiff": encode(Image.fromarray(BLOCK * np.float32(0.25)), "TIFF"),
+    "bmp": encode(Image.fromarray(BLOCK * 255), "BMP"),
+    "webp": encode(Image.fromarray(BLOCK * 255), "WEBP", lossless=True),
+    "jpeg": encode(Image.fromarray(BLOCK * 255), "JPEG", quality=60),
+    "jpeg rgb": encode(np.dstack([BLOCK * 255] * 3), "JPEG", quality=60, subsampling=0),
+}
+
+
+@pytest.mark.parametrize("kind", MASK_FILES)
+def test_a_mask_of_any_format_is_1_where_the_file_is_not_0(kind: str, tmp_path: Path) -> None:
+    mask = read_mask(write(tmp_path / "mask", MASK_FILES[kind]))
+    assert mask.dtype == np.uint8
+    np.testing.assert_array_equal(mask, BLOCK)
+
+
+def test_void_of_pascal_voc_is_object(tmp_path: Path) -> None:
+    labels = BLOCK * 13
+    labels[2, 5:9] = 255
+    file = write(tmp_path / "mask.png", encode(palette(labels, [0, 0, 0] + [200] * 765)))
+    np.testing.assert_array_equal(read_mask(file), BLOCK)
+
+
+def test_a_mask_is_turned_as_its_exif_says(tmp_path: Path) -> None:
+    np.testing.assert_array_equal(
+        read_mask(write(tmp_path / "mask.png", encode(BLOCK * 255, orientation=3))), BLOCK[::-1, ::-1]
+    )
+
+
+def masks_of(folder: Path, names: list[str], *files: str) -> Annotations | None:
+    for file in files:
+        write(folder / file, encode(BLOCK * 255))
+    return load_annotations(names, masks=folder)
+
+
+@pytest.mark.parametrize("file", ["horse/a.jpg", "horse/a.png", "horse/a.jpg.png", "horse/a.TIFF"])
+def test_a_mask_lies_at_its_images_path_with_any_suffix(file: str, tmp_path: Path) -> None:
+    masks = masks_of(tmp_path, [NAME, "horse/b.jpg"], file)
+    assert masks
+    assert masks.matched == 1
+    np.testing.assert_array_equal(masks.mask(NAME, WIDTH, HEIGHT), BLOCK)
+    assert masks.mask("horse/b.jpg", WIDTH, HEIGHT) is None
+
+
+def test_a_mask_that_bears_its_images_full_name_goes_before_one_of_its_stem(tmp_path: Path) -> None:
+    names = ["a.jpg", "a.png", "b.jpg"]
+    masks = masks_of(tmp_path, names, "a.jpg.png", "a.png", "b.gif", "b.jpg")
+    assert masks is not None
+    assert dict(masks.files) == {
+        "a.jpg": f"{tmp_path}/a.jpg.png",
+        "a.png": f"{tmp_path}/a.png",
+        "b.jpg": f"{tmp_path}/b.jpg",
+    }
+
+
+@pytest.mark.parametrize("names", [["cow/a.jpg"], ["a.jpg"], []])
+def test_masks_of_which_none_is_at_the_path_of_an_image_are_refused(names: list[str], tmp_path: Path) -> None:
+    with pytest.raises(CamAuditError, match=r"no image of the data set is annotated here; .* such as"):
+        masks_of(tmp_path, names, "horse/a.png")
+
+
+def test_masks_that_are_no_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CamAuditError, match="nowhere: no such folder"):
+        load_annotations([NAME], masks=tmp_path / "nowhere")
+
+
+def test_masks_and_boxes_together_are_refused_and_neither_is_none(tmp_path: Path) -> None:
+    with pytest.raises(CamAuditError, match="give one of the two"):
+        load_annotations([NAME], masks=tmp_path, boxes=tmp_path)
+    assert load_annotations([NAME]) is None
+
+
+def test_an_empty_mask_is_no_object(tmp_path: Path) -> None:
+    write(tmp_path / "horse" / "a.png", encode(BLOCK * 0))
+    masks = load_annotations([NAME], masks=tmp_path)
+    assert masks
+    assert masks.mask(NAME, WIDTH, HEIGHT) is None
+
+
+@pytest.mark.parametrize("factor", [1 / 4, 1 / 2, 1, 2, 3])
+def test_a_mask_is_resized_to_the_picture(factor: float, tmp_path: Path) -> None:
+    half = np.zeros((40, 80), np.uint8)
+    half[:, :40] = 1
+    write(tmp_path / "horse" / "a.png", encode(half))
+    masks = load_annotations([NAME], masks=tmp_path)
+    assert masks
+    mask = masks.mask(NAME, round(80 * factor), round(40 * factor))
+    assert mask is not None
+    assert (mask.shape, mask.mean()) == ((round(40 * factor), round(80 * factor)), 0.5)
+    assert mask[:, : mask.shape[1] // 2].all()
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", encode(BLOCK * 255)[:60]])
+def test_a_mask_that_cannot_be_read_is_named_when_it_is_asked_for(data: bytes, tmp_path: Path) -> None:
+    file = write(tmp_path / "horse" / "a.png", data)
+    masks = load_annotations([NAME], masks=tmp_path)
+    assert masks
+    with pytest.raises(ImageError, match=rf"^{file}: not an image") as error:
+        masks.mask(NAME, WIDTH, HEIGHT)
+    assert "\n" not in str(error.value)
+
+
+def test_a_mask_of_another_shape_than_its_picture_is_refused(tmp_path: Path) -> None:
+    masks = masks_of(tmp_path, [NAME], "horse/a.png")
+    assert masks
+    # a picture of 19 x 11 may still be the reduced 20 x 10, one that is turned or square can't
+    assert masks.mask(NAME, 19, 11) is not None
+    for width, height in ((HEIGHT, WIDTH), (224, 224)):
+        with pytest.raises(ImageError, match=r"a\.png: made for a picture of 20x10 pixels"):
+            masks.mask(NAME, width, height)
+
+
+def coco(bbox: object = (5, 2, 4, 6), **changes: object) -> dict[str, Any]:
+    """A COCO file of one picture with one box; `changes` are of the picture."""
+    picture = {"id": 7, "file_name": NAME, "width": WIDTH, "height": HEIGHT, **changes}
+    annotation = {
+        "id": 70,
+        "image_id": 7,
+        "category_id": 1,
+        "bbox": bbox,
+        "segmentation": [[5, 2, 9, 2, 9, 8]],
+    }
+    return {"images": [picture], "annotations": [annotation], "categories": [{"id": 1, "name": "horse"}]}
+
+
+def voc(*boxes: tuple[object, ...], size: tuple[object, object] | None = (WIDTH, HEIGHT), head: str = "") -> str:
+    """A VOC file of these boxes, each of up to four sides; parts of an object have some too."""
+    sides = ("xmin", "ymin", "xmax", "ymax")
+    objects = ""
+    for box in boxes:
+        words = "".join(f"<{side}>{value}</{side}>" for side, value in zip(sides, box, strict=False))
+        objects += f"<object><bndbox>{words}</bndbox><part><bndbox><xmin>1</xmin></bndbox></part></object>"
+    shape = f"<size><width>{size[0]}</width><height>{size[1]}</height></size>" if size else ""
+    return f"{head}<annotation><filename>a.jpg</filename>{shape}{objects}</annotation>"
+
+
+def boxes_of(folder: Path, files: Mapping[str, object], names: list[str] | None = None) -> Annotations | None:
+    """The boxes in these files, of which a JSON file is the only one and no folder."""
+    path = folder / "boxes"
+    for file, content in files.items():
+        write(path / file, content if isinstance(content, str | bytes) else json.dumps(content))
+    only_json = len(files) == 1 and next(iter(files)).endswith(".json")
+    return load_annotations(names or [NAME], boxes=path / next(iter(files)) if only_json else path)
+
+
+UTF_16 = '<?xml version="1.0" encoding="utf-16"?>'
+
+# from 5, 2 up to 9, 8 in a picture of 20 x 10
+BOX_FILES: dict[str, dict[str, object]] = {
+    "coco": {"boxes.json": coco()},
+    "coco, fractions of pixels": {"boxes.json": coco([5.2, 1.8, 3.9, 6.1])},
+    "coco, bare file name": {"boxes.json": coco(file_name="a.jpg")},
+    "coco, other folder": {"boxes.json": coco(file_name="train2017/a.jpg")},
+    "coco, backslashes": {"boxes.json": coco(file_name="horse\\a.jpg")},
+    "coco, byte order mark": {"boxes.json": json.dumps(coco()).encode("utf-8-sig")},
+    "voc": {"horse/a.xml": voc((6, 3, 9, 8))},
+    "voc, full name": {"horse/a.jpg.xml": voc((6, 3, 9, 8))},
+    "voc, file name only": {"a.xml": voc((6, 3, 9, 8))},
+    "voc, utf-16": {"a.xml": voc((6, 3, 9, 8), head=UTF_16).encode("utf-16")},
+    "voc beside class list": {"horse/a.xml": voc((6, 3, 9, 8)), "classes.txt": "horse\n"},
+    "yolo": {"horse/a.txt": "0 0.35 0.5 0.2 0.6\n"},
+    "yolo, several lines": {"horse/a.txt": "0 0.3 0.5 0.1 0.6\r\n\r\n3 0.4 0.5 0.1 0.6"},
+    "yolo, polygon": {"horse/a.txt": "0 0.25 0.2 0.45 0.2 0.45 0.8 0.25 0.8"},
+    "yolo, triangle": {"horse/a.txt": "0 0.25 0.2 0.45 0.5 0.25 0.8"},
+    "yolo, file name only": {"a.txt": "0 0.35 0.5 0.2 0.6"},
+    "yolo beside class list": {"horse/a.txt": "0 0.35 0.5 0.2 0.6", "classes.txt": "horse\n"},
+}
+
+
+@pytest.mark.parametrize("kind", BOX_FILES)
+def test_boxes_of_every_format_mark_the_same_pixels(kind: str, tmp_path: Path) -> None:
+    boxes = boxes_of(tmp_path, BOX_FILES[kind])
+    assert boxes
+    assert boxes.matched == 1
+    mask = boxes.mask(NAME, WIDTH, HEIGHT)
+    assert mask is not None
+    assert mask.dtype == np.uint8
+    np.testing.assert_array_equal(mask, BLOCK)
+    assert boxes.mask("horse/b.jpg", WIDTH, HEIGHT) is None
+
+
+@pytest.mark.parametrize("kind", ["coco", "voc", "yolo"])
+def test_boxes_follow_the_size_of_the_picture(kind: str, tmp_path: Path) -> None:
+    boxes = boxes_of(tmp_path, BOX_FILES[kind])
+    assert boxes
+    tripled = boxes.mask(NAME, 3 * WIDTH, 3 * HEIGHT)
+    np.testing.assert_array_equal(tripled, BLOCK.repeat(3, axis=0).repeat(3, axis=1))
+    halved = boxes.mask(NAME, WIDTH // 2, HEIGHT // 2)
+    assert halved is not None
+    np.testing.assert_array_equal(np.argwhere(halved)[[0, -1]], [[1, 2], [3, 3]])
+
+
+def test_voc_pixels_count_from_1_and_belong_to_the_box(tmp_path: Path) -> None:
+    boxes = boxes_of(tmp_path, {"a.xml": voc((1, 1, WIDTH, 1), (WIDTH, HEIGHT, WIDTH, HEIGHT))})
+    assert boxes
+    expected = block(0, 0, WIDTH, 1) | block(WIDTH - 1, HEIGHT - 1, WIDTH, HEIGHT)
+    np.testing.assert_array_equal(boxes.mask(NAME, WIDTH, HEIGHT), expected)
+
+
+@pytest.mark.parametrize(
+    ("bbox", "expected"),
+    [
+        ([-3, -3, 5, 6], block(0, 0, 2, 3)),
+        ([18, 9, 1e300, 50], block(18, 9, WIDTH, HEIGHT)),
+        ([5, 2, 0, 0], block(5, 2, 6, 3)),
+        ([19.9, 9.9, 0.1, 0.1], block(19, 9, WIDTH, HEIGHT)),
+    ],
+)
+def test_a_box_is_cut_at_the_sides_and_has_at_least_a_pixel(
+    bbox: list[float], expected: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    boxes = boxes_of(tmp_path, {"boxes.json": coco(bbox)})
+    assert boxes
+    np.testing.assert_array_equal(boxes.mask(NAME, WIDTH, HEIGHT), expected)
+
+
+def test_yolo_fractions_may_be_rounded_past_the_sides(tmp_path: Path) -> None:
+    boxes = boxes_of(tmp_path, {"horse/a.txt": "0 0.5 0.5 1.000001 1.000001\n0 -1e-7 1.0000001 .1 .1"})
+    assert boxes
+    np.testing.assert_array_equal(boxes.mask(NAME, WIDTH, HEIGHT), block(0, 0, WIDTH, HEIGHT))
+
+
+def test_a_file_name_that_two_images_bear_finds_none_of_them(tmp_path: Path) -> None:
+    content = coco(file_name="a.jpg")
+    content["images"].append({"id": 8, "file_name": "cow/b.jpg", "width": WIDTH, "height": HEIGHT})
+    content["annotations"].append({"id": 80, "image_id": 8, "bbox": [0, 0, 1, 1]})
+    boxes = boxes_of(tmp_path, {"boxes.json": content}, [NAME, "cow/a.jpg", "horse/b.jpg"])
+    assert boxes
+    assert boxes.matched == 1
+    assert boxes.mask("horse/b.jpg", WIDTH, HEIGHT) is not None
+    assert boxes.mask(NAME, WIDTH, HEIGHT) is None
+
+
+def test_a_file_name_that_two_annotations_bear_is_found_by_its_path_only(tmp_path: Path) -> None:
+    files = {"horse/a.txt": "0 0.35 0.5 0.2 0.6", "cow/a.txt": "0 0.5 0.5 1 1"}
+    boxes = boxes_of(tmp_path, files, [NAME, "sheep/b.jpg"])
+    assert boxes
+    np.testing.assert_array_equal(boxes.mask(NAME, WIDTH, HEIGHT), BLOCK)
+    with pytest.raises(CamAuditError, match="no image of the data set is annotated"):
+        boxes_of(tmp_path, files, ["sheep/a.jpg"])
+
+
+@pytest.mark.parametrize(
+    "files",
+    [{"horse/a.txt": "\n"}, {"horse/a.xml": voc(size=None)}, {"b.json": coco() | {"annotations": []}}],
+)
+def test_an_image_without_a_box_is_not_annotated(files: dict[str, object], tmp_path: Path) -> None:
+    with pytest.raises(CamAuditError, match="no image of the data set is annotated here"):
+        boxes_of(tmp_path, files)
+
+
+@pytest.mark.parametrize("kind", ["coco", "voc"])
+def test_boxes_made_for_a_picture_before_it_was_turned_are_refused(kind: str, tmp_path: Path) -> None:
+    boxes = boxes_of(tmp_path, BOX_FILES[kind])
+    assert boxes
+    with pytest.raises(ImageError, match=r"the boxes of horse/a\.jpg: made for a picture of 20x10 pixels"):
+        boxes.mask(NAME, HEIGHT, WIDTH)
+
+
+ENTITIES = '<!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;&x;&x;">]>'
+OUTER_ENTITY = '<!DOCTYPE a SYSTEM "file:///etc/hostname">'
+KLINGON = "<?xml version='1.0' encoding='klingon'?><a/>"
+DOCTYPE = "it has a DOCTYPE; remove that line"
+OUTSIDE = "the box lies outside the image"
+FRACTIONS = "coordinates must be fractions of the image's sides, 0 to 1"
+LINE = "expected `class x y width height`"
+NO_JSON = "cannot be read as JSON: .* folder of Pascal VOC or YOLO"
+NOT_COCO = "not COCO: it needs a list of objects"
+
+MALFORMED: dict[str, tuple[str, object, str]] = {
+    "json cut": ("b.json", json.dumps(coco())[:50], rf"b\.json: {NO_JSON}"),
+    "json deep": ("b.json", "[" * 200_000, NO_JSON),
+    "json of bytes": ("b.json", b"\x80\x81", NO_JSON),
+    "json list": ("b.json", [coco()], f"{NOT_COCO} `images`"),
+    "json of another kind": ("b.json", {"images": []}, f"{NOT_COCO} `annotations`"),
+    "coco image a number": ("b.json", {"images": [1], "annotations": []}, NOT_COCO),
+    "coco image without id": ("b.json", coco(id=None), "image None: it has no id"),
+    "coco image without name": ("b.json", coco(file_name=None), "image 7: it has no file_name"),
+    "coco image without width": ("b.json", coco(width=None), "image 7: .*width must be a number, not None"),
+    "coco image of no height": ("b.json", coco(height=0), "image 7: .*height must be positive, not 20 and 0"),
+    "coco other image": ("b.json", coco(id=8), "annotation 70: there is no image 7"),
+    "coco no box": ("b.json", coco(None), "annotation 70: it has no bbox"),
+    "coco short box": ("b.json", coco([1, 2, 3]), r"annotation 70: bbox must be \[x, y, .* not \[1, 2, 3\]"),
+    "coco words": ("b.json", coco([1, 2, 3, "x"]), "annotation 70: bbox must be a number, not 'x'"),
+    "coco not finite": ("b.json", coco([1, 2, 3, np.inf]), "annotation 70: bbox must be a number, not inf"),
+    "coco huge": ("b.json", coco([1, 2, 3, 10**400]), "annotation 70: bbox must be a number, not 1000"),
+    "coco negative": ("b.json", coco([5, 5, -1, 2]), "annotation 70: the box has a negative width or height"),
+    "coco outside": ("b.json", coco([20, 0, 5, 5]), f"annotation 70: {OUTSIDE}"),
+    "voc cut": ("a.xml", voc((6, 3, 9, 8))[:90], r"a\.xml: cannot be read as XML: .* line 1, column"),
+    "voc encoding": ("a.xml", KLINGON, "cannot be read as XML"),
+    "voc entities": ("a.xml", voc((6, 3, "&y;", 8), head=ENTITIES), DOCTYPE),
+    "voc outer entity": ("a.xml", voc((6, 3, "&x;", 8), head=OUTER_ENTITY), DOCTYPE),
+    "voc another root": ("a.xml", "<kml/>", "not Pascal VOC: its root is <kml>"),
+    "voc without size": ("a.xml", voc((6, 3, 9, 8), size=None), "<size>: .*width must be a number, not None"),
+    "voc size 0": ("a.xml", voc((6, 3, 9, 8), size=(0, 0)), "<size>: .* must be positive, not 0 and 0"),
+    "voc short box": ("a.xml", voc((6, 3, 9, 8), (6, 3, 9)), "object 2: ymax must be a number, not None"),
+    "voc words": ("a.xml", voc((6, "top", 9, 8)), "object 1: ymin must be a number, not 'top'"),
+    "voc negative": ("a.xml", voc((9, 3, 6, 8)), "object 1: the box has a negative"),
+    "voc outside": ("a.xml", voc((21, 3, 26, 8)), f"object 1: {OUTSIDE}"),
+    "yolo short": ("horse/a.txt", "0 0.5 0.5 1 1\n0 0.5 0.5 1\n", rf"horse/a\.txt: line 2: {LINE}"),
+    "yolo odd polygon": ("a.txt", "0 .1 .1 .2 .2 .3", f"line 1: {LINE}"),
+    "yolo class alone": ("a.txt", "\n0\n", f"line 2: {LINE}"),
+    "yolo words": ("a.txt", "horse a b c d", "line 1: a coordinate must be a number, not 'a'"),
+    "yolo bytes": ("a.txt", b"0 \xff .5 1 1", "line 1: a coordinate must be a number"),
+    "yolo nan": ("a.txt", "0 nan .5 1 1", "line 1: a coordinate must be a number, not 'nan'"),
+    "yolo pixels": ("a.txt", "0 7 5 4 6", f"line 1: {FRACTIONS}"),
+    "yolo negative": ("a.txt", "0 .5 .5 -.005 .1", "line 1: the box has a negative"),
+    "neither": ("a.csv", "1,2,3,4", r"boxes: holds neither Pascal VOC \.xml nor YOLO \.txt files"),
+}
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+def test_malformed_boxes_are_refused_with_file_and_place_in_one_line(case: str, tmp_path: Path) -> None:
+    file, content, reason = MALFORMED[case]
+    with pytest.raises(CamAuditError, match=reason) as error:
+        boxes_of(tmp_path, {file: content})
+    assert str(error.value).startswith(str(tmp_path))
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < len(str(tmp_path)) + 220
+
+
+def test_boxes_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CamAuditError, match=r"nowhere\.json: cannot be read: No such file"):
+        load_annotations([NAME], boxes=tmp_path / "nowhere.json")
+
+
+@pytest.mark.parametrize("suffix", ["txt", "xml"])
+def test_nobody_waits_for_a_pipe_among_box_files(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / "horse").mkdir()
+    os.mkfifo(tmp_path / "horse" / f"a.{suffix}")
+    with pytest.raises(CamAuditError, match=rf"horse/a\.{suffix}: not a file but"):
+        load_annotations([NAME], boxes=tmp_path)
+
+
+def test_deeply_nested_xml_is_read_or_refused(tmp_path: Path) -> None:
+    deep = "<annotation>" + "<a>" * 300_000 + "</a>" * 300_000 + "</annotation>"
+    with pytest.raises(CamAuditError):
+        boxes_of(tmp_path, {"horse/a.xml": deep})
+
+
+def test_box_files_of_images_outside_the_data_set_are_not_read(tmp_path: Path) -> None:
+    boxes = boxes_of(tmp_path, {"horse/a.txt": "0 0.35 0.5 0.2 0.6", "horse/b.txt": "damaged"})
+    assert boxes
+    assert boxes.matched == 1
+
+
+@pytest.mark.parametrize("source", ["masks", "boxes"])
+def test_annotations_survive_pickling_and_serve_threads(source: str, tmp_path: Path) -> None:
+    names = [f"horse/{index}.jpg" for index in range(8)]
+    files = [f"horse/{index}" for index in range(8)]
+    if source == "masks":
+        annotations = masks_of(tmp_path, names, *(f"{file}.png" for file in files))
+    else:
+        annotations = boxes_of(tmp_path, {f"{file}.txt": "0 0.35 0.5 0.2 0.6" for file in files}, names)
+    copy = pickle.loads(pickle.dumps(annotations))
+    with ThreadPoolExecutor(4) as pool:
+        masks = list(pool.map(lambda name: copy.mask(name, WIDTH, HEIGHT), names * 4))
+    assert len(masks) == 32
+    for mask in masks:
+        np.testing.assert_array_equal(mask, BLOCK)
+
+
+@pytest.mark.shared
+def test_every_horse_has_a_mask_at_any_reduction(shared: Path) -> None:
+    folder = shared / "photos" / "horses"
+    names = find_images(folder / "images").names
+    masks = load_annotations(names, masks=folder / "masks")
+    assert masks
+    assert masks.matched == len(names)
+    shares = []
+    for name in names:
+        with Image.open(folder / "images" / name) as image:
+            width, height = image.size
+        full, half = masks.mask(name, width, height), masks.mask(name, -(-width // 2), -(-height // 2))
+        assert full is not None
+        assert half is not None
+        assert half.mean() == pytest.approx(full.mean(), abs=0.01)
+        shares.append(full.mean())
+    assert np.mean(shares) == pytest.approx(0.25, abs=0.01)

@@ -1,0 +1,233 @@
+"""A scan that was cut off goes on where it was, and comes to what it would have come to."""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from commands import run
+from data_sets import net
+from pictures import encode
+from resume import differences, finished_overlays, killed_until_it_ends
+from small_scans import SCAN, cut_off_scan, prepare, scan, start
+
+from cam_audit.errors import CamAuditError
+from cam_audit.scan import run as session
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepare(tmp_path_factory.mktemp("resume"))
+
+
+@pytest.fixture
+def folder(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder: photos that the test may change, and what an undisturbed scan finds in them."""
+    work = Path(shutil.copytree(drawn, tmp_path / "work"))
+    monkeypatch.chdir(work)
+    return work
+
+
+def cut_off(folder: Path, images: int = 10, with_signal: signal.Signals = signal.SIGKILL) -> tuple[int, str]:
+    """A scan, ended when so many images are finished; its exit code and its last words."""
+    process = start("--workers", "1")
+    try:
+        while len(finished_overlays(folder / "out")) < images:
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.01)
+    finally:
+        process.send_signal(with_signal)
+        _, words = process.communicate(timeout=60)
+    return process.returncode, words
+
+
+def test_after_kills_at_random_moments_the_results_are_the_same_to_the_byte(folder: Path) -> None:
+    command = [sys.executable, "-m", "cam_audit", *SCAN[:-2]]
+    chance = random.Random(1)
+    begin = time.perf_counter()
+    run(folder, *SCAN)
+    seconds = time.perf_counter() - begin
+    shutil.rmtree(folder / "out")
+    count = killed_until_it_ends(command, folder / "out", seconds, chance)
+    assert count.faults == ()
+    assert differences(folder / "out", folder / "undisturbed") == ()
+
+
+def test_finished_images_are_not_done_again(folder: Path) -> None:
+    cut_off(folder)
+    before = finished_overlays(folder / "out")
+    result = run(folder, *SCAN, "--resume")
+    assert f"of which {len(before)} images are done" in result.stderr
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert differences(folder / "out", folder / "undisturbed") == ()
+
+
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_and_a_cancelled_job_end_the_scan_with_how_to_go_on(
+    folder: Path, number: signal.Signals, expected: int
+) -> None:
+    code, words = cut_off(folder, with_signal=number)
+    assert code == expected
+    *_, last = words.strip().splitlines()
+    command = re.fullmatch(r"cam-audit: interrupted; go on with `cam-audit (.*)`", last)
+    assert command
+    assert command[1].split() == [*SCAN, "--workers", "1", "--resume"]
+    run(folder, *command[1].split())
+    assert differences(folder / "out", folder / "undisturbed") == ()
+
+
+def test_without_saying_which_a_scan_that_was_cut_off_is_not_touched(folder: Path) -> None:
+    cut_off(folder)
+    before = finished_overlays(folder / "out")
+    complaint = run(folder, *SCAN, code=2).stderr
+    assert complaint.count("\n") == 1
+    assert "--resume" in complaint
+    assert "--fresh" in complaint
+    assert finished_overlays(folder / "out") == before
+    run(folder, *SCAN, "--fresh")
+    assert all(path.stat().st_mtime_ns != moment for path, moment in before.items())
+    assert differences(folder / "out", folder / "undisturbed") == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--size", "64"), "had --size none, not 64"),
+        (("--top", "2"), "had --top 3, not 2"),
+        (("--overlays", "none"), "had --overlays all, not none"),
+        (("--labels", "map.csv"), "had --labels none, not map.csv"),
+        (("--model", "honest.onnx"), "had the model "),
+    ],
+)
+def test_other_options_are_refused_with_what_differs(folder: Path, options: tuple[str, ...], message: str) -> None:
+    cut_off(folder)
+    (folder / "map.csv").write_text("folder,class\nant,ant\n")
+    net(red=0, ant=125).write(folder / "honest.onnx")
+    complaint = run(folder, *SCAN, *options, "--resume", code=2).stderr
+    assert message in complaint
+    assert "--fresh" in complaint
+    run(folder, *SCAN, "--resume")
+    assert differences(folder / "out", folder / "undisturbed") == ()
+
+
+def test_images_that_changed_came_or_went_meanwhile_are_seen_as_they_are(folder: Path) -> None:
+    cut_off(folder, images=20)
+    photos = folder / "photos"
+    (photos / "ant" / "00.png").write_bytes((photos / "cow" / "00.png").read_bytes())
+    (photos / "ant" / "01.png").unlink()
+    shutil.copy(photos / "cow" / "01.png", photos / "bee" / "new.png")
+    (photos / "ant" / "02.png").write_bytes(b"no image any more")
+    run(folder, *SCAN, "--resume", code=3)
+    shutil.rmtree(folder / "undisturbed")
+    run(folder, *SCAN[:-1], "undisturbed", code=3)
+    assert differences(folder / "out", folder / "undisturbed") == ()
+
+
+def test_masks_that_changed_meanwhile_are_seen_as_they_are(folder: Path) -> None:
+    shutil.copytree("photos", "masks")
+    first, second = Path("masks/ant/00.png"), Path("masks/ant/01.png")
+    second.rename("later.png")
+    masks = {"masks": Path("masks"), "overlays": "none"}
+    cut_off_scan(**masks)
+    half = np.zeros((96, 96, 3), np.uint8)
+    half[:48] = 255
+    first.write_bytes(encode(half))
+    Path("later.png").rename(second)
+    scan(session.RESUME, **masks)
+    scan(out="anew", **masks)
+    assert differences(Path("out"), Path("anew")) == ()
+
+
+def test_boxes_that_changed_meanwhile_are_seen_as_they_are(folder: Path) -> None:
+    for path in Path("photos").rglob("*.png"):
+        file = Path("boxes", path.relative_to("photos")).with_suffix(".txt")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("0 0.5 0.5 0.2 0.2\n")
+    boxes = {"boxes": Path("boxes"), "overlays": "none"}
+    cut_off_scan(**boxes)
+    Path("boxes/ant/00.txt").write_text("0 0.5 0.5 0.9 0.9\n")
+    scan(session.RESUME, **boxes)
+    scan(out="anew", **boxes)
+    assert differences(Path("out"), Path("anew")) == ()
+
+
+def test_a_label_map_that_changed_is_refused(folder: Path) -> None:
+    labels = Path("map.csv")
+    labels.write_text("ant,ant\n")
+    cut_off_scan(labels=labels)
+    labels.write_text("ant,bee\n")
+    with pytest.raises(CamAuditError, match="had the content of --labels "):
+        scan(session.RESUME, labels=labels)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"overlays": "flagged"},
+        {"overlays": "none"},
+        {"limit": 30},
+        {"out": "photos/out"},
+        {"dataset": Path("photos/ant")},
+    ],
+    ids=str,
+)
+def test_options_that_change_what_is_seen_or_drawn_do_not_hinder(
+    folder: Path, options: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut_off_scan(**options)
+    scan(session.RESUME, **options)
+    assert "of which 10 images are done" in capsys.readouterr().err
+    scan(**{**options, "out": "anew"})
+    assert differences(Path(options.get("out", "out")), Path("anew")) == ()
+
+
+def test_anew_means_anew_though_run_json_was_lost(folder: Path) -> None:
+    cut_off(folder)
+    before = finished_overlays(folder / "out")
+    (folder / "out" / "run.json").unlink()
+    assert "are done" not in run(folder, *SCAN, "--fresh").stderr
+    assert all(path.stat().st_mtime_ns != moment for path, moment in before.items())
+
+
+def test_maps_of_findings_that_have_gone_are_removed(folder: Path) -> None:
+    cut_off(folder)
+    (folder / "out" / "maps").mkdir()
+    (folder / "out" / "maps" / "CA202-gone.png").write_bytes(b"of a scan that was cut off after its findings")
+    run(folder, *SCAN, "--resume")
+    assert differences(folder / "out", folder / "undisturbed") == ()
+
+
+def test_nothing_to_go_on_with_is_a_scan_from_the_start(folder: Path) -> None:
+    run(folder, *SCAN, "--resume")
+    assert differences(folder / "out", folder / "undisturbed") == ()
+    assert "the scan in this folder is finished" in run(folder, *SCAN, "--resume", code=2).stderr
+    assert differences(folder / "out", folder / "undisturbed") == ()
+
+
+def test_two_scans_do_not_write_into_one_folder(folder: Path) -> None:
+    first = start("--workers", "1")
+    try:
+        while not finished_overlays(folder / "out"):
+            time.sleep(0.01)
+        complaint = run(folder, *SCAN, "--fresh", code=2).stderr
+        assert "another scan is writing into this folder" in complaint
+        assert first.wait(60) == 0
+    finally:
+        first.kill()
+    assert differences(folder / "out", folder / "undisturbed") == ()
+
+
+def test_only_a_command_that_can_go_on_says_how(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut_off_scan()
+    monkeypatch.setattr("sys.argv", ["cam-audit", "scan", "my photos", "--fresh"])
+    assert session._how_to_go_on(Path("out")) == "; go on with `cam-audit scan 'my photos' --resume`"
+    monkeypatch.setattr("sys.argv", ["cam-audit", "demo"])
+    assert session._how_to_go_on(Path("out")) == ""
