@@ -10,27 +10,26 @@ import os
 from typing import TYPE_CHECKING
 
 from cam_audit.errors import CamAuditError, ImageError, ModelError
+from cam_audit.version import __version__
 
 if TYPE_CHECKING:
     from cam_audit.models.model import Model, Prediction, load_model
-    from cam_audit.records import AuditReport
-    from cam_audit.scan.audit import audit
+    from cam_audit.scan.observer import Observer
+    from cam_audit.scan.report import AuditReport
+    from cam_audit.scan.run import audit
 
-# OpenCV reads these when it is loaded, whichever module does that first: a header that declares more pixels than
-# this, which is Pillow's limit too, is refused before anything is decoded, and what OpenCV says of damaged files would
-# break a progress bar.
+# OpenCV reads this when it is loaded, whichever module does that first: a header that declares more pixels than this,
+# which is Pillow's limit too, is refused before anything is decoded. A program that loaded it before, or has another
+# limit, keeps its own.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str((1 << 30) // 6))
-os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-# onnxruntime 1.32 would keep an identifier of the machine in the user's cache folder and report to its makers.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-__version__ = "0.1.0"
 __all__ = [
     "AuditReport",
     "CamAuditError",
     "ImageError",
     "Model",
     "ModelError",
+    "Observer",
     "Prediction",
     "__version__",
     "audit",
@@ -38,10 +37,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AuditReport": "records",
+    "AuditReport": "scan.report",
     "Model": "models.model",
+    "Observer": "scan.observer",
     "Prediction": "models.model",
-    "audit": "scan.audit",
+    "audit": "scan.run",
     "load_model": "models.model",
 }
 
@@ -51,3 +51,7 @@ def __getattr__(name: str) -> object:
     if name in _HOMES:
         return getattr(importlib.import_module(f"cam_audit.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

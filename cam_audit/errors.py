@@ -11,3 +11,7 @@ class ImageError(CamAuditError):
 
 class ModelError(CamAuditError):
     """A model file that is missing, broken or not CAM-ready."""
+
+
+class CutOffError(CamAuditError):
+    """A scan was cut off after it had finished images, which are kept: it can be gone on with."""

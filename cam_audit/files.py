@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
 from cam_audit.errors import CamAuditError
+
+_BLOCK = 1 << 20
+
+
+def sha256_of(path: str | Path) -> str:
+    """The SHA-256 of a file, as hex; other threads go on meanwhile. Raises OSError."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -58,9 +68,3 @@ def replacing(path: Path) -> Iterator[TextIO]:
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file that is not empty, as hex; other threads go on meanwhile. Raises OSError, ValueError."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return hashlib.sha256(content).hexdigest()

@@ -171,8 +171,8 @@ class ConfusedImage:
 
 
 @dataclass(frozen=True)
-class AuditReport:
-    """What an audit came to.
+class AuditResult:
+    """What the audit of a scan's images came to.
 
     `findings`: worst first; `maps`: by a finding's fingerprint; `flags`: codes by image name, for every image that
     has any; `confused`: the images whose prediction differs from their folder; `sampled`: how many images the cues

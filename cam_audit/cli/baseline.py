@@ -57,7 +57,7 @@ def baseline(out: Path, file: Path, review: Path | None) -> int:
     return Exit.CLEAN
 
 
-def judgement(file: Path, baseline: Baseline, judged: Judgement) -> str:
+def judgement(file: Path, judged: Judgement) -> str:
     """The lines that end a scan with a baseline: what is new, known and stale, and what has changed since."""
     counts = ", ".join(
         f"{len(part)} {name}" for part, name in ((judged.new, "new"), (judged.known, "known"), (judged.stale, "stale"))
@@ -71,8 +71,9 @@ def judgement(file: Path, baseline: Baseline, judged: Judgement) -> str:
     if judged.fine:
         lines.append(f"{count(judged.flagged, 'flagged image')}, {judged.fine:,} of them marked fine")
     if judged.model_changed:
+        accepted = judged.accepted
         lines.append(
-            f"note: the net is not the baseline's ({baseline.net}, sha256 {baseline.model_sha256[:12]}); what was "
+            f"note: the net is not the baseline's ({accepted.net}, sha256 {accepted.model_sha256[:12]}); what was "
             "accepted for that one is accepted for this one too, unless it is graver"
         )
     lines += [

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from cam_audit.cli.process.exits import Exit
-from cam_audit.cli.process.resuming import FRESH
 
 if TYPE_CHECKING:
     from cam_audit.cli.summary import Tally
+    from cam_audit.scan.report import AuditReport
 
 IMAGES_PER_CLASS = 40
 
@@ -32,18 +32,14 @@ def demo(folder: Path) -> int:
 
 
 def _demonstrate(folder: Path) -> Exit:
-    from cam_audit.cli.process.allocation import keep_freed_memory
-    from cam_audit.cli.summary import summary
+    from cam_audit.cli.process.libraries import set_up_libraries
+    from cam_audit.cli.summary import summary, tally_of
     from cam_audit.demo import CLASSES
-    from cam_audit.models.known import find_net
-    from cam_audit.models.model import load_model
     from cam_audit.records import BORDER_AREA
     from cam_audit.reports.folder import REPORT_FILE
-    from cam_audit.scan import run as session
-    from cam_audit.scan.options import Task
     from cam_audit.workers import available_cores
 
-    keep_freed_memory(available_cores())
+    set_up_libraries(available_cores())
     biased, shuffled = folder / "images" / "biased", folder / "images" / "shuffled"
     click.echo(f"Drawing {2 * len(CLASSES) * IMAGES_PER_CLASS} pictures of {_and(CLASSES)} ...", err=True)
     _draw(biased, shuffled=False)
@@ -51,20 +47,30 @@ def _demonstrate(folder: Path) -> Exit:
 
     _title("The net demo-biased learnt from pictures in which every cat sits on red, every dog on green, and")
     click.echo("every mug bears a small mark. On such pictures it hardly makes a mistake. Is it to be trusted?\n")
-    first = session.run(Task(biased, folder / "biased"), load_model(find_net("demo-biased")), FRESH)
+    first = _audit(biased, "demo-biased", folder / "biased")
     click.echo(summary(first))
 
     _title("The net demo-fixed learnt the same drawings with backgrounds and marks shuffled.")
     click.echo("Here they tell nothing, and it had to learn the things themselves.\n")
-    second = session.run(Task(shuffled, folder / "fixed"), load_model(find_net("demo-fixed")), FRESH)
+    second = _audit(shuffled, "demo-fixed", folder / "fixed")
     click.echo(summary(second))
 
     _title(f"Where the maps lie: share in the outer eighth of the picture (evenly spread: {BORDER_AREA:.0%})")
     click.echo("        demo-biased  demo-fixed")
+    before, after = tally_of(first.images), tally_of(second.images)
     for name in CLASSES:
-        click.echo(f"{name:6}  {_border(first.tally, name):>11}  {_border(second.tally, name):>10}")
+        click.echo(f"{name:6}  {_border(before, name):>11}  {_border(after, name):>10}")
     click.echo(f"\nSee for yourself: {folder / 'biased' / REPORT_FILE}")
-    return Exit.INCOMPLETE if first.tally.errors or second.tally.errors else Exit.CLEAN
+    return Exit.INCOMPLETE if before.errors or after.errors else Exit.CLEAN
+
+
+def _audit(pictures: Path, net: str, out: Path) -> AuditReport:
+    from cam_audit.cli.progress import Progress
+    from cam_audit.cli.terminal import quiet_libraries
+    from cam_audit.scan.run import audit
+
+    with quiet_libraries(), Progress() as progress:
+        return audit(pictures, net, out=out, resume=False, observer=progress)
 
 
 def _draw(folder: Path, *, shuffled: bool) -> None:

@@ -77,17 +77,22 @@ def live(
     Without a window, and without --save, each picture is a line on stdout: its number, then classes and scores, with
     tabs between.
     """
-    from cam_audit.cli.net import begin_to_load
+    from cam_audit.cli.net import net_file
+    from cam_audit.cli.process.libraries import set_up_libraries
     from cam_audit.cli.terminal import note
     from cam_audit.live.loop import LiveSettings
     from cam_audit.live.loop import live as watch
     from cam_audit.live.source import CameraError, parse_source
     from cam_audit.live.window import why_no_window
+    from cam_audit.models.model import load_model
+    from cam_audit.workers import available_cores
 
     if every is not None and folder is None:
         raise click.UsageError("--every says how often to save; say where to with --save DIR")
     source = parse_source(camera)
-    loaded = begin_to_load(net, model).result()
+    file = net_file(net, model)
+    set_up_libraries(available_cores())
+    loaded = load_model(file)
     reason = None if no_window else why_no_window()
     if reason:
         note(f"no window, as {reason}")

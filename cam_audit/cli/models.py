@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cam_audit.cli.groups import HelpfulGroup
+from cam_audit.cli.process.libraries import set_up_libraries
 from cam_audit.models import file_format
 from cam_audit.reports.text import printable
+from cam_audit.workers import available_cores
 
 if TYPE_CHECKING:
     from cam_audit.models.adapt import Preprocessing
@@ -70,6 +72,7 @@ def info(file: Path, classes: bool) -> None:
     """Tell what the CAM-ready FILE is made of: layers, map, preprocessing, classes."""
     from cam_audit.models.model import load_model
 
+    set_up_libraries(available_cores())
     model = load_model(file)
     if classes:
         click.echo(_class_table(model.class_names, model.class_ids), nl=False)
@@ -107,6 +110,7 @@ def check(file: Path) -> None:
     """
     from cam_audit.models.model import load_model
 
+    set_up_libraries(available_cores())
     model = load_model(file)
     click.echo(printable(f"{file}: CAM-ready, {model.net} with {len(model.class_names)} classes"))
 
@@ -157,6 +161,7 @@ def adapt(
         raise click.UsageError("--preset goes without --mean, --std, --scale and --bgr")
     size = None if input_size is None else _size(input_size)
     factor = _number(scale or "1")
+    set_up_libraries(available_cores())
     from cam_audit.models import adapt
     from cam_audit.models.class_names import read_class_list
 
@@ -209,6 +214,7 @@ def pull(net: str) -> None:
     if target.exists():
         click.echo(f"{target} is there already; delete it to pull it again")
         return
+    set_up_libraries(available_cores())
     with tqdm(total=zoo.ZOO[net].size, unit="B", unit_scale=True, disable=None, dynamic_ncols=True) as bar:
         path = zoo.pull(net, lambda done: _advance(bar, done))
     click.echo(f"{path}: ready, scan with --net {net}")
@@ -227,6 +233,7 @@ def quantize(file: Path, photos: Path, output: Path | None) -> None:
     from cam_audit.images.find import find_images
     from cam_audit.models.quantize import quantize
 
+    set_up_libraries(available_cores())
     target = _target(file, output, ".int8.onnx")
     found = find_images(photos).names
     base = photos if photos.is_dir() else photos.parent

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +13,7 @@ import click
 
 from cam_audit.cli.terminal import which_there_are
 from cam_audit.errors import CamAuditError
-from cam_audit.reports import FORMATS
+from cam_audit.reports import FORMATS, render
 
 if TYPE_CHECKING:
     from cam_audit.records import ScanReport
@@ -23,9 +23,6 @@ STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-
-
-WITH_PICTURES = {"html"}
 
 
 @dataclass(frozen=True)
@@ -87,13 +84,9 @@ def require_places(outputs: Sequence[Output], out: Path | None = None) -> None:
 
 def write_outputs(report: ScanReport, outputs: Sequence[Output]) -> None:
     """Render the results of a scan in each format, to its file or to stdout; `github` also to the step's summary."""
-    from cam_audit.reports.pictures import with_pictures
-
-    if any(output.format in WITH_PICTURES for output in outputs):
-        report = with_pictures(report)
     for output in outputs:
         place = output.file.parent if output.file else Path()
-        write(output, FORMATS[output.format](replace(report, folder=os.path.relpath(report.folder, place))))
+        write(output, render(report, output.format, place))
     if any(output.format == "github" for output in outputs):
         _append_step_summary(report)
 
@@ -119,20 +112,6 @@ def _append_step_summary(report: ScanReport) -> None:
             file.writelines([*FORMATS["markdown"](report), "\n"])
     except OSError as error:
         raise CamAuditError(f"{STEP_SUMMARY}: cannot write {place}: {error.strerror}") from None
-
-
-def write_report(folder: Path, run: Mapping[str, Any] | None = None) -> Path:
-    """Write report.html into the output folder of a finished scan; returns its path.
-
-    `run`: what run.json will say, where it is yet to be written.
-
-    Raises CamAuditError where the folder is not one, or the file can't be written.
-    """
-    from cam_audit.reports.folder import REPORT_FILE, read_results
-
-    file = folder / REPORT_FILE
-    write_outputs(read_results(folder, run), [Output("html", file)])
-    return file
 
 
 def to_stdout(outputs: Sequence[Output]) -> bool:

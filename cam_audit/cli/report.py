@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cam_audit.cli.outputs import Output, output_option, require_places, write_outputs, write_report
+from cam_audit.cli.outputs import Output, output_option, require_places, write_outputs
 from cam_audit.cli.process.exits import Exit
 from cam_audit.reports import FORMATS
 
@@ -19,11 +19,11 @@ def report(folder: Path, outputs: tuple[Output, ...]) -> int:
 
     It embeds pictures that prove the findings; the grid of all images shows OUT/overlays, which lie beside it.
     """
-    from cam_audit.reports.folder import read_results
+    from cam_audit.reports.folder import REPORT_FILE, read_results
 
-    if outputs:
-        require_places(outputs)
-        write_outputs(read_results(folder), outputs)
-    else:
-        click.echo(write_report(folder))
+    require_places(outputs)
+    page = Output("html", folder / REPORT_FILE)
+    write_outputs(read_results(folder), outputs or [page])
+    if not outputs:
+        click.echo(page.file)
     return Exit.CLEAN

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import gc
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from cam_audit.cli.configuration import ConfiguredCommand, config_option
 from cam_audit.cli.outputs import Output, output_option, require_places, to_stdout, write_outputs
-from cam_audit.cli.process.exits import exit_of
+from cam_audit.cli.process.exits import Interrupted, exit_of
 from cam_audit.cli.process.forked import be_told
-from cam_audit.cli.process.resuming import FRESH, RESUME
+from cam_audit.cli.process.resuming import resuming_command
+from cam_audit.cli.terminal import quiet_libraries
+from cam_audit.errors import CamAuditError, CutOffError
 from cam_audit.findings.codes import FAILING
 from cam_audit.reports import FORMATS
-
-if TYPE_CHECKING:
-    from cam_audit.models.class_names import ClassNames
+from cam_audit.workers import available_cores
 
 
 @click.command(cls=ConfiguredCommand, short_help="Audit a folder of images.")
@@ -70,7 +68,6 @@ if TYPE_CHECKING:
     help="Accepted findings, written by `cam-audit baseline`: only others make the exit code 1.",
 )  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Images under way at once.  [default: cores]")
-@click.option("--profile", is_flag=True, help="Also print where the time of the scan went, stage by stage.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Scan only N images, spread evenly over all.")
 @click.option(
     "--follow-links/--no-follow-links", help="Also follow symbolic links that lead outside DATASET, or don't.",
@@ -80,16 +77,14 @@ def scan(
     dataset: Path,
     net: str | None,
     model: Path | None,
-    target: str,
-    top: int,
-    size: int | None,
-    overlay_size: int,
+    out: Path,
     outputs: tuple[Output, ...],
     fail_on: str,
     resume: bool,
     fresh: bool,
     baseline: Path | None,
-    **task: Any,
+    workers: int | None,
+    **options: Any,
 ) -> int:
     """Scan the images below DATASET, write what the net looks at in each, and find shortcuts.
 
@@ -97,61 +92,48 @@ def scan(
     is taken as the image's label; with at least two such classes of 12 images or more, OUT/findings.json tells
     which class a cue gives away, whether the net looks at the cue and whether its prediction follows it.
     """
-    from cam_audit.scan.dataset import require_folder
-
     if resume and fresh:
         raise click.UsageError("either --resume or --fresh")
-    require_folder(dataset)
-    require_places(outputs, task["out"])
-    if baseline:
-        from cam_audit.cli.baseline import judgement
-        from cam_audit.reports.baseline import judge, read_baseline
+    require_places(outputs, out)
+    from cam_audit.cli.net import net_file
+    from cam_audit.cli.process.libraries import set_up_libraries
 
-        accepted = read_baseline(baseline)
-    from cam_audit.cli.net import begin_to_load
-    from cam_audit.cli.process.allocation import keep_freed_memory
-    from cam_audit.workers import available_cores
-
-    keep_freed_memory(task["workers"] or available_cores())
-    loading = begin_to_load(net, model)
-    # to load a net takes as long as to import the rest, which leaves no garbage, and needs next to no Python
-    gc.disable()
-    from cam_audit.cli.summary import stage_table, summary
-    from cam_audit.models.class_names import ClassNames
-    from cam_audit.reports.folder import REPORT_FILE, add_to_run, read_results
-    from cam_audit.scan import run as session
-    from cam_audit.scan.image import ScanSettings
-    from cam_audit.scan.options import Task
-
-    gc.enable()
-    # these last, as they are only needed at the end
-    import cam_audit.reports.html  # noqa: F401
+    file = net_file(net, model)
+    set_up_libraries(workers or available_cores())
+    from cam_audit.cli.progress import Progress
+    from cam_audit.cli.summary import summary
+    from cam_audit.scan.run import audit
 
     # not while modules are imported: there, an interruption may be lost, or taken for a fault of theirs
     be_told()
-    loaded = loading.result()
-    classes = ClassNames(loaded.class_names, loaded.class_ids)
-    settings = ScanSettings(target=_target(target, classes), top=top, size=size, overlay_size=overlay_size)
-    earlier = RESUME if resume else FRESH if fresh else None
-    outcome = session.run(Task(dataset=dataset, settings=settings, fail_on=fail_on, **task), loaded, earlier)
-    click.echo(summary(outcome), err=to_stdout(outputs))
-    if outcome.profile:
-        table = stage_table(outcome.profile, outcome.tally.images, outcome.seconds)
-        click.echo(f"\n{table}", err=to_stdout(outputs))
-    failing = outcome.report
-    if baseline:
-        judged = judge(accepted, read_results(outcome.out))
-        click.echo(judgement(baseline, accepted, judged), err=to_stdout(outputs))
-        failing = replace(failing, findings=judged.new)
-        # for the formats, now and whenever they are rendered again
-        add_to_run(outcome.out, known=[finding.fingerprint for finding in judged.known])
-        outputs = (Output("html", outcome.out / REPORT_FILE), *outputs)
-    if outputs:
-        write_outputs(read_results(outcome.out), outputs)
-    return exit_of(failing, outcome.tally.errors, fail_on)
+    try:
+        with quiet_libraries(), Progress() as progress:
+            report = audit(
+                dataset,
+                file,
+                out=out,
+                workers=workers,
+                fail_on=fail_on,
+                baseline=baseline,
+                resume=True if resume else False if fresh else None,
+                observer=progress,
+                **options,
+            )
+    except KeyboardInterrupt as interruption:
+        raise Interrupted(f"interrupted{_how_to_go_on(out)}") from interruption
+    except CutOffError as error:
+        raise CamAuditError(f"{error}{_how_to_go_on(out)}") from None
+    click.echo(summary(report), err=to_stdout(outputs))
+    if baseline and report.judgement:
+        from cam_audit.cli.baseline import judgement
+
+        click.echo(judgement(baseline, report.judgement), err=to_stdout(outputs))
+    write_outputs(report, outputs)
+    return exit_of(report)
 
 
-def _target(word: str, classes: ClassNames) -> str | int:
-    from cam_audit.scan.image import TARGET_LABEL, TARGET_PREDICTED
+def _how_to_go_on(out: Path) -> str:
+    """The command that goes on with the scan, if it got as far as that."""
+    from cam_audit.scan.journal import is_unfinished
 
-    return word if word in (TARGET_PREDICTED, TARGET_LABEL) else classes.require(word, "--target")
+    return f"; go on with {resuming_command()}" if is_unfinished(out) else ""

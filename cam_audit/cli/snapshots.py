@@ -15,11 +15,11 @@ from cam_audit.images.png import encode_png
 from cam_audit.live.view import View
 from cam_audit.live.watch import Seen
 from cam_audit.models.model import Model
-from cam_audit.records import AuditReport, ImageSource
+from cam_audit.records import AuditResult, ImageSource
 from cam_audit.reports import findings_json as findings_json
 from cam_audit.reports import results_csv
 from cam_audit.reports.folder import FINDINGS_FILE, OVERLAYS_FOLDER, RESULTS_FILE, RUN_FILE, read_results
-from cam_audit.scan.image import ScanSettings, describe, softmax, top_scores
+from cam_audit.scan.image import ImageMaps, ScanSettings, draw_overlay, image_result, softmax, top_scores
 from cam_audit.scan.options import provenance
 
 COMMAND = "live"
@@ -52,7 +52,7 @@ class Snapshots:
             with replacing(folder / RESULTS_FILE) as table:
                 table.write(results_csv.header())
         with replacing(folder / FINDINGS_FILE) as file:
-            nothing = AuditReport((), {}, {}, (), sampled=0, passes=0, notes=(NOT_AUDITED,))
+            nothing = AuditResult((), {}, {}, (), sampled=0, passes=0, notes=(NOT_AUDITED,))
             file.writelines(findings_json.findings(nothing))
         self._write_run()
 
@@ -63,22 +63,15 @@ class Snapshots:
         """
         name = self._next_name()
         path = self.folder / name
-        write_bytes(path, encode_png(seen.frame.rgb))
-        prediction = seen.prediction
+        rgb, prediction = seen.frame.rgb, seen.prediction
+        write_bytes(path, encode_png(rgb))
         scores = top_scores(self._model, softmax(prediction.logits), results_csv.TOP)
-        result = describe(
-            self._model,
-            ImageSource(str(self.folder), name, "", None),
-            seen.frame.rgb,
-            seen.fitted,
-            prediction,
-            ScanSettings(
-                target=scores[min(view.rank, len(scores) - 1)].class_index, top=results_csv.TOP, size=seen.size
-            ),
-            full_size=(seen.frame.rgb.shape[1], seen.frame.rgb.shape[0]),
-            overlays=self.folder,
-            compare=view.compare,
-        )
+        target = scores[min(view.rank, len(scores) - 1)].class_index
+        maps = ImageMaps(self._model, prediction, None, target)
+        source = ImageSource(str(self.folder), name, "", None)
+        result = image_result(maps, source, (rgb.shape[1], rgb.shape[0]), results_csv.TOP, overlay=True)
+        overlay = draw_overlay(maps, rgb, result.scores, ScanSettings().overlay_size, view.compare)
+        write_bytes(self.folder / str(result.overlay), overlay)
         _append(self.folder / RESULTS_FILE, results_csv.row(result))
         self.saved += 1
         self._write_run()

@@ -7,14 +7,10 @@ import difflib
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import click
 
 from cam_audit.reports.text import printable
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 _hushed = False
 
@@ -46,18 +42,6 @@ def end_progress() -> None:
     """Leave the line in which a process that has died had its progress bar."""
     if sys.stderr.isatty():
         click.echo(err=True)
-
-
-@contextlib.contextmanager
-def progress_bar(images: int) -> Iterator[tqdm | None]:
-    """A progress bar where stderr is a terminal; where it is not, none needs to be imported."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=images, unit=" images", smoothing=0.05, dynamic_ncols=True) as progress:
-        yield progress
 
 
 @contextlib.contextmanager

@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from cam_audit.records import Finding
 
 NOTE, WARNING, ERROR = SEVERITIES = ("note", "warning", "error")
 # By the value of `--fail-on`, the severities that make a scan fail.
@@ -146,3 +150,9 @@ SAME_CAUSE = {"CA202": "CA201", "CA204": "CA203"}
 def kind_of(code: str) -> str:
     """The code that stands for all under which one cause may come out, in another scan of much the same images."""
     return SAME_CAUSE.get(code, code)
+
+
+def severity_counts(findings: Iterable[Finding]) -> dict[str, int]:
+    """How many findings there are of each severity, gravest first."""
+    counts = Counter(finding.severity for finding in findings)
+    return {severity: counts[severity] for severity in reversed(SEVERITIES)}

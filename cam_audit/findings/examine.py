@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
+from cam_audit.files import sha256_of
 from cam_audit.findings.causes import Cause, causes_of
 from cam_audit.findings.cues import find_cues
-from cam_audit.findings.evidence import Laboratory
+from cam_audit.findings.evidence import AuditedNet, Evidence, audited_net, measure
 from cam_audit.findings.finding import MAX_EXAMPLES, Annotated, finding_of, object_finding, order, outside_examples
-from cam_audit.findings.sample import MIN_IMAGES, Collector, Glimpse
+from cam_audit.findings.sample import MIN_IMAGES, Collected, Unsampled
 from cam_audit.findings.second_look import look_again
 from cam_audit.models.model import Model
 from cam_audit.records import ClassMaps, Finding, ImageSource
-from cam_audit.scan.image import ScanSettings, needed_side
 from cam_audit.workers import Each
 
 
@@ -23,89 +21,78 @@ from cam_audit.workers import Each
 class Examination:
     """What came of it: `findings`, worst first, `maps` by a finding's fingerprint, and the forward `passes` spent.
 
-    `rest`: by class folder, the images of classes with a cue that were not sampled, and looked at for that cue alone.
+    `flags`: by image that shows a cue, the codes that it gets for that. `looked_again`: by class folder, how many
+    images of classes with a cue were not sampled, and looked at for that cue alone.
     """
 
     findings: tuple[Finding, ...]
-    maps: Mapping[str, ClassMaps]
-    passes: int
-    rest: Mapping[str, Sequence[Glimpse]]
+    maps: Mapping[str, ClassMaps] = field(default_factory=dict)
+    flags: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    passes: int = 0
+    looked_again: Mapping[str, int] = field(default_factory=dict)
 
 
 def examine(
     model: Model,
-    settings: ScanSettings,
-    collector: Collector | None,
+    collected: Collected,
     annotated: Mapping[str, Sequence[Annotated]],
-    glimpses: Mapping[str, Sequence[Glimpse]],
-    flags: dict[str, tuple[str, ...]],
+    unsampled: Mapping[str, Sequence[Unsampled]],
+    *,
+    shortest: int | None,
+    needed: int,
     each: Each,
     on_look: Callable[[int, int], None] | None = None,
 ) -> Examination:
     """Find what gives classes away, and measure whether the net looks at it and the prediction follows.
 
-    `collector` has what was observed of the sampled images, None where there are none; `annotated` and `glimpses` are
-    by class folder: the images with an annotated object, and those that were not sampled. `flags` gets the codes of
-    the images that show a cue.
+    `collected`: what was kept of the sampled images; `annotated`, `unsampled`: by class folder, the images with an
+    annotated object, and those that were not sampled. `shortest` as in `Model.fit`, `needed` as in `decode`; `each` is
+    `map`, or one that uses several cores. `on_look`, when an image is looked at again, gets how many were and will be.
     """
-    findings = _object_findings(annotated)
-    if collector is None:
-        return Examination(tuple(sorted(findings, key=order)), {}, 0, {})
-    laboratory = Laboratory(model, collector, settings.size, needed_side(model, settings))
-    suspicions = find_cues([observation.features for observation in collector.observations.values()], each)
+    object_findings = _object_findings(annotated)
+    if not collected.observations:
+        return Examination(tuple(sorted(object_findings, key=order)))
+    net = audited_net(model, collected, shortest=shortest, needed=needed)
+    suspicions = find_cues([observation.features for observation in collected.observations.values()], each)
     causes = causes_of([suspicion for suspicion in suspicions if suspicion.images >= MIN_IMAGES])
-    cue_findings, maps, passes = _cue_findings(laboratory, causes, flags, each)
     suspected = {cause.suspicion.label for cause in causes}
-    rest = {label: own for label, own in glimpses.items() if label in suspected}
-    passes += _flag_the_rest(laboratory, causes, rest, flags, each, on_look)
-    return Examination(tuple(sorted([*cue_findings, *findings], key=order)), maps, passes, rest)
-
-
-def _cue_findings(
-    laboratory: Laboratory, causes: Sequence[Cause], flags: dict[str, tuple[str, ...]], each: Each
-) -> tuple[list[Finding], dict[str, ClassMaps], int]:
-    """Findings about cues, their maps, and the passes spent; adds to `flags` the codes of the images they hit."""
-    observations = laboratory.collector.observations
-    findings: list[Finding] = []
-    maps: dict[str, ClassMaps] = {}
-    passes = 0
+    rest = {label: own for label, own in unsampled.items() if label in suspected}
+    findings, maps, passes = [*object_findings], {}, 0
+    flags: dict[str, set[str]] = {}
     for cause in causes:
-        evidence = laboratory.examine(cause, each)
-        passes += evidence.passes
-        digests = _digests(observations[hit.name].source for hit in cause.hits[:MAX_EXAMPLES])
-        finding = finding_of(cause, evidence, laboratory.model.class_names[evidence.class_index], digests)
+        evidence = measure(net, cause, each)
+        finding = _finding(net, cause, evidence)
         findings.append(finding)
         if evidence.maps:
             maps[finding.fingerprint] = evidence.maps
+        passes += evidence.passes
         for hit in cause.hits:
-            _add_flag(flags, hit.name, evidence.changed.get(hit.name))
-    return findings, maps, passes
-
-
-def _flag_the_rest(
-    laboratory: Laboratory,
-    causes: Sequence[Cause],
-    rest: Mapping[str, Sequence[Glimpse]],
-    flags: dict[str, tuple[str, ...]],
-    each: Each,
-    on_look: Callable[[int, int], None] | None,
-) -> int:
-    """Add to `flags` the codes of the images of suspected classes that were not sampled; returns the passes spent."""
+            flags.setdefault(hit.name, set()).add(_flag(evidence.changed.get(hit.name)))
     total = sum(map(len, rest.values()))
-    passes = 0
-    for number, look in enumerate(look_again(laboratory, causes, rest, each), 1):
+    for number, look in enumerate(look_again(net, causes, rest, each), 1):
         passes += look.passes
         for follows in look.follows:
-            _add_flag(flags, look.name, follows)
+            flags.setdefault(look.name, set()).add(_flag(follows))
         if on_look:
             on_look(number, total)
-    return passes
+    return Examination(
+        tuple(sorted(findings, key=order)),
+        maps,
+        {name: frozenset(codes) for name, codes in flags.items()},
+        passes,
+        {label: len(own) for label, own in rest.items()},
+    )
 
 
-def _add_flag(flags: dict[str, tuple[str, ...]], name: str, follows: bool | None) -> None:
-    """Add the code of an image that shows a cue to those that it has."""
-    code = "CA101" if follows else "CA102"
-    flags[name] = tuple(sorted({*flags.get(name, ()), code}))
+def _finding(net: AuditedNet, cause: Cause, evidence: Evidence) -> Finding:
+    observations = net.observations(cause.suspicion.label)
+    digests = _digests(observations[hit.name].source for hit in cause.hits[:MAX_EXAMPLES])
+    return finding_of(cause, evidence, net.model.class_names[evidence.class_index], digests)
+
+
+def _flag(follows: bool | None) -> str:
+    """The code of an image that shows a cue, by whether its prediction follows."""
+    return "CA101" if follows else "CA102"
 
 
 def _object_findings(annotated: Mapping[str, Sequence[Annotated]]) -> list[Finding]:
@@ -119,6 +106,6 @@ def _digests(sources: Iterable[ImageSource]) -> dict[str, str]:
 
 def _digest(path: str) -> str:
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        return sha256_of(path)
     except OSError:
         return "unreadable"

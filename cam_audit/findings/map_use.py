@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -48,33 +47,34 @@ def border_cover(grid: tuple[int, int]) -> Map:
 
 
 class ActivationSum:
-    """The sum of activations over images, (C, h, w) on one grid; any number of threads may add to it.
+    """The sum of activations over images, (C, h, w) on one grid.
 
     It is all that the reference of every class needs, as the map is linear in the activations:
-    W_k . (S_all - S_k) / n (detection study, "Use"). Two sums can be added, in any order, with the same result.
+    W_k . (S_all - S_k) / n (detection study, "Use"). Two sums merge, in any order, with the same result.
+    `steps`: the sum in integers of 1 / STEPS, int64 (C, h, w); None before anything was added.
     """
 
-    def __init__(self, grid: tuple[int, int]) -> None:
-        self.grid = grid
-        self.images = 0
-        self._steps: NDArray[np.int64] | None = None
-        self._lock = threading.Lock()
+    def __init__(self, images: int = 0, steps: NDArray[np.int64] | None = None) -> None:
+        self.images = images
+        self.steps = steps
 
     def add(self, activations: NDArray[np.float32]) -> None:
-        """Add one image's activations, float32 (C, *grid)."""
-        steps = np.rint(activations * STEPS).astype(np.int64)
-        with self._lock:
-            self.images += 1
-            if self._steps is None:
-                self._steps = steps
-            else:
-                self._steps += steps
+        """Add one image's activations, float32 (C, h, w)."""
+        self.merge(ActivationSum(1, np.rint(activations * STEPS).astype(np.int64)))
+
+    def merge(self, other: ActivationSum) -> None:
+        """Add another sum, on the same grid."""
+        self.images += other.images
+        if other.steps is None:
+            return
+        # the first one is copied, as it would change with this sum
+        self.steps = other.steps.copy() if self.steps is None else np.add(self.steps, other.steps, out=self.steps)
 
     def value(self) -> NDArray[np.float64]:
         """The sum so far, float64 (C, h, w); raises ValueError where nothing was added."""
-        if self._steps is None:
+        if self.steps is None:
             raise ValueError("no activations were added")
-        return self._steps / STEPS
+        return self.steps / STEPS
 
 
 def centred_weight(model: Model, class_index: int) -> NDArray[np.float32]:
@@ -99,7 +99,7 @@ def reference_map(
     if others <= 0:
         return None
     summed = np.tensordot(weight.astype(np.float64), total.value(), axes=1)
-    own: NDArray[np.float64] = np.sum(own_maps, axis=0, dtype=np.float64) if own_maps else np.zeros(total.grid)
+    own = np.sum(own_maps, axis=0, dtype=np.float64) if own_maps else 0.0
     return np.asarray((summed - own) / others)
 
 

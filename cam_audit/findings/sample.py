@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.cam import Map
-from cam_audit.findings import sample_store
-from cam_audit.findings.cues import image_features
-from cam_audit.findings.cues.records import ImageFeatures
 from cam_audit.findings.map_use import ActivationSum, centred_map, centred_weight, margin_of, on_grid
-from cam_audit.findings.sample_store import Taken
 from cam_audit.images.rgb import RgbImage
 from cam_audit.models.model import Model, Prediction
 from cam_audit.records import ImageSource
+
+if TYPE_CHECKING:
+    from cam_audit.findings.cues.records import ImageFeatures
 
 # A class of fewer images is reported as too small, and no cue is looked for in it.
 MIN_IMAGES = 12
@@ -28,16 +24,6 @@ MIN_IMAGES = 12
 MAX_SAMPLED_PER_CLASS = 60
 MAX_SAMPLED = 8000
 MIN_SAMPLED_PER_CLASS = 24
-
-
-@dataclass(frozen=True, slots=True)
-class Glimpse:
-    """What the audit keeps of an image that was not sampled: its full width and height, and the predicted class."""
-
-    source: ImageSource
-    width: int
-    height: int
-    predicted: int
 
 
 def folders_of(sources: Iterable[ImageSource]) -> dict[str, list[str]]:
@@ -64,6 +50,16 @@ def choose_sample(folders: Mapping[str, Sequence[str]]) -> frozenset[str]:
     return frozenset(chosen)
 
 
+@dataclass(frozen=True, slots=True)
+class Unsampled:
+    """What the audit keeps of an image that was not sampled: its full width and height, and the predicted class."""
+
+    source: ImageSource
+    width: int
+    height: int
+    predicted: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Observation:
     """What the audit keeps of one sampled image, some 40 KB.
@@ -85,54 +81,40 @@ class Observation:
         return int(self.logits.argmax())
 
 
-class Collector:
-    """Gathers, from the workers of a scan, what the audit needs of the sampled images.
+class Collected:
+    """What the audit keeps of several sampled images: their observations, by name, and the sum of their activations.
 
-    With a `store`, a folder, it is kept in files there too, for a scan that goes on later.
+    What is collected in different places merges, in any order, with the same result.
     """
 
-    def __init__(self, model: Model, sample: Collection[str], store: Path | None = None) -> None:
-        self.sample = sample
-        self.total = ActivationSum(model.map_size)
+    def __init__(self) -> None:
         self.observations: dict[str, Observation] = {}
-        self._model = model
-        self._store = store
-        self._lock = threading.Lock()
+        self.total = ActivationSum()
 
-    def observe(
-        self, source: ImageSource, rgb: RgbImage, data: bytes, size: tuple[int, int], prediction: Prediction
-    ) -> None:
-        """Look at one image, if it is in the sample; `size` is its full width and height.
-
-        Raises CamAuditError where the store can't be written.
-        """
-        if source.name not in self.sample:
-            return
-        features = image_features(rgb, data, name=source.name, label=source.label, width=size[0], height=size[1])
-        taken = Taken(features, prediction.logits, on_grid(prediction.activations, self.total.grid))
-        if self._store:
-            sample_store.save(_place(self._store, source), taken)
-        self._add(source, taken)
-
-    def restore(self, source: ImageSource) -> bool:
-        """Take what an earlier scan kept of an image; False where it is in the sample and nothing was kept."""
-        if source.name not in self.sample:
-            return True
-        taken = sample_store.load(_place(self._store, source)) if self._store else None
-        if taken is None or taken.features.name != source.name:
-            return False
-        self._add(source, taken)
-        return True
-
-    def _add(self, source: ImageSource, taken: Taken) -> None:
-        self.total.add(taken.activations)
-        measured = int(taken.logits.argmax()) if source.label_class is None else source.label_class
-        own_map = centred_map(centred_weight(self._model, measured), taken.activations)
-        margin = margin_of(taken.logits, measured)
-        observation = Observation(source, taken.features, taken.logits, measured, margin, own_map)
-        with self._lock:
-            self.observations[source.name] = observation
+    def merge(self, other: Collected) -> None:
+        """Add what was collected elsewhere."""
+        self.observations |= other.observations
+        self.total.merge(other.total)
 
 
-def _place(store: Path, source: ImageSource) -> Path:
-    return store / f"{hashlib.sha256(os.fsencode(source.name)).hexdigest()[:32]}.npz"
+def observe(
+    model: Model, source: ImageSource, rgb: RgbImage, data: bytes, size: tuple[int, int], prediction: Prediction
+) -> Collected:
+    """What the audit keeps of one image; data: the file's bytes, size: its full width and height."""
+    from cam_audit.findings.cues.features import image_features
+
+    features = image_features(rgb, data, name=source.name, label=source.label, width=size[0], height=size[1])
+    activations = on_grid(prediction.activations, model.map_size)
+    measured = int(prediction.logits.argmax()) if source.label_class is None else source.label_class
+    observation = Observation(
+        source=source,
+        features=features,
+        logits=prediction.logits,
+        measured=measured,
+        margin=margin_of(prediction.logits, measured),
+        own_map=centred_map(centred_weight(model, measured), activations),
+    )
+    collected = Collected()
+    collected.observations[source.name] = observation
+    collected.total.add(activations)
+    return collected

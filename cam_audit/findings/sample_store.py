@@ -1,4 +1,4 @@
-"""What a scan took from a sampled image, in a file, for a scan that goes on where it was cut off."""
+"""What was collected of a sampled image, in a file, for a scan that goes on where it was cut off."""
 
 from __future__ import annotations
 
@@ -13,32 +13,31 @@ from numpy.typing import NDArray
 
 from cam_audit.files import write_bytes
 from cam_audit.findings.cues.records import FileFacts, ImageFeatures, Keypoints
+from cam_audit.findings.map_use import ActivationSum
+from cam_audit.findings.sample import Collected, Observation
+from cam_audit.records import ImageSource
 
 Array = NDArray[Any]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Taken:
-    """Features, logits float32 (K,) and, on the common grid, activations float32 (C, h, w) of one image."""
-
-    features: ImageFeatures
-    logits: NDArray[np.float32]
-    activations: NDArray[np.float32]
-
-
-def save(path: Path, taken: Taken) -> None:
-    """Write what was taken, arrays as they are; raises CamAuditError where it can't be written."""
-    features, keypoints = taken.features, taken.features.keypoints
+def save(path: Path, collected: Collected) -> None:
+    """Write what was collected of one image, arrays as they are; raises CamAuditError where it can't be written."""
+    (observation,) = collected.observations.values()
+    assert collected.total.steps is not None
+    features, keypoints = observation.features, observation.features.keypoints
     facts = {
         "name": features.name,
         "label": features.label,
         "file": dataclasses.asdict(features.file),
         "size": keypoints.size,
+        "measured": observation.measured,
+        "margin": observation.margin,
     }
     arrays: dict[str, Any] = {
         "facts": np.frombuffer(json.dumps(facts).encode(), np.uint8),
-        "logits": taken.logits,
-        "activations": taken.activations,
+        "logits": observation.logits,
+        "own_map": observation.own_map,
+        "steps": _narrow(collected.total.steps),
         **{f"features_{name}": array for name, array in _arrays(features).items()},
         **{f"keypoints_{name}": array for name, array in _arrays(keypoints).items()},
     }
@@ -47,8 +46,8 @@ def save(path: Path, taken: Taken) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def load(path: Path) -> Taken | None:
-    """What `save` wrote, to the last bit; None where the file is missing or damaged."""
+def load(path: Path, source: ImageSource) -> Collected | None:
+    """What `save` wrote of an image, to the last bit; None where the file is missing, damaged or of another image."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -61,10 +60,23 @@ def load(path: Path) -> Taken | None:
             keypoints=keypoints,
             **_under("features_", arrays),
         )
-        return Taken(features, arrays["logits"], arrays["activations"])
+        if features.name != source.name:
+            return None
+        collected = Collected()
+        collected.observations[source.name] = Observation(
+            source, features, arrays["logits"], facts["measured"], facts["margin"], arrays["own_map"]
+        )
+        collected.total = ActivationSum(1, arrays["steps"].astype(np.int64))
+        return collected
     except Exception:
         # zipfile, zlib and numpy raise a dozen types for damaged files; whichever it is, the image is done again
         return None
+
+
+def _narrow(steps: NDArray[np.int64]) -> NDArray[np.int32] | NDArray[np.int64]:
+    """The same numbers in half the bytes, where they fit."""
+    narrow = steps.astype(np.int32)
+    return narrow if np.array_equal(narrow, steps) else steps
 
 
 def _arrays(record: ImageFeatures | Keypoints) -> dict[str, Array]:

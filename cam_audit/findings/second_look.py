@@ -10,8 +10,8 @@ from cam_audit.errors import ImageError
 from cam_audit.findings.causes import Cause
 from cam_audit.findings.cues import LazyFeatures
 from cam_audit.findings.cues.records import Recogniser
-from cam_audit.findings.evidence import Laboratory
-from cam_audit.findings.sample import Glimpse
+from cam_audit.findings.evidence import AuditedNet, follows_cue
+from cam_audit.findings.sample import Unsampled
 from cam_audit.images.decode import decode, read_bytes
 from cam_audit.workers import Each
 
@@ -21,7 +21,7 @@ MAX_REMOVALS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class SecondLook:
     """What a second look at an image came to.
 
     `follows`: for each cause that the image shows, whether its prediction changes when the cue is painted over, None
@@ -38,14 +38,14 @@ class Look:
 
 
 def look_again(
-    laboratory: Laboratory, causes: Sequence[Cause], glimpses: Mapping[str, Sequence[Glimpse]], each: Each
-) -> Iterator[Look]:
-    """Look for the causes of each class in its images of which there is only a glimpse; glimpses: by class folder.
+    net: AuditedNet, causes: Sequence[Cause], unsampled: Mapping[str, Sequence[Unsampled]], each: Each
+) -> Iterator[SecondLook]:
+    """Look for the causes of each class in its images that were not sampled; unsampled: these, by class folder.
 
     An image is decoded once for all causes of its class, and only the features that their finders need are computed.
     One that can no longer be read, or needs more memory than there is, shows nothing.
     """
-    for label, own in glimpses.items():
+    for label, own in unsampled.items():
         # prepared for one class at a time, as what is compared with may fill megabytes
         searches = [
             _Search(cause, [suspicion.recogniser() for suspicion in cause.finders.values()], _tested(cause, own))
@@ -53,7 +53,7 @@ def look_again(
             if cause.suspicion.label == label
         ]
         if searches:
-            yield from each(partial(_look, laboratory, searches), own)
+            yield from each(partial(_look, net, searches), own)
 
 
 @dataclass(frozen=True)
@@ -65,30 +65,30 @@ class _Search:
     tested: Collection[str]
 
 
-def _tested(cause: Cause, glimpses: Sequence[Glimpse]) -> set[str]:
+def _tested(cause: Cause, unsampled: Sequence[Unsampled]) -> set[str]:
     """Names of images spread evenly over those not sampled: as many as the tests of the sampled ones left over."""
     left = MAX_REMOVALS - len(cause.hits)
-    return {glimpse.source.name for glimpse in glimpses[:: -(-len(glimpses) // left)]} if left > 0 else set()
+    return {image.source.name for image in unsampled[:: -(-len(unsampled) // left)]} if left > 0 else set()
 
 
-def _look(laboratory: Laboratory, searches: Sequence[_Search], glimpse: Glimpse) -> Look:
-    name, path = glimpse.source.name, glimpse.source.path
+def _look(net: AuditedNet, searches: Sequence[_Search], unsampled: Unsampled) -> SecondLook:
+    name, path = unsampled.source.name, unsampled.source.path
     follows = []
     try:
         data = read_bytes(path)
         image = LazyFeatures(
-            lambda: decode(data, needed=laboratory.needed, path=path)[0],
+            lambda: decode(data, needed=net.needed, path=path)[0],
             data,
             name=name,
-            width=glimpse.width,
-            height=glimpse.height,
+            width=unsampled.width,
+            height=unsampled.height,
         )
         for search in searches:
             hit = next((hit for recognise in search.recognisers if (hit := recognise(image))), None)
             if hit and name in search.tested:
-                follows.append(laboratory.follows(search.cause, hit, image.rgb, glimpse.predicted))
+                follows.append(follows_cue(net, search.cause, hit, image.rgb, unsampled.predicted))
             elif hit:
                 follows.append(None)
     except (ImageError, MemoryError):
-        return Look(name)
-    return Look(name, tuple(follows))
+        return SecondLook(name)
+    return SecondLook(name, tuple(follows))

@@ -19,9 +19,6 @@ from cam_audit.images.crash_log import decoding
 from cam_audit.images.guards import DAMAGED, PNG_SIGNATURE, require_safe, still_png
 from cam_audit.images.rgb import RgbImage
 
-# Workers are threads with one image each; OpenCV's own threads on top of them would fight for the cores.
-cv2.setNumThreads(1)
-
 # Pillow knows more formats; of those, some are never masks, and PostScript is a program that it would run.
 MASK_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "JPEG2000", "PPM", "SUN")
 MAX_FILE_BYTES = 1 << 30

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cam_audit.errors import CamAuditError
-from cam_audit.reports.folder import OVERLAYS_FOLDER, RUN_FILE
 
 IMAGE_SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff .avif .jp2 "
@@ -28,12 +27,22 @@ class ImageList:
     unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
-def find_images(root: Path, *, output: Path | None = None, follow_links: bool = False) -> ImageList:
+@dataclass(frozen=True)
+class OutputMarks:
+    """What tells a folder that a scan wrote: the names that are all in it, and those of its folders of pictures."""
+
+    names: frozenset[str]
+    pictures: frozenset[str]
+
+
+def find_images(
+    root: Path, *, output: Path | None = None, marks: OutputMarks | None = None, follow_links: bool = False
+) -> ImageList:
     """The image files below `root`, by their relative names with `/` between folders, sorted.
 
-    Hidden files and folders, the folder `output` and earlier outputs of a scan (they hold `run.json` beside
-    `overlays`) are left out; of `root` itself, were it such an output, only the pictures of maps. Symbolic links are
-    followed where they stay inside `root`, or everywhere with `follow_links`; no folder is entered twice. `root` may
+    Hidden files and folders, the folder `output` and earlier outputs of a scan, told by `marks`, are left out; of
+    `root` itself, were it such an output, only the folders of pictures that the scan drew. Symbolic links are followed
+    where they stay inside `root`, or everywhere with `follow_links`; no folder is entered twice. `root` may
     also be a single image file.
 
     Raises CamAuditError where `root` cannot be read.
@@ -62,11 +71,11 @@ def find_images(root: Path, *, output: Path | None = None, follow_links: bool = 
                 raise CamAuditError(f"cannot read the folder {folder}: {error.strerror}") from None
             unreadable[prefix[:-1]] = str(error.strerror)
             continue
-        if {RUN_FILE, OVERLAYS_FOLDER} <= {entry.name for entry in entries}:
+        if marks and marks.names <= {entry.name for entry in entries}:
             if folder != str(root):
                 continue
             # snapshots of a live session lie in their own output folder, where users sort them into class folders
-            entries = [entry for entry in entries if entry.name not in ("overlays", "maps")]
+            entries = [entry for entry in entries if entry.name not in marks.pictures]
         for entry in entries:
             # a link to nothing and a pipe are images that can't be read, which the scan must say
             is_image = os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES

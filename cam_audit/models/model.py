@@ -1,18 +1,15 @@
-"""Load, check and run CAM-ready ONNX files; the only place that uses onnxruntime."""
+"""Load, check and run CAM-ready ONNX files."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import mmap
 import os
 import random
 import shlex
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +21,12 @@ from cam_audit.cam import class_activation_map
 from cam_audit.errors import ModelError
 from cam_audit.files import sha256_of
 from cam_audit.models import file_format
-from cam_audit.models.external_data import has_external_data
+from cam_audit.models.session import first_line, open_session
 
 # float16 and int8 files keep fewer digits than the float32 nets that the identity holds for to 1e-5
 IDENTITY_TOLERANCE = 1e-3
-MEMORY_SHARE = 0.75
-
-RUNTIME_VERSION: str = ort.__version__
 
 Array = NDArray[Any]
-
-ort.set_default_logger_severity(4)
 
 
 @dataclass(frozen=True)
@@ -67,6 +59,10 @@ class Model:
     cam_weight: NDArray[np.float32] | None
     cam_bias: NDArray[np.float32] | None
     session: ort.InferenceSession
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # another process or machine loads the same file, which must be there
+        return _load_same, (self.path, self.sha256)
 
     def run(self, rgb: NDArray[np.uint8]) -> Prediction:
         """One forward pass over an RGB image, uint8 (H, W, 3), at the size it has.
@@ -119,10 +115,8 @@ class Model:
         return self.cam_weight.mean(axis=0, dtype=np.float32)  # type: ignore[no-any-return]
 
 
-def load_model(path: str | Path, digest: Future[str] | None = None) -> Model:
+def load_model(path: str | Path) -> Model:
     """Load a CAM-ready ONNX file and prove that it is one.
-
-    `digest`: the file's SHA-256, where somebody is at it already.
 
     Checked on two different images of two sizes (of one, where the net has a fixed size): the mean over h, w
     of the map of class k, plus the bias, equals logit k to 1e-3 of the largest logit.
@@ -133,15 +127,13 @@ def load_model(path: str | Path, digest: Future[str] | None = None) -> Model:
     if not os.path.isfile(path):
         raise ModelError(f"{path}: no such model file")
     try:
-        with ThreadPoolExecutor(1) as beside:
-            digest = digest or beside.submit(sha256_of, path)
-            return _proved(path, _session(path), digest)
+        return _proved(path, open_session(path))
     except UnicodeDecodeError:
         # onnxruntime decodes a name when it is asked for it, and that may be anywhere
         raise ModelError(f"{path}: damaged, a name in it is not UTF-8 text") from None
 
 
-def _proved(path: Path, session: ort.InferenceSession, digest: Future[str]) -> Model:
+def _proved(path: Path, session: ort.InferenceSession) -> Model:
     """The model of a session, if it obeys the file_format."""
     outputs = {output.name for output in session.get_outputs()}
     missing = [name for name in (file_format.LOGITS, file_format.ACTIVATIONS) if name not in outputs]
@@ -171,7 +163,7 @@ def _proved(path: Path, session: ort.InferenceSession, digest: Future[str]) -> M
         raise ModelError(f"{path}: {len(class_ids)} class ids for {len(classes)} classes")
     return Model(
         path=path,
-        sha256=digest.result(),
+        sha256=sha256_of(path),
         net=metadata.text(file_format.NET_KEY),
         class_names=classes,
         class_ids=class_ids,
@@ -186,20 +178,12 @@ def _proved(path: Path, session: ort.InferenceSession, digest: Future[str]) -> M
     )
 
 
-def run_once(
-    model: bytes | Path, inputs: Mapping[str, Array], outputs: Sequence[str] | None = None
-) -> dict[str, Array]:
-    """Run any ONNX file once; returns its outputs (or those named) by name.
-
-    Raises ModelError where onnxruntime can't load or run it.
-    """
-    session = _session(model)
-    names = list(outputs) if outputs is not None else [output.name for output in session.get_outputs()]
-    try:
-        values = session.run(names, dict(inputs))
-    except Exception as error:
-        raise ModelError(f"the net cannot be run: {_first_line(error)}") from None
-    return dict(zip(names, values, strict=True))
+def _load_same(path: Path, sha256: str) -> Model:
+    """The model of a file that must not have changed; raises ModelError if it has."""
+    model = load_model(path)
+    if model.sha256 != sha256:
+        raise ModelError(f"{path}: not the file that it was: its SHA-256 is {model.sha256[:12]}, not {sha256[:12]}")
+    return model
 
 
 HOW_TO_MAKE_ONE = "make the file again from the plain classifier with `cam-audit models adapt`"
@@ -209,53 +193,6 @@ def _how_to_adapt(path: Path) -> str:
     """The way out for what looks like a plain classifier."""
     command = shlex.join(["cam-audit", "models", "adapt", str(path), "-o", str(path.with_suffix(".cam.onnx"))])
     return f"make it so with `{command}`, adding --labels FILE and --preset as it was trained"
-
-
-@cache
-def _limit_memory() -> None:
-    """Let all nets together take MEMORY_SHARE of the machine's memory: a small file may ask for any amount."""
-    if not hasattr(os, "sysconf"):
-        return
-    limit = int(MEMORY_SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    place = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
-    # a program that uses us may have its own allocator
-    with contextlib.suppress(Exception):
-        ort.create_and_register_allocator(place, ort.OrtArenaCfg({"max_mem": limit}))
-
-
-def _session(model: bytes | Path) -> ort.InferenceSession:
-    _limit_memory()
-    options = ort.SessionOptions()
-    options.add_session_config_entry("session.use_env_allocators", "1")
-    # Parallelism comes from the workers, one image each: two single-threaded runs beat one of two threads.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    # A memory pattern per picture size would be kept for each of the sizes of a data set.
-    options.enable_mem_pattern = False
-    options.log_severity_level = 4
-    # onnxruntime's own format is a memory image, which it hardly checks
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    name = "the net" if isinstance(model, bytes) else f"{model}"
-    try:
-        if has_external_data(model) if isinstance(model, bytes) else _names_other_files(model):
-            raise ModelError(f"{name}: weights in other files are refused; `cam-audit models adapt` makes it one file")
-        source = model if isinstance(model, bytes) else str(model)
-        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-    except ModelError:
-        raise
-    except Exception as error:
-        # onnxruntime raises a dozen types of its own, all of them for files that it can't use
-        raise ModelError(f"{name}: not an ONNX file that onnxruntime can load: {_first_line(error)}") from None
-
-
-def _names_other_files(path: Path) -> bool:
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return has_external_data(content)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__
 
 
 def _check_image(size: tuple[int, int], seed: int = 0) -> NDArray[np.uint8]:
@@ -271,7 +208,7 @@ def _outputs(
         return dict(zip(names, session.run(names, {file_format.IMAGE: rgb[None]}), strict=True))
     except Exception as error:
         size = f"{rgb.shape[1]}x{rgb.shape[0]}"
-        raise ModelError(f"{path}: the net cannot be run at {size}: {_first_line(error)}") from None
+        raise ModelError(f"{path}: the net cannot be run at {size}: {first_line(error)}") from None
 
 
 def _checked(values: Mapping[str, Array], cam_weight: Array | None, cam_bias: Array | None, path: Path) -> Prediction:

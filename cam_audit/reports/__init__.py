@@ -6,13 +6,15 @@ Each renders a report as the pieces of a text, one after another, so that no doc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
+from os.path import relpath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cam_audit.records import ScanReport
-
 
 # By format, the module that renders it, which only those who ask for the format wait for.
 _MODULES = {
@@ -30,3 +32,14 @@ def _render(module: str, report: ScanReport) -> Iterator[str]:
 FORMATS: dict[str, Callable[[ScanReport], Iterator[str]]] = {
     name: partial(_render, module) for name, module in _MODULES.items()
 }
+# Formats that show pictures.
+WITH_PICTURES = {"html"}
+
+
+def render(report: ScanReport, name: str, place: Path) -> Iterator[str]:
+    """The pieces of a report in a format, with its pictures, as it will be read in the folder `place`."""
+    if name in WITH_PICTURES:
+        from cam_audit.reports.pictures import with_pictures
+
+        report = with_pictures(report)
+    return FORMATS[name](replace(report, folder=relpath(report.folder, place)))

@@ -58,7 +58,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A scan's findings against a baseline.
+    """A scan's findings against a baseline, `accepted`.
 
     `new`: not accepted, worst first; `known`: accepted; `graver`: by the fingerprint of those in `new` that were
     accepted at a lower severity, that severity; `stale`: entries that no finding answers to any more. `model_changed`:
@@ -66,6 +66,7 @@ class Judgement:
     `flagged`: how many images carry a flag; `fine`: how many of them were marked fine with all their flags.
     """
 
+    accepted: Baseline
     new: tuple[Finding, ...]
     known: tuple[Finding, ...]
     graver: Mapping[str, str]
@@ -121,6 +122,7 @@ def judge(baseline: Baseline, report: ScanReport) -> Judgement:
     new = tuple(finding for finding in report.findings if not is_known(finding))
     flagged = [image for image in report.images if image.flags]
     return Judgement(
+        accepted=baseline,
         new=new,
         known=tuple(filter(is_known, report.findings)),
         graver={f.fingerprint: accepted[f.fingerprint] for f in new if f.fingerprint in accepted},

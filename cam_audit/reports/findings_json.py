@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from cam_audit.records import AuditReport, ConfusedImage, Disagreement, Example, Finding, ScanReport
+from cam_audit.records import AuditResult, ConfusedImage, Disagreement, Example, Finding, ScanReport
 from cam_audit.reports.text import as_utf8, json_pieces
 
 SCHEMA_VERSION = 1
@@ -25,7 +25,7 @@ def render(report: ScanReport) -> Iterator[str]:
     )
 
 
-def findings(report: AuditReport) -> Iterator[str]:
+def findings(report: AuditResult | ScanReport) -> Iterator[str]:
     """The text of findings.json, in pieces; the same report gives the same bytes."""
     return json_pieces({"schema_version": SCHEMA_VERSION, **_document(report, frozenset(report.maps))})
 
@@ -51,7 +51,7 @@ def parse(text: str) -> tuple[tuple[Finding, ...], frozenset[str], tuple[Confuse
         raise ValueError(f"not as cam-audit writes it: {error!r}") from None
 
 
-def _document(report: AuditReport | ScanReport, maps: frozenset[str]) -> dict[str, object]:
+def _document(report: AuditResult | ScanReport, maps: frozenset[str]) -> dict[str, object]:
     return {
         "findings": [_finding(finding) for finding in report.findings],
         "maps": {found.fingerprint: found.maps_name for found in report.findings if found.fingerprint in maps},

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from cam_audit.errors import CamAuditError
 from cam_audit.files import replacing
+from cam_audit.images.find import OutputMarks
 from cam_audit.records import MAPS_FOLDER, ImageRow, ScanReport
 from cam_audit.reports import findings_json, results_csv
 
@@ -24,6 +25,7 @@ REPORT_FILE = "report.html"
 OVERLAYS_FOLDER = "overlays"
 JOURNAL_FOLDER = "journal"
 WRITTEN_FOLDERS = (OVERLAYS_FOLDER, MAPS_FOLDER, JOURNAL_FOLDER)
+OUTPUT_MARKS = OutputMarks(frozenset({RUN_FILE, OVERLAYS_FOLDER}), frozenset({OVERLAYS_FOLDER, MAPS_FOLDER}))
 TOOL = "cam-audit"
 # File systems take names of at most 255 bytes; `.png` and a temporary suffix must fit beside it.
 MAX_NAME_BYTES = 230

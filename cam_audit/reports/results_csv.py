@@ -6,6 +6,7 @@ import csv
 import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from cam_audit.records import ImageRow, Record, ScanReport, SkippedImage
 from cam_audit.reports.text import as_utf8
@@ -37,27 +38,33 @@ def row(record: Record) -> str:
     return line(image_row(record))
 
 
+def values(image: ImageRow) -> dict[str, Any]:
+    """The cells of one image by column, as numbers and words; what is not defined for it is None."""
+    cells = {
+        "path": image.path,
+        "status": "error" if image.error else "ok",
+        "error": image.error or None,
+        "width": image.width,
+        "height": image.height,
+        "label": image.label,
+        "cam_class": image.cam_class or None,
+        "flags": ";".join(image.flags),
+        "overlay": image.overlay or None,
+        **{name: getattr(image, name) for name in NUMBERS},
+    }
+    for rank, (name, score) in enumerate(image.top, 1):
+        cells |= {f"top{rank}_class": name, f"top{rank}_score": score}
+    return cells
+
+
 def line(image: ImageRow) -> str:
     """The line of one image, ended by a newline; cells that a spreadsheet would run as a formula get a `'` in front.
 
     So does a cell that begins with `'`, so that nothing is lost. Scores, shares and positions have 6 decimals; what
     is not defined for an image is empty.
     """
-    cells = {
-        "path": image.path,
-        "status": "error" if image.error else "ok",
-        "error": image.error,
-        "width": "" if image.width is None else str(image.width),
-        "height": "" if image.height is None else str(image.height),
-        "label": image.label,
-        "cam_class": image.cam_class,
-        "flags": ";".join(image.flags),
-        "overlay": image.overlay,
-        **{name: _number(getattr(image, name)) for name in NUMBERS},
-    }
-    for rank, (name, score) in enumerate(image.top, 1):
-        cells |= {f"top{rank}_class": name, f"top{rank}_score": _number(score)}
-    return _line([_inert(cells.get(column, "")) for column in COLUMNS])
+    cells = values(image)
+    return _line([_inert(_text(cells.get(column))) for column in COLUMNS])
 
 
 def image_row(record: Record) -> ImageRow:
@@ -139,8 +146,8 @@ def _float(cell: str) -> float | None:
     return float(cell) if cell else None
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.6f}"
+def _text(value: str | int | float | None) -> str:
+    return "" if value is None else f"{value:.6f}" if isinstance(value, float) else str(value)
 
 
 def _inert(cell: str) -> str:

@@ -16,6 +16,7 @@ from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.images.decode import read_mask
 from cam_audit.images.find import find_images
 from cam_audit.images.resize import resize_mask
+from cam_audit.reports.folder import OUTPUT_MARKS
 from cam_audit.scan.boxes import ImageBoxes, read_coco, read_voc, read_yolo
 
 Mask = NDArray[np.uint8]
@@ -128,7 +129,7 @@ def load_annotations(
 def _load_masks(names: Iterable[str], folder: Path) -> Masks:
     if not folder.is_dir():
         raise CamAuditError(f"{folder}: no such folder; masks are a folder with a mask file for each image")
-    listing = find_images(folder, follow_links=True)
+    listing = find_images(folder, marks=OUTPUT_MARKS, follow_links=True)
     for name, reason in listing.unreadable.items():
         raise CamAuditError(f"cannot read the folder {folder / name}: {reason}")
     files = _by_path(listing.names)

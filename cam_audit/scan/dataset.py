@@ -6,18 +6,21 @@ import csv
 import difflib
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cam_audit.cli.terminal import note
 from cam_audit.errors import CamAuditError
+from cam_audit.images.find import find_images
 from cam_audit.models.class_names import ClassNames
 from cam_audit.records import ImageSource
+from cam_audit.reports.folder import OUTPUT_MARKS
 
 if TYPE_CHECKING:
     from cam_audit.models.model import Model
-    from cam_audit.scan.options import Task
+    from cam_audit.scan.options import Options
+
+MAX_NAMED = 5
 
 
 def read_label_map(path: Path, classes: ClassNames) -> dict[str, int]:
@@ -57,9 +60,6 @@ def label_images(
     return sources
 
 
-MAX_NAMED = 5
-
-
 def require_folder(dataset: Path) -> None:
     """Raise CamAuditError, with the nearest existing name, where the data set does not exist."""
     if os.path.exists(dataset):
@@ -86,31 +86,30 @@ def _holds_anything(folder: Path) -> bool:
         return next(entries, None) is not None
 
 
-def sources_of(task: Task, model: Model) -> list[ImageSource]:
-    """The images to scan, with their labels; tells on stderr which links, folders and labels are left out.
+def sources_of(options: Options, model: Model, note: Callable[[str], None]) -> list[ImageSource]:
+    """The images to scan, with their labels; `note` is told which links, folders and labels are left out.
 
     Raises CamAuditError where there is no image, or the label map can't be used.
     """
-    from cam_audit.images.find import find_images
-
-    found = find_images(task.dataset, output=task.out, follow_links=task.follow_links)
+    dataset, out = options.dataset, options.out
+    found = find_images(dataset, output=out, marks=OUTPUT_MARKS, follow_links=options.follow_links)
     if found.links_left_out:
-        note(f"{found.links_left_out} links that lead outside {task.dataset} are left out; --follow-links follows them")
+        note(f"{found.links_left_out} links that lead outside {dataset} are left out; --follow-links follows them")
     for name, reason in found.unreadable.items() if not found.names else ():
-        raise CamAuditError(f"cannot read the folder {task.dataset / name}: {reason}")
-    if not found.names and task.dataset.resolve() == task.out.resolve():
-        raise CamAuditError(f"{task.out}: the output folder is the data set itself; name another with -o")
+        raise CamAuditError(f"cannot read the folder {dataset / name}: {reason}")
+    if not found.names and out and dataset.resolve() == out.resolve():
+        raise CamAuditError(f"{out}: the output folder is the data set itself; name another with -o")
     if not found.names:
-        raise CamAuditError(f"{task.dataset}: no images in this folder or below it")
+        raise CamAuditError(f"{dataset}: no images in this folder or below it")
     classes = ClassNames(model.class_names, model.class_ids)
-    label_map = read_label_map(task.labels, classes) if task.labels else {}
+    label_map = read_label_map(options.labels, classes) if options.labels else {}
     # a folder that can't be looked into gets a row with the reason, as an image does
-    names = sorted([*_spread(found.names, task.limit), *found.unreadable])
-    sources = label_images(task.dataset, names, classes, label_map)
+    names = sorted([*_spread(found.names, options.limit), *found.unreadable])
+    sources = label_images(dataset, names, classes, label_map)
     labels = {source.label for source in sources}
-    unused = sorted(label_map.keys() - labels) if task.limit is None else []
+    unused = sorted(label_map.keys() - labels) if options.limit is None else []
     if unused:
-        note(f"{task.labels}: no folder is called {_some(unused)}")
+        note(f"{options.labels}: no folder is called {_some(unused)}")
     unmatched = sorted({s.label for s in sources if s.label and s.label_class is None})
     if unmatched:
         note(

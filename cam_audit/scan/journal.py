@@ -9,6 +9,7 @@ last half minute may be missing or damaged, which is seen, and their images are 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -16,11 +17,13 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from cam_audit.errors import CamAuditError
+from cam_audit.findings.sample import Collected
 from cam_audit.records import Disagreement, ImageResult, ImageSource, MapStatistics, ObjectShare, Score
 from cam_audit.reports.folder import JOURNAL_FOLDER, is_finished
 
@@ -98,13 +101,12 @@ class Journal:
         `identity`: all that decides what an image's results are, by the names that a user knows, as JSON has it.
         Raises CamAuditError where the journal is that of another scan, naming what differs, or can't be written.
         """
-        self.observations = out / JOURNAL_FOLDER / OBSERVATIONS_FOLDER
         self._out = out
         self._path = out / JOURNAL_FOLDER / IMAGES_FILE
         self._lock = threading.Lock()
         self._lines: dict[str, tuple[int, int]] = {}
         try:
-            self.observations.mkdir(parents=True, exist_ok=True)
+            (out / JOURNAL_FOLDER / OBSERVATIONS_FOLDER).mkdir(parents=True, exist_ok=True)
             if self._path.is_symlink():
                 raise CamAuditError(f"{self._path} is a symbolic link, which may lead outside; remove it")
             self._file = self._path.open("a+b", buffering=0)
@@ -117,8 +119,13 @@ class Journal:
         """How many images the journal had when it was opened."""
         return len(self._lines)
 
-    def finished(self, source: ImageSource, *, overlay: bool, annotation: str = "") -> ImageResult | None:
-        """What was found in an image, if it was finished and its file, `annotation` and `overlay` are as they were."""
+    def finished(
+        self, source: ImageSource, *, overlay: bool, sampled: bool, annotation: str = ""
+    ) -> tuple[ImageResult, Collected] | None:
+        """What was found in an image, and collected of it if it is `sampled`.
+
+        None where it was not finished, or its file, its `annotation` or its `overlay` are not as they were.
+        """
         place = self._lines.get(source.name)
         if place is None:
             return None
@@ -132,13 +139,20 @@ class Journal:
             return None
         if stamp_of(source.path, annotation) != stamp:
             return None
-        return None if overlay and not _is_whole_png(self._out / (result.overlay or "")) else result
+        if overlay and not _is_whole_png(self._out / (result.overlay or "")):
+            return None
+        if not sampled:
+            return result, Collected()
+        collected = _store().load(self._sample_file(source), source)
+        return (result, collected) if collected else None
 
-    def add(self, result: ImageResult, stamp: Stamp) -> None:
-        """Note that an image is finished; `stamp` is that of its file before it was read.
+    def add(self, result: ImageResult, collected: Collected, stamp: Stamp) -> None:
+        """Note that an image is finished, and what was collected of it; `stamp` is that of its file before it was read.
 
         Raises CamAuditError where the journal can't be written.
         """
+        if collected.observations:
+            _store().save(self._sample_file(result.source), collected)
         found = asdict(result)
         del found["source"]
         entry = {"name": result.source.name, "stamp": asdict(stamp), "result": found}
@@ -154,6 +168,10 @@ class Journal:
         """Close the file; nothing can be asked or added any more."""
         with self._lock:
             self._file.close()
+
+    def _sample_file(self, source: ImageSource) -> Path:
+        name = hashlib.sha256(os.fsencode(source.name)).hexdigest()[:32]
+        return self._out / JOURNAL_FOLDER / OBSERVATIONS_FOLDER / f"{name}.npz"
 
     def _write(self, entry: Mapping[str, object]) -> None:
         line = json.dumps(entry).encode() + b"\n"
@@ -192,6 +210,13 @@ class Journal:
                     f"{self._out}: the scan that was cut off here had {key} {_shown(before.get(key))}, not "
                     f"{_shown(now.get(key))}; go on with what it had, or start anew with --fresh"
                 )
+
+
+def _store() -> ModuleType:
+    # it imports the finders of cues, which a scan without classes never needs
+    from cam_audit.findings import sample_store
+
+    return sample_store
 
 
 def _parsed(line: bytes) -> Mapping[str, Any]:

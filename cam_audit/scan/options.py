@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 from dataclasses import asdict, dataclass, field
@@ -12,23 +11,28 @@ from typing import Any
 import cv2
 import numpy as np
 
-from cam_audit import __version__
+from cam_audit.files import sha256_of
 from cam_audit.images.decode import PILLOW_VERSION
 from cam_audit.images.png import ISAL_VERSION
-from cam_audit.models.model import RUNTIME_VERSION, Model
+from cam_audit.models.model import Model
+from cam_audit.models.session import RUNTIME_VERSION
 from cam_audit.reports.folder import TOOL
 from cam_audit.scan.image import ScanSettings
+from cam_audit.version import __version__
 
 # Which overlays are drawn.
 ALL, FLAGGED, NONE = "all", "flagged", "none"
 
 
 @dataclass(frozen=True)
-class Task:
-    """What to scan, how, and what makes it fail; the library's own settings are in `settings`."""
+class Options:
+    """What to scan, how, and what makes it fail; `out`: the output folder, None to write nothing.
+
+    `settings` is how each image is scanned. The rest is named as on the command line.
+    """
 
     dataset: Path
-    out: Path
+    out: Path | None = None
     settings: ScanSettings = field(default_factory=ScanSettings)
     labels: Path | None = None
     masks: Path | None = None
@@ -38,27 +42,26 @@ class Task:
     limit: int | None = None
     follow_links: bool = False
     fail_on: str = "error"
-    profile: bool = False
 
 
-def identity(task: Task, model: Model) -> dict[str, object]:
+def identity(options: Options, model: Model) -> dict[str, object]:
     """All that decides what a scan finds in an image, by the names that a user knows."""
-    options = asdict(task.settings) | {
-        name: getattr(task, name) for name in ("overlays", "limit", "follow_links", "labels", "masks", "boxes")
+    values = asdict(options.settings) | {
+        name: getattr(options, name) for name in ("overlays", "limit", "follow_links", "labels", "masks", "boxes")
     }
     programs = provenance(model)
     return {
         "cam-audit": programs["version"],
         **programs["versions"],
         "the model": model.sha256,
-        "the data set": os.path.realpath(task.dataset),
-        **{f"--{name.replace('_', '-')}": value for name, value in options.items()},
-        "the content of --labels": _digest(task.labels),
+        "the data set": os.path.realpath(options.dataset),
+        **{f"--{name.replace('_', '-')}": value for name, value in values.items()},
+        "the content of --labels": _digest(options.labels),
     }
 
 
 def _digest(file: Path | None) -> str | None:
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file and file.is_file() else None
+    return sha256_of(file) if file and file.is_file() else None
 
 
 def provenance(model: Model) -> dict[str, Any]:

@@ -1,241 +1,333 @@
-"""One scan from a folder of images to an output folder, with progress; shared by the commands that scan."""
+"""The whole of a scan: from a folder of images and a net to findings and an output folder. It prints nothing."""
 
 from __future__ import annotations
 
 import json
 import shlex
-import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cam_audit.cli.outputs import write_report
-from cam_audit.cli.process.allocation import release_freed_memory
-from cam_audit.cli.process.exits import Interrupted
-from cam_audit.cli.process.resuming import FRESH, RESUME, resuming_command
-from cam_audit.cli.summary import Outcome, Tally, severity_counts
-from cam_audit.cli.terminal import note, progress_bar, quiet_libraries
-from cam_audit.errors import CamAuditError
-from cam_audit.files import replacing, write_bytes
-from cam_audit.images.png import encode_png
-from cam_audit.models.model import Model
-from cam_audit.overlay import class_map_sheet
-from cam_audit.profile import Profile
-from cam_audit.records import MAPS_FOLDER, AuditReport, ImageResult, ImageSource, Record, SkippedImage
-from cam_audit.reports import findings_json as findings_json
+from cam_audit.errors import CamAuditError, CutOffError
+from cam_audit.findings.codes import severity_counts
+from cam_audit.models.class_names import ClassNames
+from cam_audit.models.known import DEFAULT_NET, find_net
+from cam_audit.models.model import Model, load_model
+from cam_audit.records import AuditResult, ImageResult, ImageRow, ImageSource, Record, ScanReport, SkippedImage
 from cam_audit.reports import results_csv
 from cam_audit.reports.folder import (
-    FINDINGS_FILE,
     OVERLAYS_FOLDER,
-    RESULTS_FILE,
-    RUN_FILE,
     is_finished,
     prepare_output,
+    read_results,
     remove_others,
     writing_to,
 )
-from cam_audit.scan.audit import audit
-from cam_audit.scan.dataset import require_there, sources_of
-from cam_audit.scan.image import require_size, scan
+from cam_audit.scan.audit import audit_images
+from cam_audit.scan.dataset import require_folder, require_there, sources_of
+from cam_audit.scan.image import TARGET_LABEL, TARGET_PREDICTED, ScanJob, ScanSettings, require_size
 from cam_audit.scan.journal import Journal, is_unfinished, locked, remove_journal
-from cam_audit.scan.options import ALL, FLAGGED, Task, identity, provenance
+from cam_audit.scan.observer import Observer
+from cam_audit.scan.options import ALL, FLAGGED, Options, identity, provenance
+from cam_audit.scan.output import draw_overlays, write_findings, write_report, write_results, write_run
+from cam_audit.scan.report import AuditReport
 from cam_audit.workers import available_cores
 
 if TYPE_CHECKING:
+    from cam_audit.reports.baseline import Baseline
     from cam_audit.scan.annotations import Annotations
 
-# Seldom enough to cost nothing, often enough for nothing to pile up.
-IMAGES_PER_RELEASE = 500
 
+def audit(
+    dataset: str | Path,
+    model: Model | str | Path = DEFAULT_NET,
+    *,
+    out: str | Path | None = None,
+    target: str = TARGET_PREDICTED,
+    top: int = 3,
+    size: int | None = None,
+    labels: str | Path | None = None,
+    masks: str | Path | None = None,
+    boxes: str | Path | None = None,
+    overlays: str = ALL,
+    overlay_size: int = 800,
+    workers: int | None = None,
+    limit: int | None = None,
+    follow_links: bool = False,
+    fail_on: str = "error",
+    baseline: str | Path | None = None,
+    resume: bool | None = None,
+    observer: Observer | None = None,
+) -> AuditReport:
+    """Scan the images below a folder and find shortcuts: the whole of `cam-audit scan`, silent.
 
-def run(task: Task, model: Model, earlier: str | None = None) -> Outcome:
-    """Scan and audit a data set into its output folder, with a progress bar where stderr is a terminal.
+    dataset: a folder with a folder of images for each class; model: a `Model`, a CAM-ready ONNX file, or the name of a
+    known net. out: the output folder; None writes nothing. The other options are those of the command line. resume:
+    what becomes of a scan into `out` that was cut off: True goes on with it, False starts anew, None raises.
+    observer: hears of progress, records and notes.
 
-    `earlier`: what becomes of a scan that was cut off in that folder: RESUME goes on with it, FRESH starts anew, and
-    without either it is not touched. Raises CamAuditError for that, where there is no image, or where the output
-    can't be written; Interrupted, with how to go on, where the user interrupts.
+    Raises CamAuditError for what a user can mend: a data set or a model that can't be used, an option without meaning,
+    an output that can't be written.
+
+    Example:
+        >>> import cam_audit
+        >>> report = cam_audit.audit("photos", "demo-biased")
+        >>> for finding in report.findings:
+        ...     print(finding.severity, finding.code, finding.label)
     """
-    require_size(model, task.settings.size)
-    started = datetime.now(timezone.utc)
-    begin = time.perf_counter()
-    profile = Profile() if task.profile else None
-    sources = sources_of(task, model)
-    annotations = _annotations(task, sources)
-    with locked(task.out):
-        cut_off = is_unfinished(task.out)
-        if cut_off and earlier is None:
-            raise CamAuditError(
-                f"{task.out}: holds a scan that was cut off; go on with it by {RESUME}, or start anew with {FRESH}"
-            )
-        if not cut_off and earlier == RESUME and is_finished(task.out):
-            raise CamAuditError(f"{task.out}: the scan in this folder is finished; leave out {RESUME} to scan anew")
-        going_on = cut_off and earlier == RESUME
-        if not going_on:
-            remove_journal(task.out)
-        prepare_output(task.out, keep=going_on)
-        journal = Journal(task.out, identity(task, model))
+    dataset = Path(dataset)
+    require_folder(dataset)
+    accepted = None
+    if baseline is not None:
+        from cam_audit.reports.baseline import read_baseline
+
+        accepted = read_baseline(Path(baseline))
+    net = model if isinstance(model, Model) else load_model(_file_of(model))
+    options = Options(
+        dataset=dataset,
+        out=_path(out),
+        settings=ScanSettings(_target(target, net), top, size, overlay_size),
+        labels=_path(labels),
+        masks=_path(masks),
+        boxes=_path(boxes),
+        overlays=overlays,
+        workers=workers,
+        limit=limit,
+        follow_links=follow_links,
+        fail_on=fail_on,
+    )
+    return run(options, net, accepted=accepted, resume=resume, observer=observer)
+
+
+def run(
+    options: Options,
+    model: Model,
+    *,
+    accepted: Baseline | None = None,
+    resume: bool | None = None,
+    observer: Observer | None = None,
+) -> AuditReport:
+    """Scan and audit a data set; parameters, and what is raised, are those of `audit`.
+
+    Raises CutOffError, too, where the scan is cut off after it has finished an image: it can be gone on with.
+    """
+    observer = observer or Observer()
+    require_size(model, options.settings.size)
+    begin = _Begin(datetime.now(timezone.utc), time.perf_counter())
+    sources = sources_of(options, model, observer.on_note)
+    job = ScanJob(model, options.settings, annotations=_annotations(options, sources))
+    if options.out is None:
+        return _run_in_memory(options, job, sources, accepted, observer, begin)
+    with locked(options.out):
+        _prepare(options.out, resume)
+        journal = Journal(options.out, identity(options, model))
         try:
             if journal.images:
-                note(f"going on with the scan in {task.out}, of which {journal.images:,} images are done")
-            tally, report = _scan_and_write(task, model, sources, annotations, journal, profile)
-            _release_memory(len(sources), len(sources))
-            seconds = time.perf_counter() - begin
-            times = {"started": started.isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
-            unreported = _finish(task.out, _details(task, model, tally, report) | times)
-        except KeyboardInterrupt as interruption:
-            raise Interrupted(f"interrupted{_how_to_go_on(task.out)}") from interruption
+                observer.on_note(
+                    f"going on with the scan in {options.out}, of which {journal.images:,} images are done"
+                )
+            report, unreported = _run_into_folder(
+                options, options.out, job, sources, accepted, journal, observer, begin
+            )
         except CamAuditError as error:
-            raise CamAuditError(f"{error}{_how_to_go_on(task.out)}") from None
+            if is_unfinished(options.out):
+                raise CutOffError(str(error)) from None
+            raise
         finally:
             journal.close()
         journal.discard()
     if unreported:
-        command = shlex.join(["cam-audit", "report", str(task.out)])
+        command = shlex.join(["cam-audit", "report", str(options.out)])
         raise CamAuditError(f"{unreported}; all else is in place, and `{command}` writes the report again")
-    return Outcome(task.out, tally, report, seconds, profile)
+    return report
 
 
-def _annotations(task: Task, sources: Sequence[ImageSource]) -> Annotations | None:
-    if not (task.masks or task.boxes):
-        return None
-    from cam_audit.scan.annotations import load_annotations
+@dataclass(frozen=True)
+class _Begin:
+    """When a scan began, by the calendar and by the clock."""
 
-    return load_annotations([source.name for source in sources], masks=task.masks, boxes=task.boxes)
+    time: datetime
+    clock: float
 
-
-def _finish(out: Path, details: Mapping[str, object]) -> CamAuditError | None:
-    """Write the report, then run.json, which tells that all else is in place; returns why there is no report."""
-    text = json.dumps(details, indent=2, default=str) + "\n"
-    unreported = None
-    try:
-        write_report(out, json.loads(text))
-    except CamAuditError as error:
-        unreported = error
-    with replacing(out / RUN_FILE) as file:
-        file.write(text)
-    return unreported
+    def times(self) -> dict[str, Any]:
+        """What run.json says of it."""
+        seconds = round(time.perf_counter() - self.clock, 3)
+        return {"started": self.time.isoformat(timespec="seconds"), "seconds": seconds}
 
 
-def _scan_and_write(
-    task: Task,
-    model: Model,
+def _prepare(out: Path, resume: bool | None) -> None:
+    """Make the output folder ready; what was cut off there stays where the scan goes on with it."""
+    cut_off = is_unfinished(out)
+    if cut_off and resume is None:
+        raise CamAuditError(
+            f"{out}: holds a scan that was cut off; go on with it by --resume, or start anew with --fresh"
+        )
+    if not cut_off and resume and is_finished(out):
+        raise CamAuditError(f"{out}: the scan in this folder is finished; leave out --resume to scan anew")
+    going_on = cut_off and bool(resume)
+    if not going_on:
+        remove_journal(out)
+    prepare_output(out, keep=going_on)
+
+
+def _run_in_memory(
+    options: Options,
+    job: ScanJob,
     sources: Sequence[ImageSource],
-    annotations: Annotations | None,
+    accepted: Baseline | None,
+    observer: Observer,
+    begin: _Begin,
+) -> AuditReport:
+    """Scan and audit without writing anything."""
+    rows: list[ImageRow] = []
+    result = _audited(options, job, sources, lambda record: rows.append(results_csv.image_row(record)), observer)
+    images = tuple(replace(row, flags=result.flags.get(row.path, ())) for row in rows)
+    details = _details(options, job.model, result, len(rows), sum(bool(row.error) for row in rows)) | begin.times()
+    scanned = ScanReport(
+        run=json.loads(json.dumps(details, default=str)),
+        findings=result.findings,
+        maps=frozenset(result.maps),
+        confused=result.confused,
+        notes=result.notes,
+        images=images,
+    )
+    return _judged(scanned, accepted, options, job, sources, result)
+
+
+def _run_into_folder(
+    options: Options,
+    out: Path,
+    job: ScanJob,
+    sources: Sequence[ImageSource],
+    accepted: Baseline | None,
     journal: Journal,
-    profile: Profile | None,
-) -> tuple[Tally, AuditReport]:
-    """Scan, and write all files but report.html and run.json."""
-    workers = task.workers or available_cores()
-    tally = Tally()
+    observer: Observer,
+    begin: _Begin,
+) -> tuple[AuditReport, CamAuditError | None]:
+    """Scan, audit and write all files; returns the report, and why there is no report.html, if there is none."""
+    images = errors = 0
     overlays: set[str] = set()
-    with writing_to(task.out), _rows_of(task.out) as rows, quiet_libraries():
-        with progress_bar(len(sources)) as progress:
+    # rows wait in a file for the flags, which only the whole audit can tell
+    with writing_to(out), tempfile.TemporaryFile("w+", dir=out, encoding="utf-8", newline="") as rows:
 
-            def on_record(record: Record) -> None:
-                rows.write(results_csv.row(record))
-                tally.add(record)
-                if isinstance(record, SkippedImage):
-                    require_there(task.dataset)
-                if journal.images and isinstance(record, ImageResult) and record.overlay:
-                    overlays.add(record.overlay)
-                if progress:
-                    progress.set_postfix(errors=tally.errors, refresh=False)
-                    progress.update()
-                _release_memory(tally.images, len(sources))
+        def keep(record: Record) -> None:
+            nonlocal images, errors
+            images += 1
+            errors += isinstance(record, SkippedImage)
+            rows.write(results_csv.row(record))
+            if journal.images and isinstance(record, ImageResult) and record.overlay:
+                overlays.add(record.overlay)
 
-            def on_look(number: int, total: int) -> None:
-                if not progress:
-                    return
-                if number == 1:
-                    progress.set_description("second look")
-                    progress.reset(total)
-                progress.update()
-                _release_memory(number, total)
-
-            report = audit(
-                model,
-                sources,
-                task.settings,
-                overlays=task.out if task.overlays == ALL else None,
-                workers=workers,
-                annotations=annotations,
-                journal=journal,
-                profile=profile,
-                on_record=on_record,
-                on_look=on_look,
-            )
-        drawn = _draw_flagged(task, model, sources, report, workers, profile) if task.overlays == FLAGGED else {}
+        all_drawn = options.overlays == ALL
+        result = _audited(options, replace(job, out=out if all_drawn else None), sources, keep, observer, journal)
+        drawn: dict[str, str | None] = {}
+        if options.overlays == FLAGGED:
+            flagged = [source for source in sources if source.name in result.flags]
+            drawn = draw_overlays(job, flagged, out, _workers(options), observer)
         # what can no longer be read shows no cue: were it all of the images, the findings would be wrong
-        require_there(task.dataset)
+        require_there(options.dataset)
         if journal.images:
-            remove_others(task.out, OVERLAYS_FOLDER, overlays | {name for name in drawn.values() if name})
+            remove_others(out, OVERLAYS_FOLDER, overlays | {name for name in drawn.values() if name})
         rows.seek(0)
-        with replacing(task.out / RESULTS_FILE) as table:
-            table.write(results_csv.header())
-            flags = (report.flags.get(source.name, ()) for source in sources)
-            table.writelines(results_csv.completed(rows, flags, (drawn.get(source.name) for source in sources)))
-    with replacing(task.out / FINDINGS_FILE) as file:
-        file.writelines(findings_json.findings(report))
-    _write_maps(task.out, report)
-    return tally, report
+        flags = (result.flags.get(source.name, ()) for source in sources)
+        write_results(out, results_csv.completed(rows, flags, (drawn.get(source.name) for source in sources)))
+    write_findings(out, result, result.maps)
+    observer.on_stage("report", 0)
+    details = json.loads(json.dumps(_details(options, job.model, result, images, errors) | begin.times(), default=str))
+    report = _judged(read_results(out, details), accepted, options, job, sources, result)
+    unreported = write_report(report, out)
+    write_run(out, report.run)
+    return report, unreported
 
 
-def _how_to_go_on(out: Path) -> str:
-    """The command that goes on with the scan, if it got as far as that; other commands than `scan` can't."""
-    return f"; go on with {resuming_command()}" if sys.argv[1:2] == ["scan"] and is_unfinished(out) else ""
-
-
-def _rows_of(out: Path) -> IO[str]:
-    """Where rows wait for the flags that only the whole audit can tell."""
-    return tempfile.TemporaryFile("w+", dir=out, encoding="utf-8", newline="")
-
-
-def _draw_flagged(
-    task: Task,
-    model: Model,
+def _audited(
+    options: Options,
+    job: ScanJob,
     sources: Sequence[ImageSource],
-    report: AuditReport,
-    workers: int,
-    profile: Profile | None,
-) -> dict[str, str | None]:
-    """Draw the overlays of flagged images, for which they are read once more; returns them by image name."""
-    flagged = [source for source in sources if source.name in report.flags]
-    records = scan(model, flagged, task.settings, overlays=task.out, workers=workers, profile=profile)
-    drawn = {}
-    for number, record in enumerate(records, 1):
-        if isinstance(record, ImageResult):
-            drawn[record.source.name] = record.overlay
-        _release_memory(number, len(flagged))
-    return drawn
+    keep: Callable[[Record], None],
+    observer: Observer,
+    journal: Journal | None = None,
+) -> AuditResult:
+    """Scan and audit; `keep` gets each record, then the observer does."""
+
+    def on_record(record: Record) -> None:
+        keep(record)
+        if isinstance(record, SkippedImage):
+            require_there(options.dataset)
+        observer.on_record(record)
+
+    def on_look(number: int, total: int) -> None:
+        if number == 1:
+            observer.on_stage("second look", total)
+        observer.on_image()
+
+    observer.on_stage("scan", len(sources))
+    return audit_images(job, sources, _workers(options), journal=journal, on_record=on_record, on_look=on_look)
 
 
-def _release_memory(number: int, total: int) -> None:
-    """To be called after each image of a stage: gives freed memory back now and then, and at the end of a long one."""
-    if number % IMAGES_PER_RELEASE == 0 or number == total > IMAGES_PER_RELEASE:
-        release_freed_memory()
+def _judged(
+    scanned: ScanReport,
+    accepted: Baseline | None,
+    options: Options,
+    job: ScanJob,
+    sources: Sequence[ImageSource],
+    result: AuditResult,
+) -> AuditReport:
+    """The report of a scan, held against a baseline, if there is one."""
+    judgement = None
+    if accepted:
+        from cam_audit.reports.baseline import judge
+
+        judgement = judge(accepted, scanned)
+        known = [finding.fingerprint for finding in judgement.known]
+        # for the formats, now and whenever they are rendered again
+        scanned = replace(scanned, run={**scanned.run, "known": known}, known=frozenset(known))
+    own = {field.name: getattr(scanned, field.name) for field in fields(scanned)}
+    return AuditReport(**own, judgement=judgement, class_maps=result.maps, options=options, job=job, sources=sources)
 
 
-def _write_maps(out: Path, report: AuditReport) -> None:
-    remove_others(out, MAPS_FOLDER, {finding.maps_name for finding in report.findings})
-    for finding in report.findings:
-        maps = report.maps.get(finding.fingerprint)
-        if maps:
-            write_bytes(out / finding.maps_name, encode_png(class_map_sheet(finding, maps)))
-
-
-def _details(task: Task, model: Model, tally: Tally, report: AuditReport) -> dict[str, object]:
+def _details(options: Options, model: Model, result: AuditResult, images: int, errors: int) -> dict[str, object]:
     """What run.json says of a scan, but for its time."""
     return {
         **provenance(model),
         "finished": True,
-        "images": tally.images,
-        "errors": tally.errors,
-        "sampled": report.sampled,
-        "counterfactual_passes": report.passes,
-        "findings": severity_counts(report),
-        "settings": asdict(task) | {"workers": task.workers or available_cores()},
+        "images": images,
+        "errors": errors,
+        "sampled": result.sampled,
+        "counterfactual_passes": result.passes,
+        "findings": severity_counts(result.findings),
+        "settings": asdict(options) | {"workers": _workers(options)},
     }
+
+
+def _annotations(options: Options, sources: Sequence[ImageSource]) -> Annotations | None:
+    if not (options.masks or options.boxes):
+        return None
+    from cam_audit.scan.annotations import load_annotations
+
+    return load_annotations([source.name for source in sources], masks=options.masks, boxes=options.boxes)
+
+
+def _workers(options: Options) -> int:
+    return options.workers or available_cores()
+
+
+def _target(word: str, model: Model) -> str | int:
+    """Whose map is shown: one of the two words, or the index of the class that is named."""
+    if word in (TARGET_PREDICTED, TARGET_LABEL):
+        return word
+    return ClassNames(model.class_names, model.class_ids).require(word, "--target")
+
+
+def _file_of(model: str | Path) -> Path:
+    """The file of a net: the one that is named, or that of a net known by name."""
+    path = Path(model)
+    return path if isinstance(model, Path) or path.suffix == ".onnx" else find_net(model)
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)

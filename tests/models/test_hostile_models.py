@@ -23,7 +23,7 @@ from cam_audit import load_model
 from cam_audit.errors import ModelError
 from cam_audit.models.adapt.contents import read_contents
 from cam_audit.models.external_data import has_external_data
-from cam_audit.models.model import MEMORY_SHARE
+from cam_audit.models.session import MEMORY_SHARE
 
 Edit = Callable[[onnx.ModelProto], None]
 
@@ -288,6 +288,8 @@ def test_a_net_may_not_take_more_than_its_share_of_the_memory(operator: str, sha
     code = (
         "import re, sys, cam_audit\n"
         "from pathlib import Path\n"
+        "from cam_audit.models.session import set_up_runtime\n"
+        "set_up_runtime()\n"
         "try: cam_audit.load_model(sys.argv[1])\n"
         "except cam_audit.ModelError as error: print(error)\n"
         "print(re.search(r'VmHWM:\\s+(\\d+) kB', Path('/proc/self/status').read_text()).group(1))\n"

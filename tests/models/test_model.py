@@ -19,7 +19,7 @@ from tiny_net import CELL, COLOUR_IDS, COLOURS, TinyNet, colour_net, random_net
 
 from cam_audit import load_model
 from cam_audit.errors import ModelError
-from cam_audit.models.model import run_once
+from cam_audit.models.session import run_once
 
 RANDOM = np.random.default_rng(0)
 SIZES = [(32, 32), (32, 72), (96, 32), (CELL, CELL), (40, 45)]

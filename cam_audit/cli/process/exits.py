@@ -7,10 +7,8 @@ import sys
 from enum import IntEnum
 from typing import TYPE_CHECKING, NoReturn
 
-from cam_audit.findings.codes import FAILING
-
 if TYPE_CHECKING:
-    from cam_audit.records import AuditReport
+    from cam_audit.records import ScanReport
 
 
 class Exit(IntEnum):
@@ -33,11 +31,13 @@ class Interrupted(Exception):
     """The user interrupted; the message says how to go on. No KeyboardInterrupt, as click makes its own of those."""
 
 
-def exit_of(report: AuditReport, errors: int, fail_on: str) -> Exit:
-    """FINDINGS where any is as grave as `fail_on`, else INCOMPLETE where images could not be read, else CLEAN."""
-    if any(finding.severity in FAILING[fail_on] for finding in report.findings):
+def exit_of(report: ScanReport) -> Exit:
+    """FINDINGS if any makes the scan fail, else INCOMPLETE if images could not be read, else CLEAN."""
+    from cam_audit.reports.alerts import failing
+
+    if failing(report):
         return Exit.FINDINGS
-    return Exit.INCOMPLETE if errors else Exit.CLEAN
+    return Exit.INCOMPLETE if report.run["errors"] else Exit.CLEAN
 
 
 def end(code: int) -> NoReturn:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import signal
 import sys
 import time
@@ -20,6 +19,7 @@ from cam_audit import __version__
 from cam_audit.cli.groups import HelpfulGroup
 from cam_audit.cli.process.exits import Exit, Interrupted, Terminated, end
 from cam_audit.cli.process.forked import PASSED_ON
+from cam_audit.cli.process.libraries import set_environment
 from cam_audit.cli.terminal import complain
 from cam_audit.errors import CamAuditError
 from cam_audit.reports.text import printable
@@ -63,8 +63,7 @@ def run() -> NoReturn:
     # names of files and classes hold letters that a terminal or a pipe may not take
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    # OpenBLAS reads this when numpy is loaded: threads of its own would spin beside the workers
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    set_environment()
     signal.signal(signal.SIGTERM, _interrupt)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)

@@ -14,8 +14,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import NoReturn
 
+from cam_audit.cli.process.allocation import keep_freed_memory
 from cam_audit.cli.process.exits import Exit, end
 from cam_audit.cli.process.forked import FAULTS, PASSED_ON, Ending, be_told, run_forked
+from cam_audit.cli.process.libraries import set_environment
 from cam_audit.cli.process.resuming import resuming_arguments, resuming_command
 from cam_audit.images.crash_log import Decoding, Witness
 
@@ -60,10 +62,10 @@ def _decode(file: Decoding) -> NoReturn:
     for number in PASSED_ON:
         signal.signal(number, signal.SIG_DFL)
     be_told()
-    from cam_audit.cli.process.allocation import keep_freed_memory
     from cam_audit.cli.terminal import quiet_libraries
     from cam_audit.images.decode import read_image, read_mask
 
+    set_environment()
     keep_freed_memory(1)
     # libraries have their say on damaged files, and to be refused is harmless
     with quiet_libraries(), contextlib.suppress(Exception):

@@ -17,7 +17,7 @@ from cam_audit.models.adapt.head import Head, check_map
 from cam_audit.models.adapt.image_input import ImageInput
 from cam_audit.models.adapt.preprocessing import Preprocessing
 from cam_audit.models.adapt.source import Graph, to_bytes
-from cam_audit.models.model import run_once
+from cam_audit.models.session import run_once
 
 Array = NDArray[Any]
 

@@ -16,7 +16,7 @@ from onnx import external_data_helper, numpy_helper
 
 from cam_audit.errors import ModelError
 from cam_audit.models.file_format import METADATA_PREFIX
-from cam_audit.models.model import run_once
+from cam_audit.models.session import run_once
 
 Array = NDArray[Any]
 

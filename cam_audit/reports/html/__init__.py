@@ -23,6 +23,8 @@ from cam_audit.reports.text import as_utf8
 
 HERE = Path(__file__).parent
 STYLES = ("page.css", "findings.css", "charts.css", "images.css")
+# As in page.css, which a notebook does not have.
+SEVERITY_COLOURS = {"error": "#b0262b", "warning": "#865300", "note": "#39597f"}
 SCRIPTS = ("page.js", "review.js", "viewer.js", "images.js")
 
 
@@ -55,6 +57,20 @@ def render(report: ScanReport) -> Iterator[str]:
     )
     # a file name that is not UTF-8 reaches us with surrogates, which UTF-8 can't hold
     yield from map(as_utf8, pieces)
+
+
+def notebook(report: ScanReport, whole: ScanReport | None = None) -> str:
+    """A piece of HTML for a notebook: verdict, findings and their pictures.
+
+    report: with the pictures that `reports.pictures` puts into it; whole: the report of all images, where this one has
+    only those that are shown.
+    """
+    whole = whole or report
+    return ENVIRONMENT.get_template("notebook.html").render(
+        verdict=verdict(whole, overview_of(whole)),
+        cards=[(f, CODES.get(f.code), report.exhibits.get(f.fingerprint)) for f in report.findings],
+        colours=SEVERITY_COLOURS,
+    )
 
 
 def visible(text: str) -> str:

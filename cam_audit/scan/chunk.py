@@ -1,0 +1,100 @@
+"""A chunk of a data set, scanned by one worker: a thread here, a process elsewhere. And all chunks, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cam_audit.files import write_bytes
+from cam_audit.findings.sample import Collected
+from cam_audit.models.model import Model
+from cam_audit.records import ImageResult, ImageSource, Record
+from cam_audit.scan.image import ScanJob, ScanSettings, require_size, scan_image
+from cam_audit.scan.journal import stamp_of
+from cam_audit.workers import available_cores, in_order
+
+if TYPE_CHECKING:
+    from cam_audit.scan.annotations import Annotations
+    from cam_audit.scan.journal import Journal
+
+
+@dataclass(frozen=True, eq=False)
+class ChunkResult:
+    """One record an image, in the order of the chunk, and what was collected of the sampled ones among them."""
+
+    records: tuple[Record, ...]
+    collected: Collected
+
+
+def scan_chunk(job: ScanJob, sources: Iterable[ImageSource]) -> ChunkResult:
+    """Scan images one after the other; their overlays, if any, are written below `job.out`.
+
+    Raises CamAuditError where an overlay can't be written.
+    """
+    records: list[Record] = []
+    collected = Collected()
+    for source in sources:
+        scanned = scan_image(job, source)
+        if job.out and scanned.overlay and isinstance(scanned.record, ImageResult) and scanned.record.overlay:
+            write_bytes(job.out / scanned.record.overlay, scanned.overlay)
+        if scanned.collected:
+            collected.merge(scanned.collected)
+        records.append(scanned.record)
+    return ChunkResult(tuple(records), collected)
+
+
+def scan_chunks(
+    job: ScanJob, sources: Iterable[ImageSource], workers: int, journal: Journal | None = None
+) -> Generator[ChunkResult]:
+    """Scan all images in chunks of one, in order, whatever the number of workers.
+
+    With a `journal`, images that it has are not done again, and those that are done are added to it.
+    """
+    yield from in_order(workers, partial(_finish, job, journal), sources)
+
+
+def _finish(job: ScanJob, journal: Journal | None, source: ImageSource) -> ChunkResult:
+    if journal is None:
+        return scan_chunk(job, [source])
+    mark = job.annotations.mark(source.name) if job.annotations else ""
+    sampled = source.name in job.sampled
+    finished = journal.finished(source, overlay=job.out is not None, sampled=sampled, annotation=mark)
+    if finished:
+        return ChunkResult(finished[:1], finished[1])
+    # before the image is read, so that a change while it is read does not go unnoticed
+    stamp = stamp_of(source.path, mark)
+    result = scan_chunk(job, [source])
+    (record,) = result.records
+    if stamp and isinstance(record, ImageResult):
+        journal.add(record, result.collected, stamp)
+    return result
+
+
+def scan(
+    model: Model,
+    sources: Iterable[ImageSource],
+    settings: ScanSettings | None = None,
+    *,
+    overlays: Path | None = None,
+    workers: int | None = None,
+    annotations: Annotations | None = None,
+) -> Generator[Record]:
+    """Scan images; yields one record an image, in the order of `sources`, whatever the number of workers.
+
+    With `overlays`, a PNG an image is written to that folder's `overlays/`. `annotations` say where the objects are.
+    An image that can't be read or run yields a SkippedImage with the reason.
+
+    Raises CamAuditError where an overlay can't be written or `settings.size` does not suit the net.
+
+    Example:
+        >>> for record in scan(model, sources):
+        ...     print(record.source.name, record.scores[0].class_name)
+    """
+    settings = settings or ScanSettings()
+    require_size(model, settings.size)
+    job = ScanJob(model, settings, overlays, annotations=annotations)
+    for result in scan_chunks(job, sources, workers or available_cores()):
+        yield from result.records

@@ -1,0 +1,69 @@
+"""What a scan writes into its output folder, file by file; run.json comes last and tells that all else is in place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cam_audit.errors import CamAuditError
+from cam_audit.files import replacing, write_bytes
+from cam_audit.images.png import encode_png
+from cam_audit.overlay import class_map_sheet
+from cam_audit.records import MAPS_FOLDER, AuditResult, ClassMaps, ImageResult, ImageSource, ScanReport
+from cam_audit.reports import findings_json, render, results_csv
+from cam_audit.reports.folder import FINDINGS_FILE, REPORT_FILE, RESULTS_FILE, RUN_FILE, remove_others
+from cam_audit.scan.chunk import scan_chunks
+from cam_audit.scan.image import ScanJob
+from cam_audit.scan.observer import Observer
+
+
+def draw_overlays(
+    job: ScanJob, sources: Sequence[ImageSource], out: Path, workers: int, observer: Observer
+) -> dict[str, str | None]:
+    """Draw the overlays of images, for which they are read once more; returns where they are, by image name."""
+    observer.on_stage("overlays", len(sources))
+    drawn = {}
+    # objects would cost one more run of the net each, and are not drawn
+    for result in scan_chunks(replace(job, out=out, annotations=None), sources, workers):
+        for record in result.records:
+            if isinstance(record, ImageResult):
+                drawn[record.source.name] = record.overlay
+            observer.on_image()
+    return drawn
+
+
+def write_results(out: Path, lines: Iterable[str]) -> None:
+    """Write results.csv; lines: one an image, as `results_csv.line` has them."""
+    with replacing(out / RESULTS_FILE) as table:
+        table.write(results_csv.header())
+        table.writelines(lines)
+
+
+def write_findings(out: Path, result: AuditResult | ScanReport, maps: Mapping[str, ClassMaps]) -> None:
+    """Write findings.json and, for the findings that have `maps`, by their fingerprints, the pictures of these."""
+    with replacing(out / FINDINGS_FILE) as file:
+        file.writelines(findings_json.findings(result))
+    remove_others(out, MAPS_FOLDER, {finding.maps_name for finding in result.findings})
+    for finding in result.findings:
+        if finding.fingerprint in maps:
+            sheet = class_map_sheet(finding, maps[finding.fingerprint])
+            write_bytes(out / finding.maps_name, encode_png(sheet))
+
+
+def write_report(report: ScanReport, out: Path) -> CamAuditError | None:
+    """Write report.html; returns why that failed, as all else is worth having without it."""
+    try:
+        with replacing(out / REPORT_FILE) as file:
+            file.writelines(render(report, "html", out))
+    except CamAuditError as error:
+        return error
+    return None
+
+
+def write_run(out: Path, details: Mapping[str, Any]) -> None:
+    """Write run.json."""
+    with replacing(out / RUN_FILE) as file:
+        file.write(json.dumps(details, indent=2) + "\n")

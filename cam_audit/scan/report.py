@@ -1,0 +1,136 @@
+"""What an audit came to, for programs and notebooks: it shows itself, becomes data frames, and can be saved."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from cam_audit.errors import CamAuditError
+from cam_audit.records import ClassMaps, ImageRow, ImageSource, ScanReport
+from cam_audit.reports import results_csv
+from cam_audit.reports.folder import prepare_output
+from cam_audit.scan.image import ScanJob
+from cam_audit.scan.journal import locked
+from cam_audit.scan.observer import Observer
+from cam_audit.scan.options import ALL, NONE, Options
+from cam_audit.scan.output import draw_overlays, write_findings, write_report, write_results, write_run
+from cam_audit.workers import available_cores
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from cam_audit.reports.baseline import Judgement
+
+
+class Frames(NamedTuple):
+    """Data frames of an audit: a row a finding, worst first, and a row an image, in the order of the paths."""
+
+    findings: pd.DataFrame
+    images: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class AuditReport(ScanReport):
+    """What an audit came to: all that a format renders, and what `save` needs to draw pictures.
+
+    `findings`: worst first; `images`: a row an image; `notes`: what the audit could not do. `judgement`: the findings
+    held against the baseline, if there was one. `class_maps`: by a finding's fingerprint, where the net looks for the
+    class.
+
+    Example:
+        >>> report = cam_audit.audit("photos", "demo-biased")
+        >>> report.findings[0].label
+        'cat'
+    """
+
+    class_maps: Mapping[str, ClassMaps]
+    judgement: Judgement | None
+    options: Options
+    job: ScanJob
+    sources: Sequence[ImageSource]
+
+    def __repr__(self) -> str:
+        return f"AuditReport({len(self.images)} images, {len(self.findings)} findings)"
+
+    def to_pandas(self) -> Frames:
+        """The findings and the images as data frames; raises CamAuditError where pandas is not installed.
+
+        The images have the columns of results.csv. Of the findings' evidence, each number is a column.
+
+        Example:
+            >>> report.to_pandas().findings[["severity", "class", "gain"]]
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise CamAuditError("pandas is not installed; install it with: pip install pandas") from None
+        findings = [
+            {
+                "code": finding.code,
+                "severity": finding.severity,
+                "class": finding.label,
+                "message": finding.message,
+                **finding.evidence,
+                "examples": [example.path for example in finding.examples],
+                "fingerprint": finding.fingerprint,
+            }
+            for finding in self.findings
+        ]
+        columns = ["code", "severity", "class", "message", "examples", "fingerprint"]
+        images = map(results_csv.values, self.images)
+        return Frames(
+            pd.DataFrame(findings, columns=None if findings else columns),
+            pd.DataFrame(images, columns=results_csv.COLUMNS),
+        )
+
+    def save(self, folder: str | Path) -> None:
+        """Write what a scan writes into a folder, as `out` of `audit` does; overlays are drawn from the images anew.
+
+        Raises CamAuditError where it can't be written, or another scan is writing there.
+
+        Example:
+            >>> report.save("audit-out")
+        """
+        out = Path(folder)
+        with locked(out):
+            prepare_output(out)
+            rows: list[ImageRow] = list(self.images)
+            if self.options.overlays != NONE:
+                rows = self._drawn_into(out, rows, all_of_them=self.options.overlays == ALL)
+            else:
+                rows = [replace(row, overlay="") for row in rows]
+            write_results(out, map(results_csv.line, rows))
+            write_findings(out, self, self.class_maps)
+            run = {**self.run, "settings": {**self.run["settings"], "out": str(out)}}
+            saved = replace(self, run=run, images=tuple(rows), folder=str(out))
+            unreported = write_report(saved, out)
+            write_run(out, run)
+        if unreported:
+            raise unreported
+
+    def _repr_html_(self) -> str:
+        """Verdict, findings and their pictures, for a notebook."""
+        from cam_audit.reports.html import notebook
+        from cam_audit.reports.pictures import with_pictures
+
+        if self.folder:
+            return notebook(with_pictures(self))
+        # the pictures of the examples are cut out of overlays, which nobody has drawn yet
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder)
+            examples = {example.path for finding in self.findings for example in finding.examples}
+            rows = self._drawn_into(out, [row for row in self.images if row.path in examples], all_of_them=True)
+            write_findings(out, self, self.class_maps)
+            return notebook(with_pictures(replace(self, images=tuple(rows), folder=folder)), self)
+
+    def _drawn_into(self, out: Path, rows: Sequence[ImageRow], *, all_of_them: bool) -> list[ImageRow]:
+        """The rows with the overlays that are drawn for them: of all images, or of those that have a flag."""
+        wanted = {row.path for row in rows if all_of_them or row.flags}
+        sources = [source for source in self.sources if source.name in wanted]
+        drawn = draw_overlays(self.job, sources, out, self.options.workers or available_cores(), Observer())
+        return [replace(row, overlay=drawn.get(row.path) or "") for row in rows]
