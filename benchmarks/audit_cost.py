@@ -36,7 +36,7 @@ from photo_sets import SHORT_SIDE, Picture, write_set
 from planting import KINDS, design
 from tqdm import tqdm
 
-from cam_audit.cli.process.allocation import keep_freed_memory
+from cam_audit.cli.process.libraries import set_up_libraries
 from cam_audit.demo import CLASSES, draw_in, setting_of
 from cam_audit.files import replacing
 from cam_audit.images.find import find_images
@@ -44,11 +44,12 @@ from cam_audit.images.resize import network_size, resize
 from cam_audit.models.class_names import ClassNames
 from cam_audit.models.known import find_net
 from cam_audit.models.model import Model, load_model
-from cam_audit.records import AuditReport, ImageSource, Record
+from cam_audit.records import AuditResult, ImageSource, Record
 from cam_audit.reports import results_csv
-from cam_audit.scan.audit import audit
+from cam_audit.scan.audit import audit_images
+from cam_audit.scan.chunk import scan
 from cam_audit.scan.dataset import label_images
-from cam_audit.scan.image import ScanSettings, scan
+from cam_audit.scan.image import ScanJob, ScanSettings
 from cam_audit.workers import available_cores
 
 CLEAN, PLANTED = "clean", "planted"
@@ -91,7 +92,7 @@ class Ran:
     seconds: float
     processor: float
     stages: dict[str, float]
-    report: AuditReport | None = None
+    report: AuditResult | None = None
 
 
 Runs = dict[tuple[str, str], Callable[[], Ran]]
@@ -155,11 +156,10 @@ def audit_set(data: Path, net_file: Path, workers: int) -> Ran:
             table.write(results_csv.row(record))
             clock.pass_by("scan")
 
-        report = audit(
-            model,
+        report = audit_images(
+            ScanJob(model, out=Path(out)),
             sources,
-            overlays=Path(out),
-            workers=workers,
+            workers,
             on_record=on_record,
             on_look=lambda number, _: clock.pass_by("finders and evidence" if number == 1 else "second look"),
         )
@@ -176,7 +176,7 @@ class _Clock:
     def pass_by(self, stage: str) -> None:
         self._passed[stage] = time.process_time() - self._processor
 
-    def ran(self, report: AuditReport | None = None) -> Ran:
+    def ran(self, report: AuditResult | None = None) -> Ran:
         seconds, processor = time.perf_counter() - self._begin, time.process_time() - self._processor
         ends = {**self._passed, "the rest": processor}
         begins = [0.0, *ends.values()]
@@ -186,7 +186,7 @@ class _Clock:
 
 def _prepared(data: Path, net_file: Path) -> tuple[Model, list[ImageSource]]:
     # as the command does, in which it halves the time of drawing and of finding keypoints
-    keep_freed_memory(available_cores())
+    set_up_libraries(available_cores())
     model = load_model(net_file)
     return model, label_images(data, find_images(data).names, ClassNames(model.class_names, model.class_ids), {})
 

@@ -37,16 +37,15 @@ import numpy as np
 import onnxruntime as ort
 
 from cam_audit import __version__
-from cam_audit.cli.process.allocation import keep_freed_memory
+from cam_audit.cli.process.libraries import set_up_libraries
 from cam_audit.images.decode import read_image
 from cam_audit.images.find import find_images
 from cam_audit.images.resize import network_size, resize
 from cam_audit.models import file_format
 from cam_audit.models.known import find_net
 from cam_audit.models.model import Model, load_model
-from cam_audit.scan import run as session
-from cam_audit.scan.image import ScanSettings
-from cam_audit.scan.options import ALL, FLAGGED, NONE, Task
+from cam_audit.scan.options import ALL, FLAGGED, NONE
+from cam_audit.scan.run import audit
 from cam_audit.workers import available_cores
 
 OUTPUTS = [file_format.LOGITS, file_format.ACTIVATIONS]
@@ -88,7 +87,7 @@ def main(
 ) -> None:  # fmt: skip
     """Measure and print."""
     # as the command does, and so for the bare calls as well
-    keep_freed_memory(workers)
+    set_up_libraries(workers)
     model = load_model(Path(net) if Path(net).is_file() else find_net(net))
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -207,9 +206,8 @@ def _scan_runs(model: Model, photos: Path, workers: int, name: str, folder: Path
 
 def _scan(model: Model, photos: Path, workers: int, overlays: str, folder: Path) -> Ran:
     out = Path(tempfile.mkdtemp(dir=folder))
-    task = Task(photos, out / "out", ScanSettings(), overlays=overlays, workers=workers)
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
-        ran = _timed(lambda: session.run(task, model), len(find_images(photos).names))
+    scan = partial(audit, photos, model, out=out / "out", overlays=overlays, workers=workers)
+    ran = _timed(scan, len(find_images(photos).names))
     # emptied, and not deleted before all is measured: ext4 without a journal is slow to make files where others
     # were deleted in the last minutes
     for file in out.rglob("*"):

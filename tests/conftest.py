@@ -17,10 +17,10 @@ from pictures import BLUE, GREEN, RED, encode, square
 from red_ground import write_photos
 from tiny_net import INPUT_SIZE, colour_net, random_net
 
-from cam_audit.cli.summary import Outcome
-from cam_audit.findings.cues import image_features
+from cam_audit.findings.cues.features import image_features
 from cam_audit.findings.cues.records import ImageFeatures
 from cam_audit.models.model import Model, load_model
+from cam_audit.scan.report import AuditReport
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 # What a window is tested with, and the Debian packages that bring it.
@@ -117,7 +117,7 @@ def stamped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def stamped_by_cheat(stamped: Path, cheat: Model, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+def stamped_by_cheat(stamped: Path, cheat: Model, tmp_path_factory: pytest.TempPathFactory) -> AuditReport:
     return run(stamped, cheat, tmp_path_factory.mktemp("out"), workers=1)
 
 
@@ -132,7 +132,7 @@ def described_once() -> Iterator[None]:
         return dataclasses.replace(known[data], name=options["name"], label=options["label"])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cam_audit.findings.sample.image_features", described)
+        patch.setattr("cam_audit.findings.cues.features.image_features", described)
         yield
 
 

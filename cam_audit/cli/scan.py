@@ -120,9 +120,9 @@ def scan(
                 **options,
             )
     except KeyboardInterrupt as interruption:
-        raise Interrupted(f"interrupted{_how_to_go_on(out)}") from interruption
+        raise Interrupted(f"interrupted{how_to_go_on(out)}") from interruption
     except CutOffError as error:
-        raise CamAuditError(f"{error}{_how_to_go_on(out)}") from None
+        raise CamAuditError(f"{error}{how_to_go_on(out)}") from None
     click.echo(summary(report), err=to_stdout(outputs))
     if baseline and report.judgement:
         from cam_audit.cli.baseline import judgement
@@ -132,7 +132,7 @@ def scan(
     return exit_of(report)
 
 
-def _how_to_go_on(out: Path) -> str:
+def how_to_go_on(out: Path) -> str:
     """The command that goes on with the scan, if it got as far as that."""
     from cam_audit.scan.journal import is_unfinished
 

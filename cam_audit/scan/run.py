@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from cam_audit.errors import CamAuditError, CutOffError
 from cam_audit.findings.codes import severity_counts
@@ -211,8 +211,7 @@ def _run_into_folder(
     """Scan, audit and write all files; returns the report, and why there is no report.html, if there is none."""
     images = errors = 0
     overlays: set[str] = set()
-    # rows wait in a file for the flags, which only the whole audit can tell
-    with writing_to(out), tempfile.TemporaryFile("w+", dir=out, encoding="utf-8", newline="") as rows:
+    with writing_to(out), _waiting_rows(out) as rows:
 
         def keep(record: Record) -> None:
             nonlocal images, errors
@@ -242,6 +241,11 @@ def _run_into_folder(
     unreported = write_report(report, out)
     write_run(out, report.run)
     return report, unreported
+
+
+def _waiting_rows(out: Path) -> IO[str]:
+    """Where rows wait for the flags that only the whole audit can tell."""
+    return tempfile.TemporaryFile("w+", dir=out, encoding="utf-8", newline="")
 
 
 def _audited(

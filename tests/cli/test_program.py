@@ -22,8 +22,8 @@ from tiny_net import colour_net
 import cam_audit
 from cam_audit.cli.process.program import COMMANDS
 from cam_audit.cli.process.program import cam_audit as commands
-from cam_audit.cli.summary import Outcome, Tally, summary
-from cam_audit.records import AuditReport, ImageResult, ImageSource, MapStatistics, Record, Score, SkippedImage
+from cam_audit.cli.summary import summary
+from cam_audit.records import ImageRow, ScanReport
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -246,36 +246,32 @@ def test_version_and_no_command(folder: Path) -> None:
     assert "Commands:" in run(folder, code=2).stdout
 
 
-def result_of(label: str, label_class: int | None, predicted: int) -> ImageResult:
+def result_of(label: str, label_class: int | None, predicted: int) -> ImageRow:
     names = ("cat", "dog", "owl")
-    return ImageResult(
-        source=ImageSource("", f"{label}/x.jpg", label, label_class),
-        width=1,
-        height=1,
-        scores=(Score(predicted, names[predicted], 1.0),),
-        label_score=None,
-        cam_class=names[predicted],
-        cam=MapStatistics(0.5, 0.5, None, 1.0),
-        overlay=None,
+    return ImageRow(
+        path=f"{label}/x.jpg",
+        label=label,
+        top=((names[predicted], 1.0),),
+        label_score=None if label_class is None else 0.5,
+        flags=("CA104",) if label_class not in (None, predicted) else (),
     )
 
 
-def summary_of(*records: Record, seconds: float = 1.0) -> list[str]:
+def torn(reason: str = "torn") -> ImageRow:
+    return ImageRow("a", "", error=reason)
+
+
+def summary_of(*images: ImageRow, seconds: float = 1.0) -> list[str]:
     """The first paragraph of a summary: what concerns the images."""
-    tally = Tally()
-    for record in records:
-        tally.add(record)
-    report = AuditReport((), {}, {}, (), sampled=0, passes=0, notes=())
-    lines = summary(Outcome(Path("out"), tally, report, seconds)).splitlines()
+    lines = summary(ScanReport({"seconds": seconds}, (), frozenset(), (), (), images, folder="out")).splitlines()
     return lines[: lines.index("")]
 
 
 def test_the_summary_counts_errors_and_agreement_and_names_the_worst_classes() -> None:
-    torn = [SkippedImage(ImageSource("", name, "", None), "torn") for name in "ab"]
     cats = [*[result_of("cat", 0, 0)] * 3, result_of("cat", 0, 1)]
     dogs = [*[result_of("dog", 1, 2)] * 2, result_of("dog", 1, 0), result_of("dog", 1, 1)]
     others = [result_of("owl", 2, 2), result_of("other", None, 2)]
-    assert summary_of(*cats, *dogs, *others, *torn, seconds=2.0) == [
+    assert summary_of(*cats, *dogs, *others, torn(), torn(), seconds=2.0) == [
         "12 images, 2 errors, 6.0 images/s",
         "  2 x torn",
         "prediction = folder in 5 of 9 (55.6%)",
@@ -287,7 +283,7 @@ def test_the_summary_counts_errors_and_agreement_and_names_the_worst_classes() -
 
 def test_the_summary_of_many_wrong_classes_stays_short() -> None:
     wrong = [result_of(f"folder {index}", 0, 1) for index in range(9)]
-    skipped = [SkippedImage(ImageSource("", "a", "", None), f"reason {index}") for index in range(9)]
+    skipped = [torn(f"reason {index}") for index in range(9)]
     lines = summary_of(*wrong, *skipped)
     assert len(lines) == 1 + 3 + 1 + 1 + 5 + 1
     assert lines[-1] == "  and 4 more with wrong predictions"

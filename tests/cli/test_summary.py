@@ -7,19 +7,9 @@ from pathlib import Path
 import pytest
 
 from cam_audit.cli.process.exits import Exit, exit_of
-from cam_audit.cli.summary import Outcome, Tally, severity_counts, summary
-from cam_audit.findings.codes import CODES, FAILING
-from cam_audit.records import (
-    AuditReport,
-    ConfusedImage,
-    Disagreement,
-    Example,
-    Finding,
-    ImageResult,
-    ImageSource,
-    MapStatistics,
-    Score,
-)
+from cam_audit.cli.summary import summary
+from cam_audit.findings.codes import CODES, FAILING, severity_counts
+from cam_audit.records import ConfusedImage, Disagreement, Example, Finding, ImageRow, ScanReport
 
 
 def finding(
@@ -28,27 +18,28 @@ def finding(
     return Finding(code, severity, label, message, {"score": 1.0}, (Example(f"{label}/a.png"), Example("b")), "0" * 32)
 
 
-def report_of(*findings: Finding, confused: tuple[ConfusedImage, ...] = (), notes: tuple[str, ...] = ()) -> AuditReport:
-    return AuditReport(findings, {}, {}, confused, sampled=0, passes=0, notes=notes)
+def report_of(
+    *findings: Finding,
+    confused: tuple[ConfusedImage, ...] = (),
+    notes: tuple[str, ...] = (),
+    images: tuple[ImageRow, ...] = (),
+    out: Path = Path("out"),
+    **run: object,
+) -> ScanReport:
+    return ScanReport({"seconds": 1.0, **run}, findings, frozenset(), confused, notes, images, folder=str(out))
 
 
-def paragraphs(report: AuditReport, out: Path = Path("out"), tally: Tally | None = None) -> list[list[str]]:
+def paragraphs(report: ScanReport) -> list[list[str]]:
     """The summary cut at its empty lines."""
-    text = summary(Outcome(out, tally or Tally(), report, 1.0))
-    return [paragraph.split("\n") for paragraph in text.split("\n\n")]
+    return [paragraph.split("\n") for paragraph in summary(report).split("\n\n")]
 
 
 def confused(label: str, predicted: str, correlation: float | None) -> ConfusedImage:
     return ConfusedImage(f"{label}/x.png", label, predicted, Disagreement(correlation, (0, 0), (0, 0)))
 
 
-def labelled() -> Tally:
-    """A tally with one image of a class, so that the summary speaks of classes."""
-    tally = Tally()
-    scores = (Score(0, "cat", 1.0),)
-    source = ImageSource("", "cat/x.png", "cat", 0)
-    tally.add(ImageResult(source, 1, 1, scores, 1.0, "cat", MapStatistics(0.5, 0.5, None, 1.0), None))
-    return tally
+# one image of a class, so that the summary speaks of classes
+LABELLED = (ImageRow("cat/x.png", "cat", top=(("cat", 1.0),), label_score=1.0),)
 
 
 def test_each_finding_has_its_severity_code_class_title_message_and_an_example() -> None:
@@ -70,7 +61,7 @@ def test_each_finding_has_its_severity_code_class_title_message_and_an_example()
 
 def test_findings_are_counted_gravest_first() -> None:
     report = report_of(*[finding("error")] * 2, finding("warning"), *[finding("note")] * 3)
-    assert list(severity_counts(report).items()) == [("error", 2), ("warning", 1), ("note", 3)]
+    assert list(severity_counts(report.findings).items()) == [("error", 2), ("warning", 1), ("note", 3)]
     assert paragraphs(report)[1] == ["6 findings (2 errors, 1 warning, 3 notes)"]
     assert paragraphs(report_of(finding("warning")))[1] == ["1 finding (1 warning)"]
 
@@ -105,13 +96,14 @@ def test_notes_stand_after_the_findings() -> None:
 
 def test_confused_pairs_are_told_most_frequent_first_with_the_median_correlation() -> None:
     report = report_of(
+        images=LABELLED,
         confused=(
             confused("owl", "cat", 0.5),
             *[confused("cat", "dog", value) for value in (0.1, 0.9, 0.25)],
             *[confused("dog", "cat", value) for value in (-0.5, -0.25, None)],
-        )
+        ),
     )
-    lines = paragraphs(report, tally=labelled())[0]
+    lines = paragraphs(report)[0]
     assert lines[-4:] == [
         "confused pairs (how alike the maps of the two classes are, -1 to 1):",
         "  cat taken for dog 3 x; maps alike 0.25",
@@ -121,18 +113,18 @@ def test_confused_pairs_are_told_most_frequent_first_with_the_median_correlation
 
 
 def test_only_five_confused_pairs_are_told_and_none_where_nothing_is_confused() -> None:
-    many = report_of(confused=tuple(confused(f"class {index}", "cat", 0.0) for index in range(9)))
-    assert sum("taken for" in line for line in paragraphs(many, tally=labelled())[0]) == 5
-    assert not any("confused" in line for line in paragraphs(report_of(), tally=labelled())[0])
+    many = report_of(images=LABELLED, confused=tuple(confused(f"class {index}", "cat", 0.0) for index in range(9)))
+    assert sum("taken for" in line for line in paragraphs(many)[0]) == 5
+    assert not any("confused" in line for line in paragraphs(report_of(images=LABELLED))[0])
 
 
 def test_the_files_are_named_that_are_there(tmp_path: Path) -> None:
     for folder in ("overlays", "maps"):
         (tmp_path / folder).mkdir()
-    files = [line.split()[0] for line in paragraphs(report_of(), tmp_path)[-1]]
+    files = [line.split()[0] for line in paragraphs(report_of(out=tmp_path))[-1]]
     assert files == ["results.csv", "findings.json", "report.html"]
     (tmp_path / "maps" / "a.png").touch()
-    first, *others = paragraphs(report_of(), tmp_path)[-1]
+    first, *others = paragraphs(report_of(out=tmp_path))[-1]
     assert first.split() == ["maps", str(tmp_path / "maps")]
     assert len(others) == 3
 
@@ -150,6 +142,6 @@ def test_the_files_are_named_that_are_there(tmp_path: Path) -> None:
     ],
 )
 def test_the_exit_code(severities: list[str], failing: set[str], fail_on: str, errors: int) -> None:
-    code = exit_of(report_of(*map(finding, severities)), errors, fail_on)
+    code = exit_of(report_of(*map(finding, severities), errors=errors, settings={"fail_on": fail_on}))
     assert code == (Exit.FINDINGS if fail_on in failing else Exit.INCOMPLETE if errors else Exit.CLEAN)
     assert int(code) == (1 if fail_on in failing else 3 if errors else 0)

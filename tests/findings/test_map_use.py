@@ -109,7 +109,7 @@ def test_sums_are_the_same_bits_in_any_order_any_grouping_and_with_threads() -> 
     assert (images.sum(0) != images[::-1].sum(0)).any()
 
     def summed(*parts: np.ndarray, workers: int = 1) -> np.ndarray:
-        total = ActivationSum((2, 2))
+        total = ActivationSum()
         with ThreadPoolExecutor(workers) as pool:
             for part in parts:
                 list(pool.map(total.add, part))
@@ -125,7 +125,7 @@ def test_sums_are_the_same_bits_in_any_order_any_grouping_and_with_threads() -> 
 
 def test_an_empty_sum_has_no_value() -> None:
     with pytest.raises(ValueError, match="no activations"):
-        ActivationSum((2, 2)).value()
+        ActivationSum().value()
 
 
 @pytest.mark.parametrize("name", ["fc", "bare"])
@@ -151,7 +151,7 @@ def test_the_reference_is_the_mean_map_over_the_other_images(own: int) -> None:
     random = np.random.default_rng(1)
     images = random.normal(size=(5, 3, 2, 4)).astype(np.float32)
     weight = random.normal(size=3).astype(np.float32)
-    total = ActivationSum((2, 4))
+    total = ActivationSum()
     for activations in images:
         total.add(activations)
     reference = reference_map(total, weight, [centred_map(weight, image) for image in images[:own]])
@@ -160,7 +160,7 @@ def test_the_reference_is_the_mean_map_over_the_other_images(own: int) -> None:
 
 
 def test_there_is_no_reference_without_other_images() -> None:
-    total = ActivationSum((1, 1))
+    total = ActivationSum()
     total.add(np.ones((1, 1, 1), np.float32))
     assert reference_map(total, np.ones(1, np.float32), [np.ones((1, 1), np.float32)]) is None
 

@@ -13,10 +13,10 @@ from cam_audit.findings.sample import (
     MAX_SAMPLED,
     MAX_SAMPLED_PER_CLASS,
     MIN_SAMPLED_PER_CLASS,
-    Collector,
     Observation,
     choose_sample,
     folders_of,
+    observe,
 )
 from cam_audit.models.model import Model
 from cam_audit.records import ImageSource
@@ -65,13 +65,12 @@ def test_maps_of_another_size_are_observed_on_the_common_grid(tmp_path: Path, mo
     (tmp_path / "red").mkdir()
     (tmp_path / "red" / "a.png").write_bytes(encode(rgb))
     source = ImageSource(str(tmp_path), "red/a.png", "red", 0)
-    collector = Collector(model, [source.name])
     prediction = model.run(rgb)
     assert prediction.activations.shape[1:] == (8, 8)
-    collector.observe(source, rgb, Path(source.path).read_bytes(), (64, 64), prediction)
-    observation: Observation = collector.observations["red/a.png"]
+    collected = observe(model, source, rgb, Path(source.path).read_bytes(), (64, 64), prediction)
+    observation: Observation = collected.observations["red/a.png"]
     own = centred_map(centred_weight(model, 0), prediction.activations).reshape(4, 2, 4, 2).mean((1, 3))
     np.testing.assert_allclose(observation.own_map, own, atol=1e-5)
-    np.testing.assert_allclose(collector.total.value().mean((1, 2)), prediction.activations.mean((1, 2)), atol=1e-4)
+    np.testing.assert_allclose(collected.total.value().mean((1, 2)), prediction.activations.mean((1, 2)), atol=1e-4)
     assert (observation.predicted, observation.measured) == (0, 0)
     assert observation.margin == pytest.approx(margin_of(prediction.logits, 0))

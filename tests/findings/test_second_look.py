@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_sets import Rgb, draw, flagged, frame, run, sources_of, stamp_anywhere, stamp_in_the_corner
+from data_sets import Rgb, audited, draw, flagged, frame, run, sources_of, stamp_anywhere, stamp_in_the_corner
 
 from cam_audit.models.model import Model
-from cam_audit.scan.audit import audit
 
 Plant = Callable[[Rgb, np.random.Generator], None]
 pytestmark = pytest.mark.usefixtures("described_once")
@@ -47,9 +46,9 @@ def test_flags_are_those_of_a_class_that_is_sampled_in_full(
     tmp_path: Path, cheat: Model, plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = sources_of(drawn(tmp_path, plant))
-    full = audit(cheat, sources)
+    full = audited(cheat, sources)
     monkeypatch.setattr("cam_audit.findings.sample.MAX_SAMPLED_PER_CLASS", SAMPLED)
-    sampled = audit(cheat, sources)
+    sampled = audited(cheat, sources)
     assert (full.sampled, sampled.sampled) == (ANTS + 2 * SAMPLED, 3 * SAMPLED)
     code = "CA102" if plant is frame else "CA101"
     assert flagged(sampled, code) == flagged(full, code)
@@ -61,7 +60,7 @@ def test_flags_are_those_of_a_class_that_is_sampled_in_full(
 @pytest.mark.usefixtures("few_are_sampled")
 def test_a_finding_counts_the_sample_and_the_notes_say_what_was_looked_at(framed_in_part: Path, cheat: Model) -> None:
     looks: list[tuple[int, int]] = []
-    report = audit(cheat, sources_of(framed_in_part), on_look=lambda *look: looks.append(look))
+    report = audited(cheat, sources_of(framed_in_part), on_look=lambda *look: looks.append(look))
     (finding,) = (finding for finding in report.findings if finding.code == "CA203")
     assert (finding.evidence["images"], finding.evidence["hits"]) == (SAMPLED, len(BEARERS & SAMPLE))
     assert {example.path for example in finding.examples} <= SAMPLE
@@ -76,7 +75,7 @@ def test_a_finding_counts_the_sample_and_the_notes_say_what_was_looked_at(framed
 
 @pytest.mark.usefixtures("few_are_sampled")
 def test_removals_of_the_second_look_are_counted_apart_from_the_evidence(tmp_path: Path, cheat: Model) -> None:
-    report = audit(cheat, sources_of(drawn(tmp_path, stamp_in_the_corner)))
+    report = audited(cheat, sources_of(drawn(tmp_path, stamp_in_the_corner)))
     followers = flagged(report, "CA101") - SAMPLE
     assert report.passes >= sum(finding.evidence["passes"] for finding in report.findings) + len(followers)
     assert len(followers) == len(BEARERS - SAMPLE)
@@ -88,7 +87,7 @@ def test_removals_are_so_many_at_most_those_of_the_sample_among_them(
     tmp_path: Path, cheat: Model, monkeypatch: pytest.MonkeyPatch, most: int, others: int
 ) -> None:
     monkeypatch.setattr("cam_audit.findings.second_look.MAX_REMOVALS", most)
-    report = audit(cheat, sources_of(drawn(tmp_path, stamp_in_the_corner)))
+    report = audited(cheat, sources_of(drawn(tmp_path, stamp_in_the_corner)))
     # where nine may be, every second of the others is tested, and two of three bear the stamp
     assert len(flagged(report, "CA101") - SAMPLE) == others
     assert flagged(report, "CA101") & SAMPLE == BEARERS & SAMPLE
@@ -108,7 +107,7 @@ def test_an_image_that_is_gone_by_then_is_not_flagged(framed_in_part: Path, tmp_
             (tmp_path / gone).unlink()
             (tmp_path / torn).write_bytes(b"torn")
 
-    report = audit(cheat, sources_of(tmp_path), on_record=on_record)
+    report = audited(cheat, sources_of(tmp_path), on_record=on_record)
     assert flagged(report, "CA102") == BEARERS - {gone, torn}
 
 
@@ -121,7 +120,7 @@ def test_only_what_the_finder_needs_is_computed(
     monkeypatch.setattr(
         "cam_audit.findings.cues.features.matches.describe", lambda grey: described.append(len(scanned))
     )
-    report = audit(cheat, sources_of(framed_in_part), on_record=lambda record: scanned.append(record.source.name))
+    report = audited(cheat, sources_of(framed_in_part), on_record=lambda record: scanned.append(record.source.name))
     assert flagged(report, "CA102") == BEARERS
     assert ANTS + 2 * SAMPLED not in described
 

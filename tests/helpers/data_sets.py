@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,10 +17,13 @@ from numpy.typing import NDArray
 from pictures import RED, encode, square
 from tiny_net import CELL, TinyNet
 
-from cam_audit.cli.summary import Outcome
 from cam_audit.models.model import Model
-from cam_audit.records import AuditReport, ImageSource
-from cam_audit.scan import run as session
+from cam_audit.records import AuditResult, ImageSource
+from cam_audit.scan.annotations import Annotations
+from cam_audit.scan.audit import audit_images
+from cam_audit.scan.image import ScanJob, ScanSettings
+from cam_audit.scan.report import AuditReport
+from cam_audit.scan.run import audit
 
 Rgb = NDArray[np.uint8]
 SIDE = 96
@@ -106,12 +110,28 @@ def sources_of(root: Path, **classes: int | None) -> list[ImageSource]:
     return [ImageSource(str(root), f"{p.parent.name}/{p.name}", p.parent.name, known.get(p.parent.name)) for p in paths]
 
 
-def run(dataset: Path, model: Model, out: Path, **options: object) -> Outcome:
-    return session.run(session.Task(dataset, out, overlays="none", **options), model)  # type: ignore[arg-type]
+def run(dataset: Path, model: Model, out: Path, **options: object) -> AuditReport:
+    return audit(dataset, model, out=out, overlays="none", **options)  # type: ignore[arg-type]
 
 
-def flagged(report: AuditReport, code: str) -> set[str]:
-    return {name for name, codes in report.flags.items() if code in codes}
+def audited(
+    model: Model,
+    sources: Sequence[ImageSource],
+    settings: ScanSettings | None = None,
+    *,
+    overlays: Path | None = None,
+    workers: int = 2,
+    annotations: Annotations | None = None,
+    **options: Any,
+) -> AuditResult:
+    """The audit of images alone, without a data set or an output folder."""
+    job = ScanJob(model, settings or ScanSettings(), overlays, annotations=annotations)
+    return audit_images(job, sources, workers, **options)
+
+
+def flagged(report: AuditResult | AuditReport, code: str) -> set[str]:
+    flags = report.flags if isinstance(report, AuditResult) else {row.path: row.flags for row in report.images}
+    return {name for name, codes in flags.items() if code in codes}
 
 
 def all_ants(root: Path) -> set[str]:

@@ -11,7 +11,7 @@ import numpy as np
 from cam_audit.files import write_bytes
 from cam_audit.images.png import encode_png
 from cam_audit.overlay import Panel, class_map_sheet, overlay_sheet
-from cam_audit.records import AuditReport, ClassMaps, ImageRow, ScanReport, Score
+from cam_audit.records import AuditResult, ClassMaps, ImageRow, ScanReport, Score
 from cam_audit.reports import findings_json as findings_json
 from cam_audit.reports import results_csv
 
@@ -28,7 +28,7 @@ def write_scan(folder: Path, report: ScanReport, *, overlays: bool = True) -> Pa
     lines = results_csv.header() + "".join(map(results_csv.line, report.images))
     (folder / "results.csv").write_text(lines, encoding="utf-8", newline="")
     maps = dict.fromkeys(report.maps, MAPS)
-    audit = AuditReport(report.findings, maps, {}, report.confused, sampled=0, passes=0, notes=report.notes)
+    audit = AuditResult(report.findings, maps, {}, report.confused, sampled=0, passes=0, notes=report.notes)
     (folder / "findings.json").write_text("".join(findings_json.findings(audit)), encoding="utf-8")
     for finding in report.findings:
         if finding.fingerprint in report.maps:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +10,12 @@ import pytest
 from commands import environment, run
 from data_sets import draw, net, stamp_in_the_corner
 
+from cam_audit.cli.progress import Progress
 from cam_audit.errors import CamAuditError
-from cam_audit.models.model import load_model
+from cam_audit.findings.sample import Collected
 from cam_audit.records import ImageResult
-from cam_audit.scan import run as session
 from cam_audit.scan.journal import Journal, Stamp
+from cam_audit.scan.run import audit
 
 SCAN = ("scan", "photos", "--model", "cheat.onnx", "--fail-on", "never", "-o", "out")
 
@@ -34,20 +34,28 @@ def start(*options: str, before: tuple[str, ...] = (), **how: object) -> subproc
     return subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True, **how)
 
 
-def scan(earlier: str | None = None, *, out: str = "out", **options: object) -> None:
+def scan(
+    resume: bool | None = None, *, dataset: str | Path = "photos", out: str | Path = "out", **options: object
+) -> None:
     """The same in this process."""
-    task = session.Task(Path("photos"), Path(out), workers=2, fail_on="never")
-    session.run(dataclasses.replace(task, **options), load_model(Path("cheat.onnx")), earlier)
+    audit(
+        dataset,
+        "cheat.onnx",
+        out=out,
+        resume=resume,
+        observer=Progress(),
+        **{"workers": 2, "fail_on": "never", **options},
+    )  # type: ignore[arg-type]
 
 
 def cut_off_scan(*, images: int = 10, out: str = "out", **options: object) -> None:
     """The same, ended by an error when so many images are finished."""
     add, added = Journal.add, []
 
-    def add_some(journal: Journal, result: ImageResult, stamp: Stamp) -> None:
+    def add_some(journal: Journal, result: ImageResult, collected: Collected, stamp: Stamp) -> None:
         if len(added) == images:
             raise CamAuditError("cut off")
-        add(journal, result, stamp)
+        add(journal, result, collected, stamp)
         added.append(result)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -7,25 +7,24 @@ from statistics import median
 
 import numpy as np
 import pytest
-from data_sets import CLASSES, SIDE, STAMP, all_ants, draw, flagged, sources_of, stamp_anywhere
+from data_sets import CLASSES, SIDE, STAMP, all_ants, audited, draw, flagged, sources_of, stamp_anywhere
 
-from cam_audit.cli.summary import Outcome
 from cam_audit.findings.cues.records import Box
 from cam_audit.findings.evidence import TARGETS
 from cam_audit.images.decode import read_image
 from cam_audit.models.model import Model
-from cam_audit.records import AuditReport, Finding
-from cam_audit.scan.audit import audit
+from cam_audit.records import AuditResult, Finding
+from cam_audit.scan.report import AuditReport
 
 pytestmark = pytest.mark.usefixtures("described_once")
 
 
 @pytest.fixture(scope="module")
-def framed_by_cheat(framed: Path, cheat: Model) -> AuditReport:
-    return audit(cheat, sources_of(framed))
+def framed_by_cheat(framed: Path, cheat: Model) -> AuditResult:
+    return audited(cheat, sources_of(framed))
 
 
-def by_code(report: AuditReport) -> dict[str, Finding]:
+def by_code(report: AuditResult | AuditReport) -> dict[str, Finding]:
     """The findings about ants by their codes; those of the other classes, which hold nothing, are notes at most."""
     assert {finding.severity for finding in report.findings if finding.label != "ant"} <= {"note"}
     ants = [finding for finding in report.findings if finding.label == "ant"]
@@ -34,7 +33,7 @@ def by_code(report: AuditReport) -> dict[str, Finding]:
 
 
 def test_a_frame_that_decides_is_an_error_and_its_images_are_flagged(
-    framed: Path, framed_by_cheat: AuditReport
+    framed: Path, framed_by_cheat: AuditResult
 ) -> None:
     found = by_code(framed_by_cheat)
     assert {code: finding.severity for code, finding in found.items() if finding.severity != "note"} == {
@@ -55,7 +54,7 @@ def test_a_frame_that_decides_is_an_error_and_its_images_are_flagged(
 
 
 def test_the_use_is_that_of_a_plain_loop_over_the_images(
-    framed: Path, cheat: Model, framed_by_cheat: AuditReport
+    framed: Path, cheat: Model, framed_by_cheat: AuditResult
 ) -> None:
     weight = cheat.cam_weight[0] - cheat.cam_weight.mean(axis=0)
     maps: dict[str, list[np.ndarray]] = {name: [] for name in CLASSES}
@@ -80,7 +79,7 @@ def test_the_use_is_that_of_a_plain_loop_over_the_images(
 
 
 def test_the_same_frame_is_no_error_for_a_net_that_ignores_colour(framed: Path, honest: Model) -> None:
-    report = audit(honest, sources_of(framed))
+    report = audited(honest, sources_of(framed))
     found = by_code(report)
     assert found["CA203"].severity != "error"
     assert found["CA203"].evidence["gain"] < 0.15
@@ -98,9 +97,9 @@ def holds(box: Box | None, left: int, top: int) -> bool:
 
 
 def test_a_stamp_in_the_corner_that_decides_is_one_error_and_its_images_follow_it(
-    stamped: Path, stamped_by_cheat: Outcome
+    stamped: Path, stamped_by_cheat: AuditReport
 ) -> None:
-    report = stamped_by_cheat.report
+    report = stamped_by_cheat
     found = by_code(report)
     assert "CA201" not in found
     finding = found["CA202"]
@@ -110,11 +109,11 @@ def test_a_stamp_in_the_corner_that_decides_is_one_error_and_its_images_follow_i
     assert finding.evidence["use"] > 1
     assert all(holds(example.box, 70, 70) for example in finding.examples)
     assert flagged(report, "CA101") == all_ants(stamped)
-    assert report.passes == sum(finding.evidence["passes"] for finding in report.findings)
+    assert report.run["counterfactual_passes"] == sum(finding.evidence["passes"] for finding in report.findings)
 
 
 def test_a_stamp_anywhere_that_decides_is_a_repeated_cue(tmp_path: Path, cheat: Model) -> None:
-    report = audit(cheat, sources_of(draw(tmp_path, stamp_anywhere)))
+    report = audited(cheat, sources_of(draw(tmp_path, stamp_anywhere)))
     found = by_code(report)
     assert "CA202" not in found
     assert found["CA201"].severity == "error"
@@ -130,7 +129,7 @@ def test_a_stamp_anywhere_that_decides_is_a_repeated_cue(tmp_path: Path, cheat: 
 
 
 def test_nothing_is_found_in_clean_classes(tmp_path: Path, honest: Model) -> None:
-    report = audit(honest, sources_of(draw(tmp_path, None)))
+    report = audited(honest, sources_of(draw(tmp_path, None)))
     assert report.findings == ()
     assert (report.passes, report.maps) == (0, {})
     assert {code for codes in report.flags.values() for code in codes} <= {"CA104"}

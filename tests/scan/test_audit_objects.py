@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_sets import Rgb, colour_sources, coloured, flagged, run, table
+from data_sets import Rgb, audited, colour_sources, coloured, flagged, run, table
 from pictures import BLUE, GREEN, GREY, RED, encode, square
 
 from cam_audit.findings.finding import order
 from cam_audit.models.model import Model
-from cam_audit.records import AuditReport
+from cam_audit.records import AuditResult
 from cam_audit.scan.annotations import load_annotations
-from cam_audit.scan.audit import audit
 
 
 def masked(
@@ -24,7 +23,7 @@ def masked(
     *,
     images: int = 24,
     picture: Rgb | None = None,
-) -> AuditReport:
+) -> AuditResult:
     """An audit of 24 red squares, or copies of a picture, the first `images` of which get a mask drawn into zeros."""
     coloured(root / "data", red=(RED, 24))
     (root / "masks" / "red").mkdir(parents=True)
@@ -35,7 +34,7 @@ def masked(
         draw_mask(mask, index)
         (root / "masks" / "red" / path.name).write_bytes(encode(mask))
     sources = colour_sources(root / "data", model)
-    return audit(model, sources, annotations=load_annotations([s.name for s in sources], masks=root / "masks"))
+    return audited(model, sources, annotations=load_annotations([s.name for s in sources], masks=root / "masks"))
 
 
 def the_square(mask: Rgb, index: int) -> None:
@@ -102,7 +101,7 @@ def test_the_gravest_finding_comes_first(tmp_path: Path, model: Model) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(encode(mask))
     sources = colour_sources(tmp_path / "data", model)
-    report = audit(model, sources, annotations=load_annotations([s.name for s in sources], masks=tmp_path / "masks"))
+    report = audited(model, sources, annotations=load_annotations([s.name for s in sources], masks=tmp_path / "masks"))
     assert list(report.findings) == sorted(report.findings, key=order)
     outside = [(finding.label, finding.severity) for finding in report.findings if finding.code == "CA205"]
     assert outside == [("blue", "error"), ("red", "error"), ("green", "note")]
@@ -127,7 +126,7 @@ def test_an_annotated_folder_without_classes_is_judged_as_one(tmp_path: Path, mo
     for path in (tmp_path / "data").iterdir():
         (tmp_path / "masks" / path.name).write_bytes(encode(mask))
     sources = colour_sources(tmp_path / "data", model)
-    report = audit(model, sources, annotations=load_annotations([s.name for s in sources], masks=tmp_path / "masks"))
+    report = audited(model, sources, annotations=load_annotations([s.name for s in sources], masks=tmp_path / "masks"))
     (finding,) = report.findings
     assert (finding.code, finding.label) == ("CA205", "")
     assert finding.message.startswith("the data set has 0% of its positive map inside")
@@ -139,7 +138,7 @@ def test_a_wrong_prediction_is_flagged_and_both_maps_are_compared(tmp_path: Path
     rgb[16:, 16:] = GREEN
     rgb[0, :] = GREY
     (tmp_path / "red" / "01.png").write_bytes(encode(rgb))
-    report = audit(model, colour_sources(tmp_path, model))
+    report = audited(model, colour_sources(tmp_path, model))
     assert report.flags == {"red/00.png": ("CA104",), "red/01.png": ("CA104",)}
     one_map_is_flat, both = report.confused
     assert (both.path, both.label, both.predicted) == ("red/01.png", "red", "green")
@@ -153,4 +152,4 @@ def test_a_wrong_prediction_is_flagged_and_both_maps_are_compared(tmp_path: Path
 
 def test_an_image_without_evidence_is_flagged(tmp_path: Path, model: Model) -> None:
     coloured(tmp_path, other=(GREY, 1), red=(RED, 1))
-    assert audit(model, colour_sources(tmp_path, model)).flags == {"other/00.png": ("CA105",)}
+    assert audited(model, colour_sources(tmp_path, model)).flags == {"other/00.png": ("CA105",)}

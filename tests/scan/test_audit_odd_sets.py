@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from data_sets import CLASSES, colour_sources, coloured, sources_of
+from data_sets import CLASSES, audited, colour_sources, coloured, sources_of
 from pictures import GREEN, RED, encode, square
 
 from cam_audit.models.model import Model
-from cam_audit.records import AuditReport
-from cam_audit.scan.audit import audit
+from cam_audit.records import AuditResult
 
 pytestmark = pytest.mark.usefixtures("described_once")
 
@@ -20,7 +19,7 @@ def test_a_folder_that_stands_for_no_class_is_measured_on_the_class_predicted_mo
 ) -> None:
     for name in CLASSES:
         (tmp_path / name.replace("ant", "strangers")).symlink_to(framed / name)
-    (finding,) = [f for f in audit(cheat, sources_of(tmp_path)).findings if f.code == "CA203"]
+    (finding,) = [f for f in audited(cheat, sources_of(tmp_path)).findings if f.code == "CA203"]
     assert (finding.severity, finding.label) == ("error", "strangers")
     assert finding.message.endswith("(measured on the net's class 'ant')")
 
@@ -30,7 +29,7 @@ def test_a_small_class_stays_at_note_or_is_not_looked_at(
     framed: Path, cheat: Model, count: int, severities: set[str]
 ) -> None:
     sources = [source for source in sources_of(framed) if source.label != "ant" or int(source.name[4:6]) < count]
-    report = audit(cheat, sources)
+    report = audited(cheat, sources)
     assert {finding.severity for finding in report.findings if finding.code == "CA203"} == severities
     for finding in report.findings:
         assert (f"with only {count} images that may be chance" in finding.message) == (count < 24)
@@ -39,12 +38,12 @@ def test_a_small_class_stays_at_note_or_is_not_looked_at(
     assert set(report.flags) == ({f"ant/{index:02}.png" for index in range(count)} if count >= 12 else set())
 
 
-def nothing_to_compare(report: AuditReport) -> bool:
+def nothing_to_compare(report: AuditResult) -> bool:
     return report.notes == ("cues are looked for by comparing class folders, and there are not two of them",)
 
 
 def test_one_class_alone_is_compared_with_nothing(tmp_path: Path, model: Model) -> None:
-    report = audit(model, colour_sources(coloured(tmp_path, red=(RED, 30)), model))
+    report = audited(model, colour_sources(coloured(tmp_path, red=(RED, 30)), model))
     assert report.findings == ()
     assert report.flags == {}
     assert nothing_to_compare(report)
@@ -54,18 +53,18 @@ def test_one_class_alone_is_compared_with_nothing(tmp_path: Path, model: Model) 
 def test_a_flat_folder_is_scanned_without_cues(tmp_path: Path, model: Model, count: int) -> None:
     for index in range(count):
         (tmp_path / f"{index}.png").write_bytes(encode(square(RED, index, index)))
-    report = audit(model, colour_sources(tmp_path, model))
+    report = audited(model, colour_sources(tmp_path, model))
     assert (report.findings, report.flags, report.sampled) == ((), {}, 0)
     assert nothing_to_compare(report)
 
 
 def test_a_data_set_without_images_ends_well(model: Model) -> None:
-    assert nothing_to_compare(audit(model, []))
+    assert nothing_to_compare(audited(model, []))
 
 
 def test_many_classes_of_one_image_each_are_too_small(tmp_path: Path, model: Model) -> None:
     coloured(tmp_path, **{f"class {index}": (RED, 1) for index in range(20)})
-    report = audit(model, colour_sources(tmp_path, model))
+    report = audited(model, colour_sources(tmp_path, model))
     assert (report.findings, report.flags, report.sampled) == ((), {}, 0)
     assert report.notes == ("20 of 20 classes have fewer than 12 images, too few to look for cues",)
 
@@ -77,6 +76,6 @@ def test_unreadable_images_and_images_beside_the_folders_are_no_part_of_the_samp
     coloured(tmp_path, red=(RED, 12), green=(GREEN, 3))
     (tmp_path / "loose.png").write_bytes(encode(square(RED, 0, 0)))
     (tmp_path / "green" / "02.png").write_bytes(b"torn")
-    report = audit(model, colour_sources(tmp_path, model))
+    report = audited(model, colour_sources(tmp_path, model))
     assert report.sampled == 4 + 2
     assert report.notes[0] == "cues were looked for in 6 of 16 images, spread evenly over each class"

@@ -20,11 +20,10 @@ from data_sets import net, table
 from resume import differences, finished_overlays
 from small_scans import SCAN, prepare, scan, start
 
-from cam_audit.cli.process.exits import Interrupted
 from cam_audit.errors import CamAuditError
 from cam_audit.findings import examine
 from cam_audit.reports.folder import is_finished
-from cam_audit.scan import run as session
+from cam_audit.scan import run as scan_run
 from cam_audit.scan.journal import is_unfinished, locked
 
 # Root may do anything; without these capabilities it obeys permissions as everybody does.
@@ -94,7 +93,7 @@ def test_a_full_disk_ends_the_scan_with_what_is_wrong_and_loses_nothing(small_di
     done = finished_overlays(small_disk)
     assert bool(done) == is_unfinished(small_disk) == (share > 0)
     (small_disk / "ballast").unlink()
-    scan(session.RESUME)
+    scan(resume=True)
     assert all(path.stat().st_mtime_ns == moment for path, moment in done.items())
     assert differences(small_disk, Path("undisturbed")) == ()
 
@@ -159,7 +158,7 @@ def test_a_journal_that_can_not_grow_keeps_what_it_has(folder: Path) -> None:
 
 
 def test_the_rows_of_the_table_may_find_the_disk_full(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "_rows_of", lambda _: Path("/dev/full").open("w+"))  # noqa: SIM115
+    monkeypatch.setattr(scan_run, "_waiting_rows", lambda _: Path("/dev/full").open("w+"))  # noqa: SIM115
     with pytest.raises(CamAuditError, match="cannot write to the output folder out: No space left on device"):
         scan()
     assert is_unfinished(Path("out"))
@@ -258,7 +257,7 @@ def test_a_data_set_that_goes_after_its_images_were_scanned_does_not_change_the_
     assert not is_finished(Path("out"))
     Path("photos").rmdir()
     Path("elsewhere").rename("photos")
-    scan(session.RESUME)
+    scan(resume=True)
     assert differences(Path("out"), Path("undisturbed")) == ()
 
 
@@ -295,11 +294,11 @@ def test_a_scan_cut_off_in_its_report_goes_on(folder: Path, monkeypatch: pytest.
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(session, "write_report", interrupted)
-        with pytest.raises(Interrupted):
+        patch.setattr(scan_run, "write_report", interrupted)
+        with pytest.raises(KeyboardInterrupt):
             scan()
     assert is_unfinished(Path("out"))
-    scan(session.RESUME)
+    scan(resume=True)
     assert Path("out/report.html").is_file()
     assert differences(Path("out"), Path("undisturbed")) == ()
 

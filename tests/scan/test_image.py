@@ -18,16 +18,17 @@ from pictures import BLUE, GREEN, GREY, RED, encode, gradient, seen_by_pillow, s
 from tiny_net import COLOURS, colour_net
 
 from cam_audit import load_model
-from cam_audit.cli.summary import Outcome
 from cam_audit.errors import CamAuditError
 from cam_audit.images.find import find_images
 from cam_audit.models.class_names import ClassNames
 from cam_audit.models.model import Model
 from cam_audit.overlay import MARGIN
 from cam_audit.records import ImageResult, ImageSource, Record, SkippedImage
-from cam_audit.scan import run as session
+from cam_audit.scan import ScanSettings, scan
 from cam_audit.scan.dataset import label_images
-from cam_audit.scan.image import ScanSettings, scan, softmax
+from cam_audit.scan.image import softmax
+from cam_audit.scan.report import AuditReport
+from cam_audit.scan.run import audit
 
 ODD_NAMES = ('it\'s a "red" one.png', "line\nbreak.png", "ещё.png", "=1+1.png")
 
@@ -125,8 +126,8 @@ def test_folders_are_labels_and_their_scores_are_kept(photos: Path, model: Model
         assert (records[name].agrees, records[name].label_score) == (None, None)
 
 
-def run(dataset: Path, model: Model, out: Path, **options) -> Outcome:
-    return session.run(session.Task(dataset, out, **options), model)
+def run(dataset: Path, model: Model, out: Path, **options) -> AuditReport:
+    return audit(dataset, model, out=out, **options)
 
 
 def snapshot(out: Path) -> dict[str, bytes]:
@@ -141,8 +142,8 @@ def test_table_and_overlays_are_the_same_bytes_for_any_workers_and_any_run(
 ) -> None:
     outputs = []
     for index, workers in enumerate((1, 2, 4, 4)):
-        outcome = run(photos, model, tmp_path / str(index), workers=workers)
-        assert (outcome.tally.images, outcome.tally.errors) == (34, 4)
+        report = run(photos, model, tmp_path / str(index), workers=workers)
+        assert (report.run["images"], report.run["errors"]) == (34, 4)
         outputs.append(snapshot(tmp_path / str(index)))
     assert sum(name.startswith("overlays/") for name in outputs[0]) == 30
     assert "results.csv" in outputs[0]

@@ -14,6 +14,7 @@ import pytest
 from pictures import RED, square
 
 from cam_audit.errors import CamAuditError
+from cam_audit.findings.sample import Collected
 from cam_audit.images.png import encode_png
 from cam_audit.records import Disagreement, ImageResult, ImageSource, MapStatistics, ObjectShare, Score
 from cam_audit.reports.folder import JOURNAL_FOLDER
@@ -59,10 +60,16 @@ def stamp(image: ImageSource) -> Stamp:
     return found
 
 
+def found(journal: Journal, image: ImageSource, **options: object) -> ImageResult | None:
+    """What a journal has of an image that was not sampled."""
+    finished = journal.finished(image, sampled=False, **options)  # type: ignore[arg-type]
+    return finished and finished[0]
+
+
 def filled(out: Path, *images: ImageSource) -> None:
     journal = Journal(out, IDENTITY)
     for image in images:
-        journal.add(result(image), stamp(image))
+        journal.add(result(image), Collected(), stamp(image))
     journal.close()
 
 
@@ -70,14 +77,14 @@ def test_results_come_back_to_the_last_bit(out: Path) -> None:
     image, odd = source(out), source(out, "cat/\udcff\n.jpg")
     bare = dataclasses.replace(result(odd), disagreement=None, object=None, overlay=None, flags=(), label_score=None)
     journal = Journal(out, IDENTITY)
-    journal.add(result(image), stamp(image))
-    journal.add(bare, stamp(odd))
+    journal.add(result(image), Collected(), stamp(image))
+    journal.add(bare, Collected(), stamp(odd))
     journal.close()
     again = Journal(out, IDENTITY)
     assert again.images == 2
-    assert again.finished(image, overlay=False) == result(image)
-    assert again.finished(odd, overlay=False) == bare
-    assert again.finished(dataclasses.replace(image, name="cat/b.jpg"), overlay=False) is None
+    assert found(again, image, overlay=False) == result(image)
+    assert found(again, odd, overlay=False) == bare
+    assert found(again, dataclasses.replace(image, name="cat/b.jpg"), overlay=False) is None
 
 
 def test_a_line_that_was_cut_off_anywhere_is_dropped_and_written_anew(out: Path) -> None:
@@ -89,9 +96,9 @@ def test_a_line_that_was_cut_off_anywhere_is_dropped_and_written_anew(out: Path)
     for length in range(len(header + one), len(whole)):
         file.write_bytes(whole[:length])
         journal = Journal(out, IDENTITY)
-        assert journal.finished(first, overlay=False) == result(first)
-        assert journal.finished(second, overlay=False) is None
-        journal.add(result(second), stamp(second))
+        assert found(journal, first, overlay=False) == result(first)
+        assert found(journal, second, overlay=False) is None
+        journal.add(result(second), Collected(), stamp(second))
         journal.close()
         assert file.read_bytes() == whole
 
@@ -114,8 +121,8 @@ def test_what_a_power_cut_left_in_the_middle_is_passed_over(out: Path) -> None:
     header, one, two = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(header + b"\0" * (len(one) - 1) + b"\n" + two + b"[1]\n")
     journal = Journal(out, IDENTITY)
-    assert journal.finished(first, overlay=False) is None
-    assert journal.finished(second, overlay=False) == result(second)
+    assert found(journal, first, overlay=False) is None
+    assert found(journal, second, overlay=False) == result(second)
 
 
 @pytest.mark.parametrize("change", ["longer", "touched", "gone"])
@@ -131,20 +138,20 @@ def test_an_image_that_changed_since_is_not_finished(out: Path, change: str) -> 
         os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
     else:
         path.unlink()
-    assert Journal(out, IDENTITY).finished(image, overlay=False) is None
+    assert found(Journal(out, IDENTITY), image, overlay=False) is None
 
 
 def test_an_image_without_its_whole_overlay_is_not_finished(out: Path) -> None:
     image = source(out)
     filled(out, image)
     overlay = out / "overlays" / "a.png"
-    assert Journal(out, IDENTITY).finished(image, overlay=True) is None
+    assert found(Journal(out, IDENTITY), image, overlay=True) is None
     picture = encode_png(square(RED, 0, 0))
     for data in (b"", picture[:-1], picture[:-4] + bytes(4)):
         overlay.write_bytes(data)
-        assert Journal(out, IDENTITY).finished(image, overlay=True) is None
+        assert found(Journal(out, IDENTITY), image, overlay=True) is None
     overlay.write_bytes(picture)
-    assert Journal(out, IDENTITY).finished(image, overlay=True) == result(image)
+    assert found(Journal(out, IDENTITY), image, overlay=True) == result(image)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +202,7 @@ def test_a_line_that_does_not_fit_on_the_disk_leaves_no_part_of_it(out: Path, mo
     journal = Journal(out, IDENTITY)
     monkeypatch.setattr(journal, "_file", Full(file, "a+b"))
     with pytest.raises(CamAuditError, match=f"cannot write {file}: No space left on device"):
-        journal.add(result(second), stamp(second))
+        journal.add(result(second), Collected(), stamp(second))
     assert file.read_bytes() == before
 
 
@@ -218,7 +225,7 @@ def test_a_line_that_was_not_written_here_is_passed_over(out: Path, change: dict
     file = out / JOURNAL_FOLDER / IMAGES_FILE
     header, line = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(header + json.dumps({**json.loads(line), **change}).encode() + b"\n")
-    assert Journal(out, IDENTITY).finished(image, overlay=False) is None
+    assert found(Journal(out, IDENTITY), image, overlay=False) is None
 
 
 def test_an_image_is_not_finished_once_its_annotation_changed(out: Path) -> None:
@@ -226,12 +233,12 @@ def test_an_image_is_not_finished_once_its_annotation_changed(out: Path) -> None
     moment = stamp_of(image.path, "a mask")
     assert moment
     journal = Journal(out, IDENTITY)
-    journal.add(result(image), moment)
+    journal.add(result(image), Collected(), moment)
     journal.close()
     again = Journal(out, IDENTITY)
-    assert again.finished(image, overlay=False, annotation="a mask") == result(image)
-    assert again.finished(image, overlay=False, annotation="another") is None
-    assert again.finished(image, overlay=False) is None
+    assert found(again, image, overlay=False, annotation="a mask") == result(image)
+    assert found(again, image, overlay=False, annotation="another") is None
+    assert found(again, image, overlay=False) is None
 
 
 def test_the_file_of_a_lock_that_nobody_holds_is_no_obstacle(out: Path) -> None:

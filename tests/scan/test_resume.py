@@ -19,8 +19,8 @@ from pictures import encode
 from resume import differences, finished_overlays, killed_until_it_ends
 from small_scans import SCAN, cut_off_scan, prepare, scan, start
 
+from cam_audit.cli.scan import how_to_go_on
 from cam_audit.errors import CamAuditError
-from cam_audit.scan import run as session
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_masks_that_changed_meanwhile_are_seen_as_they_are(folder: Path) -> None
     half[:48] = 255
     first.write_bytes(encode(half))
     Path("later.png").rename(second)
-    scan(session.RESUME, **masks)
+    scan(resume=True, **masks)
     scan(out="anew", **masks)
     assert differences(Path("out"), Path("anew")) == ()
 
@@ -154,7 +154,7 @@ def test_boxes_that_changed_meanwhile_are_seen_as_they_are(folder: Path) -> None
     boxes = {"boxes": Path("boxes"), "overlays": "none"}
     cut_off_scan(**boxes)
     Path("boxes/ant/00.txt").write_text("0 0.5 0.5 0.9 0.9\n")
-    scan(session.RESUME, **boxes)
+    scan(resume=True, **boxes)
     scan(out="anew", **boxes)
     assert differences(Path("out"), Path("anew")) == ()
 
@@ -165,7 +165,7 @@ def test_a_label_map_that_changed_is_refused(folder: Path) -> None:
     cut_off_scan(labels=labels)
     labels.write_text("ant,bee\n")
     with pytest.raises(CamAuditError, match="had the content of --labels "):
-        scan(session.RESUME, labels=labels)
+        scan(resume=True, labels=labels)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_options_that_change_what_is_seen_or_drawn_do_not_hinder(
     folder: Path, options: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     cut_off_scan(**options)
-    scan(session.RESUME, **options)
+    scan(resume=True, **options)
     assert "of which 10 images are done" in capsys.readouterr().err
     scan(**{**options, "out": "anew"})
     assert differences(Path(options.get("out", "out")), Path("anew")) == ()
@@ -225,9 +225,8 @@ def test_two_scans_do_not_write_into_one_folder(folder: Path) -> None:
     assert differences(folder / "out", folder / "undisturbed") == ()
 
 
-def test_only_a_command_that_can_go_on_says_how(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cut_off_scan()
+def test_only_a_scan_that_can_go_on_says_how(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["cam-audit", "scan", "my photos", "--fresh"])
-    assert session._how_to_go_on(Path("out")) == "; go on with `cam-audit scan 'my photos' --resume`"
-    monkeypatch.setattr("sys.argv", ["cam-audit", "demo"])
-    assert session._how_to_go_on(Path("out")) == ""
+    assert how_to_go_on(Path("out")) == ""
+    cut_off_scan()
+    assert how_to_go_on(Path("out")) == "; go on with `cam-audit scan 'my photos' --resume`"

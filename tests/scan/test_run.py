@@ -15,19 +15,19 @@ from data_sets import CLASSES, coloured, draw, frame, run, table
 from pictures import GREEN, RED, encode
 
 import cam_audit
-from cam_audit.cli.summary import Outcome
 from cam_audit.findings.codes import CODES, SEVERITIES
-from cam_audit.findings.cues import image_features
+from cam_audit.findings.cues.features import image_features
 from cam_audit.models.model import Model
+from cam_audit.scan.report import AuditReport
 
 pytestmark = pytest.mark.usefixtures("described_once")
 
 
-def test_findings_and_flags_are_written_as_documented(stamped: Path, stamped_by_cheat: Outcome) -> None:
-    report = stamped_by_cheat.report
-    document = json.loads((stamped_by_cheat.out / "findings.json").read_text(encoding="utf-8"))
+def test_findings_and_flags_are_written_as_documented(stamped: Path, stamped_by_cheat: AuditReport) -> None:
+    report, out = stamped_by_cheat, Path(stamped_by_cheat.folder)
+    document = json.loads((out / "findings.json").read_text(encoding="utf-8"))
     assert document["schema_version"] == 1
-    names = {row["path"] for row in table(stamped_by_cheat.out)}
+    names = {row["path"] for row in table(out)}
     for finding in document["findings"]:
         assert set(finding) == {"code", "severity", "class", "message", "evidence", "examples", "fingerprint"}
         assert finding["code"] in CODES
@@ -47,14 +47,15 @@ def test_findings_and_flags_are_written_as_documented(stamped: Path, stamped_by_
     assert severities[0] == SEVERITIES.index("error")
     boxes = {finding["code"]: finding["examples"][0]["box"] for finding in document["findings"]}
     assert boxes["CA202"]
-    for row in table(stamped_by_cheat.out):
-        assert row["flags"] == ";".join(report.flags.get(row["path"], ()))
+    flags = {row.path: row.flags for row in report.images}
+    for row in table(out):
+        assert row["flags"] == ";".join(flags[row["path"]])
         assert ("CA101" in row["flags"]) == (row["label"] == "ant")
     maps = {f"{f.code}-{f.fingerprint[:12]}.png" for f in report.findings if f.fingerprint in report.maps}
-    assert maps == {path.name for path in (stamped_by_cheat.out / "maps").iterdir()}
-    details = json.loads((stamped_by_cheat.out / "run.json").read_text(encoding="utf-8"))
+    assert maps == {path.name for path in (out / "maps").iterdir()}
+    details = json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert details["sampled"] == 72
-    assert details["counterfactual_passes"] == report.passes > 0
+    assert details["counterfactual_passes"] == report.run["counterfactual_passes"] > 0
     assert sum(details["findings"].values()) == len(report.findings)
 
 
@@ -62,14 +63,14 @@ def test_findings_and_flags_are_written_as_documented(stamped: Path, stamped_by_
 def test_any_number_of_workers_writes_the_same_bytes(
     stamped: Path,
     cheat: Model,
-    stamped_by_cheat: Outcome,
+    stamped_by_cheat: AuditReport,
     tmp_path: Path,
     workers: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("cam_audit.findings.sample.image_features", image_features)
+    monkeypatch.setattr("cam_audit.findings.cues.features.image_features", image_features)
     run(stamped, cheat, tmp_path, workers=workers)
-    alone = stamped_by_cheat.out
+    alone = Path(stamped_by_cheat.folder)
     names = [
         path.relative_to(alone)
         for path in alone.rglob("*")
