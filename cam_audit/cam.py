@@ -24,6 +24,11 @@ def class_activation_map(
     class k already. Returns float32 (h, w) in units of the logit: its mean plus the bias is logit k.
 
     Raises IndexError where the net has no such class.
+
+    Example:
+        >>> activations = np.float32([[[1, 2], [3, 4]], [[1, 0], [0, 1]]])
+        >>> class_activation_map(activations, np.float32([[1, 10]]), 0).tolist()
+        [[11.0, 2.0], [3.0, 14.0]]
     """
     if cam_weight is None:
         return np.asarray(activations[class_index])

@@ -25,6 +25,12 @@ def cam_overlay(rgb: RgbImage, cam: Map, out: RgbImage | None = None) -> RgbImag
 
     Source: the overlay of "Investigate Network Predictions Using Class Activation Mapping" (MathWorks), which
     colours at 255 levels as this does.
+
+    Example:
+        >>> picture = np.full((120, 160, 3), 128, np.uint8)
+        >>> overlay = cam_overlay(picture, np.float32([[0, 1], [0, 0]]))
+        >>> overlay.shape, overlay[5, 155].tolist()  # jet's dark red at the peak
+        ((120, 160, 3), [153, 0, 0])
     """
     height, width = rgb.shape[:2]
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)

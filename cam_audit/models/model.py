@@ -69,6 +69,13 @@ class Model:
 
         Raises ModelError where the outputs are not what they were when the net was loaded, which a net may compute
         from the image, and whatever onnxruntime raises.
+
+        Example:
+            >>> import cam_audit, numpy
+            >>> model = cam_audit.load_model("demo-biased.onnx")
+            >>> prediction = model.run(numpy.zeros((96, 128, 3), numpy.uint8))
+            >>> prediction.logits.shape, prediction.activations.ndim
+            ((5,), 3)
         """
         logits, activations = self.session.run(
             [file_format.LOGITS, file_format.ACTIVATIONS], {file_format.IMAGE: rgb[None]}
@@ -122,6 +129,12 @@ def load_model(path: str | Path) -> Model:
     of the map of class k, plus the bias, equals logit k to 1e-3 of the largest logit.
 
     Raises ModelError where the file is missing, broken or not CAM-ready.
+
+    Example:
+        >>> import cam_audit
+        >>> model = cam_audit.load_model("demo-biased.onnx")
+        >>> model.class_names
+        ('bird', 'cat', 'dog', 'jug', 'mug')
     """
     path = Path(path)
     if not os.path.isfile(path):

@@ -90,8 +90,13 @@ def scan(
     Raises CamAuditError where an overlay can't be written or `settings.size` does not suit the net.
 
     Example:
+        >>> import cam_audit
+        >>> from cam_audit.records import ImageSource
+        >>> model = cam_audit.load_model("demo-biased.onnx")
+        >>> sources = [ImageSource("photos", "cat/cat_000.jpg", "cat", 1)]
         >>> for record in scan(model, sources):
         ...     print(record.source.name, record.scores[0].class_name)
+        cat/cat_000.jpg cat
     """
     settings = settings or ScanSettings()
     require_size(model, settings.size)

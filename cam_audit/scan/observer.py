@@ -9,10 +9,12 @@ class Observer:
     """Hears what a scan does, in the thread that called it; here, it does nothing. Override what is of interest.
 
     Example:
-        >>> class Errors(Observer):
-        ...     def on_record(self, record):
-        ...         if isinstance(record, SkippedImage):
-        ...             print(record.source.name, record.reason)
+        >>> import cam_audit
+        >>> class Stages(cam_audit.Observer):
+        ...     def on_stage(self, name, images):
+        ...         print(name, images)
+        >>> report = cam_audit.audit("photos", "demo-biased", observer=Stages())
+        scan 72
     """
 
     def on_note(self, message: str) -> None:

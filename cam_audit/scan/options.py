@@ -11,7 +11,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from cam_audit.errors import CamAuditError
 from cam_audit.files import sha256_of
+from cam_audit.findings.codes import FAILING
 from cam_audit.images.decode import PILLOW_VERSION
 from cam_audit.images.png import ISAL_VERSION
 from cam_audit.models.model import Model
@@ -28,7 +30,8 @@ ALL, FLAGGED, NONE = "all", "flagged", "none"
 class Options:
     """What to scan, how, and what makes it fail; `out`: the output folder, None to write nothing.
 
-    `settings` is how each image is scanned. The rest is named as on the command line.
+    `settings` is how each image is scanned. The rest is named as on the command line. Raises CamAuditError for a value
+    that an option can't have.
     """
 
     dataset: Path
@@ -42,6 +45,17 @@ class Options:
     limit: int | None = None
     follow_links: bool = False
     fail_on: str = "error"
+
+    def __post_init__(self) -> None:
+        for name, known in (("overlays", (ALL, FLAGGED, NONE)), ("fail_on", tuple(FAILING))):
+            value = getattr(self, name)
+            if value not in known:
+                raise CamAuditError(f"{name} can't be {value!r}; it is one of {', '.join(known)}")
+        numbers = {name: getattr(self, name) for name in ("workers", "limit")}
+        numbers |= {name: getattr(self.settings, name) for name in ("top", "size", "overlay_size")}
+        for name, value in numbers.items():
+            if value is not None and value < 1:
+                raise CamAuditError(f"{name} can't be {value}; it is at least 1")
 
 
 def identity(options: Options, model: Model) -> dict[str, object]:

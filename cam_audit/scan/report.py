@@ -43,9 +43,10 @@ class AuditReport(ScanReport):
     class.
 
     Example:
+        >>> import cam_audit
         >>> report = cam_audit.audit("photos", "demo-biased")
-        >>> report.findings[0].label
-        'cat'
+        >>> report.findings[0].label, report.findings[0].severity
+        ('cat', 'error')
     """
 
     class_maps: Mapping[str, ClassMaps]
@@ -63,7 +64,12 @@ class AuditReport(ScanReport):
         The images have the columns of results.csv. Of the findings' evidence, each number is a column.
 
         Example:
-            >>> report.to_pandas().findings[["severity", "class", "gain"]]
+            >>> import cam_audit
+            >>> frames = cam_audit.audit("photos", "demo-biased").to_pandas()
+            >>> frames.findings[["severity", "class"]].values.tolist()
+            [['error', 'cat']]
+            >>> len(frames.images)
+            72
         """
         try:
             import pandas as pd
@@ -94,7 +100,8 @@ class AuditReport(ScanReport):
         Raises CamAuditError where it can't be written, or another scan is writing there.
 
         Example:
-            >>> report.save("audit-out")
+            >>> import cam_audit
+            >>> cam_audit.audit("photos", "demo-biased").save("audit-out")
         """
         out = Path(folder)
         with locked(out):

@@ -78,6 +78,7 @@ def audit(
         >>> report = cam_audit.audit("photos", "demo-biased")
         >>> for finding in report.findings:
         ...     print(finding.severity, finding.code, finding.label)
+        error CA203 cat
     """
     dataset = Path(dataset)
     require_folder(dataset)

@@ -1,0 +1,11 @@
+"""Audit the images below a folder, tell the findings, and fail if one is an error: `python audit.py photos my.cam.onnx`."""
+
+import sys
+
+import cam_audit
+
+dataset, model = sys.argv[1:]
+report = cam_audit.audit(dataset, model, out="audit-out")
+for finding in report.findings:
+    print(f"{finding.severity}: {finding.message}")
+sys.exit(any(finding.severity == "error" for finding in report.findings))
