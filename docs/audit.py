@@ -1,4 +1,4 @@
-"""Audit the images below a folder, tell the findings, and fail if one is an error: `python audit.py photos my.cam.onnx`."""
+"""Audit a folder of images and fail if a finding is an error: `python audit.py photos my.cam.onnx`."""
 
 import sys
 
