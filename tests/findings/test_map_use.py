@@ -14,7 +14,6 @@ from tiny_net import random_net
 from cam_audit import load_model
 from cam_audit.findings.map_use import (
     ActivationSum,
-    area_matrix,
     border_cover,
     box_cover,
     centred_map,
@@ -48,13 +47,6 @@ def fc(nets: Path) -> Model:
 @pytest.fixture(scope="module")
 def bare(nets: Path) -> Model:
     return load_model(nets / "bare.onnx")
-
-
-@pytest.mark.parametrize(("cells", "onto"), SIDES)
-def test_area_weights_are_the_overlaps_of_the_cells(cells: int, onto: int) -> None:
-    weights = area_matrix(cells, onto)
-    assert weights.dtype == np.float32
-    np.testing.assert_allclose(weights, by_smallest_parts(np.eye(cells)[:, None], (1, onto))[:, 0].T, atol=1e-6)
 
 
 @pytest.mark.parametrize(("height", "new_height"), SIDES)
