@@ -14,6 +14,14 @@ MAPS_FOLDER = "maps"
 # The outer eighth on each side of a picture is this share of it: where a map that looks everywhere alike would lie.
 BORDER_AREA = 1 - 0.75**2
 
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom as fractions of the image's width and height, 0..1."""
+
+
+def area_of(box: Box) -> float:
+    """The share of the picture that a box covers."""
+    return (box[2] - box[0]) * (box[3] - box[1])
+
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
@@ -125,10 +133,10 @@ Record = ImageResult | SkippedImage
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """An image that shows what a finding says, with the cue's box (fractions, left top right bottom) if it has one."""
+    """An image that shows what a finding says, with the cue's box if it has one."""
 
     path: str
-    box: tuple[float, float, float, float] | None = None
+    box: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cam_audit.cam import BORDER, Map, area_means, cover
 from cam_audit.models.model import Model
+from cam_audit.records import Box
 
 # Activations are summed as integers of this many steps a unit, so that any order of images gives the same sum.
 STEPS = 1 << 16
@@ -23,8 +24,8 @@ def on_grid(maps: NDArray[np.float32], grid: tuple[int, int]) -> NDArray[np.floa
     return np.asarray(rows @ maps @ columns.T, np.float32)
 
 
-def box_cover(box: tuple[float, float, float, float], grid: tuple[int, int]) -> Map:
-    """How much of each cell a box (left, top, right, bottom as fractions) covers: float32 (h, w), 0..1."""
+def box_cover(box: Box, grid: tuple[int, int]) -> Map:
+    """How much of each cell a box covers: float32 (h, w), 0..1."""
     left, top, right, bottom = box
     return np.outer(cover(grid[0], top, bottom), cover(grid[1], left, right)).astype(np.float32)
 

@@ -24,6 +24,7 @@ from cam_audit.findings.map_use import (
     use_of,
 )
 from cam_audit.models.model import Model, Prediction
+from cam_audit.records import Box
 
 SIDES = [(4, 4), (4, 7), (7, 4), (1, 3), (3, 1), (14, 8), (5, 6)]
 
@@ -77,7 +78,7 @@ def test_maps_of_the_grid_are_left_as_they_are() -> None:
         ((-1, -1, 0.25, 2), [[1, 0, 0, 0], [1, 0, 0, 0]]),
     ],
 )
-def test_a_box_covers_shares_of_cells(box: tuple[float, float, float, float], expected: list) -> None:
+def test_a_box_covers_shares_of_cells(box: Box, expected: list) -> None:
     np.testing.assert_allclose(box_cover(box, (2, 4)), expected, atol=1e-6)
 
 

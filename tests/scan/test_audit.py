@@ -10,11 +10,10 @@ import pytest
 from data_sets import CLASSES, SIDE, STAMP, all_ants, draw, flagged, sources_of, stamp_anywhere
 
 from cam_audit.cli.summary import Outcome
-from cam_audit.findings.cues.records import Box
 from cam_audit.findings.evidence import TARGETS
 from cam_audit.images.decode import read_image
 from cam_audit.models.model import Model
-from cam_audit.records import AuditReport, Finding
+from cam_audit.records import AuditReport, Box, Finding
 from cam_audit.scan.audit import audit
 
 pytestmark = pytest.mark.usefixtures("described_once")

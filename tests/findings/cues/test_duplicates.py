@@ -29,6 +29,7 @@ from planted import (
 from cam_audit.findings.cues.duplicates import _agreeing, _mutual, find
 from cam_audit.findings.cues.matches import POINTS, KeypointStack, describe, root_sift
 from cam_audit.findings.cues.records import FileFacts, ImageFeatures, Keypoints
+from cam_audit.records import Box
 
 
 @pytest.mark.parametrize("share", [1.0, 0.6, 0.3])
@@ -119,7 +120,7 @@ def test_different_things_in_two_images_each_are_found() -> None:
     assert find([*others, *(image for image, _ in birches[:40]), features("ash", 30, badge_anywhere)[0]]) == []
 
 
-def mirrored_badge(rgb: np.ndarray, rng: np.random.Generator) -> tuple[float, float, float, float]:
+def mirrored_badge(rgb: np.ndarray, rng: np.random.Generator) -> Box:
     mirrored = np.ascontiguousarray(rgb[:, ::-1])
     left, top, right, bottom = badge_anywhere(mirrored, rng)
     rgb[:] = mirrored[:, ::-1]
