@@ -14,7 +14,7 @@ import click
 
 from cam_audit.cli.groups import HelpfulGroup
 from cam_audit.models import file_format
-from cam_audit.reports.text import printable
+from cam_audit.text import printable
 
 if TYPE_CHECKING:
     from cam_audit.models.adapt import Preprocessing

@@ -13,7 +13,7 @@ from cam_audit.profile import Profile
 from cam_audit.records import MAPS_FOLDER, AuditReport, Record, SkippedImage
 from cam_audit.reports.folder import FINDINGS_FILE, OVERLAYS_FOLDER, REPORT_FILE, RESULTS_FILE
 from cam_audit.reports.lines import confused_pairs
-from cam_audit.reports.text import count, printable
+from cam_audit.text import count, printable
 
 INDENT = " " * 9
 MAX_CLASSES = 5

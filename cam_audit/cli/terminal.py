@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cam_audit.reports.text import printable
+from cam_audit.text import printable
 
 if TYPE_CHECKING:
     from tqdm import tqdm

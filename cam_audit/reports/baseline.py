@@ -28,8 +28,8 @@ from cam_audit.findings.codes import (
 from cam_audit.records import Finding, ScanReport
 from cam_audit.reports.documents import SCHEMA_VERSION, read_document
 from cam_audit.reports.folder import TOOL
+from cam_audit.reports.json_text import json_text
 from cam_audit.reports.review import FINE, Review
-from cam_audit.reports.text import json_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from textwrap import wrap
 
 from cam_audit.records import Finding, ScanReport
 from cam_audit.reports.compare import ClassReading, Comparison, FindingChange
-from cam_audit.reports.text import json_text, printable
+from cam_audit.reports.json_text import json_text
+from cam_audit.text import printable
 
 SCHEMA_VERSION = 1
 MAX_PREDICTIONS = 20

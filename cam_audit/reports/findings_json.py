@@ -8,7 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from cam_audit.records import AuditReport, ConfusedImage, Disagreement, Example, Finding, ScanReport
-from cam_audit.reports.text import as_utf8, json_pieces
+from cam_audit.reports.json_text import json_pieces
+from cam_audit.text import as_utf8
 
 SCHEMA_VERSION = 1
 

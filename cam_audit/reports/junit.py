@@ -18,7 +18,7 @@ from cam_audit.records import Finding, ImageRow, ScanReport
 from cam_audit.reports.alerts import class_path, failing, flag_message, image_path, overlay_path, sentence
 from cam_audit.reports.findings_json import SCHEMA_VERSION
 from cam_audit.reports.lines import verdict
-from cam_audit.reports.text import count, printable
+from cam_audit.text import count, printable
 
 # GitLab reads no file of 30 MB or more.
 MAX_BYTES = 29_000_000

@@ -8,7 +8,7 @@ from statistics import median
 
 from cam_audit.findings.codes import SEVERITIES
 from cam_audit.records import ConfusedImage, Finding, ScanReport
-from cam_audit.reports.text import count
+from cam_audit.text import count
 
 MAX_NAMED = 5
 # What the gravest finding of a class establishes; `{}` is "1 of 3 classes is" or the like.

@@ -11,7 +11,7 @@ from cam_audit.records import Finding, ImageRow, ScanReport
 from cam_audit.reports.alerts import class_path, failing, image_path, overlay_path, sentence, unreadable
 from cam_audit.reports.findings_json import SCHEMA_VERSION
 from cam_audit.reports.lines import confused_pairs, evidence, verdict
-from cam_audit.reports.text import count, printable
+from cam_audit.text import count, printable
 
 # A comment of a pull request holds 65,536 characters.
 MAX_FINDINGS = 20

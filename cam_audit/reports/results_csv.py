@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from cam_audit.records import ImageRow, Record, ScanReport, SkippedImage
-from cam_audit.reports.text import as_utf8
+from cam_audit.text import as_utf8
 
 COLUMNS = [
     *("path", "status", "error", "width", "height", "label"),

@@ -15,7 +15,7 @@ from cam_audit.records import Example, Finding, ImageRow, ScanReport
 from cam_audit.reports.alerts import Alert, class_alerts, class_path, flag_alerts, image_path, sentence, unreadable
 from cam_audit.reports.findings_json import SCHEMA_VERSION
 from cam_audit.reports.lines import verdict
-from cam_audit.reports.text import count, printable
+from cam_audit.text import count, printable
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 # Code scanning shows no more results of a run.

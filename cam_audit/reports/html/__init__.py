@@ -19,7 +19,7 @@ from cam_audit.reports.html.grid import data
 from cam_audit.reports.html.overview import overview_of
 from cam_audit.reports.html.steps import caveat, steps
 from cam_audit.reports.html.verdict import verdict
-from cam_audit.reports.text import as_utf8
+from cam_audit.text import as_utf8, visible
 
 HERE = Path(__file__).parent
 STYLES = ("page.css", "findings.css", "charts.css", "images.css")
@@ -55,11 +55,6 @@ def render(report: ScanReport) -> Iterator[str]:
     )
     # a file name that is not UTF-8 reaches us with surrogates, which UTF-8 can't hold
     yield from map(as_utf8, pieces)
-
-
-def visible(text: str) -> str:
-    """A name from strangers with a mark for each letter that can't be seen, such as one that turns the line round."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def number(value: object) -> str:

@@ -26,7 +26,7 @@ from cam_audit.records import (
     ScanReport,
     SheetLayout,
 )
-from cam_audit.reports.html import number, visible
+from cam_audit.reports.html import number
 from cam_audit.reports.html.charts import MAX_CLASSES, MAX_CONFUSED, OTHER, Charts, charts
 from cam_audit.reports.html.overview import BINS, overview_of
 from cam_audit.reports.html.steps import caveat, steps
@@ -200,11 +200,6 @@ def test_a_name_that_is_not_utf_8_can_be_written() -> None:
 )
 def test_numbers_are_written_as_people_do(value: object, written: str) -> None:
     assert number(value) == written
-
-
-def test_letters_that_cannot_be_seen_leave_a_mark() -> None:
-    assert visible("a\u202egpj.exe\n\x1b[0m") == "a\ufffdgpj.exe\ufffd\ufffd[0m"
-    assert visible("Ж/ё 😀") == "Ж/ё 😀"
 
 
 def met(each: Finding) -> list[bool | None]:
