@@ -15,10 +15,10 @@ from typing import Any
 from cam_audit.errors import CamAuditError
 from cam_audit.findings.codes import (
     CODES,
+    COUNTERFACTUALS,
     ERROR,
     FULL_IMAGES,
     MIN_GAIN,
-    MIN_GAIN_OF_TEST,
     MIN_USE,
     NOTE,
     SEVERITIES,
@@ -78,11 +78,11 @@ class Judgement:
 
 def thresholds() -> dict[str, str]:
     """From where on this version of cam-audit reports a code, or gives a finding a severity."""
-    others = ", ".join(f"{gain:.2f} for {test}" for test, gain in MIN_GAIN_OF_TEST.items())
+    others = [f"{test.min_gain:.2f} for {test.name}" for test in COUNTERFACTUALS.values() if test.min_gain != MIN_GAIN]
     return {code.code: code.threshold for code in CODES.values()} | {
         NOTE: f"fewer than {FULL_IMAGES} images",
         WARNING: f"use >= {MIN_USE:.2f}",
-        ERROR: f"gain >= {MIN_GAIN:.2f} ({others})",
+        ERROR: f"gain >= {MIN_GAIN:.2f} ({', '.join(others)})",
     }
 
 

@@ -7,18 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cam_audit.findings.codes import FULL_IMAGES, MIN_USE, NOTE, min_gain
+from cam_audit.findings.codes import FULL_IMAGES, MIN_USE, NOTE, counterfactual
 from cam_audit.findings.cues.lab import to_rgb
 from cam_audit.records import Finding
-
-TESTS = {
-    "ring": "border colour around",
-    "chroma": "hue",
-    "channels": "white balance",
-    "surroundings": "background colour",
-    "paste": "cue pasted in",
-    "overlay": "strokes added",
-}
 
 
 @dataclass(frozen=True)
@@ -145,9 +136,10 @@ def _counterfactual(finding: Finding) -> Step:
 
 def _bars(evidence: Mapping[str, float]) -> Iterator[Bar]:
     for key, gain in evidence.items():
-        test = key.removeprefix("gain_")
-        if test != key:
-            yield Bar(TESTS.get(test, test), gain, min_gain(test), evidence.get(f"flip_rate_{test}", 0.0))
+        name = key.removeprefix("gain_")
+        if name != key:
+            test = counterfactual(name)
+            yield Bar(test.label, gain, test.min_gain, evidence.get(f"flip_rate_{name}", 0.0))
 
 
 def _object_steps(evidence: Mapping[str, float]) -> tuple[Step, Step, Step]:
