@@ -8,6 +8,7 @@ from statistics import median
 
 from cam_audit.findings.codes import SEVERITIES
 from cam_audit.records import ConfusedImage, Finding, ScanReport
+from cam_audit.reports.counts import counts_of
 from cam_audit.text import count
 
 MAX_NAMED = 5
@@ -40,18 +41,14 @@ class ConfusedPair:
 
 def verdict(report: ScanReport) -> str:
     """One sentence: how many classes are suspicious, at most what is established of them, and what was not read."""
-    images = count(len(report.images), "image")
-    unread = 0
-    labels = set()
-    for image in report.images:
-        unread += bool(image.error)
-        labels.add(image.label)
-    rest = f"; {unread} of {images} could not be read" if unread else ""
+    counts = counts_of(report)
+    images = count(counts.images, "image")
+    rest = f"; {counts.errors} of {images} could not be read" if counts.errors else ""
     if not report.findings:
         return f"No findings in {images}{rest}."
     gravest = max((finding.severity for finding in report.findings), key=SEVERITIES.index)
     found = list(dict.fromkeys(finding.label for finding in report.findings if finding.severity == gravest))
-    subject = f"{len(found)} of {count(len(labels), 'class', 'classes')} {'is' if len(found) == 1 else 'are'}"
+    subject = f"{len(found)} of {count(len(counts.labels), 'class', 'classes')} {'is' if len(found) == 1 else 'are'}"
     return f"{ESTABLISHED[gravest].format(subject)} ({_named(found)}){rest}."
 
 

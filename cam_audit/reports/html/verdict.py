@@ -8,7 +8,7 @@ from statistics import median
 
 from cam_audit.findings.codes import ERROR, NOTE, WARNING
 from cam_audit.records import Finding, ScanReport
-from cam_audit.reports.html.overview import Overview
+from cam_audit.reports.counts import Counts
 
 MAX_NAMED = 3
 
@@ -22,9 +22,9 @@ class Verdict:
     advice: str
 
 
-def verdict(report: ScanReport, overview: Overview) -> Verdict:
+def verdict(report: ScanReport, counts: Counts) -> Verdict:
     """The verdict on a scan, by its gravest findings."""
-    classes = len(overview.labels)
+    classes = len(counts.labels)
     worst = next((severity for severity in (ERROR, WARNING, NOTE) if _of(report, severity)), None)
     affected = _labels(_of(report, worst)) if worst else []
     scope = f"{len(affected)} of {classes} classes" if classes > 1 else "this data set"

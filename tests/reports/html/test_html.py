@@ -26,9 +26,9 @@ from cam_audit.records import (
     ScanReport,
     SheetLayout,
 )
+from cam_audit.reports.counts import counts_of
 from cam_audit.reports.html import number
-from cam_audit.reports.html.charts import MAX_CLASSES, MAX_CONFUSED, OTHER, Charts, charts
-from cam_audit.reports.html.overview import BINS, overview_of
+from cam_audit.reports.html.charts import BINS, MAX_CLASSES, MAX_CONFUSED, OTHER, Charts, charts
 from cam_audit.reports.html.steps import caveat, steps
 from cam_audit.reports.html.verdict import Verdict, verdict
 
@@ -71,11 +71,11 @@ def by_path(data: dict) -> dict[str, dict]:
 
 
 def charts_of(report: ScanReport) -> Charts:
-    return charts(overview_of(report).folders)
+    return charts(counts_of(report).classes)
 
 
 def verdict_on(report: ScanReport) -> Verdict:
-    return verdict(report, overview_of(report))
+    return verdict(report, counts_of(report))
 
 
 def test_names_stay_text() -> None:
