@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from cam_audit.findings.codes import SEVERITIES
 from cam_audit.records import ConfusedImage, Finding, ScanReport
 from cam_audit.reports.counts import counts_of
+from cam_audit.reports.verdict import verdict_on
 from cam_audit.text import count
 
 MAX_NAMED = 5
@@ -44,12 +44,12 @@ def verdict(report: ScanReport) -> str:
     counts = counts_of(report)
     images = count(counts.images, "image")
     rest = f"; {counts.errors} of {images} could not be read" if counts.errors else ""
-    if not report.findings:
+    decided = verdict_on(report, counts)
+    if decided.severity is None:
         return f"No findings in {images}{rest}."
-    gravest = max((finding.severity for finding in report.findings), key=SEVERITIES.index)
-    found = list(dict.fromkeys(finding.label for finding in report.findings if finding.severity == gravest))
-    subject = f"{len(found)} of {count(len(counts.labels), 'class', 'classes')} {'is' if len(found) == 1 else 'are'}"
-    return f"{ESTABLISHED[gravest].format(subject)} ({_named(found)}){rest}."
+    affected = decided.affected
+    subject = f"{len(affected)} of {count(decided.classes, 'class', 'classes')} {'is' if len(affected) == 1 else 'are'}"
+    return f"{ESTABLISHED[decided.severity].format(subject)} ({_named(affected)}){rest}."
 
 
 def evidence(finding: Finding) -> EvidenceLines:

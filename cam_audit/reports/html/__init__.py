@@ -17,8 +17,9 @@ from cam_audit.records import ScanReport
 from cam_audit.reports.counts import counts_of
 from cam_audit.reports.html.charts import charts
 from cam_audit.reports.html.grid import data
+from cam_audit.reports.html.headline import headline
 from cam_audit.reports.html.steps import caveat, steps
-from cam_audit.reports.html.verdict import verdict
+from cam_audit.reports.verdict import verdict_on
 from cam_audit.text import as_utf8, visible
 
 HERE = Path(__file__).parent
@@ -34,7 +35,7 @@ def render(report: ScanReport) -> Iterator[str]:
     pieces = ENVIRONMENT.get_template("page.html").generate(
         report=report,
         run=report.run,
-        verdict=verdict(report, counts),
+        headline=headline(report, verdict_on(report, counts)),
         severities=[(s, sum(f.severity == s for f in report.findings)) for s in reversed(SEVERITIES)],
         cards=[
             (f, CODES.get(f.code), steps(f), caveat(f), report.exhibits.get(f.fingerprint)) for f in report.findings

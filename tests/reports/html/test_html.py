@@ -29,8 +29,9 @@ from cam_audit.records import (
 from cam_audit.reports.counts import counts_of
 from cam_audit.reports.html import number
 from cam_audit.reports.html.charts import BINS, MAX_CLASSES, MAX_CONFUSED, OTHER, Charts, charts
+from cam_audit.reports.html.headline import Headline, headline
 from cam_audit.reports.html.steps import caveat, steps
-from cam_audit.reports.html.verdict import Verdict, verdict
+from cam_audit.reports.verdict import verdict_on
 
 
 class Page(HTMLParser):
@@ -74,8 +75,8 @@ def charts_of(report: ScanReport) -> Charts:
     return charts(counts_of(report).classes)
 
 
-def verdict_on(report: ScanReport) -> Verdict:
-    return verdict(report, counts_of(report))
+def headline_of(report: ScanReport) -> Headline:
+    return headline(report, verdict_on(report, counts_of(report)))
 
 
 def test_names_stay_text() -> None:
@@ -268,20 +269,20 @@ def report_with(*findings: Finding, **run: object) -> ScanReport:
 )
 def test_the_verdict_is_that_of_the_gravest_findings(findings: list[str], gravity: str, words: str) -> None:
     found = [finding("CA203", severity, f"c{index}") for index, severity in enumerate(findings)]
-    came = verdict_on(report_with(*found))
+    came = headline_of(report_with(*found))
     assert came.gravity == gravity
     assert words in came.sentence
 
 
 def test_the_verdict_counts_a_class_once_and_names_only_some() -> None:
-    twice = verdict_on(report_with(finding("CA203", "error", "cat"), finding("CA201", "error", "cat")))
+    twice = headline_of(report_with(finding("CA203", "error", "cat"), finding("CA201", "error", "cat")))
     assert "1 of 3 classes" in twice.sentence
-    many = verdict_on(report_with(*(finding("CA203", "error", f"c{index}") for index in range(9))))
+    many = headline_of(report_with(*(finding("CA203", "error", f"c{index}") for index in range(9))))
     assert many.sentence.endswith("c0, c1, c2 and 6 more.")
 
 
 def test_where_nothing_was_looked_for_nothing_is_called_clean() -> None:
-    came = verdict_on(report_with(sampled=0))
+    came = headline_of(report_with(sampled=0))
     assert came.gravity == "unknown"
     assert "too few to look for cues" in came.advice
 
@@ -394,6 +395,6 @@ def test_the_verdict_on_annotated_objects_alone_says_where_the_maps_lie() -> Non
     report = canonical_report()
     images = tuple(replace(image, inside_share=0.6, inside_area=0.25) for image in report.images[:3])
     alone = replace(report, findings=(), images=images, run={**report.run, "sampled": 0})
-    found = verdict_on(alone)
+    found = headline_of(alone)
     assert "objects more than their size would give: 60% of a map, on 25% of the image" in found.sentence
     assert found.advice.startswith("Medians of 3 images. ")
