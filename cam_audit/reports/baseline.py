@@ -26,7 +26,8 @@ from cam_audit.findings.codes import (
     kind_of,
 )
 from cam_audit.records import Finding, ScanReport
-from cam_audit.reports.documents import SCHEMA_VERSION, read_document
+from cam_audit.reports import schema
+from cam_audit.reports.documents import read_document
 from cam_audit.reports.folder import TOOL
 from cam_audit.reports.json_text import json_text
 from cam_audit.reports.review import FINE, Review
@@ -136,7 +137,7 @@ def render(baseline: Baseline) -> str:
     """The text of the file: sorted JSON without a time, so that the same acceptance gives the same bytes."""
     document = {
         "tool": TOOL,
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": schema.BASELINE,
         "model": {"net": baseline.net, "sha256": baseline.model_sha256},
         "thresholds": dict(baseline.thresholds),
         "findings": {
@@ -154,7 +155,7 @@ def read_baseline(file: Path) -> Baseline:
         raise CamAuditError(
             f"{file}: no such baseline; `cam-audit baseline OUT -b {file}` makes one of a scan's output folder"
         )
-    return read_document(file, "a baseline", _parsed)
+    return read_document(file, "a baseline", schema.BASELINE, _parsed)
 
 
 def _entry(finding: Finding) -> Entry:

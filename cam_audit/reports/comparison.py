@@ -8,11 +8,11 @@ from dataclasses import asdict
 from textwrap import wrap
 
 from cam_audit.records import Finding, ScanReport
+from cam_audit.reports import schema
 from cam_audit.reports.compare import ClassReading, Comparison, FindingChange
 from cam_audit.reports.json_text import json_text
 from cam_audit.text import printable
 
-SCHEMA_VERSION = 1
 MAX_PREDICTIONS = 20
 WIDTH = 100
 SIDES = ("before", "after")
@@ -60,7 +60,7 @@ def markdown(comparison: Comparison) -> str:
 def json(comparison: Comparison) -> str:
     """For programs: every number; what a scan does not have is null."""
     document = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": schema.COMPARISON,
         "tool": "cam-audit",
         "outcome": comparison.outcome,
         "verdict": comparison.verdict,

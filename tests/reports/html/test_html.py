@@ -26,8 +26,9 @@ from cam_audit.records import (
     ScanReport,
     SheetLayout,
 )
+from cam_audit.reports import schema
 from cam_audit.reports.counts import counts_of
-from cam_audit.reports.html import number
+from cam_audit.reports.html import HERE, number
 from cam_audit.reports.html.charts import BINS, MAX_CLASSES, MAX_CONFUSED, OTHER, Charts, charts
 from cam_audit.reports.html.headline import Headline, headline
 from cam_audit.reports.html.steps import caveat, steps
@@ -201,6 +202,11 @@ def test_a_name_that_is_not_utf_8_can_be_written() -> None:
 )
 def test_numbers_are_written_as_people_do(value: object, written: str) -> None:
     assert number(value) == written
+
+
+def test_the_script_writes_and_reads_the_reviews_of_this_version() -> None:
+    script = (HERE / "review.js").read_text(encoding="utf-8")
+    assert re.findall(r"schema_version(?:: | !== )(\d+)", script) == [str(schema.REVIEW)] * 2
 
 
 def met(each: Finding) -> list[bool | None]:
