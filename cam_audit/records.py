@@ -266,7 +266,7 @@ class ExamplePicture:
 
 
 @dataclass(frozen=True, slots=True)
-class Exhibit:
+class FindingPictures:
     """The pictures that prove a finding.
 
     `maps`: JPEGs of the class's mean map in images with the cue, in other classes' images, and their difference, or
@@ -286,7 +286,7 @@ class ScanReport:
     `folder`: the output folder as a path that holds where the rendered text will be read, "" beside it. `known`: the
     fingerprints of the findings that a baseline accepts.
 
-    For formats that show pictures (`cam_audit.reports.pictures.with_pictures`), `exhibits`: by a finding's fingerprint;
+    For formats that show pictures (`cam_audit.reports.pictures.with_pictures`), `pictures`: by a finding's fingerprint;
     `listed`: the images to list one by one, None for all; `sheets`: by an image's path, the layout of its overlay,
     where that is there.
     """
@@ -299,6 +299,6 @@ class ScanReport:
     images: ImageRows
     folder: str = ""
     known: frozenset[str] = frozenset()
-    exhibits: Mapping[str, Exhibit] = field(default_factory=dict)
+    pictures: Mapping[str, FindingPictures] = field(default_factory=dict)
     listed: ImageRows | None = None
     sheets: Mapping[str, SheetLayout] = field(default_factory=dict)

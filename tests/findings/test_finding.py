@@ -26,7 +26,7 @@ from cam_audit.findings.codes import (
     counterfactual,
 )
 from cam_audit.findings.counterfactual import Effect
-from cam_audit.findings.cues import duplicates, files, lab_probe, template
+from cam_audit.findings.cues import colour_probe, duplicates, files, template
 from cam_audit.findings.cues.records import Hit, Suspicion
 from cam_audit.findings.evidence import Evidence, _tests
 from cam_audit.findings.finding import (
@@ -218,7 +218,7 @@ def camera_of(model: str) -> str | None:
     exif[0x0110] = model
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8)).save(buffer, "JPEG", exif=exif)
-    return files.describe(buffer.getvalue(), 8, 8).camera
+    return files.file_facts(buffer.getvalue(), 8, 8).camera
 
 
 def test_messages_are_one_line_whatever_folders_and_cameras_are_called() -> None:
@@ -375,8 +375,8 @@ def test_the_manual_tells_of_no_other_codes() -> None:
     [
         ("CA201", [duplicates.THRESHOLD]),
         ("CA202", [template.THRESHOLD, template.MIN_STRENGTH]),
-        ("CA203", [lab_probe.THRESHOLD]),
-        ("CA204", [lab_probe.THRESHOLD]),
+        ("CA203", [colour_probe.THRESHOLD]),
+        ("CA204", [colour_probe.THRESHOLD]),
         ("CA206", [files.THRESHOLD]),
     ],
 )

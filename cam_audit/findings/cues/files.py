@@ -68,7 +68,7 @@ _SCALES = np.where(_QUALITIES < 50, 5000 // _QUALITIES, 200 - 2 * _QUALITIES)
 _TABLE_SUMS = np.clip((_STANDARD_TABLE * _SCALES + 50) // 100, 1, 255).sum((1, 2))
 
 
-def describe(data: bytes, width: int, height: int) -> FileFacts:
+def file_facts(data: bytes, width: int, height: int) -> FileFacts:
     """What an image file tells before its picture; data: the file's bytes; width, height: as the image is shown."""
     kind = next((name for at, mark, name in _SIGNATURES if data.startswith(mark, at)), "other")
     header = jpeg_header(data)

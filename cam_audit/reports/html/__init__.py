@@ -38,7 +38,7 @@ def render(report: ScanReport) -> Iterator[str]:
         headline=headline(report, verdict_on(report, counts)),
         severities=[(s, sum(f.severity == s for f in report.findings)) for s in reversed(SEVERITIES)],
         cards=[
-            (f, CODES.get(f.code), steps(f), caveat(f), report.exhibits.get(f.fingerprint)) for f in report.findings
+            (f, CODES.get(f.code), steps(f), caveat(f), report.pictures.get(f.fingerprint)) for f in report.findings
         ],
         listed=len(listed),
         charts=charts(counts.classes),

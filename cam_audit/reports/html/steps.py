@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cam_audit.findings.codes import FULL_IMAGES, MIN_USE, NOTE, counterfactual
-from cam_audit.findings.cues.lab import to_rgb
+from cam_audit.findings.cues.cielab import to_rgb
 from cam_audit.records import Finding
 
 

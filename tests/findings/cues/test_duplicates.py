@@ -27,7 +27,7 @@ from planted import (
 )
 
 from cam_audit.findings.cues.duplicates import _agreeing, _mutual, find
-from cam_audit.findings.cues.matches import POINTS, KeypointStack, describe, root_sift
+from cam_audit.findings.cues.matches import POINTS, KeypointStack, find_keypoints, root_sift
 from cam_audit.findings.cues.records import FileFacts, ImageFeatures, Keypoints
 from cam_audit.records import Box
 
@@ -165,11 +165,11 @@ def test_keypoints_are_the_strongest_and_few_enough_to_keep() -> None:
     # SIFT finds more than it is asked for here, as all corners are equally strong
     board = (np.indices((240, 336)).sum(0) // 24 % 2 * 255).astype(np.uint8)
     board[:, ::48] = 90
-    keypoints = describe(board)
+    keypoints = find_keypoints(board)
     assert len(keypoints.places) == len(keypoints.descriptors) <= POINTS
     assert keypoints.size == (336, 240)
     assert keypoints.descriptors.dtype == np.uint8
-    empty = describe(np.full((30, 40), 7, np.uint8))
+    empty = find_keypoints(np.full((30, 40), 7, np.uint8))
     assert empty.places.shape == (0, 4)
     assert empty.descriptors.shape == (0, 128)
 

@@ -15,14 +15,14 @@ from canonical import HOSTILE, canonical_report, finding, image, rendered
 from pictures import encode
 
 from cam_audit.findings.codes import CODES, FULL_IMAGES
-from cam_audit.findings.cues.lab import to_lab
+from cam_audit.findings.cues.cielab import to_lab
 from cam_audit.records import (
     ConfusedImage,
     Disagreement,
     Example,
     ExamplePicture,
-    Exhibit,
     Finding,
+    FindingPictures,
     ScanReport,
     SheetLayout,
 )
@@ -171,8 +171,8 @@ def test_pictures_of_a_finding_are_embedded_with_the_box_of_the_cue() -> None:
     repeated = report.findings[0]
     number, row = next(item for item in enumerate(report.images) if item[1].path == repeated.examples[0].path)
     picture = ExamplePicture(repeated.examples[0], 200, 100, b"image", b"overlay", row, number)
-    exhibit = Exhibit((picture,), (b"own", b"others", b"difference"))
-    page = Page(rendered("html", replace(report, exhibits={repeated.fingerprint: exhibit})))
+    pictures = FindingPictures((picture,), (b"own", b"others", b"difference"))
+    page = Page(rendered("html", replace(report, pictures={repeated.fingerprint: pictures})))
     sources = [attributes["src"] for tag, attributes in page.elements if tag == "img"]
     embedded = [base64.b64decode((source or "").removeprefix("data:image/jpeg;base64,")) for source in sources]
     assert sorted(embedded) == sorted([b"image", b"overlay", b"own", b"others", b"difference"])
@@ -393,7 +393,9 @@ def test_images_without_a_class_have_no_confusion_and_the_page_says_so() -> None
 def test_example_pictures_may_be_real_jpegs() -> None:
     report = canonical_report()
     picture = ExamplePicture(report.findings[1].examples[0], 4, 4, encode(np.zeros((4, 4, 3), np.uint8)), None)
-    page = Page(rendered("html", replace(report, exhibits={report.findings[1].fingerprint: Exhibit((picture,), ())})))
+    page = Page(
+        rendered("html", replace(report, pictures={report.findings[1].fingerprint: FindingPictures((picture,), ())}))
+    )
     assert "No overlays were drawn" in page.words
 
 
