@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from cam_audit.records import ConfusedImage, Finding, ScanReport
-from cam_audit.reports.counts import counts_of
+from cam_audit.reports.counts import totals_of
 from cam_audit.reports.verdict import verdict_on
 from cam_audit.text import count
 
@@ -41,7 +41,7 @@ class ConfusedPair:
 
 def verdict(report: ScanReport) -> str:
     """One sentence: how many classes are suspicious, at most what is established of them, and what was not read."""
-    counts = counts_of(report)
+    counts = totals_of(report)
     images = count(counts.images, "image")
     rest = f"; {counts.errors} of {images} could not be read" if counts.errors else ""
     decided = verdict_on(report, counts)

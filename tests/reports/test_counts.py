@@ -7,7 +7,7 @@ from dataclasses import replace
 from canonical import canonical_report, image
 
 from cam_audit.records import ConfusedImage, Disagreement, ImageRow, ScanReport
-from cam_audit.reports.counts import MAX_UNREADABLE, counts_of
+from cam_audit.reports.counts import MAX_UNREADABLE, counts_of, totals_of
 
 
 def report(*rows: ImageRow, wrong: tuple[ImageRow, ...] = ()) -> ScanReport:
@@ -48,3 +48,8 @@ def test_images_that_could_not_be_read_are_counted_by_their_reason() -> None:
     assert counts.unreadable == broken[:MAX_UNREADABLE]
     assert counts.labels == {"cat", "owl"}
     assert set(counts.classes) == {"cat"}
+
+
+def test_totals_are_the_counts_without_the_classes() -> None:
+    whole = canonical_report()
+    assert totals_of(whole) == replace(counts_of(whole), classes={})
