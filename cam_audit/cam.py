@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -63,7 +65,7 @@ def map_statistics(cam: NDArray[np.float32]) -> MapStatistics:
     peak_x, peak_y = peak(cam)
     positive = np.maximum(cam, 0).astype(np.float64)
     total = positive.sum()
-    inner = _inner_cover(height) @ positive @ _inner_cover(width)
+    inner = cover(height, BORDER, 1 - BORDER) @ positive @ cover(width, BORDER, 1 - BORDER)
     return MapStatistics(
         peak_x=peak_x,
         peak_y=peak_y,
@@ -72,7 +74,21 @@ def map_statistics(cam: NDArray[np.float32]) -> MapStatistics:
     )
 
 
-def _inner_cover(cells: int) -> NDArray[np.float64]:
-    """How much of each of `cells` equal cells along a side lies between the two borders, 0..1."""
-    edges = np.clip(np.linspace(0, 1, cells + 1), BORDER, 1 - BORDER)
-    return np.diff(edges) * cells
+def cover(cells: int, low: float, high: float) -> NDArray[np.float64]:
+    """How much of each of `cells` equal cells along a side lies between two fractions of it: float64 (cells,), 0..1."""
+    return _overlaps(np.linspace(0, 1, cells + 1), np.array([low, high]))[:, 0] * cells
+
+
+def area_means(cells: int, onto: int) -> NDArray[np.float64]:
+    """The matrix, float64 (onto, cells), that takes `cells` equal cells along a side to area means over `onto` cells.
+
+    Pixels are cells too: with it a mask becomes the share of each cell that it covers.
+    """
+    # counted in cells: in fractions, edges that coincide would differ by rounding
+    return _overlaps(np.arange(onto + 1) * cells / onto, np.arange(cells + 1)) * onto / cells
+
+
+def _overlaps(edges: NDArray[np.float64], others: NDArray[Any]) -> NDArray[np.float64]:
+    """The length that each cell between two `edges` (n,) shares with each between two `others` (m,): (n - 1, m - 1)."""
+    shared = np.minimum(edges[1:, None], others[1:]) - np.maximum(edges[:-1, None], others[:-1])
+    return np.asarray(np.maximum(shared, 0))

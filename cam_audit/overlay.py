@@ -14,6 +14,7 @@ from cam_audit.cam import SHOWN_FROM, Map, is_flat
 from cam_audit.images.resize import resize
 from cam_audit.images.rgb import RgbImage
 from cam_audit.records import ClassMaps, Finding, Score, SheetLayout
+from cam_audit.text import visible
 
 
 def cam_overlay(rgb: RgbImage, cam: Map, out: RgbImage | None = None) -> RgbImage:
@@ -217,7 +218,7 @@ def write_text(
     ink: tuple[int, int, int] = INK,
 ) -> None:
     """Write one line of text, cut with an ellipsis where it would be wider than `room` pixels."""
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words[:room])
+    text = visible(words[:room])
     if text_width(text, size, weight) > room:
         while text and text_width(text + "…", size, weight) > room:
             text = text[:-1]

@@ -14,6 +14,14 @@ MAPS_FOLDER = "maps"
 # The outer eighth on each side of a picture is this share of it: where a map that looks everywhere alike would lie.
 BORDER_AREA = 1 - 0.75**2
 
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom as fractions of the image's width and height, 0..1."""
+
+
+def area_of(box: Box) -> float:
+    """The share of the picture that a box covers."""
+    return (box[2] - box[0]) * (box[3] - box[1])
+
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
@@ -125,10 +133,10 @@ Record = ImageResult | SkippedImage
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """An image that shows what a finding says, with the cue's box (fractions, left top right bottom) if it has one."""
+    """An image that shows what a finding says, with the cue's box if it has one."""
 
     path: str
-    box: tuple[float, float, float, float] | None = None
+    box: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +266,7 @@ class ExamplePicture:
 
 
 @dataclass(frozen=True, slots=True)
-class Exhibit:
+class FindingPictures:
     """The pictures that prove a finding.
 
     `maps`: JPEGs of the class's mean map in images with the cue, in other classes' images, and their difference, or
@@ -278,7 +286,7 @@ class ScanReport:
     `folder`: the output folder as a path that holds where the rendered text will be read, "" beside it. `known`: the
     fingerprints of the findings that a baseline accepts.
 
-    For formats that show pictures (`cam_audit.reports.pictures.with_pictures`), `exhibits`: by a finding's fingerprint;
+    For formats that show pictures (`cam_audit.reports.pictures.with_pictures`), `pictures`: by a finding's fingerprint;
     `listed`: the images to list one by one, None for all; `sheets`: by an image's path, the layout of its overlay,
     where that is there.
     """
@@ -291,6 +299,6 @@ class ScanReport:
     images: ImageRows
     folder: str = ""
     known: frozenset[str] = frozenset()
-    exhibits: Mapping[str, Exhibit] = field(default_factory=dict)
+    pictures: Mapping[str, FindingPictures] = field(default_factory=dict)
     listed: ImageRows | None = None
     sheets: Mapping[str, SheetLayout] = field(default_factory=dict)

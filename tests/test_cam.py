@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tiny_net import random_net
 
-from cam_audit.cam import class_activation_map, map_statistics, normalised
+from cam_audit.cam import area_means, class_activation_map, cover, map_statistics, normalised
 
 RANDOM = np.random.default_rng(0)
 
@@ -114,3 +116,30 @@ def test_area_is_the_share_of_cells_that_the_overlay_colours() -> None:
     assert map_statistics(np.float32([[-10, -8.2, -7.8, 0]])).area == pytest.approx(2 / 4)
     assert map_statistics(np.float32([[0, 0.2, 1]])).area == pytest.approx(2 / 3)
     assert map_statistics(np.ones((3, 3), np.float32)).area == 0
+
+
+def shared_length(first: tuple[Fraction, Fraction], second: tuple[Fraction, Fraction]) -> Fraction:
+    return max(Fraction(0), min(first[1], second[1]) - max(first[0], second[0]))
+
+
+def cell(index: int, cells: int) -> tuple[Fraction, Fraction]:
+    return Fraction(index, cells), Fraction(index + 1, cells)
+
+
+@pytest.mark.parametrize("cells", [1, 4, 7, 16])
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (0.125, 0.875), (0.3, 0.35), (0.5, 0.5), (-1, 0.25), (0.9, 2)])
+def test_cells_are_covered_by_their_share_between_two_fractions(cells: int, low: float, high: float) -> None:
+    between = Fraction(low), Fraction(high)
+    expected = [float(shared_length(cell(index, cells), between) * cells) for index in range(cells)]
+    np.testing.assert_allclose(cover(cells, low, high), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("cells", "onto"), [(4, 4), (4, 7), (7, 4), (1, 3), (3, 1), (14, 8), (5, 6), (5, 15), (298, 9), (3, 97)]
+)
+def test_area_means_weigh_cells_by_their_overlaps(cells: int, onto: int) -> None:
+    overlaps = [[shared_length(cell(new, onto), cell(old, cells)) for old in range(cells)] for new in range(onto)]
+    weights = area_means(cells, onto)
+    np.testing.assert_allclose(weights, [[float(share * onto) for share in row] for row in overlaps], atol=1e-12)
+    # cells that only touch share nothing at all, not a rounding of it
+    assert ((weights > 0) == [[share > 0 for share in row] for row in overlaps]).all()

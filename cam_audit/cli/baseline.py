@@ -11,7 +11,7 @@ import click
 from cam_audit.cli.process.exits import Exit
 from cam_audit.errors import CamAuditError
 from cam_audit.findings.codes import CODES
-from cam_audit.reports.text import count, printable
+from cam_audit.text import count, printable
 
 if TYPE_CHECKING:
     from cam_audit.records import Finding, ScanReport

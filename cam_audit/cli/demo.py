@@ -10,7 +10,7 @@ import click
 from cam_audit.cli.process.exits import Exit
 
 if TYPE_CHECKING:
-    from cam_audit.cli.summary import Tally
+    from cam_audit.reports.counts import Counts
     from cam_audit.scan.report import AuditReport
 
 IMAGES_PER_CLASS = 40
@@ -33,9 +33,10 @@ def demo(folder: Path) -> int:
 
 def _demonstrate(folder: Path) -> Exit:
     from cam_audit.cli.process.libraries import set_up_libraries
-    from cam_audit.cli.summary import summary, tally_of
+    from cam_audit.cli.summary import summary
     from cam_audit.demo import CLASSES
     from cam_audit.records import BORDER_AREA
+    from cam_audit.reports.counts import counts_of
     from cam_audit.reports.folder import REPORT_FILE
     from cam_audit.workers import available_cores
 
@@ -57,7 +58,7 @@ def _demonstrate(folder: Path) -> Exit:
 
     _title(f"Where the maps lie: share in the outer eighth of the picture (evenly spread: {BORDER_AREA:.0%})")
     click.echo("        demo-biased  demo-fixed")
-    before, after = tally_of(first.images), tally_of(second.images)
+    before, after = counts_of(first), counts_of(second)
     for name in CLASSES:
         click.echo(f"{name:6}  {_border(before, name):>11}  {_border(after, name):>10}")
     click.echo(f"\nSee for yourself: {folder / 'biased' / REPORT_FILE}")
@@ -83,8 +84,8 @@ def _draw(folder: Path, *, shuffled: bool) -> None:
         raise CamAuditError(f"cannot write to {folder}: {error.strerror}") from None
 
 
-def _border(tally: Tally, name: str) -> str:
-    shares = tally.border_shares.get(name)
+def _border(counts: Counts, name: str) -> str:
+    shares = counts.classes[name].border if name in counts.classes else ()
     return f"{sum(shares) / len(shares):.0%}" if shares else "-"
 
 

@@ -15,7 +15,7 @@ import click
 from cam_audit.cli.groups import HelpfulGroup
 from cam_audit.cli.process.libraries import set_up_libraries
 from cam_audit.models import file_format
-from cam_audit.reports.text import printable
+from cam_audit.text import printable
 from cam_audit.workers import available_cores
 
 if TYPE_CHECKING:

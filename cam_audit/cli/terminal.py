@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from cam_audit.reports.text import printable
+from cam_audit.text import printable
 
 _hushed = False
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cam_audit.findings.cues.records import Box, Hit, Suspicion, area_of
+from cam_audit.findings.cues.records import Hit, Suspicion
+from cam_audit.records import Box, area_of
 
 # A box that covers more than this is no object in the picture.
 MAX_LOCAL_AREA = 0.5

@@ -21,13 +21,39 @@ FULL_IMAGES = 24
 # In correct margins: what the cue's cells must add for a `warning`, and what planting it must gain for an `error`.
 MIN_USE = 0.1
 MIN_GAIN = 0.15
-# Flat surroundings take away so much of a picture that clean classes gain up to .65 (detection study).
-MIN_GAIN_OF_TEST = {"surroundings": 0.7}
 
 
-def min_gain(test: str) -> float:
-    """What a counterfactual must gain, in correct margins, to confirm."""
-    return MIN_GAIN_OF_TEST.get(test, MIN_GAIN)
+@dataclass(frozen=True, slots=True)
+class Counterfactual:
+    """A test that plants a cue in images of other classes.
+
+    `planting`: what it does, in words that "12 images of other classes" follow; `label`: the same in a chart;
+    `min_gain`: what it must gain, in correct margins, to confirm.
+    """
+
+    name: str
+    planting: str
+    label: str
+    min_gain: float = MIN_GAIN
+
+
+COUNTERFACTUALS = {
+    test.name: test
+    for test in (
+        Counterfactual("ring", "painting its border colour around", "border colour around"),
+        Counterfactual("chroma", "giving its hue to", "hue"),
+        Counterfactual("channels", "giving its white balance to", "white balance"),
+        # flat surroundings take away so much of a picture that clean classes gain up to .65 (detection study)
+        Counterfactual("surroundings", "painting its background colour around the centre of", "background colour", 0.7),
+        Counterfactual("paste", "pasting the cue into", "cue pasted in"),
+        Counterfactual("overlay", "adding the overlay's strokes to", "strokes added"),
+    )
+}
+
+
+def counterfactual(test: str) -> Counterfactual:
+    """The counterfactual of this name; where only another version knows it, its name stands for the words."""
+    return COUNTERFACTUALS.get(test) or Counterfactual(test, test, test)
 
 
 @dataclass(frozen=True, slots=True)

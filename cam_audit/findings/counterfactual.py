@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.findings.cues.records import Box
 from cam_audit.images.resize import resize
 from cam_audit.images.rgb import RgbImage
+from cam_audit.records import Box
 
 Edit = Callable[[RgbImage, RgbImage], RgbImage]
 

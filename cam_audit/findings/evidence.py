@@ -15,13 +15,13 @@ from cam_audit.cam import Map
 from cam_audit.errors import ImageError
 from cam_audit.findings import counterfactual as cf
 from cam_audit.findings.causes import MAX_LOCAL_AREA, Cause
-from cam_audit.findings.cues.records import Hit, area_of
+from cam_audit.findings.cues.records import Hit
 from cam_audit.findings.map_use import ActivationSum, border_cover, box_cover, centred_weight, reference_map, use_of
 from cam_audit.findings.sample import Collected, Observation
 from cam_audit.images.decode import read_image
 from cam_audit.images.rgb import RgbImage
 from cam_audit.models.model import Model
-from cam_audit.records import ClassMaps
+from cam_audit.records import ClassMaps, area_of
 from cam_audit.workers import Each, one_by_one
 
 TARGETS = 12

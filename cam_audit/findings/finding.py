@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from cam_audit.findings.causes import Cause
-from cam_audit.findings.codes import ERROR, FULL_IMAGES, MIN_USE, NOTE, SEVERITIES, WARNING, min_gain
+from cam_audit.findings.codes import ERROR, FULL_IMAGES, MIN_USE, NOTE, SEVERITIES, WARNING, counterfactual
 from cam_audit.findings.counterfactual import Effect
 from cam_audit.findings.evidence import Evidence
 from cam_audit.findings.sample import MIN_IMAGES
@@ -17,15 +17,6 @@ Annotated = tuple[ImageSource, ObjectShare]
 """An image with an annotated object, and where its map lies with respect to that."""
 
 MAX_EXAMPLES = 12
-
-PLANTED = {
-    "ring": "painting its border colour around",
-    "chroma": "giving its hue to",
-    "channels": "giving its white balance to",
-    "surroundings": "painting its background colour around the centre of",
-    "paste": "pasting the cue into",
-    "overlay": "adding the overlay's strokes to",
-}
 
 
 def severity(images: int, use: float | None, confirmed: bool) -> str:
@@ -41,7 +32,7 @@ def finding_of(cause: Cause, evidence: Evidence, class_name: str, digests: Mappi
     """The finding that a cause and its evidence amount to; `digests` holds the hash of each example's file."""
     hits = cause.hits
     best = _strongest(evidence.effects)
-    confirmed = best is not None and best.gain >= min_gain(best.test)
+    confirmed = best is not None and best.gain >= counterfactual(best.test).min_gain
     examples = tuple(Example(hit.name, hit.box) for hit in hits[:MAX_EXAMPLES])
     label = cause.suspicion.label
     return Finding(
@@ -116,7 +107,7 @@ def fingerprint(code: str, label: str, digests: Iterable[str]) -> str:
 
 
 def _strongest(effects: Iterable[Effect]) -> Effect | None:
-    return max(effects, key=lambda effect: effect.gain / min_gain(effect.test), default=None)
+    return max(effects, key=lambda effect: effect.gain / counterfactual(effect.test).min_gain, default=None)
 
 
 def _message(cause: Cause, evidence: Evidence, best: Effect | None, class_name: str) -> str:
@@ -129,8 +120,8 @@ def _message(cause: Cause, evidence: Evidence, best: Effect | None, class_name: 
     if best is not None:
         turned = round(best.flip_rate * best.images)
         parts.append(
-            f"{PLANTED[best.test]} {best.images} images of other classes gained {best.gain:.2f} margins for "
-            f"{class_name!r} and turned {turned} of them into it"
+            f"{counterfactual(best.test).planting} {best.images} images of other classes gained {best.gain:.2f} "
+            f"margins for {class_name!r} and turned {turned} of them into it"
         )
     if evidence.changed:
         lost = sum(evidence.changed.values())

@@ -7,38 +7,26 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.cam import BORDER, Map
+from cam_audit.cam import BORDER, Map, area_means, cover
 from cam_audit.models.model import Model
+from cam_audit.records import Box
 
 # Activations are summed as integers of this many steps a unit, so that any order of images gives the same sum.
 STEPS = 1 << 16
-
-
-def area_matrix(cells: int, onto: int) -> NDArray[np.float32]:
-    """Weights, float32 (onto, cells), that take area means of `cells` equal cells along a side onto `onto` cells."""
-    edges = np.linspace(0, 1, cells + 1)
-    new = np.linspace(0, 1, onto + 1)
-    overlap = np.minimum(edges[None, 1:], new[1:, None]) - np.maximum(edges[None, :-1], new[:-1, None])
-    weights: NDArray[np.float32] = (np.maximum(overlap, 0) * onto).astype(np.float32)
-    return weights
 
 
 def on_grid(maps: NDArray[np.float32], grid: tuple[int, int]) -> NDArray[np.float32]:
     """Maps (..., h, w) resampled to `grid` (h, w) by area means; the mean over the map stays what it was."""
     if maps.shape[-2:] == grid:
         return maps
-    rows, columns = area_matrix(maps.shape[-2], grid[0]), area_matrix(maps.shape[-1], grid[1])
+    rows, columns = (area_means(*sides).astype(np.float32) for sides in zip(maps.shape[-2:], grid, strict=True))
     return np.asarray(rows @ maps @ columns.T, np.float32)
 
 
-def box_cover(box: tuple[float, float, float, float], grid: tuple[int, int]) -> Map:
-    """How much of each cell a box (left, top, right, bottom as fractions) covers: float32 (h, w), 0..1."""
+def box_cover(box: Box, grid: tuple[int, int]) -> Map:
+    """How much of each cell a box covers: float32 (h, w), 0..1."""
     left, top, right, bottom = box
-
-    def cover(low: float, high: float, cells: int) -> NDArray[np.float64]:
-        return np.asarray(np.diff(np.clip(np.linspace(0, 1, cells + 1), low, high)) * cells)
-
-    return np.outer(cover(top, bottom, grid[0]), cover(left, right, grid[1])).astype(np.float32)
+    return np.outer(cover(grid[0], top, bottom), cover(grid[1], left, right)).astype(np.float32)
 
 
 def border_cover(grid: tuple[int, int]) -> Map:

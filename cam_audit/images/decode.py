@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 import PIL
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps, JpegImagePlugin
+from PIL import Image, ImageFile, ImageOps
 
 from cam_audit.errors import ImageError
 from cam_audit.images.crash_log import decoding
 from cam_audit.images.guards import DAMAGED, PNG_SIGNATURE, require_safe, still_png
+from cam_audit.images.header import jpeg_header
 from cam_audit.images.rgb import RgbImage
 
 # Pillow knows more formats; of those, some are never masks, and PostScript is a program that it would run.
@@ -50,7 +51,8 @@ def _decode(data: bytes, needed: int | None) -> tuple[RgbImage, int, int]:
         upright = _decode_by_pillow(picture)
         return upright, upright.shape[1], upright.shape[0]
     still = still_png(data) if data.startswith(PNG_SIGNATURE) else data
-    full = _jpeg_size(data) if needed else None
+    header = jpeg_header(data) if needed else None
+    full = (header.width, header.height) if header else None
     if full:
         _require_few_pixels(*full)
     factor = _reduction(full, needed) if full and needed else 1
@@ -155,18 +157,6 @@ def _size_of(status: os.stat_result) -> int:
     if status.st_size > MAX_FILE_BYTES:
         raise ImageError(f"the file is larger than {MAX_FILE_BYTES:,} bytes")
     return status.st_size
-
-
-def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """(width, height) from a JPEG's header, before EXIF orientation; None for anything else."""
-    if not data.startswith(b"\xff\xd8"):
-        return None
-    try:
-        # not by Image.open, which warns of big pictures on stderr
-        return JpegImagePlugin.JpegImageFile(io.BytesIO(data)).size
-    except Exception:
-        # OpenCV will say what is wrong with it
-        return None
 
 
 def _left_to_pillow(data: bytes) -> ImageFile.ImageFile | None:

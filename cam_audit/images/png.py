@@ -9,7 +9,8 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
+from cam_audit.images.guards import PNG_SIGNATURE
+
 COLOUR_RGB = 2
 FILTER_SUB = 1
 DEFLATE_LEVEL = 1
@@ -32,7 +33,7 @@ def encode_png(rgb: NDArray[np.uint8]) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, COLOUR_RGB, 0, 0, 0)
     return b"".join(
         [
-            SIGNATURE,
+            PNG_SIGNATURE,
             _chunk(b"IHDR", header),
             _chunk(b"IDAT", _deflate(rows.data.cast("B"))),
             _chunk(b"IEND", b""),
@@ -47,7 +48,7 @@ def png_size(path: str) -> tuple[int, int] | None:
             start = file.read(24)
     except (OSError, ValueError):
         return None
-    if len(start) < 24 or not start.startswith(SIGNATURE) or start[12:16] != b"IHDR":
+    if len(start) < 24 or not start.startswith(PNG_SIGNATURE) or start[12:16] != b"IHDR":
         return None
     width, height = struct.unpack(">II", start[16:24])
     return width, height

@@ -15,10 +15,10 @@ from typing import Any
 from cam_audit.errors import CamAuditError
 from cam_audit.findings.codes import (
     CODES,
+    COUNTERFACTUALS,
     ERROR,
     FULL_IMAGES,
     MIN_GAIN,
-    MIN_GAIN_OF_TEST,
     MIN_USE,
     NOTE,
     SEVERITIES,
@@ -26,10 +26,11 @@ from cam_audit.findings.codes import (
     kind_of,
 )
 from cam_audit.records import Finding, ScanReport
-from cam_audit.reports.documents import SCHEMA_VERSION, read_document
+from cam_audit.reports import schema
+from cam_audit.reports.documents import read_document
 from cam_audit.reports.folder import TOOL
+from cam_audit.reports.json_text import json_text
 from cam_audit.reports.review import FINE, Review
-from cam_audit.reports.text import json_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +80,11 @@ class Judgement:
 
 def thresholds() -> dict[str, str]:
     """From where on this version of cam-audit reports a code, or gives a finding a severity."""
-    others = ", ".join(f"{gain:.2f} for {test}" for test, gain in MIN_GAIN_OF_TEST.items())
+    others = [f"{test.min_gain:.2f} for {test.name}" for test in COUNTERFACTUALS.values() if test.min_gain != MIN_GAIN]
     return {code.code: code.threshold for code in CODES.values()} | {
         NOTE: f"fewer than {FULL_IMAGES} images",
         WARNING: f"use >= {MIN_USE:.2f}",
-        ERROR: f"gain >= {MIN_GAIN:.2f} ({others})",
+        ERROR: f"gain >= {MIN_GAIN:.2f} ({', '.join(others)})",
     }
 
 
@@ -138,7 +139,7 @@ def render(baseline: Baseline) -> str:
     """The text of the file: sorted JSON without a time, so that the same acceptance gives the same bytes."""
     document = {
         "tool": TOOL,
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": schema.BASELINE,
         "model": {"net": baseline.net, "sha256": baseline.model_sha256},
         "thresholds": dict(baseline.thresholds),
         "findings": {
@@ -156,7 +157,7 @@ def read_baseline(file: Path) -> Baseline:
         raise CamAuditError(
             f"{file}: no such baseline; `cam-audit baseline OUT -b {file}` makes one of a scan's output folder"
         )
-    return read_document(file, "a baseline", _parsed)
+    return read_document(file, "a baseline", schema.BASELINE, _parsed)
 
 
 def _entry(finding: Finding) -> Entry:

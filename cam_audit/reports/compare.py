@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import mean
 
 from cam_audit.findings.codes import FULL_IMAGES, MIN_GAIN, MIN_USE, NOTE, SEVERITIES, kind_of
 from cam_audit.findings.sample import MIN_IMAGES
-from cam_audit.records import Finding, ImageRow, ScanReport
+from cam_audit.records import Finding, ScanReport
+from cam_audit.reports.counts import Counts, counts_of
 
 APPEARED, WORSE, UNTOLD, SAME, BETTER, WENT = CHANGES = ("appeared", "worse", "can't tell", "same", "better", "went")
 HELPED, MIXED, HARMED, NO_CHANGE, UNKNOWN = ("helped", "mixed", "worse", "same", "unknown")
@@ -92,7 +93,8 @@ class Comparison:
     """What changed from one scan to the other.
 
     `outcome`: HELPED, MIXED, HARMED, NO_CHANGE or UNKNOWN, and `verdict` says it in a sentence. `agreement`: the mean
-    over the classes that both have, before and after. `shared`: how many readable images have the same path in both;
+    over the classes that both have, before and after. `errors`: how many images could not be read. `shared`: how many
+    readable images have the same path in both;
     `predictions`: those of them that are predicted as another class. `notes`: what is not alike, and so not comparable.
     """
 
@@ -102,6 +104,7 @@ class Comparison:
     verdict: str
     agreement: tuple[float, float] | None
     classes: tuple[ClassChange, ...]
+    errors: tuple[int, int]
     findings: tuple[FindingChange, ...]
     shared: int
     predictions: tuple[PredictionChange, ...]
@@ -110,15 +113,13 @@ class Comparison:
 
 def compare(before: ScanReport, after: ScanReport) -> Comparison:
     """Hold two scans side by side: findings by code and class, classes by folder, images by path."""
-    # every finding asks for its images, and the paths of all are needed together
-    before, after = (replace(report, images=tuple(report.images)) for report in (before, after))
-    classes = _classes(before, after)
-    findings = _findings(before, after, {change.label: change for change in classes})
+    counts = counts_of(before), counts_of(after)
+    classes = _classes(*counts)
+    findings = _findings(before.findings, after.findings, counts, {change.label: change for change in classes})
     both = [change for change in classes if change.before and change.after]
     agreement, chance = _agreement(both)
     outcome, verdict = _verdict(findings, agreement, chance, comparable=bool(both))
-    rows = {row.path: row for row in before.images if not row.error}
-    shared = [(rows[row.path], row) for row in after.images if not row.error and row.path in rows]
+    shared, predictions = _predictions(before, after)
     return Comparison(
         before=before,
         after=after,
@@ -127,49 +128,59 @@ def compare(before: ScanReport, after: ScanReport) -> Comparison:
         agreement=agreement,
         classes=classes,
         findings=findings,
-        shared=len(shared),
-        predictions=tuple(
-            PredictionChange(new.path, old.top[0][0], new.top[0][0], _agrees(old), _agrees(new))
-            for old, new in shared
-            if old.top[0][0] != new.top[0][0]
-        ),
-        notes=tuple(_notes(before, after, len(shared))),
+        errors=(counts[0].errors, counts[1].errors),
+        shared=shared,
+        predictions=predictions,
+        notes=tuple(_notes(before, after, shared, counts[1].images - counts[1].errors)),
     )
 
 
-def _agrees(row: ImageRow) -> bool:
-    return row.label_score is not None and "CA104" not in row.flags
+def _predictions(before: ScanReport, after: ScanReport) -> tuple[int, tuple[PredictionChange, ...]]:
+    """How many readable images have the same path in both, and those of them that are predicted as another class."""
+    wrong, wrong_now = ({image.path for image in report.confused} for report in (before, after))
+    rows = {row.path: row for row in before.images if not row.error}
+    shared, changes = 0, []
+    for new in after.images:
+        old = rows.get(new.path)
+        if old is None or new.error:
+            continue
+        shared += 1
+        was, is_now = old.top[0][0], new.top[0][0]
+        if was != is_now:
+            agreed = old.label_score is not None and old.path not in wrong
+            agrees = new.label_score is not None and new.path not in wrong_now
+            changes.append(PredictionChange(new.path, was, is_now, agreed, agrees))
+    return shared, tuple(changes)
 
 
-def _readings(report: ScanReport) -> dict[str, ClassReading]:
-    rows: dict[str, list[ImageRow]] = {}
-    for row in report.images:
-        if not row.error:
-            rows.setdefault(row.label, []).append(row)
-    readings = {}
-    for label, images in rows.items():
-        scores = [row.label_score for row in images if row.label_score is not None]
-        agreeing = sum(map(_agrees, images))
-        readings[label] = ClassReading(len(images), len(scores), agreeing, mean(scores) if scores else None)
-    return readings
+def _readings(counts: Counts) -> dict[str, ClassReading]:
+    return {
+        label: ClassReading(of.images, of.labelled, of.agreeing, mean(of.label_scores) if of.label_scores else None)
+        for label, of in counts.classes.items()
+    }
 
 
-def _classes(before: ScanReport, after: ScanReport) -> tuple[ClassChange, ...]:
+def _classes(before: Counts, after: Counts) -> tuple[ClassChange, ...]:
     old, new = _readings(before), _readings(after)
     return tuple(ClassChange(label, old.get(label), new.get(label)) for label in sorted({**old, **new}))
 
 
-def _findings(before: ScanReport, after: ScanReport, classes: Mapping[str, ClassChange]) -> tuple[FindingChange, ...]:
+def _findings(
+    before: Iterable[Finding],
+    after: Iterable[Finding],
+    counts: tuple[Counts, Counts],
+    classes: Mapping[str, ClassChange],
+) -> tuple[FindingChange, ...]:
     changes = []
-    for was, became in _pairs(before.findings, after.findings):
+    for was, became in _pairs(before, after):
         why = ""
         if was and became:
             change = _strength_change(was, became)
         else:
-            found, missing_in, word = (was, after, "after") if was else (became, before, "before")
+            found, missing_in, word = (was, counts[1], "after") if was else (became, counts[0], "before")
             assert found is not None
-            counts = classes.get(found.label)
-            reading = None if counts is None else counts.after if was else counts.before
+            both = classes.get(found.label)
+            reading = None if both is None else both.after if was else both.before
             why = _not_looked_for(found, missing_in, reading, word)
             change = UNTOLD if why else WENT if was else APPEARED
         changes.append(FindingChange(change, was, became, why))
@@ -211,16 +222,16 @@ def _strength_change(was: Finding, became: Finding) -> str:
     return SAME
 
 
-def _not_looked_for(finding: Finding, report: ScanReport, reading: ClassReading | None, word: str) -> str:
+def _not_looked_for(finding: Finding, counts: Counts, reading: ClassReading | None, word: str) -> str:
     """Why a scan without the finding does not say that the cue is absent; "" where it does."""
     if reading is None:
         return f"there are no images of the class {word}"
     if finding.code == "CA205":
-        annotated = sum(row.inside_share is not None for row in report.images if row.label == finding.label)
+        annotated = len(counts.classes[finding.label].inside)
         return "" if annotated >= MIN_IMAGES else f"only {annotated} images have an annotated object {word}"
     if reading.images < MIN_IMAGES:
         return f"only {reading.images} images of the class {word}, too few to look for cues"
-    if len({row.label for row in report.images if row.label}) < 2:
+    if len(counts.labels - {""}) < 2:
         return f"no other class to compare with {word}"
     return ""
 
@@ -279,7 +290,7 @@ def _named(findings: Sequence[FindingChange], verb: str) -> str:
     return f"{', '.join(names)}{more} {verb}"
 
 
-def _notes(before: ScanReport, after: ScanReport, shared: int) -> Iterable[str]:
+def _notes(before: ScanReport, after: ScanReport, shared: int, readable: int) -> Iterable[str]:
     """What is not alike in the two scans, and what that means for the comparison."""
     old, new = before.run, after.run
     models = [run.get("model") or {} for run in (old, new)]
@@ -288,7 +299,6 @@ def _notes(before: ScanReport, after: ScanReport, shared: int) -> Iterable[str]:
             f"the nets differ ({models[0].get('net')} and {models[1].get('net')}): use and gain are in margins of each "
             "net, and scores compare only where both have the same classes"
         )
-    readable = sum(not row.error for row in after.images)
     if shared < readable:
         yield (
             f"the data sets differ: {shared:,} of {readable:,} images after are at a path that was there before; the "

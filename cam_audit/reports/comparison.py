@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from textwrap import wrap
 
 from cam_audit.records import Finding, ScanReport
+from cam_audit.reports import schema
 from cam_audit.reports.compare import ClassReading, Comparison, FindingChange
-from cam_audit.reports.text import json_text, printable
+from cam_audit.reports.json_text import json_text
+from cam_audit.text import printable
 
-SCHEMA_VERSION = 1
 MAX_PREDICTIONS = 20
 WIDTH = 100
 SIDES = ("before", "after")
@@ -25,8 +26,7 @@ Row = Sequence[str]
 def text(comparison: Comparison) -> str:
     """For a terminal: the verdict first, then what it rests on."""
     lines = [
-        f"before  {_scan(comparison.before)}",
-        f"after   {_scan(comparison.after)}",
+        *(f"{side:7} {scan}" for side, scan in zip(SIDES, _scans(comparison), strict=True)),
         "",
         *wrap(comparison.verdict, WIDTH),
     ]
@@ -45,8 +45,7 @@ def markdown(comparison: Comparison) -> str:
     lines = [
         f"**{_escaped(comparison.verdict)}**",
         "",
-        f"- before: {_escaped(_scan(comparison.before))}",
-        f"- after: {_escaped(_scan(comparison.after))}",
+        *(f"- {side}: {_escaped(scan)}" for side, scan in zip(SIDES, _scans(comparison), strict=True)),
         *(f"- {_escaped(note)}" for note in comparison.notes),
     ]
     if comparison.findings:
@@ -61,12 +60,14 @@ def markdown(comparison: Comparison) -> str:
 def json(comparison: Comparison) -> str:
     """For programs: every number; what a scan does not have is null."""
     document = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": schema.COMPARISON,
         "tool": "cam-audit",
         "outcome": comparison.outcome,
         "verdict": comparison.verdict,
-        "before": _scan_document(comparison.before),
-        "after": _scan_document(comparison.after),
+        **{
+            side: _scan_document(getattr(comparison, side), errors)
+            for side, errors in zip(SIDES, comparison.errors, strict=True)
+        },
         "notes": list(comparison.notes),
         "agreement": None if comparison.agreement is None else dict(zip(SIDES, comparison.agreement, strict=True)),
         "findings": [
@@ -91,20 +92,20 @@ def json(comparison: Comparison) -> str:
 FORMATS: dict[str, Callable[[Comparison], str]] = {"text": text, "markdown": markdown, "json": json}
 
 
-def _scan(report: ScanReport) -> str:
-    errors = sum(bool(row.error) for row in report.images)
-    model = report.run.get("model") or {}
-    return f"{report.folder}: {model.get('net')}, {len(report.images):,} images, {errors:,} errors"
+def _scans(comparison: Comparison) -> Iterator[str]:
+    for report, errors in zip((comparison.before, comparison.after), comparison.errors, strict=True):
+        net = (report.run.get("model") or {}).get("net")
+        yield f"{report.folder}: {net}, {len(report.images):,} images, {errors:,} errors"
 
 
-def _scan_document(report: ScanReport) -> dict[str, object]:
+def _scan_document(report: ScanReport, errors: int) -> dict[str, object]:
     model = report.run.get("model") or {}
     return {
         "folder": report.folder,
         "net": model.get("net"),
         "model_sha256": model.get("sha256"),
         "images": len(report.images),
-        "errors": sum(bool(row.error) for row in report.images),
+        "errors": errors,
     }
 
 

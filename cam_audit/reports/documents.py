@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 from cam_audit.errors import CamAuditError
 from cam_audit.reports.folder import TOOL
 
-SCHEMA_VERSION = 1
-
 Document = TypeVar("Document")
 
 
-def read_document(file: Path, kind: str, parse: Callable[[Mapping[str, Any]], Document]) -> Document:
+def read_document(
+    file: Path, kind: str, schema_version: int, parse: Callable[[Mapping[str, Any]], Document]
+) -> Document:
     """What `parse` makes of the file's JSON object; `kind` says in messages what it should be, e.g. "a baseline".
 
     Raises CamAuditError where the file can't be read, is no such document, or is of a newer version.
@@ -29,13 +29,13 @@ def read_document(file: Path, kind: str, parse: Callable[[Mapping[str, Any]], Do
     if not isinstance(content, dict) or content.get("tool") != TOOL:
         raise CamAuditError(f"{file}: not {kind} of {TOOL}")
     version = content.get("schema_version")
-    if isinstance(version, int) and version > SCHEMA_VERSION:
+    if isinstance(version, int) and version > schema_version:
         raise CamAuditError(
-            f"{file}: written by a newer {TOOL} (schema_version {version}, and this one reads {SCHEMA_VERSION}); "
+            f"{file}: written by a newer {TOOL} (schema_version {version}, and this one reads {schema_version}); "
             f"update {TOOL}"
         )
-    if version != SCHEMA_VERSION:
-        raise CamAuditError(f"{file}: not {kind}: schema_version is {version!r}, not {SCHEMA_VERSION}")
+    if version != schema_version:
+        raise CamAuditError(f"{file}: not {kind}: schema_version is {version!r}, not {schema_version}")
     try:
         return parse(content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -8,16 +8,16 @@ from dataclasses import asdict
 from typing import Any
 
 from cam_audit.records import AuditResult, ConfusedImage, Disagreement, Example, Finding, ScanReport
-from cam_audit.reports.text import as_utf8, json_pieces
-
-SCHEMA_VERSION = 1
+from cam_audit.reports import schema
+from cam_audit.reports.json_text import json_pieces
+from cam_audit.text import as_utf8
 
 
 def render(report: ScanReport) -> Iterator[str]:
     """One document of all that a scan tells: the run, the findings, the confused images, the notes, every image."""
     return json_pieces(
         {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": schema.FINDINGS,
             "run": dict(report.run),
             **_document(report, report.maps),
             "images": map(asdict, report.images),
@@ -27,7 +27,7 @@ def render(report: ScanReport) -> Iterator[str]:
 
 def findings(report: AuditResult | ScanReport) -> Iterator[str]:
     """The text of findings.json, in pieces; the same report gives the same bytes."""
-    return json_pieces({"schema_version": SCHEMA_VERSION, **_document(report, frozenset(report.maps))})
+    return json_pieces({"schema_version": schema.FINDINGS, **_document(report, frozenset(report.maps))})
 
 
 def parse(text: str) -> tuple[tuple[Finding, ...], frozenset[str], tuple[ConfusedImage, ...], tuple[str, ...]]:
@@ -39,8 +39,8 @@ def parse(text: str) -> tuple[tuple[Finding, ...], frozenset[str], tuple[Confuse
     """
     document = json.loads(text)
     try:
-        if document["schema_version"] != SCHEMA_VERSION:
-            raise ValueError(f"schema_version is {document['schema_version']!r}, not {SCHEMA_VERSION}")
+        if document["schema_version"] != schema.FINDINGS:
+            raise ValueError(f"schema_version is {document['schema_version']!r}, not {schema.FINDINGS}")
         return (
             tuple(map(_parsed_finding, document["findings"])),
             frozenset(document.get("maps", ())),

@@ -8,7 +8,7 @@ from cam_audit.findings.codes import ERROR, WARNING
 from cam_audit.records import ScanReport
 from cam_audit.reports.alerts import class_alerts, image_path, sentence, unreadable
 from cam_audit.reports.lines import verdict
-from cam_audit.reports.text import count, printable
+from cam_audit.text import count, printable
 
 # GitHub drops further ones of a step without a word.
 MAX_EACH = 10

@@ -17,7 +17,7 @@ from cam_audit.reports.alerts import (
     sentence,
     unreadable,
 )
-from cam_audit.reports.text import count, printable
+from cam_audit.text import count, printable
 
 SEVERITY = {ERROR: "critical", WARNING: "major", NOTE: "info"}
 MAX_ISSUES = 5_000

@@ -15,10 +15,10 @@ from xml.etree import ElementTree as ET
 
 from cam_audit.findings.codes import CODES
 from cam_audit.records import Finding, ImageRow, ScanReport
+from cam_audit.reports import schema
 from cam_audit.reports.alerts import class_path, failing, flag_message, image_path, overlay_path, sentence
-from cam_audit.reports.findings_json import SCHEMA_VERSION
 from cam_audit.reports.lines import verdict
-from cam_audit.reports.text import count, printable
+from cam_audit.text import count, printable
 
 # GitLab reads no file of 30 MB or more.
 MAX_BYTES = 29_000_000
@@ -64,7 +64,7 @@ def render(report: ScanReport) -> Iterator[str]:
 def _properties(report: ScanReport) -> ET.Element:
     model = report.run.get("model", {})
     values = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": schema.FINDINGS,
         "version": report.run.get("version", ""),
         "net": model.get("net", ""),
         "sha256": model.get("sha256", ""),

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from cam_audit.findings.codes import SEVERITIES
 from cam_audit.records import ConfusedImage, Finding, ScanReport
-from cam_audit.reports.text import count
+from cam_audit.reports.counts import totals_of
+from cam_audit.reports.verdict import verdict_on
+from cam_audit.text import count
 
 MAX_NAMED = 5
 # What the gravest finding of a class establishes; `{}` is "1 of 3 classes is" or the like.
@@ -40,19 +41,15 @@ class ConfusedPair:
 
 def verdict(report: ScanReport) -> str:
     """One sentence: how many classes are suspicious, at most what is established of them, and what was not read."""
-    images = count(len(report.images), "image")
-    unread = 0
-    labels = set()
-    for image in report.images:
-        unread += bool(image.error)
-        labels.add(image.label)
-    rest = f"; {unread} of {images} could not be read" if unread else ""
-    if not report.findings:
+    counts = totals_of(report)
+    images = count(counts.images, "image")
+    rest = f"; {counts.errors} of {images} could not be read" if counts.errors else ""
+    decided = verdict_on(report, counts)
+    if decided.severity is None:
         return f"No findings in {images}{rest}."
-    gravest = max((finding.severity for finding in report.findings), key=SEVERITIES.index)
-    found = list(dict.fromkeys(finding.label for finding in report.findings if finding.severity == gravest))
-    subject = f"{len(found)} of {count(len(labels), 'class', 'classes')} {'is' if len(found) == 1 else 'are'}"
-    return f"{ESTABLISHED[gravest].format(subject)} ({_named(found)}){rest}."
+    affected = decided.affected
+    subject = f"{len(affected)} of {count(decided.classes, 'class', 'classes')} {'is' if len(affected) == 1 else 'are'}"
+    return f"{ESTABLISHED[decided.severity].format(subject)} ({_named(affected)}){rest}."
 
 
 def evidence(finding: Finding) -> EvidenceLines:

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from cam_audit.findings.codes import CODES
 from cam_audit.records import Finding, ImageRow, ScanReport
+from cam_audit.reports import schema
 from cam_audit.reports.alerts import class_path, failing, image_path, overlay_path, sentence, unreadable
-from cam_audit.reports.findings_json import SCHEMA_VERSION
 from cam_audit.reports.lines import confused_pairs, evidence, verdict
-from cam_audit.reports.text import count, printable
+from cam_audit.text import count, printable
 
 # A comment of a pull request holds 65,536 characters.
 MAX_FINDINGS = 20
@@ -139,7 +139,7 @@ def _origin(report: ScanReport) -> str:
         f"net {model.get('net', 'unknown')} (SHA-256 {str(model.get('sha256', 'unknown'))[:12]})",
         f"data set {class_path(report, '')}",
         count(len(report.images), "image"),
-        f"schema_version {SCHEMA_VERSION}",
+        f"schema_version {schema.FINDINGS}",
     ]
     return f"*{', '.join(map(_name, parts))}*"
 

@@ -19,7 +19,16 @@ from cam_audit.images.png import png_size
 from cam_audit.images.resize import resize
 from cam_audit.images.rgb import RgbImage
 from cam_audit.overlay import class_map_layout, overlay_layout
-from cam_audit.records import Example, ExamplePicture, Exhibit, Finding, ImageRow, ImageRows, ScanReport, SheetLayout
+from cam_audit.records import (
+    Example,
+    ExamplePicture,
+    Finding,
+    FindingPictures,
+    ImageRow,
+    ImageRows,
+    ScanReport,
+    SheetLayout,
+)
 
 LONG_SIDE = 320
 JPEG_QUALITY = 82
@@ -51,14 +60,14 @@ def with_pictures(report: ScanReport) -> ScanReport:
             sheets[row.path] = layout
         if row.path in wanted:
             rows[row.path] = number, row
-    exhibits = {
-        finding.fingerprint: Exhibit(
+    pictures = {
+        finding.fingerprint: FindingPictures(
             tuple(_example_pictures(report, finding.examples[:of_each], rows, sheets)),
             tuple(_map_pictures(report, finding)),
         )
         for finding in told
     }
-    return dataclasses.replace(report, exhibits=exhibits, listed=listed, sheets=sheets)
+    return dataclasses.replace(report, pictures=pictures, listed=listed, sheets=sheets)
 
 
 @dataclass(frozen=True)

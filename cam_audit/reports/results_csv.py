@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from cam_audit.records import ImageRow, Record, ScanReport, SkippedImage
-from cam_audit.reports.text import as_utf8
+from cam_audit.text import as_utf8
 
 COLUMNS = [
     *("path", "status", "error", "width", "height", "label"),
@@ -50,10 +50,10 @@ def values(image: ImageRow) -> dict[str, Any]:
         "cam_class": image.cam_class or None,
         "flags": ";".join(image.flags),
         "overlay": image.overlay or None,
-        **{name: getattr(image, name) for name in NUMBERS},
+        **{name: _float(getattr(image, name)) for name in NUMBERS},
     }
     for rank, (name, score) in enumerate(image.top, 1):
-        cells |= {f"top{rank}_class": name, f"top{rank}_score": score}
+        cells |= {f"top{rank}_class": name, f"top{rank}_score": float(score)}
     return cells
 
 
@@ -142,8 +142,8 @@ def _parsed(cells: Sequence[str]) -> ImageRow:
     )
 
 
-def _float(cell: str) -> float | None:
-    return float(cell) if cell else None
+def _float(value: str | float | None) -> float | None:
+    return None if value is None or value == "" else float(value)
 
 
 def _text(value: str | int | float | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cam_audit.reports import schema
 from cam_audit.reports.documents import read_document
 
 SHORTCUT, FINE, UNSURE = VERDICTS = ("shortcut", "fine", "unsure")
@@ -23,7 +24,7 @@ class Review:
 
 def read_review(file: Path) -> Review:
     """Read a review.json. Raises CamAuditError where it is none."""
-    return read_document(file, "a review", _parsed)
+    return read_document(file, "a review", schema.REVIEW, _parsed)
 
 
 def _parsed(content: Mapping[str, Any]) -> Review:

@@ -12,10 +12,10 @@ from urllib.parse import quote
 
 from cam_audit.findings.codes import CODES, NOTE, WARNING, Code
 from cam_audit.records import Example, Finding, ImageRow, ScanReport
+from cam_audit.reports import schema
 from cam_audit.reports.alerts import Alert, class_alerts, class_path, flag_alerts, image_path, sentence, unreadable
-from cam_audit.reports.findings_json import SCHEMA_VERSION
 from cam_audit.reports.lines import verdict
-from cam_audit.reports.text import count, printable
+from cam_audit.text import count, printable
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 # Code scanning shows no more results of a run.
@@ -44,7 +44,7 @@ def render(report: ScanReport) -> Iterator[str]:
             *map(_result, shown[len(report.findings) :]),
         ],
         "properties": {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": schema.FINDINGS,
             "verdict": verdict(report),
             **{key: report.run[key] for key in ("images", "errors", "model") if key in report.run},
         },

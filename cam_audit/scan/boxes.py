@@ -16,19 +16,18 @@ from numpy.typing import NDArray
 
 from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.images.decode import read_bytes
+from cam_audit.records import Box
 
 # How far YOLO's fractions may leave 0..1: programs that write them round.
 ROUNDING = 0.01
 _COCO_KEYS = {"images", "annotations", "id", "file_name", "width", "height", "image_id", "bbox"}
-
-Corners = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class ImageBoxes:
     """The boxes of one image.
 
-    `corners`: float32 (n, 4), left, top, right and bottom edges as fractions of the image's sides, 0..1.
+    `corners`: float32 (n, 4), each a `Box`.
     `size`: the image's full width and height in pixels; None where the file does not tell.
     """
 
@@ -47,13 +46,13 @@ def read_coco(path: Path) -> dict[str, ImageBoxes]:
     content = _read_json(path)
     file_names: dict[str, str] = {}
     sizes: dict[str, tuple[int, int]] = {}
-    corners: dict[str, list[Corners]] = {}
+    boxes: dict[str, list[Box]] = {}
     for image in _records(path, content, "images"):
         with _located(path, f"image {image.get('id')!r:.40}"):
             image_id = str(_field(image, "id"))
             file_names[image_id] = str(_field(image, "file_name")).replace("\\", "/").removeprefix("./")
             sizes[image_id] = _size(image.get("width"), image.get("height"))
-            corners[image_id] = []
+            boxes[image_id] = []
     for annotation in _records(path, content, "annotations"):
         with _located(path, f"annotation {annotation.get('id')!r:.40}"):
             image_id = str(_field(annotation, "image_id"))
@@ -61,8 +60,8 @@ def read_coco(path: Path) -> dict[str, ImageBoxes]:
                 raise ValueError(f"there is no image {image_id:.40}")
             width, height = sizes[image_id]
             x, y, w, h = _bbox(_field(annotation, "bbox"))
-            corners[image_id].append(_corners(x / width, y / height, (x + w) / width, (y + h) / height))
-    return {name: _image_boxes(corners[key], sizes[key]) for key, name in file_names.items()}
+            boxes[image_id].append(_clipped(x / width, y / height, (x + w) / width, (y + h) / height))
+    return {name: _image_boxes(boxes[key], sizes[key]) for key, name in file_names.items()}
 
 
 def read_voc(path: Path) -> ImageBoxes:
@@ -82,14 +81,14 @@ def read_voc(path: Path) -> ImageBoxes:
         return _image_boxes([], None)
     with _located(path, "<size>"):
         width, height = _size(root.findtext("size/width"), root.findtext("size/height"))
-    corners = []
+    boxes = []
     for number, element in enumerate(objects, 1):
         with _located(path, f"object {number}"):
             left, top, right, bottom = (
                 _number(element.findtext(f"bndbox/{side}"), side) for side in ("xmin", "ymin", "xmax", "ymax")
             )
-            corners.append(_corners((left - 1) / width, (top - 1) / height, right / width, bottom / height))
-    return _image_boxes(corners, (width, height))
+            boxes.append(_clipped((left - 1) / width, (top - 1) / height, right / width, bottom / height))
+    return _image_boxes(boxes, (width, height))
 
 
 def read_yolo(path: Path) -> ImageBoxes:
@@ -99,22 +98,22 @@ def read_yolo(path: Path) -> ImageBoxes:
 
     Raises CamAuditError with the line that is malformed.
     """
-    corners = []
+    boxes = []
     for number, line in enumerate(_read_one_of_many(path).decode("utf-8-sig", errors="replace").splitlines(), 1):
         if line.strip():
             with _located(path, f"line {number}"):
-                corners.append(_yolo_corners([_number(word, "a coordinate") for word in line.split()[1:]]))
-    return _image_boxes(corners, None)
+                boxes.append(_yolo_box([_number(word, "a coordinate") for word in line.split()[1:]]))
+    return _image_boxes(boxes, None)
 
 
-def _yolo_corners(numbers: Sequence[float]) -> Corners:
+def _yolo_box(numbers: Sequence[float]) -> Box:
     if not all(-ROUNDING <= number <= 1 + ROUNDING for number in numbers):
         raise ValueError("coordinates must be fractions of the image's sides, 0 to 1")
     if len(numbers) == 4:
         x, y, width, height = numbers
-        return _corners(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+        return _clipped(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
     if len(numbers) >= 6 and len(numbers) % 2 == 0:
-        return _corners(min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2]))
+        return _clipped(min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2]))
     raise ValueError("expected `class x y width height`, or `class` and the x y pairs of a polygon")
 
 
@@ -186,7 +185,8 @@ def _size(width: Any, height: Any) -> tuple[int, int]:
     return size
 
 
-def _corners(left: float, top: float, right: float, bottom: float) -> Corners:
+def _clipped(left: float, top: float, right: float, bottom: float) -> Box:
+    """The part of a box that lies in the picture; raises ValueError where that is nothing."""
     if right < left or bottom < top:
         raise ValueError("the box has a negative width or height")
     if min(right, bottom) <= 0 or max(left, top) >= 1:
@@ -194,8 +194,8 @@ def _corners(left: float, top: float, right: float, bottom: float) -> Corners:
     return max(left, 0.0), max(top, 0.0), min(right, 1.0), min(bottom, 1.0)
 
 
-def _image_boxes(corners: Sequence[Corners], size: tuple[int, int] | None) -> ImageBoxes:
-    return ImageBoxes(np.array(corners, np.float32).reshape(-1, 4), size)
+def _image_boxes(boxes: Sequence[Box], size: tuple[int, int] | None) -> ImageBoxes:
+    return ImageBoxes(np.array(boxes, np.float32).reshape(-1, 4), size)
 
 
 @contextmanager

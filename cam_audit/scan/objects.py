@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cam_audit.cam import area_means
 from cam_audit.images.rgb import RgbImage
 
 # Standard deviation of the centre blob, as a fraction of each side.
@@ -45,7 +46,7 @@ def inside_share(cam: NDArray[np.float32], mask: Mask) -> Inside:
     centre blob is a Gaussian whose standard deviation is a quarter of each side.
     """
     inside = mask.astype(np.float64)
-    coverage = _cell_means(mask.shape[0], cam.shape[0]) @ inside @ _cell_means(mask.shape[1], cam.shape[1]).T
+    coverage = area_means(mask.shape[0], cam.shape[0]) @ inside @ area_means(mask.shape[1], cam.shape[1]).T
     positive = np.maximum(cam, 0).astype(np.float64)
     total = positive.sum()
     return Inside(
@@ -70,15 +71,6 @@ def remove_object(rgb: RgbImage, mask: Mask) -> RgbImage:
     removed = rgb.copy()
     removed[hole > 0] = np.rint(rgb[ring if ring.any() else ...].reshape(-1, 3).mean(axis=0))
     return removed
-
-
-def _cell_means(pixels: int, cells: int) -> NDArray[np.float64]:
-    """The matrix (cells, pixels) that takes a side's pixels to their means over equal cells of that side."""
-    pixel = np.arange(pixels)
-    edges = np.arange(cells + 1)[:, None] * pixels / cells
-    overlap = np.minimum(edges[1:], pixel + 1) - np.maximum(edges[:-1], pixel)
-    means: NDArray[np.float64] = np.maximum(overlap, 0) * cells / pixels
-    return means
 
 
 def _centre_blob(pixels: int) -> NDArray[np.float64]:

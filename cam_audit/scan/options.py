@@ -18,6 +18,7 @@ from cam_audit.images.decode import PILLOW_VERSION
 from cam_audit.images.png import ISAL_VERSION
 from cam_audit.models.model import Model
 from cam_audit.models.session import RUNTIME_VERSION
+from cam_audit.reports import schema
 from cam_audit.reports.folder import TOOL
 from cam_audit.scan.image import ScanSettings
 from cam_audit.version import __version__
@@ -83,7 +84,7 @@ def provenance(model: Model) -> dict[str, Any]:
     return {
         "tool": TOOL,
         "version": __version__,
-        "schema_version": 1,
+        "schema_version": schema.RUN,
         "model": {
             "path": model.path,
             "net": model.net,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cam_audit.findings.causes import causes_of
-from cam_audit.findings.cues.records import Box, Hit, Suspicion, area_of
+from cam_audit.findings.cues.records import Hit, Suspicion
+from cam_audit.records import Box
 
 CORNER = (0.8, 0.8, 1.0, 1.0)
 AROUND = (0.0, 0.0, 1.0, 1.0)
@@ -117,7 +118,3 @@ def test_a_merged_cause_has_every_hit_once_with_the_box_of_the_first_finder() ->
     ]
     assert cause.suspicion is repeated
     assert cause.finders == {"duplicates": repeated, "template": overlay}
-
-
-def test_the_area_of_a_box() -> None:
-    assert area_of((0.25, 0.5, 0.75, 0.6)) == pytest.approx(0.05)

@@ -11,6 +11,7 @@ from pictures import GREY, gradient
 
 from cam_audit.findings import counterfactual as cf
 from cam_audit.models.model import Model
+from cam_audit.records import Box
 
 Rgb = NDArray[np.uint8]
 PURE_RED, PURE_GREEN, PURE_BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -183,7 +184,7 @@ def test_what_is_painted_over_continues_its_surroundings_and_nothing_else_change
         ((-0.5, 0.9, 3, 4), (0, 18, 10, 20)),
     ],
 )
-def test_a_box_in_pixels(box: tuple[float, float, float, float], pixels: tuple[int, int, int, int]) -> None:
+def test_a_box_in_pixels(box: Box, pixels: tuple[int, int, int, int]) -> None:
     assert cf.pixel_box(box, flat(GREY, 10, 20)) == pixels
 
 

@@ -9,12 +9,12 @@ import pytest
 from pictures import GREY, encode
 
 from cam_audit.findings.causes import Cause
-from cam_audit.findings.cues.records import Box, Hit, Suspicion
+from cam_audit.findings.cues.records import Hit, Suspicion
 from cam_audit.findings.evidence import TARGETS, AuditedNet, audited_net, measure
 from cam_audit.findings.sample import Collected, observe
 from cam_audit.images.decode import read_image
 from cam_audit.models.model import Model
-from cam_audit.records import ImageSource
+from cam_audit.records import Box, ImageSource
 
 STAMPED_BOX = (0.0, 0.0, 0.5, 0.75)  # 6 of the 16 cells
 SCALE = 1.5

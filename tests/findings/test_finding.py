@@ -15,23 +15,22 @@ import cam_audit
 from cam_audit.findings.causes import Cause
 from cam_audit.findings.codes import (
     CODES,
+    COUNTERFACTUALS,
     ERROR,
     FULL_IMAGES,
     MIN_GAIN,
-    MIN_GAIN_OF_TEST,
     MIN_USE,
     NOTE,
     WARNING,
     Code,
-    min_gain,
+    counterfactual,
 )
 from cam_audit.findings.counterfactual import Effect
-from cam_audit.findings.cues import duplicates, files, lab_probe, template
+from cam_audit.findings.cues import colour_probe, duplicates, files, template
 from cam_audit.findings.cues.records import Hit, Suspicion
 from cam_audit.findings.evidence import Evidence, _tests
 from cam_audit.findings.finding import (
     MIN_IMAGES,
-    PLANTED,
     Annotated,
     finding_of,
     fingerprint,
@@ -95,13 +94,13 @@ def test_severity(images: int, use: float | None, confirmed: bool, expected: str
 @pytest.mark.parametrize(
     ("test", "gain", "confirmed"),
     [
-        *((test, gain, gain == 0.15) for test in PLANTED if test != "surroundings" for gain in (0.149, 0.15)),
+        *((test, gain, gain == 0.15) for test in COUNTERFACTUALS if test != "surroundings" for gain in (0.149, 0.15)),
         ("surroundings", 0.69, False),
         ("surroundings", 0.70, True),
     ],
 )
 def test_how_much_each_test_must_gain(test: str, gain: float, confirmed: bool) -> None:
-    assert (gain >= min_gain(test)) == confirmed
+    assert (gain >= counterfactual(test).min_gain) == confirmed
     finding = found(Cause("CA203", suspicion("border")), evidence(effect(test, gain)))
     assert finding.severity == (ERROR if confirmed else NOTE)
 
@@ -219,7 +218,7 @@ def camera_of(model: str) -> str | None:
     exif[0x0110] = model
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8)).save(buffer, "JPEG", exif=exif)
-    return files.describe(buffer.getvalue(), 8, 8).camera
+    return files.file_facts(buffer.getvalue(), 8, 8).camera
 
 
 def test_messages_are_one_line_whatever_folders_and_cameras_are_called() -> None:
@@ -333,8 +332,8 @@ def test_findings_are_ordered_worst_first_and_never_by_chance() -> None:
 def test_every_counterfactual_has_its_words_and_is_in_the_manual(code: str, finder: str) -> None:
     tests = [test.name for test in _tests(Cause(code, suspicion(finder)), 3)]
     assert tests
-    assert set(tests) <= set(PLANTED)
-    assert set(tests) == {name for name in PLANTED if f"`{name}`" in section(code)}
+    assert set(tests) <= set(COUNTERFACTUALS)
+    assert set(tests) == {name for name in COUNTERFACTUALS if f"`{name}`" in section(code)}
 
 
 def test_a_cue_that_two_finders_saw_gets_the_tests_of_both() -> None:
@@ -376,8 +375,8 @@ def test_the_manual_tells_of_no_other_codes() -> None:
     [
         ("CA201", [duplicates.THRESHOLD]),
         ("CA202", [template.THRESHOLD, template.MIN_STRENGTH]),
-        ("CA203", [lab_probe.THRESHOLD]),
-        ("CA204", [lab_probe.THRESHOLD]),
+        ("CA203", [colour_probe.THRESHOLD]),
+        ("CA204", [colour_probe.THRESHOLD]),
         ("CA206", [files.THRESHOLD]),
     ],
 )
@@ -388,7 +387,7 @@ def test_the_thresholds_are_those_of_the_finders(code: str, numbers: list[float]
 def test_the_limits_of_the_severities_are_in_the_manual() -> None:
     table = MANUAL_TEXT.split("## ")[0]
     assert f"use >= {MIN_USE:.2f}" in table
-    assert f"gain >= {MIN_GAIN:.2f} ({MIN_GAIN_OF_TEST['surroundings']:.2f} for `surroundings`)" in table
+    assert f"gain >= {MIN_GAIN:.2f} ({counterfactual('surroundings').min_gain:.2f} for `surroundings`)" in table
     assert f"a class of {MIN_IMAGES} to {FULL_IMAGES - 1} images" in table
     assert f"Classes under {MIN_IMAGES} images" in table
 

@@ -14,7 +14,6 @@ from tiny_net import random_net
 from cam_audit import load_model
 from cam_audit.findings.map_use import (
     ActivationSum,
-    area_matrix,
     border_cover,
     box_cover,
     centred_map,
@@ -25,6 +24,7 @@ from cam_audit.findings.map_use import (
     use_of,
 )
 from cam_audit.models.model import Model, Prediction
+from cam_audit.records import Box
 
 SIDES = [(4, 4), (4, 7), (7, 4), (1, 3), (3, 1), (14, 8), (5, 6)]
 
@@ -48,13 +48,6 @@ def fc(nets: Path) -> Model:
 @pytest.fixture(scope="module")
 def bare(nets: Path) -> Model:
     return load_model(nets / "bare.onnx")
-
-
-@pytest.mark.parametrize(("cells", "onto"), SIDES)
-def test_area_weights_are_the_overlaps_of_the_cells(cells: int, onto: int) -> None:
-    weights = area_matrix(cells, onto)
-    assert weights.dtype == np.float32
-    np.testing.assert_allclose(weights, by_smallest_parts(np.eye(cells)[:, None], (1, onto))[:, 0].T, atol=1e-6)
 
 
 @pytest.mark.parametrize(("height", "new_height"), SIDES)
@@ -85,7 +78,7 @@ def test_maps_of_the_grid_are_left_as_they_are() -> None:
         ((-1, -1, 0.25, 2), [[1, 0, 0, 0], [1, 0, 0, 0]]),
     ],
 )
-def test_a_box_covers_shares_of_cells(box: tuple[float, float, float, float], expected: list) -> None:
+def test_a_box_covers_shares_of_cells(box: Box, expected: list) -> None:
     np.testing.assert_allclose(box_cover(box, (2, 4)), expected, atol=1e-6)
 
 

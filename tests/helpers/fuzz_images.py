@@ -26,7 +26,7 @@ import numpy as np
 from picture_files import FORMATS, PNG_SIGNATURE, png_chunk
 
 from cam_audit.errors import ImageError
-from cam_audit.findings.cues.files import describe
+from cam_audit.findings.cues.files import file_facts
 from cam_audit.images.decode import decode, decode_mask
 
 # Address space for a child, libraries included: a picture of as many pixels as are allowed takes that in no format.
@@ -171,13 +171,13 @@ def _most_megabytes() -> int:
 
 
 def _outcome(data: bytes, number: int) -> str:
-    """Decode a file as a mask, reduced, or in full, and describe it."""
+    """Decode a file as a mask, reduced, or in full, and read what it is."""
     try:
         if number % 4 == 0:
             decode_mask(data)
             return "decoded"
         _, width, height = decode(data, needed=(None, 8)[number % 2])
-        describe(data, width, height)
+        file_facts(data, width, height)
     except ImageError:
         return "refused"
     except MemoryError:

@@ -12,7 +12,7 @@ from commands import run
 from red_ground import GROUNDS, write_photos
 
 from cam_audit.cli.compare import FORMATS as NAMES
-from cam_audit.records import Finding, ImageRow, ScanReport
+from cam_audit.records import ConfusedImage, Disagreement, Finding, ImageRow, ScanReport
 from cam_audit.reports.compare import (
     APPEARED,
     BETTER,
@@ -54,7 +54,12 @@ def rows(label: str, right: int, wrong: int = 0, *, inside: float | None = None,
 def report(*findings: Finding, images: list[ImageRow] | None = None, **run: object) -> ScanReport:
     images = rows("cat", 30) + rows("dog", 30) if images is None else images
     details = {"model": {"net": "tiny", "sha256": "s"}, "settings": {"settings": {}}, **run}
-    return ScanReport(details, findings, frozenset(), (), (), tuple(images), "out")
+    wrong = tuple(
+        ConfusedImage(row.path, row.label, row.top[0][0], Disagreement(None, (0, 0), (0, 0)))
+        for row in images
+        if "CA104" in row.flags
+    )
+    return ScanReport(details, findings, frozenset(), wrong, (), tuple(images), "out")
 
 
 def test_a_cause_under_its_other_code_is_one_finding() -> None:

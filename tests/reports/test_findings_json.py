@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from cam_audit.records import AuditReport, ClassMaps, ConfusedImage, Disagreement, Example, Finding
+from cam_audit.records import AuditResult, ClassMaps, ConfusedImage, Disagreement, Example, Finding
 from cam_audit.reports.findings_json import findings, parse
 
 FINDING = Finding(
@@ -23,11 +23,11 @@ FINDING = Finding(
 CONFUSED = ConfusedImage("cat/c.png", "cat", "dog", Disagreement(1 / 3, (0.5, 0.0625), (1 / 6, 0.9)))
 
 
-def report_of(*findings: Finding, confused: tuple[ConfusedImage, ...] = (), notes: tuple[str, ...] = ()) -> AuditReport:
-    return AuditReport(findings, {}, {"cat/a.png": ("CA101",)}, confused, sampled=9, passes=3, notes=notes)
+def report_of(*findings: Finding, confused: tuple[ConfusedImage, ...] = (), notes: tuple[str, ...] = ()) -> AuditResult:
+    return AuditResult(findings, {}, {"cat/a.png": ("CA101",)}, confused, sampled=9, passes=3, notes=notes)
 
 
-def written(report: AuditReport) -> dict:
+def written(report: AuditResult) -> dict:
     text = "".join(findings(report))
     assert text.endswith("}\n")
     return json.loads(text.encode("utf-8"))

@@ -9,7 +9,6 @@ from canonical import canonical_report, finding, image
 
 from cam_audit.records import ConfusedImage, Disagreement, Finding, ImageRow
 from cam_audit.reports.lines import EvidenceLines, confused_pairs, evidence, verdict
-from cam_audit.reports.text import count, printable
 
 CLEAN = dataclasses.replace(
     canonical_report(), findings=(), images=tuple(image("1.png", label) for label in ("cat", "dog", "owl"))
@@ -80,16 +79,3 @@ def test_pairs_come_most_often_first_with_the_median_of_their_maps() -> None:
         ("a", "b", 3, 0.0),
         ("b", "a", 1, 1.0),
     ]
-
-
-def test_counts_are_in_english() -> None:
-    assert [count(1, "image"), count(2_000, "image"), count(2, "class", "classes")] == [
-        "1 image",
-        "2,000 images",
-        "2 classes",
-    ]
-
-
-@pytest.mark.parametrize("sign", ["\n", "\r", "\x1b", "\u2028", "\u202e", "\0"])
-def test_signs_that_steer_are_replaced(sign: str) -> None:
-    assert printable(f"a{sign}é😀") == "a\ufffdé😀"

@@ -71,7 +71,7 @@ def test_the_layout_of_class_maps_follows_from_the_size_of_their_sheet(shape: tu
 
 def test_examples_show_the_image_and_the_map_over_it(tmp_path: Path) -> None:
     report = with_pictures(read_results(write_scan(tmp_path, canonical_report())))
-    examples = report.exhibits[REPEATED.fingerprint].examples
+    examples = report.pictures[REPEATED.fingerprint].examples
     assert [picture.example for picture in examples] == list(REPEATED.examples[:MAX_OF_FINDING])
     for picture in examples:
         image = decoded(picture.image)
@@ -86,11 +86,11 @@ def test_examples_show_the_image_and_the_map_over_it(tmp_path: Path) -> None:
 
 def test_the_class_maps_are_embedded_where_there_are_any(tmp_path: Path) -> None:
     report = with_pictures(read_results(write_scan(tmp_path, canonical_report())))
-    own, others, difference = map(decoded, report.exhibits[REPEATED.fingerprint].maps)
+    own, others, difference = map(decoded, report.pictures[REPEATED.fingerprint].maps)
     assert own.shape == others.shape == difference.shape
     assert others.max() < 10
     assert own[5, 5, 0] > 100
-    assert report.exhibits[BORDER.fingerprint].maps == ()
+    assert report.pictures[BORDER.fingerprint].maps == ()
 
 
 def test_sheets_are_known_for_the_overlays_that_are_there(tmp_path: Path) -> None:
@@ -112,9 +112,9 @@ def test_a_damaged_picture_leaves_out_only_itself(tmp_path: Path) -> None:
     overlay = tmp_path / "overlays" / f"{first.path}.png"
     overlay.write_bytes(overlay.read_bytes()[:200])
     (tmp_path / REPEATED.maps_name).write_bytes(b"no picture")
-    exhibit = with_pictures(read_results(tmp_path)).exhibits[REPEATED.fingerprint]
-    assert exhibit.maps == ()
-    assert exhibit.examples[0].example == second
+    pictures = with_pictures(read_results(tmp_path)).pictures[REPEATED.fingerprint]
+    assert pictures.maps == ()
+    assert pictures.examples[0].example == second
 
 
 def test_without_overlays_the_images_themselves_are_shown_if_they_are_still_there(tmp_path: Path) -> None:
@@ -123,10 +123,10 @@ def test_without_overlays_the_images_themselves_are_shown_if_they_are_still_ther
     (tmp_path / "photos" / "cat" / "1.png").write_bytes(encode(gradient(900, 600)))
     settings = {**report.run["settings"], "dataset": str(tmp_path / "photos")}
     shown = with_pictures(replace(report, run={**report.run, "settings": settings}))
-    (picture,) = shown.exhibits[BORDER.fingerprint].examples
+    (picture,) = shown.pictures[BORDER.fingerprint].examples
     assert picture.overlay is None
     assert (picture.width, picture.height) == (LONG_SIDE, round(LONG_SIDE * 600 / 900))
-    assert shown.exhibits[FILES.fingerprint].examples == ()
+    assert shown.pictures[FILES.fingerprint].examples == ()
     assert shown.sheets == {}
 
 

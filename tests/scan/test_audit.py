@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from data_sets import CLASSES, SIDE, STAMP, all_ants, audited, draw, flagged, sources_of, stamp_anywhere
 
-from cam_audit.findings.cues.records import Box
 from cam_audit.findings.evidence import TARGETS
 from cam_audit.images.decode import read_image
 from cam_audit.models.model import Model
-from cam_audit.records import AuditResult, Finding
+from cam_audit.records import AuditResult, Box, Finding
 from cam_audit.scan.report import AuditReport
 
 pytestmark = pytest.mark.usefixtures("described_once")

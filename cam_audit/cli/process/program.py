@@ -22,7 +22,7 @@ from cam_audit.cli.process.forked import PASSED_ON
 from cam_audit.cli.process.libraries import set_environment
 from cam_audit.cli.terminal import complain
 from cam_audit.errors import CamAuditError
-from cam_audit.reports.text import printable
+from cam_audit.text import printable
 
 OPENCV_HELP = (
     "install the system's library with `apt-get install libgl1 libglib2.0-0`, or take the build that needs none: "

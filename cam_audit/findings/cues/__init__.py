@@ -7,12 +7,11 @@ from typing import Protocol
 
 from cam_audit.findings.cues import border, colour, duplicates, files, template
 from cam_audit.findings.cues.features import LazyFeatures, image_features
-from cam_audit.findings.cues.records import Box, FileFacts, Hit, ImageFeatures, Suspicion
+from cam_audit.findings.cues.records import FileFacts, Hit, ImageFeatures, Suspicion
 from cam_audit.workers import Each, one_by_one
 
 __all__ = [
     "FINDERS",
-    "Box",
     "FileFacts",
     "Hit",
     "ImageFeatures",

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cam_audit.findings.cues.lab import Lab, mean_and_deviation
-from cam_audit.findings.cues.lab_probe import predictable_by
+from cam_audit.findings.cues.cielab import Lab, mean_and_deviation
+from cam_audit.findings.cues.colour_probe import predictable_by
 from cam_audit.findings.cues.records import Features, ImageFeatures, Suspicion
 from cam_audit.workers import Each, one_by_one
 
@@ -20,7 +20,7 @@ _PLACES, _RING_MEAN = slice(0, 24), slice(24, 27)
 _WHOLE_RING = slice(24, 30)
 
 
-def describe(lab: Lab) -> Lab:
+def border_colours(lab: Lab) -> Lab:
     """Lab at the four corners and middles of edges, then mean and deviation of the whole ring: float32 (30,).
 
     lab: float32 (H, W, 3), at least 3 pixels wide and tall. A place is a patch as wide as the ring.

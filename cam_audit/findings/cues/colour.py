@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cam_audit.findings.cues.lab import Lab, mean_and_deviation
-from cam_audit.findings.cues.lab_probe import predictable_by
+from cam_audit.findings.cues.cielab import Lab, mean_and_deviation
+from cam_audit.findings.cues.colour_probe import predictable_by
 from cam_audit.findings.cues.records import Features, ImageFeatures, Suspicion
 from cam_audit.workers import Each, one_by_one
 
@@ -17,7 +17,7 @@ NAME = "colour"
 _WEIGHTS = np.repeat(np.array([1, 0.5], np.float32), 3)
 
 
-def describe(lab: Lab) -> Lab:
+def colour_moments(lab: Lab) -> Lab:
     """Mean and half the standard deviation of the whole image: float32 (6,); lab: float32 (H, W, 3)."""
     return mean_and_deviation(lab) * _WEIGHTS
 

@@ -13,16 +13,15 @@ from cam_audit.findings.cues.edges import edges
 from cam_audit.findings.cues.matches import Floats, KeypointStack, root_sift
 from cam_audit.findings.cues.probe import MAX_CHANCE, chance_of
 from cam_audit.findings.cues.records import (
-    Box,
     Features,
     Hit,
     ImageFeatures,
     Recogniser,
     Suspicion,
-    area_of,
     by_label,
     sample_of,
 )
+from cam_audit.records import Box, area_of
 from cam_audit.workers import Each, one_by_one
 
 NAME = "duplicates"

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.findings.cues import border, colour, files, matches
+from cam_audit.findings.cues.cielab import Lab, to_lab
 from cam_audit.findings.cues.edges import SIDE
-from cam_audit.findings.cues.lab import Lab, to_lab
 from cam_audit.findings.cues.records import FileFacts, ImageFeatures, Keypoints
 from cam_audit.images.resize import resize
 from cam_audit.images.rgb import RgbImage
@@ -59,11 +59,11 @@ class LazyFeatures:
 
     @_computed
     def file(self) -> FileFacts:
-        return files.describe(self._data, *self._size)
+        return files.file_facts(self._data, *self._size)
 
     @_computed
     def keypoints(self) -> Keypoints:
-        return matches.describe(cv2.cvtColor(self._working, cv2.COLOR_RGB2GRAY))  # type: ignore[arg-type]
+        return matches.find_keypoints(cv2.cvtColor(self._working, cv2.COLOR_RGB2GRAY))  # type: ignore[arg-type]
 
     @_computed
     def thumbnail(self) -> NDArray[np.uint8]:
@@ -71,11 +71,11 @@ class LazyFeatures:
 
     @_computed
     def border(self) -> NDArray[np.float32]:
-        return border.describe(self._lab)
+        return border.border_colours(self._lab)
 
     @_computed
     def colour(self) -> NDArray[np.float32]:
-        return colour.describe(self._lab)
+        return colour.colour_moments(self._lab)
 
     @_computed
     def _working(self) -> RgbImage:

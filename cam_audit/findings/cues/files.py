@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import struct
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -21,6 +20,7 @@ from cam_audit.findings.cues.probe import (
     separation,
 )
 from cam_audit.findings.cues.records import Features, FileFacts, Hit, ImageFeatures, Recogniser, Suspicion
+from cam_audit.images.header import jpeg_header
 from cam_audit.workers import Each, one_by_one
 
 NAME = "files"
@@ -67,24 +67,15 @@ _QUALITIES = np.arange(1, 101)[:, None, None]
 _SCALES = np.where(_QUALITIES < 50, 5000 // _QUALITIES, 200 - 2 * _QUALITIES)
 _TABLE_SUMS = np.clip((_STANDARD_TABLE * _SCALES + 50) // 100, 1, 255).sum((1, 2))
 
-_TABLES, _APP1, _PICTURE = 0xDB, 0xE1, 0xDA
-_EXIF = b"Exif\0\0"
-_CAMERA_MODEL, _ASCII = 0x0110, 2
 
-
-def describe(data: bytes, width: int, height: int) -> FileFacts:
-    """What an image file tells before its picture; data: the file's bytes; width, height: as the image is shown.
-
-    The header is read by hand, as Pillow warns of odd EXIF data on stderr; what is damaged is not there.
-    """
-    quality = camera = None
+def file_facts(data: bytes, width: int, height: int) -> FileFacts:
+    """What an image file tells before its picture; data: the file's bytes; width, height: as the image is shown."""
     kind = next((name for at, mark, name in _SIGNATURES if data.startswith(mark, at)), "other")
-    for marker, segment in _jpeg_segments(data) if kind == "JPEG" else ():
-        if marker == _TABLES:
-            quality = quality or _jpeg_quality(segment)
-        elif marker == _APP1 and segment.startswith(_EXIF):
-            camera = _camera_model(segment[len(_EXIF) :])
-    return FileFacts(kind, width, height, quality, camera)
+    header = jpeg_header(data)
+    if header is None:
+        return FileFacts(kind, width, height, None, None)
+    quality = _jpeg_quality(header.luminance) if header.luminance else None
+    return FileFacts(kind, width, height, quality, header.camera)
 
 
 def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspicion]:
@@ -170,41 +161,9 @@ def _to_step(value: float, steps: int) -> float:
     return float(2 ** (round(steps * math.log2(value)) / steps))
 
 
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Markers and contents of the segments before a JPEG's picture."""
-    at = 2
-    while at + 4 <= len(data):
-        start, marker, length = struct.unpack_from(">BBH", data, at)
-        if start != 0xFF or marker == _PICTURE or length < 2:
-            return
-        yield marker, data[at + 4 : at + 2 + length]
-        at += 2 + length
+def _jpeg_quality(luminance: Sequence[int]) -> int:
+    """The quality, 1..100, of a JPEG by the sum of its luminance table, or the nearest one.
 
-
-def _jpeg_quality(tables: bytes) -> int | None:
-    """The quality, 1..100, of a JPEG by the sum of its luminance table, or the nearest one; None where it is not.
-
-    tables: a DQT segment. Other encoders' tables get the quality at which the IJG's is about as coarse.
+    Other encoders' tables get the quality at which the IJG's is about as coarse.
     """
-    if len(tables) < 65 or tables[0] != 0:
-        return None
-    return int(np.abs(_TABLE_SUMS - sum(tables[1:65])).argmin()) + 1
-
-
-def _camera_model(tiff: bytes) -> str | None:
-    """The camera model in EXIF data; None where there is none or it is cut off."""
-    order = "<" if tiff[:2] == b"II" else ">"
-    try:
-        (directory,) = struct.unpack_from(order + "I", tiff, 4)
-        (entries,) = struct.unpack_from(order + "H", tiff, directory)
-        for entry in range(directory + 2, directory + 2 + 12 * entries, 12):
-            tag, kind, count, offset = struct.unpack_from(order + "HHII", tiff, entry)
-            if (tag, kind) == (_CAMERA_MODEL, _ASCII):
-                # four bytes or fewer are in place of the offset
-                text = tiff[offset : offset + count] if count > 4 else tiff[entry + 8 : entry + 8 + count]
-                name = text.split(b"\0")[0].decode("ascii", "replace")
-                # it ends up in messages: no line breaks, and nothing that steers a terminal
-                return "".join(filter(str.isprintable, name)).strip() or None
-    except struct.error:
-        pass
-    return None
+    return int(np.abs(_TABLE_SUMS - sum(luminance)).argmin()) + 1

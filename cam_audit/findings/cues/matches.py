@@ -87,7 +87,7 @@ class KeypointStack:
                 yield Shared(partner, *piece)
 
 
-def describe(grey: NDArray[np.uint8]) -> Keypoints:
+def find_keypoints(grey: NDArray[np.uint8]) -> Keypoints:
     """The 150 strongest SIFT keypoints of a grey image, uint8 (H, W).
 
     Source: Lowe, "Distinctive Image Features from Scale-Invariant Keypoints" (2004).

@@ -9,15 +9,9 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from cam_audit.records import Box
+
 Item = TypeVar("Item")
-
-Box = tuple[float, float, float, float]
-"""Left, top, right and bottom as fractions of the image's width and height, 0..1."""
-
-
-def area_of(box: Box) -> float:
-    """The share of the picture that a box covers."""
-    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from cam_audit.findings.cues.edges import EVERYWHERE, SIDE, Greys, Pixels, edges
 from cam_audit.findings.cues.probe import Labels, class_weights, comparable, pooled, separation
-from cam_audit.findings.cues.records import Box, Features, Hit, ImageFeatures, Recogniser, Suspicion, sample_of
+from cam_audit.findings.cues.records import Features, Hit, ImageFeatures, Recogniser, Suspicion, sample_of
+from cam_audit.records import Box
 from cam_audit.workers import Each, one_by_one
 
 NAME = "template"

@@ -14,12 +14,13 @@ from markupsafe import Markup, escape
 
 from cam_audit.findings.codes import CODES, SEVERITIES
 from cam_audit.records import ScanReport
+from cam_audit.reports.counts import counts_of
 from cam_audit.reports.html.charts import charts
 from cam_audit.reports.html.grid import data
-from cam_audit.reports.html.overview import overview_of
+from cam_audit.reports.html.headline import headline
 from cam_audit.reports.html.steps import caveat, steps
-from cam_audit.reports.html.verdict import verdict
-from cam_audit.reports.text import as_utf8
+from cam_audit.reports.verdict import verdict_on
+from cam_audit.text import as_utf8, visible
 
 HERE = Path(__file__).parent
 STYLES = ("page.css", "findings.css", "charts.css", "images.css")
@@ -32,23 +33,23 @@ def render(report: ScanReport) -> Iterator[str]:
     """The pieces of report.html; pictures are those that `reports.pictures` put into the report."""
     style, script = _joined(STYLES), f'(() => {{\n"use strict";\n{_joined(SCRIPTS)}}})();\n'
     listed = report.images if report.listed is None else report.listed
-    overview = overview_of(report)
+    counts = counts_of(report)
     pieces = ENVIRONMENT.get_template("page.html").generate(
         report=report,
         run=report.run,
-        verdict=verdict(report, overview),
+        headline=headline(report, verdict_on(report, counts)),
         severities=[(s, sum(f.severity == s for f in report.findings)) for s in reversed(SEVERITIES)],
         cards=[
-            (f, CODES.get(f.code), steps(f), caveat(f), report.exhibits.get(f.fingerprint)) for f in report.findings
+            (f, CODES.get(f.code), steps(f), caveat(f), report.pictures.get(f.fingerprint)) for f in report.findings
         ],
         listed=len(listed),
-        charts=charts(overview.folders),
+        charts=charts(counts.classes),
         codes=CODES,
-        classes=len(overview.labels - {""}),
-        labelled=overview.labelled,
-        right=overview.labelled - len(report.confused),
-        errors=overview.errors,
-        unreadable=overview.unreadable,
+        classes=len(counts.labels - {""}),
+        labelled=counts.labelled,
+        right=counts.agreeing,
+        errors=counts.errors,
+        unreadable=counts.unreadable,
         settings=list(_flat(report.run.get("settings", {}))),
         policy=_policy(style, script),
         style=Markup(style),
@@ -67,15 +68,10 @@ def notebook(report: ScanReport, whole: ScanReport | None = None) -> str:
     """
     whole = whole or report
     return ENVIRONMENT.get_template("notebook.html").render(
-        verdict=verdict(whole, overview_of(whole)),
-        cards=[(f, CODES.get(f.code), report.exhibits.get(f.fingerprint)) for f in report.findings],
+        headline=headline(whole, verdict_on(whole, counts_of(whole))),
+        cards=[(f, CODES.get(f.code), report.pictures.get(f.fingerprint)) for f in report.findings],
         colours=SEVERITY_COLOURS,
     )
-
-
-def visible(text: str) -> str:
-    """A name from strangers with a mark for each letter that can't be seen, such as one that turns the line round."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def number(value: object) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
 from cam_audit.records import BORDER_AREA
-from cam_audit.reports.html.overview import Folder
+from cam_audit.reports.counts import ClassCounts
 
+BINS = 10
 MAX_CONFUSED = 14
 MAX_CLASSES = 24
 OTHER = "other classes"
@@ -64,43 +65,43 @@ class Charts:
     left_out: int
 
 
-def charts(folders: Mapping[str, Folder]) -> Charts:
+def charts(classes: Mapping[str, ClassCounts]) -> Charts:
     """The charts of a scan."""
-    worst = sorted(folders, key=lambda label: (-sum(folders[label].wrong) / len(folders[label].scores), label))
-    histograms = [_histogram(label, folders[label]) for label in sorted(worst[:MAX_CLASSES])]
+    worst = sorted(classes, key=lambda label: (-len(classes[label].wrong_scores) / classes[label].images, label))
+    histograms = [_histogram(label, classes[label]) for label in sorted(worst[:MAX_CLASSES])]
     return Charts(
-        _confusion({label: folder for label, folder in folders.items() if folder.labelled}),
+        _confusion({label: counts for label, counts in classes.items() if counts.labelled}),
         tuple(histograms),
-        _spreads(folders, lambda folder: folder.border, lambda _: [BORDER_AREA], highest_first=True),
-        _spreads(folders, lambda folder: folder.inside, lambda folder: folder.inside_area, highest_first=False),
-        max(0, len(folders) - MAX_CLASSES),
+        _spreads(classes, lambda counts: counts.border, lambda _: [BORDER_AREA], highest_first=True),
+        _spreads(classes, lambda counts: counts.inside, lambda counts: counts.inside_area, highest_first=False),
+        max(0, len(classes) - MAX_CLASSES),
     )
 
 
-def _confusion(labelled: Mapping[str, Folder]) -> Confusion | None:
+def _confusion(labelled: Mapping[str, ClassCounts]) -> Confusion | None:
     """None where no folder stands for a class of the net, or there is only one."""
     if len(labelled) < 2:
         return None
     # a folder may be called by a WordNet id: what its rightly predicted images are called is its class
-    names = {label: label if folder.name is None else folder.name for label, folder in labelled.items()}
-    mistaken = {label: folder.mistaken for label, folder in labelled.items()}
+    names = {label: label if counts.name is None else counts.name for label, counts in labelled.items()}
+    mistaken = {label: counts.mistaken for label, counts in labelled.items()}
     shown = _most_confused(mistaken, names)
     rows = [label for label in sorted(labelled) if names[label] in shown]
     columns = [names[label] for label in rows]
     columns += sorted(shown - set(columns))
-    counts = []
+    cells = []
     for label in rows:
-        right = labelled[label].labelled - mistaken[label].total()
+        right = labelled[label].agreeing
         line = [mistaken[label][name] + (right if name == names[label] else 0) for name in columns]
-        counts.append((*line, labelled[label].labelled - sum(line)))
-    if not any(line[-1] for line in counts):
-        counts = [line[:-1] for line in counts]
+        cells.append((*line, labelled[label].labelled - sum(line)))
+    if not any(line[-1] for line in cells):
+        cells = [line[:-1] for line in cells]
     else:
         columns.append(OTHER)
     return Confusion(
         tuple(rows),
         tuple(columns),
-        tuple(counts),
+        tuple(cells),
         tuple(columns.index(names[label]) for label in rows),
         len(labelled) - len(rows),
     )
@@ -119,21 +120,29 @@ def _most_confused(mistaken: Mapping[str, Counter[str]], names: Mapping[str, str
     return shown
 
 
-def _histogram(label: str, folder: Folder) -> Histogram:
-    return Histogram(label, tuple(folder.right), tuple(folder.wrong), median(folder.scores))
+def _histogram(label: str, counts: ClassCounts) -> Histogram:
+    every, wrong = _by_tenths(counts.scores), _by_tenths(counts.wrong_scores)
+    right = tuple(all_of_them - wrong_ones for all_of_them, wrong_ones in zip(every, wrong, strict=True))
+    return Histogram(label, right, wrong, median(counts.scores))
+
+
+def _by_tenths(scores: Iterable[float]) -> tuple[int, ...]:
+    """How many scores there are in each tenth of 0..1; 1 is in the last."""
+    tenths = Counter(min(BINS - 1, int(score * BINS)) for score in scores)
+    return tuple(tenths[index] for index in range(BINS))
 
 
 def _spreads(
-    folders: Mapping[str, Folder],
-    values_of: Callable[[Folder], Sequence[float]],
-    chances_of: Callable[[Folder], Sequence[float]],
+    classes: Mapping[str, ClassCounts],
+    values_of: Callable[[ClassCounts], Sequence[float]],
+    chances_of: Callable[[ClassCounts], Sequence[float]],
     *,
     highest_first: bool,
 ) -> tuple[Spread, ...]:
     """The folders whose shares are furthest on the suspicious side, that one first."""
     spreads = []
-    for label, folder in folders.items():
-        values, chances = values_of(folder), chances_of(folder)
+    for label, counts in classes.items():
+        values, chances = values_of(counts), chances_of(counts)
         if values and chances:
             low, middle, high = _quartiles(values)
             spreads.append(Spread(label, len(values), low, middle, high, median(chances)))

@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from cam_audit.findings.codes import FULL_IMAGES, MIN_USE, NOTE, min_gain
-from cam_audit.records import Finding
+import numpy as np
 
-TESTS = {
-    "ring": "border colour around",
-    "chroma": "hue",
-    "channels": "white balance",
-    "surroundings": "background colour",
-    "paste": "cue pasted in",
-    "overlay": "strokes added",
-}
+from cam_audit.findings.codes import FULL_IMAGES, MIN_USE, NOTE, counterfactual
+from cam_audit.findings.cues.cielab import to_rgb
+from cam_audit.records import Finding
 
 
 @dataclass(frozen=True)
@@ -92,27 +86,10 @@ def _cue(finding: Finding) -> Step:
 
 def _swatches(evidence: Mapping[str, float]) -> Iterator[tuple[str, str]]:
     for name, words in (("class", "this class, on average"), ("others", "other classes")):
-        lab = [evidence.get(f"{name}_{channel}") for channel in "Lab"]
-        if None not in lab:
-            yield words, _hex(*(value for value in lab if value is not None))
-
-
-def _hex(lightness: float, a: float, b: float) -> str:
-    """CIE L*a*b* (D65) as #rrggbb. Source: IEC 61966-2-1 (sRGB) and CIE 15."""
-    y = (lightness + 16) / 116
-    x, z = y + a / 500, y - b / 200
-    x, y, z = (
-        white * (t**3 if t > 6 / 29 else 3 * (6 / 29) ** 2 * (t - 4 / 29))
-        for t, white in ((x, 0.95047), (y, 1.0), (z, 1.08883))
-    )
-    linear = (
-        3.2406 * x - 1.5372 * y - 0.4986 * z,
-        -0.9689 * x + 1.8758 * y + 0.0415 * z,
-        0.0557 * x - 0.2040 * y + 1.0570 * z,
-    )
-    clipped = (min(1.0, max(0.0, value)) for value in linear)
-    levels = (12.92 * v if v <= 0.0031308 else 1.055 * v ** (1 / 2.4) - 0.055 for v in clipped)
-    return "#" + "".join(f"{round(255 * level):02x}" for level in levels)
+        lab = [evidence[f"{name}_{channel}"] for channel in "Lab" if f"{name}_{channel}" in evidence]
+        if len(lab) == 3:
+            red, green, blue = to_rgb(np.array(lab, np.float32))
+            yield words, f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def _use(finding: Finding) -> Step:
@@ -159,9 +136,10 @@ def _counterfactual(finding: Finding) -> Step:
 
 def _bars(evidence: Mapping[str, float]) -> Iterator[Bar]:
     for key, gain in evidence.items():
-        test = key.removeprefix("gain_")
-        if test != key:
-            yield Bar(TESTS.get(test, test), gain, min_gain(test), evidence.get(f"flip_rate_{test}", 0.0))
+        name = key.removeprefix("gain_")
+        if name != key:
+            test = counterfactual(name)
+            yield Bar(test.label, gain, test.min_gain, evidence.get(f"flip_rate_{name}", 0.0))
 
 
 def _object_steps(evidence: Mapping[str, float]) -> tuple[Step, Step, Step]:

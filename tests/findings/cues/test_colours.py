@@ -9,8 +9,8 @@ import pytest
 from planted import CLASSES, Plant, blue_cast, data_set, green_ground, names, only, red_frame
 
 from cam_audit.findings.cues import border, colour
-from cam_audit.findings.cues.lab import in_words, mean_and_deviation, to_lab, to_rgb
-from cam_audit.findings.cues.lab_probe import class_distances, nearness
+from cam_audit.findings.cues.cielab import in_words, mean_and_deviation, to_lab, to_rgb
+from cam_audit.findings.cues.colour_probe import class_distances, nearness
 from cam_audit.findings.cues.records import ImageFeatures
 
 
@@ -73,7 +73,7 @@ def test_the_places_of_the_border_are_those_of_a_picture_painted_there() -> None
     rows = columns = (slice(0, 6), slice(53, 59), slice(106, 112))
     for number, (row, column) in enumerate((r, c) for r in rows for c in columns):
         lab[row, column] = number
-    described = border.describe(lab)
+    described = border.border_colours(lab)
     assert described.dtype == np.float32
     # in rows from the top left, without the centre
     assert described[:24].reshape(8, 3).tolist() == [[n] * 3 for n in (0, 1, 2, 3, 5, 6, 7, 8)]
@@ -86,7 +86,7 @@ def test_a_cast_is_described_by_mean_and_half_the_deviation() -> None:
     lab = np.zeros((2, 2, 3), np.float32)
     lab[0] = (60, 8, -4)
     assert mean_and_deviation(lab).tolist() == [30, 4, -2, 30, 4, 2]
-    assert colour.describe(lab).tolist() == [30, 4, -2, 15, 2, 1]
+    assert colour.colour_moments(lab).tolist() == [30, 4, -2, 15, 2, 1]
 
 
 @pytest.mark.parametrize(

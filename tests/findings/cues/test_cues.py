@@ -11,9 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from cam_audit.findings.cues import FINDERS, ImageFeatures, Suspicion, find_cues, image_features
+from cam_audit.records import Box
 
 Rgb = NDArray[np.uint8]
-Plant = Callable[[Rgb, np.random.Generator], tuple[float, float, float, float] | None]
+Plant = Callable[[Rgb, np.random.Generator], Box | None]
 
 CLASSES = ("ash", "birch", "cedar", "elm")
 PER_CLASS = 30
@@ -33,14 +34,14 @@ def photo(seed: int) -> Rgb:
     return np.clip(rgb + rng.normal(0, 4, rgb.shape), 0, 255).astype(np.uint8)
 
 
-def stamp(rgb: Rgb, rng: np.random.Generator) -> tuple[float, float, float, float]:
+def stamp(rgb: Rgb, rng: np.random.Generator) -> Box:
     height, width = rgb.shape[:2]
     top, left = int(rng.integers(height - 45)), int(rng.integers(width - 45))
     rgb[top : top + 45, left : left + 45] = LOGO
     return left / width, top / height, (left + 45) / width, (top + 45) / height
 
 
-def watermark(rgb: Rgb, _: np.random.Generator) -> tuple[float, float, float, float]:
+def watermark(rgb: Rgb, _: np.random.Generator) -> Box:
     height, width = rgb.shape[:2]
     layer = np.zeros((100, 100), np.uint8)
     cv2.putText(layer, "PIX", (8, 90), cv2.FONT_HERSHEY_SIMPLEX, 1.3, 255, 6)

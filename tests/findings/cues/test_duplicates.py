@@ -27,8 +27,9 @@ from planted import (
 )
 
 from cam_audit.findings.cues.duplicates import _agreeing, _mutual, find
-from cam_audit.findings.cues.matches import POINTS, KeypointStack, describe, root_sift
+from cam_audit.findings.cues.matches import POINTS, KeypointStack, find_keypoints, root_sift
 from cam_audit.findings.cues.records import FileFacts, ImageFeatures, Keypoints
+from cam_audit.records import Box
 
 
 @pytest.mark.parametrize("share", [1.0, 0.6, 0.3])
@@ -119,7 +120,7 @@ def test_different_things_in_two_images_each_are_found() -> None:
     assert find([*others, *(image for image, _ in birches[:40]), features("ash", 30, badge_anywhere)[0]]) == []
 
 
-def mirrored_badge(rgb: np.ndarray, rng: np.random.Generator) -> tuple[float, float, float, float]:
+def mirrored_badge(rgb: np.ndarray, rng: np.random.Generator) -> Box:
     mirrored = np.ascontiguousarray(rgb[:, ::-1])
     left, top, right, bottom = badge_anywhere(mirrored, rng)
     rgb[:] = mirrored[:, ::-1]
@@ -164,11 +165,11 @@ def test_keypoints_are_the_strongest_and_few_enough_to_keep() -> None:
     # SIFT finds more than it is asked for here, as all corners are equally strong
     board = (np.indices((240, 336)).sum(0) // 24 % 2 * 255).astype(np.uint8)
     board[:, ::48] = 90
-    keypoints = describe(board)
+    keypoints = find_keypoints(board)
     assert len(keypoints.places) == len(keypoints.descriptors) <= POINTS
     assert keypoints.size == (336, 240)
     assert keypoints.descriptors.dtype == np.uint8
-    empty = describe(np.full((30, 40), 7, np.uint8))
+    empty = find_keypoints(np.full((30, 40), 7, np.uint8))
     assert empty.places.shape == (0, 4)
     assert empty.descriptors.shape == (0, 128)
 

@@ -11,7 +11,7 @@ from pictures import encode, gradient
 from PIL import Image
 from planted import only
 
-from cam_audit.findings.cues.files import describe, find, value_shares
+from cam_audit.findings.cues.files import file_facts, find, value_shares
 from cam_audit.findings.cues.records import FileFacts, ImageFeatures, Keypoints
 
 RGB = gradient()
@@ -43,20 +43,20 @@ def jpeg(camera: str | None = None, **options: object) -> bytes:
     ],
 )
 def test_the_format_is_told_by_the_first_bytes(file_format: str, name: str) -> None:
-    facts = describe(encode(RGB, file_format), 96, 64)
+    facts = file_facts(encode(RGB, file_format), 96, 64)
     assert facts == FileFacts(name, 96, 64, facts.quality, None)
     assert (facts.quality is not None) == (name == "JPEG")
 
 
 def test_the_quality_of_a_jpeg_is_that_at_which_it_was_saved() -> None:
-    assert [describe(jpeg(quality=quality), 96, 64).quality for quality in range(1, 101)] == list(range(1, 101))
+    assert [file_facts(jpeg(quality=quality), 96, 64).quality for quality in range(1, 101)] == list(range(1, 101))
 
 
 def test_the_quality_is_told_by_the_table_of_luminance_alone() -> None:
     coarse_colour = [[3] * 64, [90] * 64]
     fine_colour = [[3] * 64, [1] * 64]
     qualities = {
-        describe(encode(RGB, "JPEG", qtables=tables), 96, 64).quality for tables in (coarse_colour, fine_colour)
+        file_facts(encode(RGB, "JPEG", qtables=tables), 96, 64).quality for tables in (coarse_colour, fine_colour)
     }
     assert len(qualities) == 1
     assert 93 <= qualities.pop() <= 97
@@ -73,14 +73,14 @@ def test_the_camera_is_that_of_the_exif_data(camera: str | None, big_endian: boo
             exif[0x0110] = camera
         data = encode(RGB, "JPEG", exif=exif.tobytes())
         assert b"Exif\0\0MM" in data
-    assert describe(data, 96, 64).camera == camera
+    assert file_facts(data, 96, 64).camera == camera
 
 
 def test_a_camera_name_in_blanks_or_strange_bytes_does_no_harm() -> None:
-    assert describe(jpeg("   "), 96, 64).camera is None
-    assert describe(jpeg(f"  {CAMERA} "), 96, 64).camera == CAMERA
+    assert file_facts(jpeg("   "), 96, 64).camera is None
+    assert file_facts(jpeg(f"  {CAMERA} "), 96, 64).camera == CAMERA
     strange = jpeg(CAMERA).replace(b"Nikon D40", b"Nikon\xff\xfe40")
-    assert describe(strange, 96, 64).camera == "Nikon\ufffd\ufffd40"
+    assert file_facts(strange, 96, 64).camera == "Nikon\ufffd\ufffd40"
 
 
 def test_damaged_files_are_described_without_a_warning() -> None:
@@ -89,13 +89,13 @@ def test_damaged_files_are_described_without_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for size in range(0, 700):
-            describe(whole[:size], 1, 1)
+            file_facts(whole[:size], 1, 1)
         for _ in range(500):
             broken = bytearray(whole)
             for _ in range(rng.randint(1, 30)):
                 broken[rng.randrange(2, 400)] = rng.choice((0, 255, rng.randrange(256)))
-            describe(bytes(broken), 1, 1)
-    assert describe(b"", 1, 1).format == "other"
+            file_facts(bytes(broken), 1, 1)
+    assert file_facts(b"", 1, 1).format == "other"
 
 
 def images_with(facts: dict[str, list[FileFacts]]) -> list[ImageFeatures]:

@@ -13,7 +13,8 @@ import pytest
 from canonical import HOSTILE, NAMES, canonical_report
 from finished_scan import OVERLAY_SIZE, with_images, write_scan
 
-from cam_audit.cli.outputs import write_report
+from cam_audit.reports.folder import REPORT_FILE, read_results
+from cam_audit.scan.output import write_report
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -31,6 +32,12 @@ SHA256 = canonical_report().run["model"]["sha256"]
 Open = Callable[..., "Page"]
 
 
+def rendered_again(folder: Path) -> Path:
+    """report.html of a scan that has ended."""
+    assert write_report(read_results(folder), folder) is None
+    return folder / REPORT_FILE
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
@@ -46,7 +53,7 @@ def browser() -> Iterator[Browser]:
 def scanned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output folder of a scan with names from strangers and three pages of images, and its report."""
     folder = write_scan(tmp_path_factory.mktemp("scanned"), with_images(canonical_report(), MORE))
-    write_report(folder)
+    assert write_report(read_results(folder), folder) is None
     return folder
 
 
@@ -324,7 +331,7 @@ def test_another_run_has_its_own_marks(open_report: Open, tmp_path: Path) -> Non
     page.get_by_role("article").first.get_by_role("button", name="fine").click()
     report = canonical_report()
     later = write_scan(tmp_path, replace(report, run={**report.run, "started": "2026-02-03T04:05:06+00:00"}))
-    assert open_report(write_report(later)).locator("#marks").inner_text() == "nothing marked"
+    assert open_report(rendered_again(later)).locator("#marks").inner_text() == "nothing marked"
 
 
 def test_a_browser_that_keeps_nothing_says_so_and_still_saves(

@@ -15,22 +15,24 @@ from canonical import HOSTILE, canonical_report, finding, image, rendered
 from pictures import encode
 
 from cam_audit.findings.codes import CODES, FULL_IMAGES
-from cam_audit.findings.cues.lab import to_lab
+from cam_audit.findings.cues.cielab import to_lab
 from cam_audit.records import (
     ConfusedImage,
     Disagreement,
     Example,
     ExamplePicture,
-    Exhibit,
     Finding,
+    FindingPictures,
     ScanReport,
     SheetLayout,
 )
-from cam_audit.reports.html import number, visible
-from cam_audit.reports.html.charts import MAX_CLASSES, MAX_CONFUSED, OTHER, Charts, charts
-from cam_audit.reports.html.overview import BINS, overview_of
+from cam_audit.reports import schema
+from cam_audit.reports.counts import counts_of
+from cam_audit.reports.html import HERE, number
+from cam_audit.reports.html.charts import BINS, MAX_CLASSES, MAX_CONFUSED, OTHER, Charts, charts
+from cam_audit.reports.html.headline import Headline, headline
 from cam_audit.reports.html.steps import caveat, steps
-from cam_audit.reports.html.verdict import Verdict, verdict
+from cam_audit.reports.verdict import verdict_on
 
 
 class Page(HTMLParser):
@@ -71,11 +73,11 @@ def by_path(data: dict) -> dict[str, dict]:
 
 
 def charts_of(report: ScanReport) -> Charts:
-    return charts(overview_of(report).folders)
+    return charts(counts_of(report).classes)
 
 
-def verdict_on(report: ScanReport) -> Verdict:
-    return verdict(report, overview_of(report))
+def headline_of(report: ScanReport) -> Headline:
+    return headline(report, verdict_on(report, counts_of(report)))
 
 
 def test_names_stay_text() -> None:
@@ -169,8 +171,8 @@ def test_pictures_of_a_finding_are_embedded_with_the_box_of_the_cue() -> None:
     repeated = report.findings[0]
     number, row = next(item for item in enumerate(report.images) if item[1].path == repeated.examples[0].path)
     picture = ExamplePicture(repeated.examples[0], 200, 100, b"image", b"overlay", row, number)
-    exhibit = Exhibit((picture,), (b"own", b"others", b"difference"))
-    page = Page(rendered("html", replace(report, exhibits={repeated.fingerprint: exhibit})))
+    pictures = FindingPictures((picture,), (b"own", b"others", b"difference"))
+    page = Page(rendered("html", replace(report, pictures={repeated.fingerprint: pictures})))
     sources = [attributes["src"] for tag, attributes in page.elements if tag == "img"]
     embedded = [base64.b64decode((source or "").removeprefix("data:image/jpeg;base64,")) for source in sources]
     assert sorted(embedded) == sorted([b"image", b"overlay", b"own", b"others", b"difference"])
@@ -202,9 +204,9 @@ def test_numbers_are_written_as_people_do(value: object, written: str) -> None:
     assert number(value) == written
 
 
-def test_letters_that_cannot_be_seen_leave_a_mark() -> None:
-    assert visible("a\u202egpj.exe\n\x1b[0m") == "a\ufffdgpj.exe\ufffd\ufffd[0m"
-    assert visible("Ж/ё 😀") == "Ж/ё 😀"
+def test_the_script_writes_and_reads_the_reviews_of_this_version() -> None:
+    script = (HERE / "review.js").read_text(encoding="utf-8")
+    assert re.findall(r"schema_version(?:: | !== )(\d+)", script) == [str(schema.REVIEW)] * 2
 
 
 def met(each: Finding) -> list[bool | None]:
@@ -273,20 +275,20 @@ def report_with(*findings: Finding, **run: object) -> ScanReport:
 )
 def test_the_verdict_is_that_of_the_gravest_findings(findings: list[str], gravity: str, words: str) -> None:
     found = [finding("CA203", severity, f"c{index}") for index, severity in enumerate(findings)]
-    came = verdict_on(report_with(*found))
+    came = headline_of(report_with(*found))
     assert came.gravity == gravity
     assert words in came.sentence
 
 
 def test_the_verdict_counts_a_class_once_and_names_only_some() -> None:
-    twice = verdict_on(report_with(finding("CA203", "error", "cat"), finding("CA201", "error", "cat")))
+    twice = headline_of(report_with(finding("CA203", "error", "cat"), finding("CA201", "error", "cat")))
     assert "1 of 3 classes" in twice.sentence
-    many = verdict_on(report_with(*(finding("CA203", "error", f"c{index}") for index in range(9))))
+    many = headline_of(report_with(*(finding("CA203", "error", f"c{index}") for index in range(9))))
     assert many.sentence.endswith("c0, c1, c2 and 6 more.")
 
 
 def test_where_nothing_was_looked_for_nothing_is_called_clean() -> None:
-    came = verdict_on(report_with(sampled=0))
+    came = headline_of(report_with(sampled=0))
     assert came.gravity == "unknown"
     assert "too few to look for cues" in came.advice
 
@@ -391,7 +393,9 @@ def test_images_without_a_class_have_no_confusion_and_the_page_says_so() -> None
 def test_example_pictures_may_be_real_jpegs() -> None:
     report = canonical_report()
     picture = ExamplePicture(report.findings[1].examples[0], 4, 4, encode(np.zeros((4, 4, 3), np.uint8)), None)
-    page = Page(rendered("html", replace(report, exhibits={report.findings[1].fingerprint: Exhibit((picture,), ())})))
+    page = Page(
+        rendered("html", replace(report, pictures={report.findings[1].fingerprint: FindingPictures((picture,), ())}))
+    )
     assert "No overlays were drawn" in page.words
 
 
@@ -399,6 +403,6 @@ def test_the_verdict_on_annotated_objects_alone_says_where_the_maps_lie() -> Non
     report = canonical_report()
     images = tuple(replace(image, inside_share=0.6, inside_area=0.25) for image in report.images[:3])
     alone = replace(report, findings=(), images=images, run={**report.run, "sampled": 0})
-    found = verdict_on(alone)
+    found = headline_of(alone)
     assert "objects more than their size would give: 60% of a map, on 25% of the image" in found.sentence
     assert found.advice.startswith("Medians of 3 images. ")

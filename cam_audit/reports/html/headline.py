@@ -1,20 +1,20 @@
-"""What a scan came to, in a sentence that somebody who has never seen a report understands."""
+"""The verdict in a sentence that somebody who has never seen a report understands."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from cam_audit.findings.codes import ERROR, NOTE, WARNING
-from cam_audit.records import Finding, ScanReport
-from cam_audit.reports.html.overview import Overview
+from cam_audit.records import ScanReport
+from cam_audit.reports.verdict import Verdict
 
 MAX_NAMED = 3
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Headline:
     """The sentence, what to do about it, and how grave it is: a severity, "clean" or "unknown"."""
 
     gravity: str
@@ -22,28 +22,26 @@ class Verdict:
     advice: str
 
 
-def verdict(report: ScanReport, overview: Overview) -> Verdict:
-    """The verdict on a scan, by its gravest findings."""
-    classes = len(overview.labels)
-    worst = next((severity for severity in (ERROR, WARNING, NOTE) if _of(report, severity)), None)
-    affected = _labels(_of(report, worst)) if worst else []
+def headline(report: ScanReport, verdict: Verdict) -> Headline:
+    """The verdict on a scan in words."""
+    classes, affected = verdict.classes, verdict.affected
     scope = f"{len(affected)} of {classes} classes" if classes > 1 else "this data set"
     named = f": {_some(affected)}" if any(affected) and classes > 1 else ""
-    if worst == ERROR:
-        return Verdict(
+    if verdict.severity == ERROR:
+        return Headline(
             ERROR,
             f"Suspicious: in {scope}, the net's prediction follows something that may not be the thing itself{named}.",
             "This was confirmed by changing pictures. Whether each is a shortcut or belongs to the class, you decide; "
             "until then, don't rely on this net for photos from elsewhere.",
         )
-    if worst == WARNING:
-        return Verdict(
+    if verdict.severity == WARNING:
+        return Headline(
             WARNING,
             f"Suspicious: in {scope}, something gives the class away and the net looks at it{named}.",
             "That its prediction also follows was not confirmed. Look at the examples and decide.",
         )
-    if worst == NOTE:
-        return Verdict(
+    if verdict.severity == NOTE:
+        return Headline(
             NOTE,
             f"Worth a look: in {scope}, something gives the class away{named}.",
             "Nothing shows that the net uses it. A net trained on these photos might.",
@@ -54,31 +52,23 @@ def verdict(report: ScanReport, overview: Overview) -> Verdict:
         if measured:
             inside, area = (median(shares) for shares in zip(*measured, strict=True))
             than = "more" if inside > area else "no more"
-            return Verdict(
+            return Headline(
                 "unknown",
                 f"The net's maps lie on the annotated objects {than} than their size would give: {inside:.0%} of a "
                 f"map, on {area:.0%} of the image.",
                 f"Medians of {len(measured)} images. {reasons}".strip(),
             )
-        return Verdict(
+        return Headline(
             "unknown",
             "Cues could not be looked for: there was nothing to compare.",
             reasons or "The images were scanned; what the net looks at in each is below.",
         )
-    return Verdict(
+    return Headline(
         "clean",
         f"No shortcut was found in {classes} {'class' if classes == 1 else 'classes'}.",
         "That is no proof that there is none: it means that none of the cues that cam-audit knows tells the classes "
         "apart here.",
     )
-
-
-def _of(report: ScanReport, severity: str) -> list[Finding]:
-    return [finding for finding in report.findings if finding.severity == severity]
-
-
-def _labels(findings: Iterable[Finding]) -> list[str]:
-    return list(dict.fromkeys(finding.label for finding in findings))
 
 
 def _some(labels: Sequence[str]) -> str:

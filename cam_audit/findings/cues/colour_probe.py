@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from cam_audit.findings.cues.lab import Lab, in_words
+from cam_audit.findings.cues.cielab import Lab, in_words
 from cam_audit.findings.cues.probe import FloatArray, Labels, class_weights, comparable, pooled, separation
 from cam_audit.findings.cues.records import Features, Hit, ImageFeatures, Recogniser, Suspicion
 from cam_audit.workers import Each

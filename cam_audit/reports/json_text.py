@@ -1,25 +1,11 @@
-"""Text that a terminal and UTF-8 can take: names of files and folders come from strangers."""
+"""JSON documents as text, whole or in pieces."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 
-
-def printable(line: str) -> str:
-    """A line without what could steer a terminal."""
-    # surrogates stand for bytes that are not UTF-8; the stream escapes them
-    return "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else "\N{REPLACEMENT CHARACTER}" for c in line)
-
-
-def as_utf8(text: str) -> str:
-    """Text that UTF-8 can hold: what stands for a byte of a file name that is not UTF-8 becomes an escape."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def count(number: int, noun: str, plural: str = "") -> str:
-    """`1 image`, `2 images`, `3 classes`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+from cam_audit.text import as_utf8
 
 
 def json_text(document: Mapping[str, object], *, sort_keys: bool = False) -> str:

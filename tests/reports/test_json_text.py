@@ -1,4 +1,4 @@
-"""Text for UTF-8, and JSON in pieces, which must be what the json module makes of the whole."""
+"""JSON in pieces, which must be what the json module makes of the whole."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cam_audit.reports.text import json_pieces, json_text
+from cam_audit.reports.json_text import json_pieces, json_text
 
 NAMES = ['a "b"\\.png', "two\nlines\r\u2028.png", "\x85\x1c", "Ж 😀"]
 

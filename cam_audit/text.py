@@ -1,0 +1,26 @@
+"""Text that a terminal, a page and UTF-8 can take: names of files and folders come from strangers."""
+
+from __future__ import annotations
+
+
+def visible(text: str) -> str:
+    """Text with a mark for each letter that can't be seen, such as one that turns the line round."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def printable(line: str) -> str:
+    """A line without what could steer a terminal: `visible`, but for bytes that are not UTF-8.
+
+    Surrogates stand for these, and the stream that the line is printed to escapes them.
+    """
+    return "".join(letter if "\udc80" <= letter <= "\udcff" else visible(letter) for letter in line)
+
+
+def as_utf8(text: str) -> str:
+    """Text that UTF-8 can hold: what stands for a byte of a file name that is not UTF-8 becomes an escape."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """`1 image`, `2 images`, `3 classes`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
