@@ -1,7 +1,7 @@
-"""What this process is decoding, noted where another process reads it should this one die or hang.
+"""What this process is decoding, in memory that its parent can read if this process crashes or hangs.
 
-Decoders are C code, and a fault in one ends the process, whichever thread it is in; so there is one witness a process,
-and no caller of a decoder need know of it.
+Decoders are C code, and a fault in one ends the process, whichever thread it is in. So a process has one log, and the
+callers of a decoder need not know of it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Decoding:
     is_mask: bool = False
 
 
-class Witness:
+class CrashLog:
     """What one process decodes, in memory that it shares with the process that it was forked from.
 
     `fatal`: why files must not be decoded, by their paths; `harmless`: the paths of files that need not be noted.
@@ -79,17 +79,17 @@ class Witness:
         return Decoding(os.fsdecode(path), int(needed) or None, is_mask == b"1")
 
 
-_witness: Witness | None = None
+_log: CrashLog | None = None
 
 
-def call(witness: Witness) -> None:
-    """Let `crash_log` note what this process decodes from now on."""
-    global _witness
-    _witness = witness
+def write_to(log: CrashLog) -> None:
+    """Note in `log` what this process decodes from now on."""
+    global _log
+    _log = log
 
 
 def decoding(path: str | Path, needed: int | None = None, *, is_mask: bool = False) -> AbstractContextManager[None]:
     """A block that decodes a file; raises ImageError, with the reason, where that has ended an earlier process."""
-    if _witness is None or not path:
+    if _log is None or not path:
         return contextlib.nullcontext()
-    return _witness.noting(Decoding(os.fspath(path), needed, is_mask))
+    return _log.noting(Decoding(os.fspath(path), needed, is_mask))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from cam_audit.live.camera import Camera, Frame
 from cam_audit.live.painter import Page
 from cam_audit.live.pipeline import Newest
-from cam_audit.live.screen import Screen, Wish
+from cam_audit.live.screen import Request, Screen
 from cam_audit.live.source import Source
 from cam_audit.live.view import View
 from cam_audit.live.watch import Seen, Watcher
@@ -95,8 +95,8 @@ def live(
                     next_snapshot = time.monotonic() + settings.every
             if screen is None:
                 continue
-            wish = screen.update(page, camera.notice or watcher.notice or "")
-            if wish is Wish.END:
+            request = screen.update(page, camera.notice or watcher.notice or "")
+            if request is Request.END:
                 return
-            if wish is Wish.SNAPSHOT and screen.seen is not None:
+            if request is Request.SNAPSHOT and screen.seen is not None:
                 screen.tell(on_snapshot(screen.seen, screen.view))

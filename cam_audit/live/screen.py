@@ -20,8 +20,8 @@ MESSAGE_SECONDS = 3.0
 STALE_SECONDS = 2.0
 
 
-class Wish(Enum):
-    """What the user wants that is not about the view."""
+class Request(Enum):
+    """What a key asks for that is not about the view."""
 
     NOTHING = "nothing"
     SNAPSHOT = "snapshot"
@@ -44,8 +44,8 @@ class Screen:
         self._message = ""
         self._message_ends = 0.0
 
-    def update(self, page: Page | None, notice: str) -> Wish:
-        """Show a page, if there is a new one, and return what the user wants."""
+    def update(self, page: Page | None, notice: str) -> Request:
+        """Show a page, if there is a new one, and return what a key asks for."""
         now = time.perf_counter()
         if page is not None:
             if self.seen is not page.seen:
@@ -54,41 +54,41 @@ class Screen:
             self.seen = page.seen
             self._window.show(page.rgb)
         if self.seen is None:
-            return Wish.NOTHING
+            return Request.NOTHING
         key = self._window.key()
         if self._window.closed:
-            return Wish.END
-        wish = self._obey(key, self.seen)
+            return Request.END
+        request = self._apply(key, self.seen)
         if not notice and not self.view.frozen and now - self._fresh_at >= STALE_SECONDS:
             notice = f"no new picture for {now - self._fresh_at:.0f} seconds"
         message = self._message if now < self._message_ends else ""
         status = Status(self._rate(now), notice, message, self._smooth)
         self.painter.look = Look(self.view, status, self._window.size)
-        return wish
+        return request
 
     def tell(self, message: str) -> None:
         """Show a line for a few seconds."""
         self._message = message
         self._message_ends = time.perf_counter() + MESSAGE_SECONDS
 
-    def _obey(self, key: int, seen: Seen) -> Wish:
+    def _apply(self, key: int, seen: Seen) -> Request:
         if key == NO_KEY:
-            return Wish.NOTHING
+            return Request.NOTHING
         if self.view.prompt is None and key in (QUIT, ESCAPE):
-            return Wish.END
+            return Request.END
         if self.view.prompt is None and key == SAVE:
-            return Wish.SNAPSHOT
+            return Request.SNAPSHOT
         if self.view.prompt is None and key in CHANGE_SIZE and self._model.fixed_size:
             height, width = self._model.input_size
             self.tell(f"this net takes only {width}x{height} pixels")
-            return Wish.NOTHING
+            return Request.NOTHING
         order = np.argsort(-seen.prediction.logits, kind="stable").tolist()
         self.view = press(
             self.view, key, class_names=self._model.class_names, order=order, own_size=min(self._model.input_size)
         )
         self._watcher.size = self.view.size
         self._watcher.held = seen.frame if self.view.frozen else None
-        return Wish.NOTHING
+        return Request.NOTHING
 
     def _rate(self, now: float) -> float:
         """Pictures a second, over the last RATE_SECONDS."""

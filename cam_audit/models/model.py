@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from cam_audit.cam import class_activation_map
 from cam_audit.errors import ModelError
 from cam_audit.files import sha256_of
+from cam_audit.images.resize import network_size, resize
 from cam_audit.models import file_format
 from cam_audit.models.session import first_line, open_session
 
@@ -90,9 +91,6 @@ class Model:
 
         A net of a fixed size gets the whole image squeezed to that size.
         """
-        # OpenCV and Pillow are not needed to load a net, and can be imported while one is loaded
-        from cam_audit.images.resize import network_size, resize
-
         if self.fixed_size:
             height, width = self.input_size
         else:

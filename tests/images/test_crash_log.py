@@ -11,14 +11,14 @@ import pytest
 
 from cam_audit.errors import ImageError
 from cam_audit.images import crash_log
-from cam_audit.images.crash_log import Decoding, Witness
+from cam_audit.images.crash_log import CrashLog, Decoding
 
 ODD = "photos/\udcff\n 1 2 \u0416" + "x" * 4000
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 def test_the_other_process_reads_what_was_under_way_when_this_one_died() -> None:
-    seen = Witness({}, ())
+    seen = CrashLog({}, ())
     expected = {Decoding("first.jpg", 1600), Decoding(ODD), Decoding("masks/a b.png", is_mask=True)}
     child = os.fork()
     if not child:
@@ -36,7 +36,7 @@ def test_the_other_process_reads_what_was_under_way_when_this_one_died() -> None
 
 
 def test_every_decode_has_a_number_of_its_own_and_leaves_nothing() -> None:
-    seen = Witness({}, ())
+    seen = CrashLog({}, ())
     numbers: list[set[int]] = []
     for _ in range(3):
         with contextlib.suppress(ZeroDivisionError), seen.noting(Decoding("again.jpg")):
@@ -47,7 +47,7 @@ def test_every_decode_has_a_number_of_its_own_and_leaves_nothing() -> None:
 
 
 def test_threads_do_not_get_into_each_others_way() -> None:
-    seen = Witness({}, ())
+    seen = CrashLog({}, ())
     wrong: list[object] = []
 
     def work(name: str) -> None:
@@ -67,11 +67,11 @@ def test_threads_do_not_get_into_each_others_way() -> None:
 
 
 def test_a_fatal_file_is_not_decoded_and_a_harmless_one_not_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crash_log, "_witness", None)
-    seen = Witness({"bad.png": "it bites"}, {"good.png"})
+    monkeypatch.setattr(crash_log, "_log", None)
+    seen = CrashLog({"bad.png": "it bites"}, {"good.png"})
     with crash_log.decoding("bad.png"):
         assert seen.under_way() == {}
-    crash_log.call(seen)
+    crash_log.write_to(seen)
     with pytest.raises(ImageError, match="it bites"), crash_log.decoding("bad.png", is_mask=True):
         pytest.fail("decoded")
     for path in ("good.png", ""):

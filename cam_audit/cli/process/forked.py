@@ -12,7 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 from cam_audit.images import crash_log
-from cam_audit.images.crash_log import Decoding, Witness
+from cam_audit.images.crash_log import CrashLog, Decoding
 
 # How a process ends when something is wrong in its C code.
 FAULTS = ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE")
@@ -39,8 +39,8 @@ class Ending:
         return self.overdue or self.signal in FAULTS
 
     @property
-    def deed(self) -> str:
-        """What decoding did."""
+    def effect(self) -> str:
+        """What decoding did to the process."""
         return f"took more than {DECODE_SECONDS} seconds" if self.overdue else f"ended the process by {self.signal}"
 
 
@@ -55,7 +55,7 @@ def be_told() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
 
 
-def run_forked(process: Callable[[], NoReturn], noted: Witness) -> Ending:
+def run_forked(process: Callable[[], NoReturn], log: CrashLog) -> Ending:
     """Run `process` in a child and wait for its end; what is PASSED_ON waits for that to call `be_told`.
 
     The child ends when this process does, however that ends, and is killed where a decode takes DECODE_SECONDS.
@@ -66,13 +66,13 @@ def run_forked(process: Callable[[], NoReturn], noted: Witness) -> Ending:
     if not child:
         os.close(writing)
         threading.Thread(target=_end_with_parent, args=(reading,), daemon=True).start()
-        crash_log.call(noted)
+        crash_log.write_to(log)
         process()
     os.close(reading)
-    status, overdue = _wait(child, noted)
+    status, overdue = _wait(child, log)
     os.close(writing)
     code = os.waitstatus_to_exitcode(status)
-    decoding = noted.under_way()
+    decoding = log.under_way()
     return Ending(
         code,
         signal.Signals(-code).name if code < 0 else "",
@@ -87,7 +87,7 @@ def _end_with_parent(pipe: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _wait(child: int, noted: Witness) -> tuple[int, set[int]]:
+def _wait(child: int, log: CrashLog) -> tuple[int, set[int]]:
     """How a child ended, as `os.waitpid` has it, and the numbers of the decodes for which it was killed.
 
     What is PASSED_ON is blocked before and after, so that it waits for the next child where it finds none.
@@ -98,7 +98,7 @@ def _wait(child: int, noted: Witness) -> tuple[int, set[int]]:
     def tick(_: int, __: FrameType | None) -> None:
         nonlocal ages
         # counted here, as clocks go on while the two are stopped
-        ages = {number: ages.get(number, -1) + 1 for number in noted.numbers()}
+        ages = {number: ages.get(number, -1) + 1 for number in log.numbers()}
         overdue.update(number for number, age in ages.items() if age >= DECODE_SECONDS)
         if overdue:
             pass_on(signal.SIGKILL, None)

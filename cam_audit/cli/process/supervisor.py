@@ -19,41 +19,40 @@ from cam_audit.cli.process.exits import Exit, end
 from cam_audit.cli.process.forked import FAULTS, PASSED_ON, Ending, be_told, run_forked
 from cam_audit.cli.process.libraries import set_environment
 from cam_audit.cli.process.resuming import resuming_arguments, resuming_command
-from cam_audit.images.crash_log import Decoding, Witness
+from cam_audit.images.crash_log import CrashLog, Decoding
 
 
 def supervise(scan: Callable[[], NoReturn]) -> int:
     """The exit code of a scan, which does what `sys.argv` says, without the files whose decoding would end it."""
     fatal: dict[str, str] = {}
     harmless: set[str] = set()
-    ending = run_forked(scan, Witness(fatal, harmless))
-    hopeful = True
+    ending = run_forked(scan, CrashLog(fatal, harmless))
+    # a crash that no file causes alone may be chance, but only once; a slow decode may be due to a busy machine
+    unexplained = 0
     while ending.is_fault and ending.decoding:
         from cam_audit.cli.terminal import end_progress, note
 
         end_progress()
-        guilty = {}
+        causes = {}
         for file in ending.decoding:
-            alone = run_forked(partial(_decode, file), Witness({}, ()))
+            alone = run_forked(partial(_decode, file), CrashLog({}, ()))
             if alone.is_fault:
-                guilty[file.path] = f"decoding it {alone.deed}"
+                causes[file.path] = f"decoding it {alone.effect}"
             elif alone.code:
                 return _code_of(alone)
             else:
                 harmless.add(file.path)
-        # a crash that no file does alone may be chance, once; a decode may be slow because there was much else to do
-        learnt = bool(guilty) or ending.overdue
-        if not learnt and not hopeful:
+        unexplained = 0 if causes or ending.overdue else unexplained + 1
+        if unexplained > 1:
             break
-        hopeful = learnt
-        for path, reason in guilty.items():
+        for path, reason in causes.items():
             note(f"{path}: {reason}; the scan goes on without it")
-        if not guilty:
+        if not causes:
             paths = ", ".join(file.path for file in ending.decoding)
-            note(f"decoding {paths} {ending.deed}, but not when nothing else was done; the scan goes on")
-        fatal.update(guilty)
+            note(f"decoding {paths} {ending.effect}, but not when nothing else was done; the scan goes on")
+        fatal.update(causes)
         sys.argv[1:] = resuming_arguments()
-        ending = run_forked(partial(_go_on, scan), Witness(fatal, harmless))
+        ending = run_forked(partial(_go_on, scan), CrashLog(fatal, harmless))
     return _code_of(ending)
 
 

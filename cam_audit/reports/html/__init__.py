@@ -130,6 +130,3 @@ ENVIRONMENT = jinja2.Environment(
     optimized=False,
 )
 ENVIRONMENT.filters |= {"visible": visible, "number": number, "data_uri": data_uri, "share": share, "prose": prose}
-# A template is compiled when it is first asked for: do that now, as a scan imports this while it loads its net.
-for template in ("page.html", "charts.html"):
-    ENVIRONMENT.get_template(template)
