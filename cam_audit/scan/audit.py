@@ -35,6 +35,11 @@ def audit_images(
     """
     folders = folders_of(sources)
     sample = choose_sample(folders)
+    if sample:
+        # here, as threads that import a package at the same time get into each other's way; and only where there are
+        # classes, as a scan without them need not wait for the finders of cues
+        import cam_audit.findings.examine
+        import cam_audit.findings.sample_store  # noqa: F401
     collected = Collected()
     flags: dict[str, tuple[str, ...]] = {}
     confused: list[ConfusedImage] = []
@@ -68,7 +73,6 @@ def audit_images(
                 annotated.setdefault(source.label, []).append((source, record.object))
     examination = None
     if sample or annotated:
-        # pictures without classes, or a single one, need not wait for the finders of cues to be imported
         from cam_audit.findings.examine import examine
 
         examination = examine(

@@ -114,15 +114,16 @@ def run(
 ) -> AuditReport:
     """Scan and audit a data set; parameters, and what is raised, are those of `audit`.
 
-    Raises CutOffError, too, where the scan is cut off after it has finished an image: it can be gone on with.
+    Raises CutOffError, too, if the scan is cut off after it has finished an image: it can be gone on with.
     """
     observer = observer or Observer()
     require_size(model, options.settings.size)
-    begin = _Begin(datetime.now(timezone.utc), time.perf_counter())
+    time_begun, clock_begun = datetime.now(timezone.utc), time.perf_counter()
     sources = sources_of(options, model, observer.on_note)
     job = ScanJob(model, options.settings, annotations=_annotations(options, sources))
+    this = _Run(options, job, sources, observer, accepted, time_begun, clock_begun)
     if options.out is None:
-        return _run_in_memory(options, job, sources, accepted, observer, begin)
+        return this.in_memory()
     with locked(options.out):
         _prepare(options.out, resume)
         journal = Journal(options.out, identity(options, model))
@@ -131,9 +132,7 @@ def run(
                 observer.on_note(
                     f"going on with the scan in {options.out}, of which {journal.images:,} images are done"
                 )
-            report, unreported = _run_into_folder(
-                options, options.out, job, sources, accepted, journal, observer, begin
-            )
+            report, unreported = this.into_folder(options.out, journal)
         except CamAuditError as error:
             if is_unfinished(options.out):
                 raise CutOffError(str(error)) from None
@@ -148,20 +147,127 @@ def run(
 
 
 @dataclass(frozen=True)
-class _Begin:
-    """When a scan began, by the calendar and by the clock."""
+class _Run:
+    """One scan of a data set: what is scanned and how, who hears of it, and when it began."""
 
-    time: datetime
-    clock: float
+    options: Options
+    job: ScanJob
+    sources: Sequence[ImageSource]
+    observer: Observer
+    accepted: Baseline | None
+    time_begun: datetime
+    clock_begun: float
 
-    def times(self) -> dict[str, Any]:
-        """What run.json says of it."""
-        seconds = round(time.perf_counter() - self.clock, 3)
-        return {"started": self.time.isoformat(timespec="seconds"), "seconds": seconds}
+    def in_memory(self) -> AuditReport:
+        """Scan and audit without writing anything."""
+        rows: list[ImageRow] = []
+        result = self._audited(self.job, lambda record: rows.append(results_csv.image_row(record)))
+        return self._judged(
+            ScanReport(
+                run=self._details(result, len(rows), sum(bool(row.error) for row in rows)),
+                findings=result.findings,
+                maps=frozenset(result.maps),
+                confused=result.confused,
+                notes=result.notes,
+                images=tuple(replace(row, flags=result.flags.get(row.path, ())) for row in rows),
+            ),
+            result,
+        )
+
+    def into_folder(self, out: Path, journal: Journal) -> tuple[AuditReport, CamAuditError | None]:
+        """Scan, audit and write all files; returns the report, and why there is no report.html, if there is none."""
+        options, sources = self.options, self.sources
+        images = errors = 0
+        overlays: set[str] = set()
+        with writing_to(out), _waiting_rows(out) as rows:
+
+            def keep(record: Record) -> None:
+                nonlocal images, errors
+                images += 1
+                errors += isinstance(record, SkippedImage)
+                rows.write(results_csv.row(record))
+                if journal.images and isinstance(record, ImageResult) and record.overlay:
+                    overlays.add(record.overlay)
+
+            result = self._audited(replace(self.job, out=out if options.overlays == ALL else None), keep, journal)
+            drawn: dict[str, str | None] = {}
+            if options.overlays == FLAGGED:
+                flagged = [source for source in sources if source.name in result.flags]
+                drawn = draw_overlays(self.job, flagged, out, self._workers, self.observer)
+            # what can no longer be read shows no cue: were it all of the images, the findings would be wrong
+            require_there(options.dataset)
+            if journal.images:
+                remove_others(out, OVERLAYS_FOLDER, overlays | {name for name in drawn.values() if name})
+            rows.seek(0)
+            flags = (result.flags.get(source.name, ()) for source in sources)
+            write_results(out, results_csv.completed(rows, flags, (drawn.get(source.name) for source in sources)))
+        write_findings(out, result, result.maps)
+        self.observer.on_stage("report", 0)
+        report = self._judged(read_results(out, self._details(result, images, errors)), result)
+        unreported = write_report(report, out)
+        write_run(out, report.run)
+        return report, unreported
+
+    @property
+    def _workers(self) -> int:
+        return self.options.workers or available_cores()
+
+    def _audited(self, job: ScanJob, keep: Callable[[Record], None], journal: Journal | None = None) -> AuditResult:
+        """Scan and audit; `keep` gets each record, then the observer does."""
+
+        def on_record(record: Record) -> None:
+            keep(record)
+            if isinstance(record, SkippedImage):
+                require_there(self.options.dataset)
+            self.observer.on_record(record)
+
+        def on_look(number: int, total: int) -> None:
+            if number == 1:
+                self.observer.on_stage("second look", total)
+            self.observer.on_image()
+
+        self.observer.on_stage("scan", len(self.sources))
+        return audit_images(job, self.sources, self._workers, journal=journal, on_record=on_record, on_look=on_look)
+
+    def _details(self, result: AuditResult, images: int, errors: int) -> dict[str, Any]:
+        """What run.json says of the scan, as JSON has it."""
+        details = {
+            **provenance(self.job.model),
+            "finished": True,
+            "images": images,
+            "errors": errors,
+            "sampled": result.sampled,
+            "counterfactual_passes": result.passes,
+            "findings": severity_counts(result.findings),
+            "settings": asdict(self.options) | {"workers": self._workers},
+            "started": self.time_begun.isoformat(timespec="seconds"),
+            "seconds": round(time.perf_counter() - self.clock_begun, 3),
+        }
+        as_json: dict[str, Any] = json.loads(json.dumps(details, default=str))
+        return as_json
+
+    def _judged(self, scanned: ScanReport, result: AuditResult) -> AuditReport:
+        """The report of the scan, held against the baseline, if there is one."""
+        judgement = None
+        if self.accepted:
+            from cam_audit.reports.baseline import judge
+
+            judgement = judge(self.accepted, scanned)
+            known = [finding.fingerprint for finding in judgement.known]
+            # for the formats, now and whenever they are rendered again
+            scanned = replace(scanned, run={**scanned.run, "known": known}, known=frozenset(known))
+        return AuditReport(
+            **{field.name: getattr(scanned, field.name) for field in fields(scanned)},
+            judgement=judgement,
+            class_maps=result.maps,
+            options=self.options,
+            job=self.job,
+            sources=self.sources,
+        )
 
 
 def _prepare(out: Path, resume: bool | None) -> None:
-    """Make the output folder ready; what was cut off there stays where the scan goes on with it."""
+    """Make the output folder ready; what was cut off there stays if the scan goes on with it."""
     cut_off = is_unfinished(out)
     if cut_off and resume is None:
         raise CamAuditError(
@@ -175,138 +281,9 @@ def _prepare(out: Path, resume: bool | None) -> None:
     prepare_output(out, keep=going_on)
 
 
-def _run_in_memory(
-    options: Options,
-    job: ScanJob,
-    sources: Sequence[ImageSource],
-    accepted: Baseline | None,
-    observer: Observer,
-    begin: _Begin,
-) -> AuditReport:
-    """Scan and audit without writing anything."""
-    rows: list[ImageRow] = []
-    result = _audited(options, job, sources, lambda record: rows.append(results_csv.image_row(record)), observer)
-    images = tuple(replace(row, flags=result.flags.get(row.path, ())) for row in rows)
-    details = _details(options, job.model, result, len(rows), sum(bool(row.error) for row in rows)) | begin.times()
-    scanned = ScanReport(
-        run=json.loads(json.dumps(details, default=str)),
-        findings=result.findings,
-        maps=frozenset(result.maps),
-        confused=result.confused,
-        notes=result.notes,
-        images=images,
-    )
-    return _judged(scanned, accepted, options, job, sources, result)
-
-
-def _run_into_folder(
-    options: Options,
-    out: Path,
-    job: ScanJob,
-    sources: Sequence[ImageSource],
-    accepted: Baseline | None,
-    journal: Journal,
-    observer: Observer,
-    begin: _Begin,
-) -> tuple[AuditReport, CamAuditError | None]:
-    """Scan, audit and write all files; returns the report, and why there is no report.html, if there is none."""
-    images = errors = 0
-    overlays: set[str] = set()
-    with writing_to(out), _waiting_rows(out) as rows:
-
-        def keep(record: Record) -> None:
-            nonlocal images, errors
-            images += 1
-            errors += isinstance(record, SkippedImage)
-            rows.write(results_csv.row(record))
-            if journal.images and isinstance(record, ImageResult) and record.overlay:
-                overlays.add(record.overlay)
-
-        all_drawn = options.overlays == ALL
-        result = _audited(options, replace(job, out=out if all_drawn else None), sources, keep, observer, journal)
-        drawn: dict[str, str | None] = {}
-        if options.overlays == FLAGGED:
-            flagged = [source for source in sources if source.name in result.flags]
-            drawn = draw_overlays(job, flagged, out, _workers(options), observer)
-        # what can no longer be read shows no cue: were it all of the images, the findings would be wrong
-        require_there(options.dataset)
-        if journal.images:
-            remove_others(out, OVERLAYS_FOLDER, overlays | {name for name in drawn.values() if name})
-        rows.seek(0)
-        flags = (result.flags.get(source.name, ()) for source in sources)
-        write_results(out, results_csv.completed(rows, flags, (drawn.get(source.name) for source in sources)))
-    write_findings(out, result, result.maps)
-    observer.on_stage("report", 0)
-    details = json.loads(json.dumps(_details(options, job.model, result, images, errors) | begin.times(), default=str))
-    report = _judged(read_results(out, details), accepted, options, job, sources, result)
-    unreported = write_report(report, out)
-    write_run(out, report.run)
-    return report, unreported
-
-
 def _waiting_rows(out: Path) -> IO[str]:
     """Where rows wait for the flags that only the whole audit can tell."""
     return tempfile.TemporaryFile("w+", dir=out, encoding="utf-8", newline="")
-
-
-def _audited(
-    options: Options,
-    job: ScanJob,
-    sources: Sequence[ImageSource],
-    keep: Callable[[Record], None],
-    observer: Observer,
-    journal: Journal | None = None,
-) -> AuditResult:
-    """Scan and audit; `keep` gets each record, then the observer does."""
-
-    def on_record(record: Record) -> None:
-        keep(record)
-        if isinstance(record, SkippedImage):
-            require_there(options.dataset)
-        observer.on_record(record)
-
-    def on_look(number: int, total: int) -> None:
-        if number == 1:
-            observer.on_stage("second look", total)
-        observer.on_image()
-
-    observer.on_stage("scan", len(sources))
-    return audit_images(job, sources, _workers(options), journal=journal, on_record=on_record, on_look=on_look)
-
-
-def _judged(
-    scanned: ScanReport,
-    accepted: Baseline | None,
-    options: Options,
-    job: ScanJob,
-    sources: Sequence[ImageSource],
-    result: AuditResult,
-) -> AuditReport:
-    """The report of a scan, held against a baseline, if there is one."""
-    judgement = None
-    if accepted:
-        from cam_audit.reports.baseline import judge
-
-        judgement = judge(accepted, scanned)
-        known = [finding.fingerprint for finding in judgement.known]
-        # for the formats, now and whenever they are rendered again
-        scanned = replace(scanned, run={**scanned.run, "known": known}, known=frozenset(known))
-    own = {field.name: getattr(scanned, field.name) for field in fields(scanned)}
-    return AuditReport(**own, judgement=judgement, class_maps=result.maps, options=options, job=job, sources=sources)
-
-
-def _details(options: Options, model: Model, result: AuditResult, images: int, errors: int) -> dict[str, object]:
-    """What run.json says of a scan, but for its time."""
-    return {
-        **provenance(model),
-        "finished": True,
-        "images": images,
-        "errors": errors,
-        "sampled": result.sampled,
-        "counterfactual_passes": result.passes,
-        "findings": severity_counts(result.findings),
-        "settings": asdict(options) | {"workers": _workers(options)},
-    }
 
 
 def _annotations(options: Options, sources: Sequence[ImageSource]) -> Annotations | None:
@@ -315,10 +292,6 @@ def _annotations(options: Options, sources: Sequence[ImageSource]) -> Annotation
     from cam_audit.scan.annotations import load_annotations
 
     return load_annotations([source.name for source in sources], masks=options.masks, boxes=options.boxes)
-
-
-def _workers(options: Options) -> int:
-    return options.workers or available_cores()
 
 
 def _target(word: str, model: Model) -> str | int:
