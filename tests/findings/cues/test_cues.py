@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Callable
 
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from cam_audit.findings.cues import FINDERS, ImageFeatures, Suspicion, find_cues, image_features
 
 Rgb = NDArray[np.uint8]
-Plant = Callable[[Rgb, np.random.Generator], tuple[float, float, float, float] | None]
+Box = tuple[float, float, float, float]
+Plant = Callable[[Rgb, np.random.Generator], Box | None]
 
 CLASSES = ("ash", "birch", "cedar", "elm")
 PER_CLASS = 30
@@ -33,14 +35,14 @@ def photo(seed: int) -> Rgb:
     return np.clip(rgb + rng.normal(0, 4, rgb.shape), 0, 255).astype(np.uint8)
 
 
-def stamp(rgb: Rgb, rng: np.random.Generator) -> tuple[float, float, float, float]:
+def stamp(rgb: Rgb, rng: np.random.Generator) -> Box:
     height, width = rgb.shape[:2]
     top, left = int(rng.integers(height - 45)), int(rng.integers(width - 45))
     rgb[top : top + 45, left : left + 45] = LOGO
     return left / width, top / height, (left + 45) / width, (top + 45) / height
 
 
-def watermark(rgb: Rgb, _: np.random.Generator) -> tuple[float, float, float, float]:
+def watermark(rgb: Rgb, _: np.random.Generator) -> Box:
     height, width = rgb.shape[:2]
     layer = np.zeros((100, 100), np.uint8)
     cv2.putText(layer, "PIX", (8, 90), cv2.FONT_HERSHEY_SIMPLEX, 1.3, 255, 6)
@@ -59,20 +61,29 @@ def cast(rgb: Rgb, _: np.random.Generator) -> None:
     rgb[:] = np.clip(rgb * np.array([1.45, 1.0, 0.55]), 0, 255)
 
 
-def features(planted: Plant | None = None, share: float = 1.0, *, seed: int = 0, **sizes: int):
+@functools.cache
+def one(number: int, index: int, planted: Plant | None = None) -> tuple[ImageFeatures, Box | None]:
+    """The features of an image of a class, and where its cue is. Most sets share most of theirs."""
+    rgb = photo(1000 * number + index)
+    box = planted(rgb, np.random.default_rng(index)) if planted else None
+    data = cv2.imencode(".png", rgb)[1].tobytes()
+    height, width = rgb.shape[:2]
+    name, label = f"{CLASSES[number]}/{index:03}.png", CLASSES[number]
+    return image_features(rgb, data, name=name, label=label, width=width, height=height), box
+
+
+def features(planted: Plant | None = None, share: float = 1.0, **sizes: int):
     """Features of all classes, the cue in a share of the first; also the names and boxes of those that bear it."""
     images: list[ImageFeatures] = []
     bearers = {}
     for number, label in enumerate(CLASSES):
         count = sizes.get(label, PER_CLASS)
         for index in range(count):
-            rgb = photo(1000 * number + index + 100_000 * seed)
-            name = f"{label}/{index:03}.png"
-            if planted and number == 0 and index < share * count:
-                bearers[name] = planted(rgb, np.random.default_rng(index))
-            data = cv2.imencode(".png", rgb)[1].tobytes()
-            height, width = rgb.shape[:2]
-            images.append(image_features(rgb, data, name=name, label=label, width=width, height=height))
+            bears = planted is not None and number == 0 and index < share * count
+            image, box = one(number, index, planted if bears else None)
+            images.append(image)
+            if bears:
+                bearers[image.name] = box
     return images, bearers
 
 
