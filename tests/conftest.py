@@ -15,6 +15,7 @@ from commands import run as run_command
 from data_sets import Rgb, draw, frame, net, run, stamp_in_the_corner
 from pictures import BLUE, GREEN, RED, encode, square
 from red_ground import write_photos
+from small_scans import prepare
 from tiny_net import INPUT_SIZE, colour_net, random_net
 
 from cam_audit.cli.summary import Outcome
@@ -119,6 +120,12 @@ def stamped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def stamped_by_cheat(stamped: Path, cheat: Model, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return run(stamped, cheat, tmp_path_factory.mktemp("out"), workers=1)
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos, a net, and what an undisturbed scan of them wrote. Tests work on copies."""
+    return prepare(tmp_path_factory.mktemp("drawn"))
 
 
 @pytest.fixture(scope="module")
