@@ -16,8 +16,10 @@ from data_sets import Rgb, draw, frame, net, run, stamp_in_the_corner
 from pictures import BLUE, GREEN, RED, encode, square
 from red_ground import write_photos
 from small_scans import prepare
+from threadpoolctl import threadpool_limits
 from tiny_net import INPUT_SIZE, colour_net, random_net
 
+from cam_audit.cli.process.allocation import keep_freed_memory
 from cam_audit.cli.summary import Outcome
 from cam_audit.findings.cues import image_features
 from cam_audit.findings.cues.records import ImageFeatures
@@ -28,6 +30,10 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 WINDOW_TOOLS = {"Xvfb": "xvfb", "openbox": "openbox", "xdotool": "xdotool", "import": "imagemagick"}
 # CI sets it: there, a test that is skipped for something the machine lacks is a test that nobody runs.
 REQUIRE_ALL = os.environ.get("CAM_AUDIT_REQUIRE_ALL") == "1"
+# As the command does: OpenBLAS's threads would spin where several tests run at a time, and the keypoint tests would spend
+# a quarter of their time on memory that is given back and asked for again.
+threadpool_limits(limits=1, user_api="blas")
+keep_freed_memory(workers=2)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
