@@ -30,7 +30,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 WINDOW_TOOLS = {"Xvfb": "xvfb", "openbox": "openbox", "xdotool": "xdotool", "import": "imagemagick"}
 # CI sets it: there, a test that is skipped for something the machine lacks is a test that nobody runs.
 REQUIRE_ALL = os.environ.get("CAM_AUDIT_REQUIRE_ALL") == "1"
-# As the command does: OpenBLAS's threads would spin where several tests run at a time, and the keypoint tests would spend
+# As the command does: OpenBLAS's threads would spin where several tests run at a time, and keypoint tests would spend
 # a quarter of their time on memory that is given back and asked for again.
 threadpool_limits(limits=1, user_api="blas")
 keep_freed_memory(workers=2)
