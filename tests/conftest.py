@@ -15,8 +15,11 @@ from commands import run as run_command
 from data_sets import Rgb, draw, frame, net, run, stamp_in_the_corner
 from pictures import BLUE, GREEN, RED, encode, square
 from red_ground import write_photos
+from small_scans import prepare
+from threadpoolctl import threadpool_limits
 from tiny_net import INPUT_SIZE, colour_net, random_net
 
+from cam_audit.cli.process.allocation import keep_freed_memory
 from cam_audit.findings.cues.features import image_features
 from cam_audit.findings.cues.records import ImageFeatures
 from cam_audit.models.model import Model, load_model
@@ -27,6 +30,10 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 WINDOW_TOOLS = {"Xvfb": "xvfb", "openbox": "openbox", "xdotool": "xdotool", "import": "imagemagick"}
 # CI sets it: there, a test that is skipped for something the machine lacks is a test that nobody runs.
 REQUIRE_ALL = os.environ.get("CAM_AUDIT_REQUIRE_ALL") == "1"
+# As the command does: OpenBLAS's threads would spin where several tests run at a time, and keypoint tests would spend
+# a quarter of their time on memory that is given back and asked for again.
+threadpool_limits(limits=1, user_api="blas")
+keep_freed_memory(workers=2)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -119,6 +126,12 @@ def stamped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def stamped_by_cheat(stamped: Path, cheat: Model, tmp_path_factory: pytest.TempPathFactory) -> AuditReport:
     return run(stamped, cheat, tmp_path_factory.mktemp("out"), workers=1)
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos, a net, and what an undisturbed scan of them wrote. Tests work on copies."""
+    return prepare(tmp_path_factory.mktemp("drawn"))
 
 
 @pytest.fixture(scope="module")

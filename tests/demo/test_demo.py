@@ -1,3 +1,5 @@
+"""The drawings of the demo: the same everywhere, with the shortcuts that they are meant to have and no others."""
+
 from __future__ import annotations
 
 import hashlib

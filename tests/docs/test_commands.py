@@ -68,7 +68,9 @@ def test_every_page_with_commands_is_known() -> None:
     assert set(NOT_RUN) | set(ADDED) < set(COMMANDS)
 
 
-@pytest.mark.parametrize("page", STORIES)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=pytest.mark.slow) if page == "README.md" else page for page in STORIES]
+)
 def test_the_commands_of_a_page_run(reader: Path, page: str) -> None:
     clean = {"--baseline"}
     for words in STORIES[page]:

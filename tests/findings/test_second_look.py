@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,8 +33,14 @@ def drawn(root: Path, plant: Plant) -> Path:
 
 
 @pytest.fixture(scope="module")
-def framed_in_part(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return drawn(tmp_path_factory.mktemp("framed"), frame)
+def ants(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Plant], Path]:
+    """The set with a cue, which is drawn once, and which no test changes."""
+    return functools.cache(lambda plant: drawn(tmp_path_factory.mktemp("ants"), plant))
+
+
+@pytest.fixture(scope="module")
+def framed_in_part(ants: Callable[[Plant], Path]) -> Path:
+    return ants(frame)
 
 
 @pytest.fixture
@@ -43,9 +50,9 @@ def few_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("plant", [stamp_in_the_corner, stamp_anywhere, frame])
 def test_flags_are_those_of_a_class_that_is_sampled_in_full(
-    tmp_path: Path, cheat: Model, plant: Plant, monkeypatch: pytest.MonkeyPatch
+    ants: Callable[[Plant], Path], cheat: Model, plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sources = sources_of(drawn(tmp_path, plant))
+    sources = sources_of(ants(plant))
     full = audited(cheat, sources)
     monkeypatch.setattr("cam_audit.findings.sample.MAX_SAMPLED_PER_CLASS", SAMPLED)
     sampled = audited(cheat, sources)
@@ -74,8 +81,10 @@ def test_a_finding_counts_the_sample_and_the_notes_say_what_was_looked_at(framed
 
 
 @pytest.mark.usefixtures("few_are_sampled")
-def test_removals_of_the_second_look_are_counted_apart_from_the_evidence(tmp_path: Path, cheat: Model) -> None:
-    report = audited(cheat, sources_of(drawn(tmp_path, stamp_in_the_corner)))
+def test_removals_of_the_second_look_are_counted_apart_from_the_evidence(
+    ants: Callable[[Plant], Path], cheat: Model
+) -> None:
+    report = audited(cheat, sources_of(ants(stamp_in_the_corner)))
     followers = flagged(report, "CA101") - SAMPLE
     assert report.passes >= sum(finding.evidence["passes"] for finding in report.findings) + len(followers)
     assert len(followers) == len(BEARERS - SAMPLE)
@@ -84,10 +93,10 @@ def test_removals_of_the_second_look_are_counted_apart_from_the_evidence(tmp_pat
 @pytest.mark.usefixtures("few_are_sampled")
 @pytest.mark.parametrize(("most", "others"), [(len(BEARERS & SAMPLE) + 9, 6), (len(BEARERS & SAMPLE), 0), (1, 0)])
 def test_removals_are_so_many_at_most_those_of_the_sample_among_them(
-    tmp_path: Path, cheat: Model, monkeypatch: pytest.MonkeyPatch, most: int, others: int
+    ants: Callable[[Plant], Path], cheat: Model, monkeypatch: pytest.MonkeyPatch, most: int, others: int
 ) -> None:
     monkeypatch.setattr("cam_audit.findings.second_look.MAX_REMOVALS", most)
-    report = audited(cheat, sources_of(drawn(tmp_path, stamp_in_the_corner)))
+    report = audited(cheat, sources_of(ants(stamp_in_the_corner)))
     # where nine may be, every second of the others is tested, and two of three bear the stamp
     assert len(flagged(report, "CA101") - SAMPLE) == others
     assert flagged(report, "CA101") & SAMPLE == BEARERS & SAMPLE
@@ -126,8 +135,8 @@ def test_only_what_the_finder_needs_is_computed(
 
 
 @pytest.mark.usefixtures("few_are_sampled")
-def test_any_number_of_workers_flags_the_same(tmp_path: Path, cheat: Model) -> None:
-    data = drawn(tmp_path / "data", stamp_anywhere)
+def test_any_number_of_workers_flags_the_same(ants: Callable[[Plant], Path], tmp_path: Path, cheat: Model) -> None:
+    data = ants(stamp_anywhere)
     alone, several = tmp_path / "1", tmp_path / "5"
     run(data, cheat, alone, workers=1)
     run(data, cheat, several, workers=5)

@@ -1,19 +1,32 @@
-"""Files of a scan's output are whole or not there, and nobody else's are touched."""
+"""The output folder of a scan: nobody else's files are touched, and what is no finished scan's is not read back."""
 
 from __future__ import annotations
 
-import contextlib
+import gc
 import json
 import os
 import shutil
-from collections.abc import Callable
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from cam_audit.errors import CamAuditError
 from cam_audit.files import replacing, write_bytes
-from cam_audit.reports.folder import is_finished, overlay_name, prepare_output, remove_others
+from cam_audit.reports import FORMATS
+from cam_audit.reports.folder import is_finished, overlay_name, prepare_output, read_results, remove_others
+from cam_audit.reports.pictures import with_pictures
+
+FILES = {
+    "run.json": json.dumps({"tool": "cam-audit", "finished": True, "images": 1}),
+    "findings.json": json.dumps({"schema_version": 1, "findings": [], "confused": [], "notes": ["a note"]}),
+    "results.csv": (
+        "path,status,error,width,height,label,top1_class,top1_score,top2_class,top2_score,top3_class,top3_score,"
+        "label_score,cam_class,cam_peak_x,cam_peak_y,cam_border_share,cam_area,inside_share,inside_area,flags,overlay\n"
+        "'=a.jpg,ok,,640,480,cat,cat,0.750000,dog,0.250000,,,0.750000,cat,0.5,0.5,0.25,0.1,,,CA102,overlays/=a.jpg.png\n"
+        "b.jpg,error,the file is empty,,,cat,,,,,,,,,,,,,,,,\n"
+    ),
+}
 
 
 def files(folder: Path) -> list[str]:
@@ -94,43 +107,6 @@ def test_an_output_folder_that_cannot_be_written_is_named(tmp_path: Path) -> Non
         prepare_output(out.parent)
 
 
-def write_text(path: Path, data: bytes) -> None:
-    with replacing(path) as file:
-        file.write(data.decode())
-
-
-@pytest.mark.parametrize("write", [write_bytes, write_text])
-def test_a_file_that_cannot_be_written_is_named_and_nothing_half_done_stays(
-    tmp_path: Path, write: Callable[[Path, bytes], None]
-) -> None:
-    (tmp_path / "taken.png" / "x").mkdir(parents=True)
-    for path in (below_a_file(tmp_path) / "a.png", tmp_path / "taken.png", tmp_path / ("n" * 300)):
-        with pytest.raises(CamAuditError, match=rf"cannot write {path}: \w"):
-            write(path, b"data")
-    assert files(tmp_path) == ["file"]
-
-
-def test_write_bytes_makes_folders_and_replaces(tmp_path: Path) -> None:
-    path = tmp_path / "a" / "b" / "c.png"
-    for data in (b"first", b"second"):
-        write_bytes(path, data)
-        assert path.read_bytes() == data
-    assert files(tmp_path) == ["a/b/c.png"]
-
-
-def test_a_text_file_takes_its_place_only_when_its_block_ends_well(tmp_path: Path) -> None:
-    path = tmp_path / "results.csv"
-    with replacing(path) as file:
-        file.write("Ж\r\nold\n")
-        assert not path.exists()
-    assert path.read_bytes() == "Ж\r\nold\n".encode()
-    with contextlib.suppress(KeyError), replacing(path) as file:
-        file.write("new")
-        raise KeyError
-    assert path.read_bytes() == "Ж\r\nold\n".encode()
-    assert files(tmp_path) == ["results.csv"]
-
-
 def test_an_overlay_lies_as_its_image_does_with_the_extension_kept() -> None:
     assert overlay_name("a.jpg") == "overlays/a.jpg.png"
     assert overlay_name("cats/a.png") == "overlays/cats/a.png.png"
@@ -178,7 +154,8 @@ def test_links_at_the_places_of_our_files_are_replaced_not_followed(tmp_path: Pa
         (out / name).symlink_to(mine)
     prepare_output(out)
     write_bytes(out / "a.png", b"ours")
-    write_text(out / "results.csv", b"ours")
+    with replacing(out / "results.csv") as file:
+        file.write("ours")
     assert mine.read_text() == "mine"
     assert sorted(path.name for path in out.iterdir() if path.is_symlink()) == []
     assert files(out) == ["a.png", "results.csv", "run.json"]
@@ -199,3 +176,83 @@ def test_overlays_of_deep_folders_have_short_paths_of_their_own(tmp_path: Path, 
         assert name.startswith("overlays/cat/")
         assert len(name) < 1500
         write_bytes(tmp_path / name, b"")
+
+
+def written(folder: Path, **changed: str | None) -> Path:
+    for name, text in (FILES | {key.replace("_", "."): value for key, value in changed.items()}).items():
+        if text is not None:
+            (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_all_files_come_back_as_one_report(tmp_path: Path) -> None:
+    report = read_results(written(tmp_path))
+    assert report.run["images"] == 1
+    assert report.notes == ("a note",)
+    first, second = report.images
+    assert (first.path, first.top, first.flags) == ("=a.jpg", (("cat", 0.75), ("dog", 0.25)), ("CA102",))
+    assert (second.error, second.width) == ("the file is empty", None)
+    assert report.folder == str(tmp_path)
+
+
+def test_the_images_may_be_gone_through_again_and_are_read_each_time(tmp_path: Path) -> None:
+    images = read_results(written(tmp_path)).images
+    assert len(images) == 2
+    assert list(images) == list(images)
+    (tmp_path / "results.csv").unlink()
+    with pytest.raises(CamAuditError, match=r"there is no results\.csv in it"):
+        list(images)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_memory_for_a_format_hardly_grows_with_the_images(tmp_path: Path, format: str) -> None:
+    header, first, _ = FILES["results.csv"].splitlines(keepends=True)
+    # flags are listed one by one, up to a limit
+    plain = first.replace("CA102", "")
+
+    def peak(rows: int) -> int:
+        table = header + "".join(plain.replace("=a.jpg", f"cat/{row:07}.jpg") for row in range(rows))
+        folder = written(tmp_path, results_csv=table)
+        tracemalloc.start()
+        for number, _ in enumerate(FORMATS[format](with_pictures(read_results(folder)))):
+            # garbage in circles waits for the collector, the longer the more memory the tests before took
+            if number % 100 == 0:
+                gc.collect(1)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    # what is imported, compiled and kept by Python for the next tuples counts for neither
+    peak(1600)
+    # a row alone, as an object, has five times as much
+    assert peak(1600) - peak(400) < 1200 * 150
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"run_json": None}, "not the output folder of a cam-audit scan, there is no run.json in it"),
+        ({"run_json": "{}"}, "not the output folder of a cam-audit scan"),
+        ({"run_json": "[1]"}, "not the output folder of a cam-audit scan"),
+        ({"run_json": "{"}, "run.json: damaged"),
+        ({"run_json": '{"tool": "cam-audit", "finished": false}'}, "did not end"),
+        ({"findings_json": None}, "there is no findings.json"),
+        ({"findings_json": '{"schema_version": 7, "findings": []}'}, "findings.json: damaged: schema_version is 7"),
+        ({"results_csv": None}, "there is no results.csv"),
+        ({"results_csv": "a,b\n"}, "results.csv: damaged"),
+        ({"results_csv": FILES["results.csv"] + "c.jpg,ok\n"}, "results.csv: damaged: line 4 has 2 cells, not 22"),
+        ({"results_csv": FILES["results.csv"].replace("640", "wide")}, "results.csv: damaged: invalid literal"),
+    ],
+)
+def test_what_is_no_finished_output_folder_is_refused(
+    tmp_path: Path, changed: dict[str, str | None], message: str
+) -> None:
+    with pytest.raises(CamAuditError) as caught:
+        read_results(written(tmp_path, **changed))
+    assert message in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CamAuditError, match="not the output folder"):
+        read_results(tmp_path / "gone")

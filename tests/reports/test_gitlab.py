@@ -6,7 +6,6 @@ import dataclasses
 import json
 from typing import Any
 
-import jsonschema
 from canonical import canonical_report, image, rendered
 
 from cam_audit.records import ScanReport
@@ -39,6 +38,9 @@ SCHEMA = {
 
 
 def issues(report: ScanReport) -> list[dict[str, Any]]:
+    # here, as it takes a second in every process that runs tests
+    import jsonschema
+
     document = json.loads(rendered("gitlab", report))
     jsonschema.validate(document, SCHEMA)
     fingerprints = [issue["fingerprint"] for issue in document]

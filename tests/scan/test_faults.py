@@ -18,7 +18,7 @@ import pytest
 from commands import environment, run
 from data_sets import net, table
 from resume import differences, finished_overlays
-from small_scans import SCAN, prepare, scan, start
+from small_scans import SCAN, scan, start
 
 from cam_audit.errors import CamAuditError
 from cam_audit.findings import examine
@@ -29,11 +29,6 @@ from cam_audit.scan.journal import is_unfinished, locked
 # Root may do anything; without these capabilities it obeys permissions as everybody does.
 OBEDIENT = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
 needs_permissions = pytest.mark.skipif(bool(OBEDIENT) and not shutil.which("setpriv"), reason="root, and no setpriv")
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepare(tmp_path_factory.mktemp("faults"))
 
 
 @pytest.fixture

@@ -17,15 +17,10 @@ from commands import run
 from data_sets import net
 from pictures import encode
 from resume import differences, finished_overlays, killed_until_it_ends
-from small_scans import SCAN, cut_off_scan, prepare, scan, start
+from small_scans import SCAN, cut_off_scan, scan, start
 
 from cam_audit.cli.scan import how_to_go_on
 from cam_audit.errors import CamAuditError
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepare(tmp_path_factory.mktemp("resume"))
 
 
 @pytest.fixture
@@ -36,11 +31,11 @@ def folder(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return work
 
 
-def cut_off(folder: Path, images: int = 10, with_signal: signal.Signals = signal.SIGKILL) -> tuple[int, str]:
-    """A scan, ended when so many images are finished; its exit code and its last words."""
+def cut_off(folder: Path, with_signal: signal.Signals = signal.SIGKILL) -> tuple[int, str]:
+    """A scan, ended by a signal when ten images are finished; its exit code and its last words."""
     process = start("--workers", "1")
     try:
-        while len(finished_overlays(folder / "out")) < images:
+        while len(finished_overlays(folder / "out")) < 10:
             assert process.poll() is None, process.communicate()[1]
             time.sleep(0.01)
     finally:
@@ -85,7 +80,7 @@ def test_ctrl_c_and_a_cancelled_job_end_the_scan_with_how_to_go_on(
 
 
 def test_without_saying_which_a_scan_that_was_cut_off_is_not_touched(folder: Path) -> None:
-    cut_off(folder)
+    cut_off_scan()
     before = finished_overlays(folder / "out")
     complaint = run(folder, *SCAN, code=2).stderr
     assert complaint.count("\n") == 1
@@ -97,29 +92,28 @@ def test_without_saying_which_a_scan_that_was_cut_off_is_not_touched(folder: Pat
     assert differences(folder / "out", folder / "undisturbed") == ()
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("--size", "64"), "had --size none, not 64"),
-        (("--top", "2"), "had --top 3, not 2"),
-        (("--overlays", "none"), "had --overlays all, not none"),
-        (("--labels", "map.csv"), "had --labels none, not map.csv"),
-        (("--model", "honest.onnx"), "had the model "),
-    ],
-)
-def test_other_options_are_refused_with_what_differs(folder: Path, options: tuple[str, ...], message: str) -> None:
-    cut_off(folder)
+def test_other_options_are_refused_with_what_differs(folder: Path) -> None:
+    cut_off_scan()
+    before = finished_overlays(folder / "out")
     (folder / "map.csv").write_text("folder,class\nant,ant\n")
     net(red=0, ant=125).write(folder / "honest.onnx")
-    complaint = run(folder, *SCAN, *options, "--resume", code=2).stderr
-    assert message in complaint
-    assert "--fresh" in complaint
+    for options, message in {
+        ("--size", "64"): "had --size none, not 64",
+        ("--top", "2"): "had --top 3, not 2",
+        ("--overlays", "none"): "had --overlays all, not none",
+        ("--labels", "map.csv"): "had --labels none, not map.csv",
+        ("--model", "honest.onnx"): "had the model ",
+    }.items():
+        complaint = run(folder, *SCAN, *options, "--resume", code=2).stderr
+        assert message in complaint
+        assert "--fresh" in complaint
+        assert finished_overlays(folder / "out") == before
     run(folder, *SCAN, "--resume")
     assert differences(folder / "out", folder / "undisturbed") == ()
 
 
 def test_images_that_changed_came_or_went_meanwhile_are_seen_as_they_are(folder: Path) -> None:
-    cut_off(folder, images=20)
+    cut_off_scan(images=20)
     photos = folder / "photos"
     (photos / "ant" / "00.png").write_bytes((photos / "cow" / "00.png").read_bytes())
     (photos / "ant" / "01.png").unlink()
@@ -190,7 +184,7 @@ def test_options_that_change_what_is_seen_or_drawn_do_not_hinder(
 
 
 def test_anew_means_anew_though_run_json_was_lost(folder: Path) -> None:
-    cut_off(folder)
+    cut_off_scan()
     before = finished_overlays(folder / "out")
     (folder / "out" / "run.json").unlink()
     assert "are done" not in run(folder, *SCAN, "--fresh").stderr
@@ -198,7 +192,7 @@ def test_anew_means_anew_though_run_json_was_lost(folder: Path) -> None:
 
 
 def test_maps_of_findings_that_have_gone_are_removed(folder: Path) -> None:
-    cut_off(folder)
+    cut_off_scan()
     (folder / "out" / "maps").mkdir()
     (folder / "out" / "maps" / "CA202-gone.png").write_bytes(b"of a scan that was cut off after its findings")
     run(folder, *SCAN, "--resume")

@@ -119,6 +119,7 @@ def assert_equals_torch(model: Model, module: Any, net: str, tolerance: float = 
     handle.remove()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", MODULES)
 def test_own_weights(net: str, scripts: Any, nets: dict[str, Any], weights: Path, tmp_path: Path) -> None:
     labels = tmp_path / "labels.txt"
@@ -152,6 +153,7 @@ def test_old_exporter(net: str, nets: dict[str, Any], tmp_path: Path) -> None:
     assert_equals_torch(load_model(found.path), nets[net], net)
 
 
+@pytest.mark.slow
 def test_published_weights(
     scripts: Any,
     torchvision: ModuleType,
@@ -300,6 +302,7 @@ def test_missing_packages(package: str, scripts: Any, weights: Path, tmp_path: P
     failed(scripts, tmp_path / "out", "pip install 'cam-audit[export]'", *arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 @pytest.mark.parametrize(("net", "file"), [("resnet18", "resnet18.pth"), ("squeezenet", "squeezenet1_1.pth")])
 def test_real_weights(net: str, file: str, scripts: Any, shared: Path, tmp_path: Path) -> None:

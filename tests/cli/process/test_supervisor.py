@@ -14,7 +14,7 @@ import pytest
 from commands import ROOT, environment, run
 from data_sets import table
 from resume import differences, finished_overlays
-from small_scans import SCAN, prepare
+from small_scans import SCAN
 
 from cam_audit.reports.folder import is_finished
 
@@ -34,11 +34,6 @@ def imdecode(data, flags):
     return decode(data, flags)
 cv2.imdecode = imdecode
 """
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepare(tmp_path_factory.mktemp("supervisor"))
 
 
 @pytest.fixture

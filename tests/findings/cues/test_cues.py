@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Callable
 
@@ -60,20 +61,29 @@ def cast(rgb: Rgb, _: np.random.Generator) -> None:
     rgb[:] = np.clip(rgb * np.array([1.45, 1.0, 0.55]), 0, 255)
 
 
-def features(planted: Plant | None = None, share: float = 1.0, *, seed: int = 0, **sizes: int):
+@functools.cache
+def one(number: int, index: int, planted: Plant | None = None) -> tuple[ImageFeatures, Box | None]:
+    """The features of an image of a class, and where its cue is. Most sets share most of theirs."""
+    rgb = photo(1000 * number + index)
+    box = planted(rgb, np.random.default_rng(index)) if planted else None
+    data = cv2.imencode(".png", rgb)[1].tobytes()
+    height, width = rgb.shape[:2]
+    name, label = f"{CLASSES[number]}/{index:03}.png", CLASSES[number]
+    return image_features(rgb, data, name=name, label=label, width=width, height=height), box
+
+
+def features(planted: Plant | None = None, share: float = 1.0, **sizes: int):
     """Features of all classes, the cue in a share of the first; also the names and boxes of those that bear it."""
     images: list[ImageFeatures] = []
     bearers = {}
     for number, label in enumerate(CLASSES):
         count = sizes.get(label, PER_CLASS)
         for index in range(count):
-            rgb = photo(1000 * number + index + 100_000 * seed)
-            name = f"{label}/{index:03}.png"
-            if planted and number == 0 and index < share * count:
-                bearers[name] = planted(rgb, np.random.default_rng(index))
-            data = cv2.imencode(".png", rgb)[1].tobytes()
-            height, width = rgb.shape[:2]
-            images.append(image_features(rgb, data, name=name, label=label, width=width, height=height))
+            bears = planted is not None and number == 0 and index < share * count
+            image, box = one(number, index, planted if bears else None)
+            images.append(image)
+            if bears:
+                bearers[image.name] = box
     return images, bearers
 
 
