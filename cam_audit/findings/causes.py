@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cam_audit.findings.codes import codes_by_finder
 from cam_audit.findings.cues.records import Hit, Suspicion
 from cam_audit.records import Box, area_of
 
@@ -40,33 +41,33 @@ class Cause:
 
 
 def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
-    """The causes behind suspicions, each with one code.
+    """The causes behind suspicions, each with the code of the finder that names it.
 
     A stamp at a fixed place is seen as repeated and as overlay, a red background by border and by colour, a frame by
-    border and by overlay: each must come out as one finding.
+    border and by overlay: each must come out as one finding. What any other finder sees is a cause of its own.
     """
+    codes = codes_by_finder()
     by_label: dict[str, dict[str, Suspicion]] = {}
     for suspicion in suspicions:
         by_label.setdefault(suspicion.label, {})[suspicion.finder] = suspicion
     causes: list[Cause] = []
     for found in by_label.values():
-        repeated, overlay = found.get("duplicates"), found.get("template")
-        border, colour = found.get("border"), found.get("colour")
+        repeated, overlay = found.pop("duplicates", None), found.pop("template", None)
+        border, colour = found.pop("border", None), found.pop("colour", None)
         around = []
         if overlay and border and overlay.box and area_of(overlay.box) > MAX_LOCAL_AREA:
             around, overlay = [overlay], None
         if repeated and overlay and _same_place(repeated, overlay):
             # the boxes of the repeated cue are each image's own, so its hits come first
-            causes.append(Cause("CA202" if _fixed_place(repeated) else "CA201", repeated, (overlay,)))
+            kind = overlay if _fixed_place(repeated) else repeated
+            causes.append(Cause(codes[kind.finder], repeated, (overlay,)))
         else:
-            causes += [Cause("CA201", repeated)] if repeated else []
-            causes += [Cause("CA202", overlay)] if overlay else []
+            causes += [Cause(codes[each.finder], each) for each in (repeated, overlay) if each]
         if border and (colour is None or border.score >= colour.score):
-            causes.append(Cause("CA203", border, (*([colour] if colour else []), *around)))
+            causes.append(Cause(codes[border.finder], border, (*([colour] if colour else []), *around)))
         elif colour:
-            causes.append(Cause("CA204", colour, (*([border] if border else []), *around)))
-        if "files" in found:
-            causes.append(Cause("CA206", found["files"]))
+            causes.append(Cause(codes[colour.finder], colour, (*([border] if border else []), *around)))
+        causes += [Cause(codes[each.finder], each) for each in found.values()]
     return causes
 
 

@@ -1,6 +1,6 @@
-"""What can be found: codes, titles, thresholds, and what each means to a reader.
+"""What can be found: codes, titles, thresholds, what each means to a reader, and which finder finds it.
 
-`docs/findings.md` tells the same at length.
+`docs/findings.md` tells the same at length. A new finder is a module in `cues` and a code in `CODES`.
 """
 
 from __future__ import annotations
@@ -37,23 +37,11 @@ class Counterfactual:
     min_gain: float = MIN_GAIN
 
 
-COUNTERFACTUALS = {
-    test.name: test
-    for test in (
-        Counterfactual("ring", "painting its border colour around", "border colour around"),
-        Counterfactual("chroma", "giving its hue to", "hue"),
-        Counterfactual("channels", "giving its white balance to", "white balance"),
-        # flat surroundings take away so much of a picture that clean classes gain up to .65 (detection study)
-        Counterfactual("surroundings", "painting its background colour around the centre of", "background colour", 0.7),
-        Counterfactual("paste", "pasting the cue into", "cue pasted in"),
-        Counterfactual("overlay", "adding the overlay's strokes to", "strokes added"),
-    )
-}
-
-
-def counterfactual(test: str) -> Counterfactual:
-    """The counterfactual of this name; where only another version knows it, its name stands for the words."""
-    return COUNTERFACTUALS.get(test) or Counterfactual(test, test, test)
+COLOURS_PLANTED = (
+    Counterfactual("ring", "painting its border colour around", "border colour around"),
+    Counterfactual("chroma", "giving its hue to", "hue"),
+    Counterfactual("channels", "giving its white balance to", "white balance"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +50,12 @@ class Code:
 
     `threshold`: from where on it is reported. `meaning`, `not_established`, `what_to_do`: sentences for reviewers;
     for a flag, the last one may be empty.
+
+    The rest is about codes that a finder finds. `finder`: the name of its module in `cues`. `told_by`: by what alone it
+    tells the class, in words; empty where images show the cue together. `tests`: those that plant the cue.
+    `is_local`: the cue lies in a box, where it can be painted over. `in_file`: it is in no pixel, to look at or to
+    plant. `same_cause_as`: the code under which the cause may come out instead, in another scan of much the same
+    images, as whichever fits or scores higher names it (`causes`).
     """
 
     code: str
@@ -70,6 +64,12 @@ class Code:
     meaning: str
     not_established: str
     what_to_do: str = ""
+    finder: str = ""
+    told_by: str = ""
+    tests: tuple[Counterfactual, ...] = ()
+    is_local: bool = False
+    in_file: bool = False
+    same_cause_as: str = ""
 
     @property
     def is_flag(self) -> bool:
@@ -123,6 +123,9 @@ CODES = {
             "that the repeated thing is foreign to the class. The same package photographed from the same side again "
             "and again repeats too. Look at the boxes.",
             "crop or paint over the cue in the training set, or collect images without it; then scan again.",
+            finder="duplicates",
+            tests=(Counterfactual("paste", "pasting the cue into", "cue pasted in"),),
+            is_local=True,
         ),
         Code(
             "CA202",
@@ -132,6 +135,11 @@ CODES = {
             "which part of the overlay the net reads, nor that it is one: things that pose alike show the same edges "
             "at the same place. Look at the examples.",
             "crop or paint over the overlay in the training set, or collect images without it; then scan again.",
+            finder="template",
+            told_by="the marks at one place",
+            tests=(Counterfactual("overlay", "adding the overlay's strokes to", "strokes added"),),
+            is_local=True,
+            same_cause_as="CA201",
         ),
         Code(
             "CA203",
@@ -140,6 +148,15 @@ CODES = {
             "A frame, or a background that other classes do not have: cats on red, dogs on green.",
             "that the background is a mistake. Whether it travels with the class in the street, you know.",
             "photograph the class elsewhere, exchange backgrounds, or add other classes on this background.",
+            finder="border",
+            told_by="the border",
+            # flat surroundings take away so much of a picture that clean classes gain up to .65 (detection study)
+            tests=(
+                *COLOURS_PLANTED,
+                Counterfactual(
+                    "surroundings", "painting its background colour around the centre of", "background colour", 0.7
+                ),
+            ),
         ),
         Code(
             "CA204",
@@ -148,6 +165,10 @@ CODES = {
             "A colour cast: another camera, another white balance, another lamp.",
             "that the colour is not the object's own (oranges are orange).",
             "balance cameras and light over classes, or train with colour augmentation; then scan again.",
+            finder="colour",
+            told_by="the colour",
+            tests=COLOURS_PLANTED,
+            same_cause_as="CA203",
         ),
         Code(
             "CA205",
@@ -165,17 +186,32 @@ CODES = {
             "different sources, and whatever else differs between the sources may be learnt too.",
             "any use by the net; a property of the file is not in its pixels, so this stays a `note`.",
             "find out why the classes differ; re-encode all images alike before training.",
+            finder="files",
+            told_by="the file",
+            in_file=True,
         ),
     )
 }
 
-# One cause comes out under either code, whichever fits or scores higher (`causes`); a few images decide.
-SAME_CAUSE = {"CA202": "CA201", "CA204": "CA203"}
+
+def codes_by_finder() -> dict[str, str]:
+    """The code of each finder, by its name, in the order in which the finders are asked."""
+    return {code.finder: code.code for code in CODES.values() if code.finder}
+
+
+def counterfactuals() -> dict[str, Counterfactual]:
+    """All tests that plant a cue, by name."""
+    return {test.name: test for code in CODES.values() for test in code.tests}
+
+
+def counterfactual(test: str) -> Counterfactual:
+    """The counterfactual of this name; where only another version knows it, its name stands for the words."""
+    return counterfactuals().get(test) or Counterfactual(test, test, test)
 
 
 def kind_of(code: str) -> str:
     """The code that stands for all under which one cause may come out, in another scan of much the same images."""
-    return SAME_CAUSE.get(code, code)
+    return (CODES[code].same_cause_as if code in CODES else "") or code
 
 
 def severity_counts(findings: Iterable[Finding]) -> dict[str, int]:

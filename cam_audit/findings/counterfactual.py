@@ -12,11 +12,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cam_audit.findings.cues.records import Hit
 from cam_audit.images.resize import resize
 from cam_audit.images.rgb import RgbImage
 from cam_audit.records import Box
 
 Edit = Callable[[RgbImage, RgbImage], RgbImage]
+Plant = Callable[[RgbImage, RgbImage, RgbImage, Hit], tuple[RgbImage, RgbImage]]
 
 # The ring's width as a share of the short side, and the centre's sides as a share of the picture's.
 RING = 12 / 224
@@ -25,6 +27,20 @@ INPAINT_RADIUS = 3
 DARK = 8
 # The blur that takes fine detail away, its standard deviation as a share of the short side.
 DETAIL = 4 / 224
+
+
+@dataclass(frozen=True)
+class CueTest:
+    """A test of a cue: `plant(target, donor, control donor, donor's hit)` gives the planted and the control picture.
+
+    `name`: as in the `codes.Counterfactual` that has its words. `hits`: the images that may be donors. `specific`: as
+    in `measure`.
+    """
+
+    name: str
+    hits: tuple[Hit, ...]
+    plant: Plant
+    specific: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +100,27 @@ def measure(test: str, class_index: int, trials: Sequence[Trial], scale: float, 
         control_flips += int(trial.control.argmax()) == class_index
     count, untouched = len(trials), sum(trial.untouched for trial in trials)
     return Effect(test, float(np.mean(gains)) / scale, flips / count, control_flips / count, count, untouched)
+
+
+def by_donor(edit: Edit) -> Plant:
+    """The edit with the donor, and as control with the other donor."""
+    return lambda target, donor, control, hit: (edit(target, donor), edit(target, control))
+
+
+def colour_tests(hits: tuple[Hit, ...], classes: int) -> list[CueTest]:
+    """The tests that suit a colour at the border as well as everywhere, for a net of so many classes."""
+    # A net that learnt a frame reacts to any flat ring, a control's too, so it is held against the untouched image.
+    # Without third classes nothing tells such a reaction from a disturbance, and the control donor must do.
+    ring = (
+        CueTest("ring", hits, by_donor(paint_ring))
+        if classes < 3
+        else CueTest("ring", hits, lambda target, donor, _, __: (paint_ring(target, donor), target), specific=True)
+    )
+    return [
+        ring,
+        CueTest("chroma", hits, by_donor(shift_chroma)),
+        CueTest("channels", hits, by_donor(scale_channels)),
+    ]
 
 
 def paint_ring(target: RgbImage, donor: RgbImage) -> RgbImage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from statistics import median
@@ -15,6 +15,8 @@ from cam_audit.cam import Map
 from cam_audit.errors import ImageError
 from cam_audit.findings import counterfactual as cf
 from cam_audit.findings.causes import MAX_LOCAL_AREA, Cause
+from cam_audit.findings.codes import CODES
+from cam_audit.findings.cues import finders
 from cam_audit.findings.cues.records import Hit
 from cam_audit.findings.map_use import ActivationSum, border_cover, box_cover, centred_weight, reference_map, use_of
 from cam_audit.findings.sample import Collected, Observation
@@ -100,7 +102,7 @@ def audited_net(
 def measure(net: AuditedNet, cause: Cause, each: Each = one_by_one) -> Evidence:
     """Measure use and counterfactuals of one cause; `each` is `map`, or one that uses several cores."""
     class_index = net.class_of[cause.suspicion.label]
-    if net.scale is None or cause.code == "CA206":
+    if net.scale is None or CODES[cause.code].in_file:
         # what a file is, is not in its pixels: nothing to plant and no cells to look at
         return Evidence(class_index, None, None, (), {})
     maps, use = _use(net, cause, class_index, net.scale)
@@ -113,11 +115,11 @@ def follows_cue(net: AuditedNet, cause: Cause, hit: Hit, rgb: RgbImage, predicte
 
     rgb: the decoded image. None where the cue can't be painted over; otherwise it took one forward pass.
     """
-    if cause.code not in LOCAL or hit.box is None or net.scale is None:
+    if not CODES[cause.code].is_local or hit.box is None or net.scale is None:
         return None
     picture = net.model.fit(rgb, net.shortest)
-    overlay = cause.finders["template"].overlay if "template" in cause.finders else None
-    if cause.suspicion.finder == "template" and overlay is not None:
+    overlay = cause.suspicion.overlay
+    if overlay is not None:
         without = cf.without_strokes(picture, cf.strokes_of(overlay))
     elif area_of(hit.box) <= MAX_LOCAL_AREA:
         without = cf.without_box(picture, hit.box)
@@ -187,61 +189,16 @@ def _removals(net: AuditedNet, cause: Cause, each: Each) -> dict[str, bool]:
             return None
         return follows_cue(net, cause, hit, rgb, own[hit.name].predicted)
 
-    hits = cause.hits if cause.code in LOCAL else []
+    hits = cause.hits if CODES[cause.code].is_local else []
     changed = zip(hits, each(changes, hits), strict=True)
     return {hit.name: change for hit, change in changed if change is not None}
 
 
-LOCAL = ("CA201", "CA202")
-
-Plant = Callable[[RgbImage, RgbImage, RgbImage, Hit], tuple[RgbImage, RgbImage]]
-
-
-@dataclass(frozen=True)
-class _Test:
-    """A counterfactual: `plant(target, donor, control donor, donor's hit)` gives planted and control picture."""
-
-    name: str
-    hits: tuple[Hit, ...]
-    plant: Plant
-    specific: bool = False
-
-
-def _tests(cause: Cause, classes: int) -> list[_Test]:
+def _tests(cause: Cause, classes: int) -> list[cf.CueTest]:
     """The tests that suit a cause (detection study, "Counterfactual"), for a net of so many classes."""
-    hits = cause.suspicion.hits
-    if cause.code in ("CA203", "CA204"):
-        edits = {"chroma": cf.shift_chroma, "channels": cf.scale_channels}
-        if cause.code == "CA203":
-            edits["surroundings"] = cf.paint_surroundings
-        return [_ring_test(hits, classes), *(_Test(name, hits, _by_donor(edit)) for name, edit in edits.items())]
-    tests = []
-    repeated, overlay = cause.finders.get("duplicates"), cause.finders.get("template")
-    if repeated:
-        tests.append(_Test("paste", repeated.hits, _paste))
-    if overlay and overlay.overlay is not None:
-        edit = cf.paste_detail(cf.strokes_of(overlay.overlay))
-        tests.append(_Test("overlay", overlay.hits, _by_donor(edit), specific=True))
-    return tests
-
-
-def _ring_test(hits: tuple[Hit, ...], classes: int) -> _Test:
-    """The flat ring against the untouched image: a net that learnt a frame reacts to any flat ring, a control's too.
-
-    Without third classes there is nothing to tell such a reaction from a disturbance, and the control donor must do.
-    """
-    if classes < 3:
-        return _Test("ring", hits, _by_donor(cf.paint_ring))
-    return _Test("ring", hits, lambda target, donor, _, __: (cf.paint_ring(target, donor), target), specific=True)
-
-
-def _by_donor(edit: cf.Edit) -> Plant:
-    return lambda target, donor, control, hit: (edit(target, donor), edit(target, control))
-
-
-def _paste(target: RgbImage, donor: RgbImage, control: RgbImage, hit: Hit) -> tuple[RgbImage, RgbImage]:
-    edit = cf.paste_box(hit.box or (0.0, 0.0, 1.0, 1.0))
-    return edit(target, donor), edit(target, control)
+    known = finders()
+    seen = cause.finders.values() if CODES[cause.code].is_local else [cause.suspicion]
+    return [test for suspicion in seen for test in known[suspicion.finder].tests(suspicion, classes)]
 
 
 def _cover(cause: Cause, hit: Hit, grid: tuple[int, int]) -> Map:

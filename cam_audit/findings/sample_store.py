@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +13,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.files import write_bytes
-from cam_audit.findings.cues.records import FileFacts, ImageFeatures, Keypoints
+from cam_audit.findings.cues.features import all_features
+from cam_audit.findings.cues.records import ImageFeatures
 from cam_audit.findings.map_use import ActivationSum
 from cam_audit.findings.sample import Collected, Observation
 from cam_audit.records import ImageSource
 
-Array = NDArray[Any]
+# Before the name of a feature that is an array.
+PREFIX = "features."
 
 
 def save(path: Path, collected: Collected) -> None:
     """Write what was collected of one image, arrays as they are; raises CamAuditError where it can't be written."""
     (observation,) = collected.observations.values()
     assert collected.total.steps is not None
-    features, keypoints = observation.features, observation.features.keypoints
+    features = observation.features
+    parts = _parts(features.values)
+    kept_as_arrays = {key: part for key, part in parts.items() if isinstance(part, np.ndarray)}
     facts = {
         "name": features.name,
         "label": features.label,
-        "file": dataclasses.asdict(features.file),
-        "size": keypoints.size,
+        "features": {key: part for key, part in parts.items() if key not in kept_as_arrays},
         "measured": observation.measured,
         "margin": observation.margin,
     }
@@ -38,8 +42,7 @@ def save(path: Path, collected: Collected) -> None:
         "logits": observation.logits,
         "own_map": observation.own_map,
         "steps": _narrow(collected.total.steps),
-        **{f"features_{name}": array for name, array in _arrays(features).items()},
-        **{f"keypoints_{name}": array for name, array in _arrays(keypoints).items()},
+        **{PREFIX + key: array for key, array in kept_as_arrays.items()},
     }
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
@@ -52,14 +55,8 @@ def load(path: Path, source: ImageSource) -> Collected | None:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         facts = json.loads(arrays["facts"].tobytes())
-        keypoints = Keypoints(size=tuple(facts["size"]), **_under("keypoints_", arrays))
-        features = ImageFeatures(
-            name=facts["name"],
-            label=facts["label"],
-            file=FileFacts(**facts["file"]),
-            keypoints=keypoints,
-            **_under("features_", arrays),
-        )
+        kept_as_arrays = {key.removeprefix(PREFIX): array for key, array in arrays.items() if key.startswith(PREFIX)}
+        features = ImageFeatures(facts["name"], facts["label"], _features({**facts["features"], **kept_as_arrays}))
         if features.name != source.name:
             return None
         collected = Collected()
@@ -79,10 +76,26 @@ def _narrow(steps: NDArray[np.int64]) -> NDArray[np.int32] | NDArray[np.int64]:
     return narrow if np.array_equal(narrow, steps) else steps
 
 
-def _arrays(record: ImageFeatures | Keypoints) -> dict[str, Array]:
-    values = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
-    return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+def _parts(features: Mapping[str, Any]) -> dict[str, Any]:
+    """Features by name, those that are dataclasses field by field: arrays, and what JSON holds."""
+    parts: dict[str, Any] = {}
+    for name, value in features.items():
+        if dataclasses.is_dataclass(value):
+            parts |= {f"{name}.{field.name}": getattr(value, field.name) for field in dataclasses.fields(value)}
+        else:
+            parts[name] = value
+    return parts
 
 
-def _under(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+def _features(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """The features that came apart so; raises KeyError where a part is missing of those that the finders ask for."""
+    # JSON has no tuples
+    parts = {key: tuple(part) if isinstance(part, list) else part for key, part in parts.items()}
+    features = {}
+    for name, feature in all_features().items():
+        if dataclasses.is_dataclass(feature.type):
+            fields = {field.name: parts[f"{name}.{field.name}"] for field in dataclasses.fields(feature.type)}
+            features[name] = feature.type(**fields)
+        else:
+            features[name] = parts[name]
+    return features

@@ -8,7 +8,7 @@ from functools import partial
 
 from cam_audit.errors import ImageError
 from cam_audit.findings.causes import Cause
-from cam_audit.findings.cues import LazyFeatures
+from cam_audit.findings.cues.features import LazyFeatures
 from cam_audit.findings.cues.records import Recogniser
 from cam_audit.findings.evidence import AuditedNet, follows_cue
 from cam_audit.findings.sample import Unsampled
@@ -86,7 +86,7 @@ def _look(net: AuditedNet, searches: Sequence[_Search], unsampled: Unsampled) ->
         for search in searches:
             hit = next((hit for recognise in search.recognisers if (hit := recognise(image))), None)
             if hit and name in search.tested:
-                follows.append(follows_cue(net, search.cause, hit, image.rgb, unsampled.predicted))
+                follows.append(follows_cue(net, search.cause, hit, image.picture.rgb, unsampled.predicted))
             elif hit:
                 follows.append(None)
     except (ImageError, MemoryError):

@@ -15,7 +15,6 @@ from typing import Any
 from cam_audit.errors import CamAuditError
 from cam_audit.findings.codes import (
     CODES,
-    COUNTERFACTUALS,
     ERROR,
     FULL_IMAGES,
     MIN_GAIN,
@@ -23,6 +22,7 @@ from cam_audit.findings.codes import (
     NOTE,
     SEVERITIES,
     WARNING,
+    counterfactuals,
     kind_of,
 )
 from cam_audit.records import Finding, ScanReport
@@ -80,7 +80,8 @@ class Judgement:
 
 def thresholds() -> dict[str, str]:
     """From where on this version of cam-audit reports a code, or gives a finding a severity."""
-    others = [f"{test.min_gain:.2f} for {test.name}" for test in COUNTERFACTUALS.values() if test.min_gain != MIN_GAIN]
+    tests = counterfactuals().values()
+    others = [f"{test.min_gain:.2f} for {test.name}" for test in tests if test.min_gain != MIN_GAIN]
     return {code.code: code.threshold for code in CODES.values()} | {
         NOTE: f"fewer than {FULL_IMAGES} images",
         WARNING: f"use >= {MIN_USE:.2f}",

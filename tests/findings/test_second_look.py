@@ -127,7 +127,7 @@ def test_only_what_the_finder_needs_is_computed(
     scanned: list[str] = []
     described: list[int] = []
     monkeypatch.setattr(
-        "cam_audit.findings.cues.features.matches.find_keypoints", lambda grey: described.append(len(scanned))
+        "cam_audit.findings.cues.duplicates.find_keypoints", lambda grey: described.append(len(scanned))
     )
     report = audited(cheat, sources_of(framed_in_part), on_record=lambda record: scanned.append(record.source.name))
     assert flagged(report, "CA102") == BEARERS

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.findings.cues import ImageFeatures, Suspicion, image_features
+from cam_audit.findings.cues.features import image_features
+from cam_audit.findings.cues.records import ImageFeatures, Suspicion
 from cam_audit.records import Box
 
 Rgb = NDArray[np.uint8]

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
 
-from cam_audit.findings.cues import border, colour, duplicates, files, template
-from cam_audit.findings.cues.features import LazyFeatures, image_features
-from cam_audit.findings.cues.records import FileFacts, Hit, ImageFeatures, Suspicion
+from cam_audit.findings.codes import codes_by_finder
+from cam_audit.findings.cues.records import ImageFeatures, Suspicion
 from cam_audit.workers import Each, one_by_one
 
-__all__ = [
-    "FINDERS",
-    "FileFacts",
-    "Hit",
-    "ImageFeatures",
-    "LazyFeatures",
-    "Suspicion",
-    "find_cues",
-    "image_features",
-]
+if TYPE_CHECKING:
+    from cam_audit.findings.counterfactual import CueTest
+    from cam_audit.findings.cues.picture import Feature
 
 
 class Finder(Protocol):
-    """The shape of all finders; `each` is `map`, or one that works on several classes at a time."""
+    """The shape of a finder's module.
 
-    def __call__(self, images: Sequence[ImageFeatures], each: Each = ...) -> list[Suspicion]: ...
+    `FEATURES`: what it asks of an image, by name; finders may share one. `find`: the classes that show its cue; `each`
+    is `map`, or one that works on several classes at a time. `tests`: those that plant a suspected cue, for a net of so
+    many classes; none where it can't be planted.
+    """
+
+    FEATURES: Mapping[str, Feature]
+
+    def find(self, images: Sequence[ImageFeatures], each: Each = ...) -> list[Suspicion]: ...
+    def tests(self, suspicion: Suspicion, classes: int) -> list[CueTest]: ...
 
 
-FINDERS: dict[str, Finder] = {finder.NAME: finder.find for finder in (duplicates, template, border, colour, files)}
+def finders() -> dict[str, Finder]:
+    """The finders that the table of codes names, in its order."""
+    return {name: cast("Finder", import_module(f"{__name__}.{name}")) for name in codes_by_finder()}
 
 
 def find_cues(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspicion]:
@@ -36,5 +39,6 @@ def find_cues(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[
 
     The images may come in any order; with fewer than two classes nothing can be told from anything.
     """
-    found = [suspicion for find in FINDERS.values() for suspicion in find(images, each)]
-    return sorted(found, key=lambda each: (-each.score, each.label, list(FINDERS).index(each.finder)))
+    known = finders()
+    found = [suspicion for finder in known.values() for suspicion in finder.find(images, each)]
+    return sorted(found, key=lambda each: (-each.score, each.label, list(known).index(each.finder)))

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cam_audit.findings.counterfactual import CueTest, by_donor, colour_tests, paint_surroundings
 from cam_audit.findings.cues.cielab import Lab, mean_and_deviation
 from cam_audit.findings.cues.colour_probe import predictable_by
+from cam_audit.findings.cues.picture import Feature
 from cam_audit.findings.cues.records import Features, ImageFeatures, Suspicion
 from cam_audit.workers import Each, one_by_one
 
@@ -35,6 +37,9 @@ def border_colours(lab: Lab) -> Lab:
     return np.concatenate([*places, mean_and_deviation(lab[ring])])
 
 
+FEATURES = {"border": Feature(np.ndarray, lambda picture: border_colours(picture.lab))}
+
+
 def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspicion]:
     """The classes that the border gives away: by its eight places, or by the ring as a whole.
 
@@ -46,17 +51,25 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
         images,
         each,
         features=(_places, _whole_ring),
-        shown=lambda image: image.border[_RING_MEAN],
+        shown=lambda image: image["border"][_RING_MEAN],
         noun="border",
     )
 
 
+def tests(suspicion: Suspicion, classes: int) -> list[CueTest]:
+    """Those of a colour, and one of the background."""
+    surroundings = CueTest("surroundings", suspicion.hits, by_donor(paint_surroundings))
+    return [*colour_tests(suspicion.hits, classes), surroundings]
+
+
 def _places(image: Features) -> Lab:
-    return image.border[_PLACES]
+    border: Lab = image["border"]
+    return border[_PLACES]
 
 
 def _whole_ring(image: Features) -> Lab:
-    return image.border[_WHOLE_RING]
+    border: Lab = image["border"]
+    return border[_WHOLE_RING]
 
 
 def _edges_and_middle(length: int, size: int) -> tuple[slice, slice, slice]:

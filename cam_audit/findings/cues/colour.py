@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cam_audit.findings.counterfactual import CueTest, colour_tests
 from cam_audit.findings.cues.cielab import Lab, mean_and_deviation
 from cam_audit.findings.cues.colour_probe import predictable_by
+from cam_audit.findings.cues.picture import Feature
 from cam_audit.findings.cues.records import Features, ImageFeatures, Suspicion
 from cam_audit.workers import Each, one_by_one
 
@@ -22,6 +24,9 @@ def colour_moments(lab: Lab) -> Lab:
     return mean_and_deviation(lab) * _WEIGHTS
 
 
+FEATURES = {"colour": Feature(np.ndarray, lambda picture: colour_moments(picture.lab))}
+
+
 def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspicion]:
     """The classes that the colour of the whole image gives away."""
     return predictable_by(
@@ -29,10 +34,16 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
         images,
         each,
         features=(_whole,),
-        shown=lambda image: image.colour[:3],
+        shown=lambda image: image["colour"][:3],
         noun="overall colour",
     )
 
 
+def tests(suspicion: Suspicion, classes: int) -> list[CueTest]:
+    """Those of a colour."""
+    return colour_tests(suspicion.hits, classes)
+
+
 def _whole(image: Features) -> Lab:
-    return image.colour
+    colour: Lab = image["colour"]
+    return colour

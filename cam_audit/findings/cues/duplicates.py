@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cam_audit.findings.counterfactual import CueTest, paste_box
 from cam_audit.findings.cues.edges import edges
-from cam_audit.findings.cues.matches import Floats, KeypointStack, root_sift
+from cam_audit.findings.cues.matches import Floats, Keypoints, KeypointStack, find_keypoints, root_sift
+from cam_audit.findings.cues.picture import THUMBNAIL, Feature, Picture
 from cam_audit.findings.cues.probe import MAX_CHANCE, chance_of
 from cam_audit.findings.cues.records import (
     Features,
@@ -21,6 +24,7 @@ from cam_audit.findings.cues.records import (
     by_label,
     sample_of,
 )
+from cam_audit.images.rgb import RgbImage
 from cam_audit.records import Box, area_of
 from cam_audit.workers import Each, one_by_one
 
@@ -49,6 +53,13 @@ _EXTENT = (2, 98)
 _MARGIN = 10
 
 
+def _keypoints(picture: Picture) -> Keypoints:
+    return find_keypoints(cv2.cvtColor(picture.working, cv2.COLOR_RGB2GRAY))  # type: ignore[arg-type]
+
+
+FEATURES = {"keypoints": Feature(Keypoints, _keypoints), "thumbnail": THUMBNAIL}
+
+
 def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspicion]:
     """The classes of which at least 10 % of the images, and three, share something with others of the class.
 
@@ -73,26 +84,37 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
     return [suspicion for suspicion in each(find_in, groups) if suspicion]
 
 
+def tests(suspicion: Suspicion, classes: int) -> list[CueTest]:
+    """What lies in the donor's box, pasted into the same place."""
+    return [CueTest("paste", suspicion.hits, _paste)]
+
+
+def _paste(target: RgbImage, donor: RgbImage, control: RgbImage, hit: Hit) -> tuple[RgbImage, RgbImage]:
+    edit = paste_box(hit.box or (0.0, 0.0, 1.0, 1.0))
+    return edit(target, donor), edit(target, control)
+
+
 def _find_in_class(own: list[ImageFeatures], others: list[ImageFeatures]) -> Suspicion | None:
     needed = max(_MIN_PARTNERS + 1, THRESHOLD * len(own))
-    stack = KeypointStack(own)
+    keypoints = _keypoints_of(own)
+    stack = KeypointStack(keypoints)
     same_photo = _same_photo(own)
-    shared_places, alike_places = _compare(own, stack, same_photo)
+    shared_places, alike_places = _compare(stack, same_photo)
 
     def convinces(index: int, partner: int) -> bool:
-        return _convinces(shared_places[index][partner], own[index], alike_places[index].values())
+        return _convinces(shared_places[index][partner], keypoints[index].size, alike_places[index].values())
 
     linked = _mutual([_agreeing(places) for places in shared_places], convinces)
     if len(linked) < needed:
         return None
-    rest = KeypointStack(others)
+    rest = KeypointStack(_keypoints_of(others))
     hits, own_rates, other_rates = [], [], []
     for index, partners in linked.items():
         outside = sum(shared.copied for shared in rest.shared_with(*stack.of(index)))
         if _belongs_to_class(len(partners), len(own) - 1, outside, len(others)):
             own_rate, other_rate = len(partners) / (len(own) - 1), outside / len(others)
             places = np.concatenate([shared_places[index][partner] for partner in sorted(partners)])
-            box = _as_fractions(_box(places), own[index].keypoints.size)
+            box = _as_fractions(_box(places), keypoints[index].size)
             hits.append(Hit(own[index].name, own_rate - other_rate, box))
             own_rates.append(own_rate)
             other_rates.append(other_rate)
@@ -122,13 +144,14 @@ def _recogniser(hits: Sequence[Hit], own: list[ImageFeatures], others: list[Imag
     Only what lies in a hit's box counts there, so what is recognised is the cue and not some other likeness. The
     other classes are compared with that part alone.
     """
-    by_name = {image.name: image for image in own}
+    by_name = {image.name: image["keypoints"] for image in own}
     compared = sample_of([hits], _COMPARED)
     cues = KeypointStack([_inside(by_name[hit.name], hit.box) for hit in compared if hit.box])
-    rest = KeypointStack(others)
+    rest = KeypointStack(_keypoints_of(others))
 
     def recognise(image: Features) -> Hit | None:
-        places, descriptors = image.keypoints.places, root_sift(image.keypoints.descriptors)
+        keypoints: Keypoints = image["keypoints"]
+        places, descriptors = keypoints.places, root_sift(keypoints.descriptors)
         shared = {each.partner: each.here for each in cues.shared_with(places, descriptors) if each.copied}
         partners = sorted(_agreeing(shared))
         if len(partners) < _MIN_PARTNERS:
@@ -141,19 +164,19 @@ def _recogniser(hits: Sequence[Hit], own: list[ImageFeatures], others: list[Imag
         if not _belongs_to_class(inside, len(own), outside, len(others)):
             return None
         strength = inside / len(own) - outside / len(others)
-        return Hit(image.name, strength, _as_fractions(box, image.keypoints.size))
+        return Hit(image.name, strength, _as_fractions(box, keypoints.size))
 
     return recognise
 
 
-def _inside(image: ImageFeatures, box: Box) -> ImageFeatures:
-    """An image of which only the keypoints in a box are left."""
-    keypoints = image.keypoints
+def _keypoints_of(images: Sequence[ImageFeatures]) -> list[Keypoints]:
+    return [image["keypoints"] for image in images]
+
+
+def _inside(keypoints: Keypoints, box: Box) -> Keypoints:
+    """Those that lie in a box."""
     inside = _lie_in(keypoints.places, np.array(box, np.float32) * (keypoints.size * 2))
-    return replace(
-        image,
-        keypoints=replace(keypoints, places=keypoints.places[inside], descriptors=keypoints.descriptors[inside]),
-    )
+    return replace(keypoints, places=keypoints.places[inside], descriptors=keypoints.descriptors[inside])
 
 
 def _lie_in(places: Floats, box: Floats) -> NDArray[np.bool_]:
@@ -162,12 +185,12 @@ def _lie_in(places: Floats, box: Floats) -> NDArray[np.bool_]:
 
 
 def _compare(
-    own: list[ImageFeatures], stack: KeypointStack, same_photo: NDArray[np.bool_]
+    stack: KeypointStack, same_photo: NDArray[np.bool_]
 ) -> tuple[list[dict[int, Floats]], list[dict[int, Floats]]]:
     """For each image what it shares with each partner, places (m, 2) in itself: copied, and merely alike."""
-    copied: list[dict[int, Floats]] = [{} for _ in own]
-    alike: list[dict[int, Floats]] = [{} for _ in own]
-    for index in range(len(own)):
+    copied: list[dict[int, Floats]] = [{} for _ in same_photo]
+    alike: list[dict[int, Floats]] = [{} for _ in same_photo]
+    for index in range(len(same_photo)):
         for shared in stack.shared_with(*stack.of(index), first=index + 1):
             if not same_photo[index, shared.partner]:
                 kind = copied if shared.copied else alike
@@ -192,15 +215,15 @@ def _agreeing(places: dict[int, Floats]) -> set[int]:
     return {partner for partner, agrees in zip(places, agreeing, strict=True) if agrees}
 
 
-def _convinces(places: Floats, image: ImageFeatures, alike: Iterable[Floats]) -> bool:
-    """Whether what an image shares with a partner, places (m, 2), shows by itself that it was copied.
+def _convinces(places: Floats, size: tuple[int, int], alike: Iterable[Floats]) -> bool:
+    """Whether what an image shares with a partner, places (m, 2), shows by itself that it was copied; size: the image's.
 
     It is a small part of the image and no dot, and no further image has the like: a thing that is seen again and again
     is `alike` in many images and, by chance, exactly so in a few.
     """
     box = _box(places)
     reach = (box[2:] - box[:2]).max() - 2 * _MARGIN
-    share = area_of(_as_fractions(box, image.keypoints.size))
+    share = area_of(_as_fractions(box, size))
     overlaps = _overlaps(np.array([box, *map(_box, alike)]))[0, 1:]
     return bool(reach >= _MIN_REACH and share <= _SMALL and not overlaps.any())
 
@@ -235,7 +258,7 @@ def _belongs_to_class(partners: int, own: int, outside: int, others: int) -> boo
 
 def _same_photo(images: list[ImageFeatures]) -> NDArray[np.bool_]:
     """Whether two images are one photo, for all pairs: bool (n, n), not so for an image and itself."""
-    fields = edges(np.stack([image.thumbnail for image in images])).reshape(len(images), -1)
+    fields = edges(np.stack([image["thumbnail"] for image in images])).reshape(len(images), -1)
     fields /= np.maximum(np.linalg.norm(fields, axis=1, keepdims=True), 1)
     same: NDArray[np.bool_] = fields @ fields.T >= _SAME_PHOTO
     np.fill_diagonal(same, False)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cam_audit.findings.counterfactual import CueTest
+from cam_audit.findings.cues.picture import Feature
 from cam_audit.findings.cues.probe import (
     FloatArray,
     Labels,
@@ -19,12 +22,28 @@ from cam_audit.findings.cues.probe import (
     pooled,
     separation,
 )
-from cam_audit.findings.cues.records import Features, FileFacts, Hit, ImageFeatures, Recogniser, Suspicion
+from cam_audit.findings.cues.records import Features, Hit, ImageFeatures, Recogniser, Suspicion
 from cam_audit.images.header import jpeg_header
 from cam_audit.workers import Each, one_by_one
 
 NAME = "files"
 THRESHOLD = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What a file is, apart from what it shows.
+
+    `format`: its name, such as "JPEG". `width`, `height`: pixels as the image is shown. `quality`: the JPEG
+    quality, 1..100. `camera`: the camera model in a JPEG's EXIF data. Both None where the file does not tell.
+    """
+
+    format: str
+    width: int
+    height: int
+    quality: int | None
+    camera: str | None
+
 
 # What may tell a class, with its values in words. Size and shape also in steps, as no two photos may be equal.
 _PROPERTIES: dict[str, Callable[[FileFacts], str]] = {
@@ -78,6 +97,9 @@ def file_facts(data: bytes, width: int, height: int) -> FileFacts:
     return FileFacts(kind, width, height, quality, header.camera)
 
 
+FEATURES = {"file": Feature(FileFacts, lambda picture: file_facts(picture.data, *picture.size))}
+
+
 def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspicion]:
     """The classes that a property of their files gives away.
 
@@ -89,7 +111,7 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
     candidates = comparable(labels)
     if not candidates:
         return []
-    values = {name: np.array([value(image.file) for image in ordered]) for name, value in _PROPERTIES.items()}
+    values = {name: np.array([value(image["file"]) for image in ordered]) for name, value in _PROPERTIES.items()}
 
     def told_by(of_images: NDArray[np.str_]) -> dict[int, Separation]:
         shares = value_shares(of_images, labels)
@@ -121,12 +143,17 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
     return found
 
 
+def tests(suspicion: Suspicion, classes: int) -> list[CueTest]:
+    """None: what a file is can't be planted in pixels."""
+    return []
+
+
 def _recogniser(name: str, values: NDArray[np.str_], labels: Labels, class_index: int, limit: float) -> Recogniser:
     """Recognises values of a property that the class has more of than the limit; values, labels: (n,) as learnt."""
     weights = class_weights(labels)
 
     def recognise(image: Features) -> Hit | None:
-        same = weights * (values == _PROPERTIES[name](image.file))
+        same = weights * (values == _PROPERTIES[name](image["file"]))
         strength = float(same[labels == class_index].sum() / max(same.sum(), np.finfo(np.float32).tiny))
         return Hit(image.name, strength) if strength > limit else None
 

@@ -14,8 +14,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.findings.cues.records import ImageFeatures, Keypoints
-
 POINTS = 150
 # Two keypoints are the same: cosine of their RootSIFT descriptors, difference in angle, ratio of size.
 _SIMILARITY = 0.86
@@ -36,6 +34,19 @@ _FITS = 3
 Floats = NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Keypoints:
+    """SIFT keypoints of an image at its working size.
+
+    `size`: width and height of the working image in pixels. `places`: float32 (n, 4), each the x and y in pixels
+    of the working image, the diameter in pixels and the angle in degrees. `descriptors`: uint8 (n, 128).
+    """
+
+    size: tuple[int, int]
+    places: NDArray[np.float32]
+    descriptors: NDArray[np.uint8]
+
+
 @dataclass(frozen=True, slots=True)
 class Shared:
     """What an image shares with image number `partner`: places (m, 2) in itself and in the partner.
@@ -52,11 +63,10 @@ class Shared:
 class KeypointStack:
     """The keypoints of many images end to end: one matrix product compares an image with all of them."""
 
-    def __init__(self, images: Sequence[ImageFeatures]) -> None:
-        keypoints = [image.keypoints for image in images]
+    def __init__(self, keypoints: Sequence[Keypoints]) -> None:
         counts = [len(points.places) for points in keypoints]
         self.starts = np.concatenate([[0], np.cumsum(counts)])
-        self.owners = np.repeat(np.arange(len(images)), counts)
+        self.owners = np.repeat(np.arange(len(keypoints)), counts)
         self.places = np.concatenate([points.places for points in keypoints])
         self.descriptors = root_sift(np.concatenate([points.descriptors for points in keypoints]))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,67 +14,24 @@ from cam_audit.records import Box
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Keypoints:
-    """SIFT keypoints of an image at its working size.
-
-    `size`: width and height of the working image in pixels. `places`: float32 (n, 4), each the x and y in pixels
-    of the working image, the diameter in pixels and the angle in degrees. `descriptors`: uint8 (n, 128).
-    """
-
-    size: tuple[int, int]
-    places: NDArray[np.float32]
-    descriptors: NDArray[np.uint8]
-
-
-@dataclass(frozen=True, slots=True)
-class FileFacts:
-    """What a file is, apart from what it shows.
-
-    `format`: its name, such as "JPEG". `width`, `height`: pixels as the image is shown. `quality`: the JPEG
-    quality, 1..100. `camera`: the camera model in a JPEG's EXIF data. Both None where the file does not tell.
-    """
-
-    format: str
-    width: int
-    height: int
-    quality: int | None
-    camera: str | None
-
-
 class Features(Protocol):
-    """What a finder may ask of one image, whether it is kept or computed when asked for; see `ImageFeatures`."""
+    """What a finder may ask of one image, by the names in `FEATURES`, whether it is kept or computed when asked for."""
 
     @property
     def name(self) -> str: ...
-    @property
-    def file(self) -> FileFacts: ...
-    @property
-    def keypoints(self) -> Keypoints: ...
-    @property
-    def thumbnail(self) -> NDArray[np.uint8]: ...
-    @property
-    def border(self) -> NDArray[np.float32]: ...
-    @property
-    def colour(self) -> NDArray[np.float32]: ...
+    def __getitem__(self, feature: str) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageFeatures:
-    """What the finders keep of one image, some 35 KB.
-
-    `name`, `label`: as in `ImageSource`. `thumbnail`: uint8 (112, 112), the whole image in grey whatever its
-    shape. `border`: float32 (30,), Lab at eight places of the border, then mean and deviation of the whole ring.
-    `colour`: float32 (6,), mean and half the deviation of Lab over the whole image.
-    """
+    """What the finders keep of one image, some 35 KB; `name`, `label`: as in `ImageSource`."""
 
     name: str
     label: str
-    file: FileFacts
-    keypoints: Keypoints
-    thumbnail: NDArray[np.uint8]
-    border: NDArray[np.float32]
-    colour: NDArray[np.float32]
+    values: Mapping[str, Any]
+
+    def __getitem__(self, feature: str) -> Any:
+        return self.values[feature]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +64,9 @@ class Suspicion:
     the class were looked at. `hits`: the images that show it, most suspicious first. `seen`: what was seen, with
     numbers, as the rest of a sentence that begins with the class. `numbers`: the same and more, for machines.
     `box`: where a cue of fixed place is, else None. `overlay`: what such a cue adds to an image's grey, float32
-    (112, 112) in grey levels over the whole image, 0 where it adds nothing; from `template` only. `recogniser`:
-    prepares to recognise the cue in further images of the class, by what the finder learnt from those it looked at.
+    (112, 112) in grey levels over the whole image, 0 where it adds nothing: it is painted over stroke by stroke, and
+    not as a box. `recogniser`: prepares to recognise the cue in further images of the class, by what the finder learnt
+    from those it looked at.
     """
 
     finder: str

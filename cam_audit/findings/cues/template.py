@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cam_audit.findings.counterfactual import CueTest, by_donor, paste_detail, strokes_of
 from cam_audit.findings.cues.edges import EVERYWHERE, SIDE, Greys, Pixels, edges
+from cam_audit.findings.cues.picture import THUMBNAIL
 from cam_audit.findings.cues.probe import Labels, class_weights, comparable, pooled, separation
 from cam_audit.findings.cues.records import Features, Hit, ImageFeatures, Recogniser, Suspicion, sample_of
 from cam_audit.records import Box
@@ -31,6 +33,8 @@ _MOST = 0.6
 
 Floats = NDArray[np.float32]
 
+FEATURES = {"thumbnail": THUMBNAIL}
+
 
 def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspicion]:
     """The classes in which edges at fixed places tell at least 20 % of the images from the others (TPR2).
@@ -45,7 +49,7 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
     candidates = comparable(labels)
     if not candidates:
         return []
-    greys = np.stack([image.thumbnail for image in ordered])
+    greys = np.stack([image["thumbnail"] for image in ordered])
     folds = np.arange(len(ordered)) % _FOLDS
     by_class = np.split(np.arange(len(labels)), np.flatnonzero(np.diff(labels)) + 1)
     sample = np.array(sample_of([members.tolist() for members in by_class], _OTHERS))
@@ -82,11 +86,19 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
     return [suspicion for suspicion in each(find_in, candidates) if suspicion]
 
 
+def tests(suspicion: Suspicion, classes: int) -> list[CueTest]:
+    """The strokes of the overlay, added."""
+    if suspicion.overlay is None:
+        return []
+    edit = paste_detail(strokes_of(suspicion.overlay))
+    return [CueTest("overlay", suspicion.hits, by_donor(edit), specific=True)]
+
+
 def _recogniser(pixels: Pixels, template: Floats, limit: float, box: Box) -> Recogniser:
     """Recognises what shows more of the template (250, 2) at its pixels (250,) than the limit."""
 
     def recognise(image: Features) -> Hit | None:
-        strength = float(_shown(image.thumbnail[None], pixels, template)[0])
+        strength = float(_shown(image["thumbnail"][None], pixels, template)[0])
         return Hit(image.name, strength, box) if strength > limit else None
 
     return recognise

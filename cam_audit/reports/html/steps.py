@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cam_audit.findings.codes import FULL_IMAGES, MIN_USE, NOTE, counterfactual
+from cam_audit.findings.codes import CODES, FULL_IMAGES, MIN_USE, NOTE, counterfactual
 from cam_audit.findings.cues.cielab import to_rgb
 from cam_audit.records import Finding
 
@@ -65,17 +65,12 @@ def _cue(finding: Finding) -> Step:
     evidence = finding.evidence
     score, threshold = evidence.get("score", 0.0), evidence.get("threshold", 0.0)
     images, hits = evidence.get("images", 0), evidence.get("hits", 0)
-    if "shared_in_class" in evidence or finding.code == "CA201":
+    told_by = CODES[finding.code].told_by if finding.code in CODES else "the cue"
+    if "shared_in_class" in evidence or not told_by:
         meaning = f"{hits:.0f} of the class's {images:.0f} images that were looked at show the same thing."
     else:
-        what = {
-            "CA202": "the marks at one place",
-            "CA203": "the border",
-            "CA204": "the colour",
-            "CA206": "the file",
-        }.get(finding.code, "the cue")
         meaning = (
-            f"Without the net, by {what} alone, so many of the class's {images:.0f} images stand out from the other "
+            f"Without the net, by {told_by} alone, so many of the class's {images:.0f} images stand out from the other "
             "classes; chance would be 2%."
         )
     swatches = tuple(_swatches(evidence))
@@ -99,7 +94,7 @@ def _use(finding: Finding) -> Step:
     if use is None:
         meaning = (
             "Cannot be measured: a property of the file is not in its pixels."
-            if finding.code == "CA206"
+            if _is_in_file(finding)
             else "Not measured: there was no image to measure it on."
         )
         return Step(claim, None, "–", threshold, meaning)
@@ -117,7 +112,7 @@ def _counterfactual(finding: Finding) -> Step:
     if not bars or "gain" not in evidence:
         meaning = (
             "Cannot be tested: a property of the file cannot be planted in pixels."
-            if finding.code == "CA206"
+            if _is_in_file(finding)
             else "Not tested: there were no images of other classes to plant the cue in."
         )
         return Step(claim, None, "–", "", meaning)
@@ -132,6 +127,10 @@ def _counterfactual(finding: Finding) -> Step:
             f" Painted over, {evidence['removal_change_rate']:.0%} of the class's images change their prediction."
         )
     return Step(claim, best.met, f"{best.gain:.2f}", f"at least {best.threshold:.2f}", meaning, bars)
+
+
+def _is_in_file(finding: Finding) -> bool:
+    return finding.code in CODES and CODES[finding.code].in_file
 
 
 def _bars(evidence: Mapping[str, float]) -> Iterator[Bar]:

@@ -154,7 +154,7 @@ def test_classes_of_different_sizes_count_the_same() -> None:
 
 
 def _ring(image: ImageFeatures) -> np.ndarray:
-    return image.border[24:27]
+    return image["border"][24:27]
 
 
 def test_the_better_of_the_places_and_the_whole_ring_counts() -> None:
@@ -162,9 +162,9 @@ def test_the_better_of_the_places_and_the_whole_ring_counts() -> None:
     rng = np.random.default_rng(0)
 
     def marked(image: ImageFeatures, part: slice) -> ImageFeatures:
-        changed = image.border.copy()
+        changed = image["border"].copy()
         changed[part] = 200 + rng.normal(0, 1, changed[part].shape)
-        return dataclasses.replace(image, border=changed)
+        return dataclasses.replace(image, values={"border": changed})
 
     for part in (slice(0, 24), slice(24, 30)):
         told = [marked(image, part) if image.label == "birch" else image for image in images]

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cam_audit.findings.cues import FINDERS, ImageFeatures, Suspicion, find_cues, image_features
+from cam_audit.findings.cues import find_cues, finders
+from cam_audit.findings.cues.features import all_features, image_features
+from cam_audit.findings.cues.records import ImageFeatures, Suspicion
 from cam_audit.records import Box
 
 Rgb = NDArray[np.uint8]
@@ -114,7 +116,7 @@ def test_a_planted_cue_is_found_in_the_images_that_bear_it(
     finder: str, planted: Plant, share: float, recall: float
 ) -> None:
     images, bearers = features(planted, share)
-    suspicion = only(FINDERS[finder](images))
+    suspicion = only(finders()[finder].find(images))
     assert suspicion.images == PER_CLASS
     assert suspicion.score >= suspicion.threshold
     hits = {hit.name for hit in suspicion.hits}
@@ -129,9 +131,15 @@ def test_a_planted_cue_is_found_in_the_images_that_bear_it(
             assert place[1] <= y <= place[3]
 
 
-@pytest.mark.parametrize("finder", FINDERS)
+def test_finders_that_ask_for_a_feature_of_one_name_share_it() -> None:
+    features = all_features()
+    for finder in finders().values():
+        assert all(features[name] is feature for name, feature in finder.FEATURES.items())
+
+
+@pytest.mark.parametrize("finder", finders())
 def test_pictures_without_a_cue_raise_no_suspicion(finder: str, clean: list[ImageFeatures]) -> None:
-    assert FINDERS[finder](clean) == []
+    assert finders()[finder].find(clean) == []
 
 
 def test_nothing_depends_on_the_order_of_the_images() -> None:
@@ -149,7 +157,7 @@ def test_a_property_of_the_files_that_only_one_class_has_is_found() -> None:
             data = cv2.imencode(".jpg", rgb, parameters)[1].tobytes()
             size = {"width": rgb.shape[1], "height": rgb.shape[0]}
             images.append(image_features(rgb, data, name=f"{label}/{index:03}.jpg", label=label, **size))
-    suspicion = only(FINDERS["files"](images), "cedar")
+    suspicion = only(finders()["files"].find(images), "cedar")
     assert "quality 60" in suspicion.seen
 
 
@@ -168,13 +176,13 @@ def test_odd_sets_are_no_reason_to_fail(sizes: dict[str, int]) -> None:
 
 def test_a_class_is_compared_with_the_balance_of_the_others() -> None:
     images, bearers = features(frame, 1.0, ash=24, birch=60, cedar=24, elm=24)
-    assert {hit.name for hit in only(FINDERS["border"](images)).hits} == set(bearers)
+    assert {hit.name for hit in only(finders()["border"].find(images)).hits} == set(bearers)
 
 
 @pytest.mark.parametrize("rgb", [np.zeros((1, 1, 3), np.uint8), np.full((40, 3, 3), 255, np.uint8), photo(1)[:, :9]])
 def test_tiny_and_thin_pictures_have_features(rgb: Rgb) -> None:
     data = cv2.imencode(".png", rgb)[1].tobytes()
     made = image_features(rgb, data, name="a/b.png", label="a", width=rgb.shape[1], height=rgb.shape[0])
-    assert made.thumbnail.shape == (112, 112)
-    assert np.isfinite(made.border).all()
-    assert np.isfinite(made.colour).all()
+    assert made["thumbnail"].shape == (112, 112)
+    assert np.isfinite(made["border"]).all()
+    assert np.isfinite(made["colour"]).all()

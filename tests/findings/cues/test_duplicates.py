@@ -27,8 +27,8 @@ from planted import (
 )
 
 from cam_audit.findings.cues.duplicates import _agreeing, _mutual, find
-from cam_audit.findings.cues.matches import POINTS, KeypointStack, find_keypoints, root_sift
-from cam_audit.findings.cues.records import FileFacts, ImageFeatures, Keypoints
+from cam_audit.findings.cues.matches import POINTS, Keypoints, KeypointStack, find_keypoints, root_sift
+from cam_audit.findings.cues.records import ImageFeatures
 from cam_audit.records import Box
 
 
@@ -135,9 +135,8 @@ def test_photos_and_their_crops_are_no_repeated_mark() -> None:
         height, width, _ = scene("birch", index).shape
         crop = scene("birch", index)[height // 5 :, : width * 4 // 5]
         crops.append(features_of(np.ascontiguousarray(crop), "birch", 100 + index))
-        assert any(
-            shared.copied for shared in KeypointStack([photos[index]]).shared_with(*KeypointStack(crops[-1:]).of(0))
-        )
+        photo, crop = (KeypointStack([image["keypoints"]]) for image in (photos[index], crops[-1]))
+        assert any(shared.copied for shared in photo.shared_with(*crop.of(0)))
     assert find([*others, *photos, *crops]) == []
 
 
@@ -194,14 +193,14 @@ def test_shared_points_are_those_of_a_search_without_shortcuts() -> None:
     }
     expected = {}
     for first, second in combinations(range(4), 2):
-        largest = _largest_piece(*_mutual_matches(images[first].keypoints, images[second].keypoints))
+        largest = _largest_piece(*_mutual_matches(images[first], images[second]))
         if largest is not None:
             expected[first, second] = largest
     assert found == expected
     assert {copied for _, _, copied in expected.values()} == {True, False}
 
 
-def _random_keypoints(rng: np.random.Generator) -> ImageFeatures:
+def _random_keypoints(rng: np.random.Generator) -> Keypoints:
     """Twelve known descriptors, noisy, at known places, shifted, scaled and jittered; and twelve of nothing."""
     known = np.random.default_rng(1)
     descriptors = np.concatenate([known.gamma(0.4, 40, (12, 128)), rng.gamma(0.4, 40, (12, 128))])
@@ -209,14 +208,11 @@ def _random_keypoints(rng: np.random.Generator) -> ImageFeatures:
     places = np.concatenate([known.uniform(0, 60, (12, 2)), rng.uniform(0, 300, (12, 2))])
     places[:12] = places[:12] * rng.uniform(0.9, 1.1) + rng.uniform(0, 200, 2) + rng.normal(0, 0.4, (12, 2))
     sizes, angles = rng.uniform(4, 6, (24, 1)), rng.uniform(-18, 18, (24, 1)) % 360
-    keypoints = Keypoints(
+    return Keypoints(
         (336, 336),
         np.hstack([places, sizes, angles]).astype(np.float32),
         np.clip(descriptors, 0, 255).astype(np.uint8),
     )
-    blank = np.zeros(0, np.float32)
-    file = FileFacts("PNG", 336, 336, None, None)
-    return ImageFeatures("", "", file, keypoints, np.zeros((112, 112), np.uint8), blank, blank)
 
 
 def _mutual_matches(first: Keypoints, second: Keypoints) -> tuple[np.ndarray, np.ndarray]:

@@ -11,13 +11,11 @@ from pictures import encode, gradient
 from PIL import Image
 from planted import only
 
-from cam_audit.findings.cues.files import file_facts, find, value_shares
-from cam_audit.findings.cues.records import FileFacts, ImageFeatures, Keypoints
+from cam_audit.findings.cues.files import FileFacts, file_facts, find, value_shares
+from cam_audit.findings.cues.records import ImageFeatures
 
 RGB = gradient()
 CAMERA = "Nikon D40"
-NOTHING = np.zeros(0, np.float32)
-NO_KEYPOINTS = Keypoints((1, 1), np.zeros((0, 4), np.float32), np.zeros((0, 128), np.uint8))
 
 
 def jpeg(camera: str | None = None, **options: object) -> bytes:
@@ -99,9 +97,8 @@ def test_damaged_files_are_described_without_a_warning() -> None:
 
 
 def images_with(facts: dict[str, list[FileFacts]]) -> list[ImageFeatures]:
-    thumbnail = np.zeros((112, 112), np.uint8)
     return [
-        ImageFeatures(f"{label}/{index:03}", label, file, NO_KEYPOINTS, thumbnail, NOTHING, NOTHING)
+        ImageFeatures(f"{label}/{index:03}", label, {"file": file})
         for label, files in facts.items()
         for index, file in enumerate(files)
     ]

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from planted import CLASSES, blue_cast, data_set, features, features_of, red_frame, scene, stamp_in_corner
 
-from cam_audit.findings.cues import FINDERS, find_cues, image_features
+from cam_audit.findings.cues import find_cues, finders
+from cam_audit.findings.cues.features import image_features
 from cam_audit.findings.cues.probe import comparable, separation
 from cam_audit.findings.cues.records import ImageFeatures, sample_of
 
@@ -94,7 +95,7 @@ def test_suspicions_are_the_same_in_any_order_and_the_worst_comes_first() -> Non
             assert one.overlay is None or (one.overlay == other.overlay).all()
 
 
-@pytest.mark.parametrize("finder", FINDERS)
+@pytest.mark.parametrize("finder", finders())
 @pytest.mark.parametrize(
     "sizes",
     [
@@ -111,7 +112,7 @@ def test_too_few_images_or_classes_are_silent(finder: str, sizes: dict[str, int]
     images = [features(label, index, red_frame)[0] for label, size in sizes.items() for index in range(size)]
     with warnings.catch_warnings(), np.errstate(all="raise"):
         warnings.simplefilter("error")
-        assert FINDERS[finder](images) == []
+        assert finders()[finder].find(images) == []
 
 
 def test_a_thousand_classes_of_one_image_and_one_of_many() -> None:
@@ -136,11 +137,11 @@ def test_a_thousand_classes_of_one_image_and_one_of_many() -> None:
 )
 def test_pictures_of_any_size_have_features_small_enough_to_keep(rgb: np.ndarray) -> None:
     made = features_of(rgb, "ash", 0)
-    assert made.thumbnail.shape == (112, 112)
-    assert made.thumbnail.dtype == made.keypoints.descriptors.dtype == np.uint8
-    assert made.border.shape == (30,)
-    assert made.colour.shape == (6,)
-    for values in (made.border, made.colour, made.keypoints.places):
+    assert made["thumbnail"].shape == (112, 112)
+    assert made["thumbnail"].dtype == made["keypoints"].descriptors.dtype == np.uint8
+    assert made["border"].shape == (30,)
+    assert made["colour"].shape == (6,)
+    for values in (made["border"], made["colour"], made["keypoints"].places):
         assert values.dtype == np.float32
         assert np.isfinite(values).all()
     assert len(pickle.dumps(made)) < 40_000
@@ -154,10 +155,10 @@ def test_features_are_of_the_picture_and_not_of_its_size() -> None:
     rgb = cv2.resize(scene("cedar", 3), None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
     half = cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     whole, reduced = (image_features(each, b"", name="a", label="b", width=960, height=720) for each in (rgb, half))
-    assert whole.file == reduced.file
-    assert np.abs(whole.thumbnail.astype(int) - reduced.thumbnail).max() <= 2
-    assert reduced.border == pytest.approx(whole.border, abs=0.5)
-    assert reduced.colour == pytest.approx(whole.colour, abs=0.5)
+    assert whole["file"] == reduced["file"]
+    assert np.abs(whole["thumbnail"].astype(int) - reduced["thumbnail"]).max() <= 2
+    assert reduced["border"] == pytest.approx(whole["border"], abs=0.5)
+    assert reduced["colour"] == pytest.approx(whole["colour"], abs=0.5)
 
 
 def test_features_do_not_depend_on_the_thread() -> None:

@@ -25,7 +25,8 @@ from planted import (
     watermark,
 )
 
-from cam_audit.findings.cues import FINDERS, LazyFeatures, image_features
+from cam_audit.findings.cues import finders
+from cam_audit.findings.cues.features import LazyFeatures, image_features
 from cam_audit.findings.cues.records import Suspicion
 
 FURTHER = range(PER_CLASS, PER_CLASS + 12)
@@ -45,7 +46,7 @@ FURTHER = range(PER_CLASS, PER_CLASS + 12)
 )
 def test_a_cue_is_recognised_in_further_images_and_clean_ones_are_not_taken_for_it(finder: str, plant: Plant) -> None:
     images, _ = data_set(plant, 0.75)
-    suspicion = only(FINDERS[finder](images))
+    suspicion = only(finders()[finder].find(images))
     recognise = suspicion.recogniser()
     recognised = false = 0
     for index in FURTHER:
@@ -70,7 +71,7 @@ def test_a_file_is_recognised_by_the_property_that_tells_its_class() -> None:
         for label in ("ash", "birch", "cedar")
         for index in range(12)
     ]
-    recognise = only(FINDERS["files"](images)).recogniser()
+    recognise = only(finders()["files"].find(images)).recogniser()
     further = {quality: features_of(scene("birch", 50), "birch", 50, quality) for quality in (60, 75, 90)}
     assert [quality for quality, image in further.items() if recognise(image)] == [60]
 
@@ -86,11 +87,11 @@ def test_features_computed_when_asked_for_are_those_that_are_kept() -> None:
     kept = image_features(rgb, data, name="a", label="ash", width=180, height=240)
     decoded = []
     lazy = LazyFeatures(lambda: decoded.append(1) or rgb, data, name="a", width=180, height=240)
-    assert lazy.file == kept.file
+    assert lazy["file"] == kept["file"]
     assert not decoded
     for name in ("thumbnail", "border", "colour"):
-        np.testing.assert_array_equal(getattr(lazy, name), getattr(kept, name))
-    np.testing.assert_array_equal(lazy.keypoints.places, kept.keypoints.places)
+        np.testing.assert_array_equal(lazy[name], kept[name])
+    np.testing.assert_array_equal(lazy["keypoints"].places, kept["keypoints"].places)
     assert len(decoded) == 1
 
 
@@ -101,7 +102,7 @@ def test_two_threads_compute_the_features_of_two_images_at_the_same_time() -> No
     def keypoints(_: int) -> int:
         # broken where the other thread is kept from getting as far as this
         image = LazyFeatures(lambda: both.wait(30) >= 0 and rgb, b"", name="a", width=180, height=240)
-        return len(image.keypoints.places)
+        return len(image["keypoints"].places)
 
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(keypoints, range(2))

@@ -72,7 +72,7 @@ def test_the_score_of_an_image_is_that_of_a_template_made_without_it() -> None:
 
 def _score(images: list[ImageFeatures], label: str, name: str) -> float:
     """How much an image shows of its class's template, as the formula has it."""
-    fields = {image.name: _field(image.thumbnail) for image in images}
+    fields = {image.name: _field(image["thumbnail"]) for image in images}
     fold = {image.name: position % 5 for position, image in enumerate(images)}
     means = {}
     for one in {image.label for image in images}:
@@ -110,7 +110,9 @@ def test_images_without_any_edge_have_no_template() -> None:
     marked = blank.copy()
     marked[90:105, 90:105] = 240
     stamped = {"birch/000.jpg", "birch/005.jpg"}
-    images = [dataclasses.replace(image, thumbnail=marked if image.name in stamped else blank) for image in images]
+    images = [
+        dataclasses.replace(image, values={"thumbnail": marked if image.name in stamped else blank}) for image in images
+    ]
     # both in one fold: without it the class's template is empty
     with np.errstate(all="raise"):
         assert find(images) == []

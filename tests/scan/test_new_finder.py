@@ -1,0 +1,130 @@
+"""A new finder touches two places: its module and the table of codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from data_sets import Rgb, draw, net
+from numpy.typing import NDArray
+from resume import differences
+from small_scans import cut_off_scan, scan
+
+import cam_audit
+from cam_audit.findings.codes import CODES, Code, Counterfactual
+from cam_audit.findings.counterfactual import CueTest, by_donor
+from cam_audit.findings.cues.picture import Feature, Picture
+from cam_audit.findings.cues.records import Hit, ImageFeatures, Suspicion, by_label
+from cam_audit.reports.folder import read_results
+from cam_audit.workers import Each, one_by_one
+
+MAGIC = (250, 3, 120)
+COUNTS = (24, 12, 12)
+
+
+@dataclass(frozen=True)
+class Corner:
+    """The pixel at the top left, and its row."""
+
+    pixel: tuple[int, int, int]
+    row: NDArray[np.uint8]
+
+
+def corner_of(picture: Picture) -> Corner:
+    red, green, blue = picture.rgb[0, 0].tolist()
+    return Corner((red, green, blue), picture.rgb[0])
+
+
+def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspicion]:
+    def find_in(label: str) -> Suspicion | None:
+        own = groups[label]
+        corners = {image.name: image["corner"] for image in own}
+        shown = [name for name, corner in corners.items() if corner.pixel == tuple(corner.row[0]) == MAGIC]
+        if not shown:
+            return None
+        hits = tuple(Hit(name, 1.0, (0.0, 0.0, 0.1, 0.1)) for name in shown)
+        score = len(hits) / len(own)
+        return Suspicion("corners", label, score, 0.5, len(own), hits, "has magic corners", {"brightest": 250.0})
+
+    groups = by_label(images)
+    return [suspicion for suspicion in each(find_in, groups) if suspicion]
+
+
+def planting(suspicion: Suspicion, classes: int) -> list[CueTest]:
+    return [CueTest(name, suspicion.hits, by_donor(light_as_the_donor)) for name in ("corner", "again")]
+
+
+def light_as_the_donor(target: Rgb, donor: Rgb) -> Rgb:
+    lit = target.copy()
+    lit[0, 0] = donor[0, 0]
+    return lit
+
+
+CODE = Code(
+    "CA290",
+    "magic corner",
+    "share >= 0.5",
+    "A pixel of a magic colour at the top left.",
+    "that it is magic.",
+    "paint it over.",
+    finder="corners",
+    told_by="the magic pixel",
+    tests=(
+        Counterfactual("corner", "lighting the corner of", "corner lit"),
+        Counterfactual("again", "lighting it again in", "corner lit again", 0.3),
+    ),
+    is_local=True,
+)
+
+
+@pytest.fixture
+def described(monkeypatch: pytest.MonkeyPatch) -> list[Picture]:
+    """The finder in its two places; gives the pictures of which its feature was computed."""
+    pictures: list[Picture] = []
+    module = ModuleType("cam_audit.findings.cues.corners")
+    module.__dict__.update(
+        find=find,
+        tests=planting,
+        FEATURES={"corner": Feature(Corner, lambda picture: (pictures.append(picture), corner_of(picture))[1])},
+    )
+    monkeypatch.setitem(CODES, CODE.code, CODE)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return pictures
+
+
+def light(rgb: Rgb, _: np.random.Generator) -> None:
+    rgb[0, 0] = MAGIC
+
+
+def test_a_new_finder_is_its_module_and_a_code_in_the_table(
+    described: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    draw(tmp_path / "photos", light, COUNTS)
+    net(red=100, ant=0).write(tmp_path / "cheat.onnx")
+    report = cam_audit.audit("photos", "cheat.onnx", out="undisturbed", fail_on="never")
+    assert len(described) == sum(COUNTS)
+
+    (finding,) = report.findings
+    assert (finding.code, finding.label) == ("CA290", "ant")
+    assert finding.message.startswith("'ant' has magic corners; the net's map there adds ")
+    assert "lighting the corner of 12 images of other classes gained" in finding.message
+    assert finding.evidence["score"] == finding.evidence["corners_score"] == 1
+    assert {"use", "gain_corner", "flip_rate_corner", "removal_change_rate", "brightest"} <= finding.evidence.keys()
+    assert finding.evidence["passes"] == 12 * 2 * 2 + 24
+    page = Path("undisturbed/report.html").read_text(encoding="utf-8")
+    for words in ("magic corner", "by the magic pixel alone", "corner lit again", CODE.meaning, CODE.what_to_do):
+        assert words in page, words
+
+    cut_off_scan(images=10, workers=1)
+    described.clear()
+    scan(resume=True)
+    # what the journal kept was not computed again, and is what it was
+    assert len(described) == sum(COUNTS) - 10
+    assert read_results(Path("out")).findings == report.findings
+    assert differences(Path("out"), Path("undisturbed")) == ()
