@@ -232,10 +232,11 @@ def quantize(file: Path, photos: Path, output: Path | None) -> None:
     """
     from cam_audit.images.find import find_images
     from cam_audit.models.quantize import quantize
+    from cam_audit.reports.folder import OUTPUT_MARKS
 
     set_up_libraries(available_cores())
     target = _target(file, output, ".int8.onnx")
-    found = find_images(photos).names
+    found = find_images(photos, marks=OUTPUT_MARKS).names
     base = photos if photos.is_dir() else photos.parent
     quantisation = quantize(file, [base / name for name in found], target)
     size = f"{target.stat().st_size / 1e6:.1f} MB, was {file.stat().st_size / 1e6:.1f} MB"

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from cam_audit.files import sha256_of
 from cam_audit.findings.causes import Cause, causes_of
 from cam_audit.findings.cues import find_cues
+from cam_audit.findings.decision import MAX_EXAMPLES, Annotated, finding_of, object_finding, order, outside_examples
 from cam_audit.findings.evidence import AuditedNet, Evidence, audited_net, measure
-from cam_audit.findings.finding import MAX_EXAMPLES, Annotated, finding_of, object_finding, order, outside_examples
 from cam_audit.findings.sample import MIN_IMAGES, Collected, Unsampled
 from cam_audit.findings.second_look import look_again
 from cam_audit.models.model import Model

@@ -14,8 +14,8 @@ from cam_audit.scan.image import ScanJob, needed_side
 from cam_audit.workers import in_order
 
 if TYPE_CHECKING:
+    from cam_audit.findings.decision import Annotated
     from cam_audit.findings.examine import Examination
-    from cam_audit.findings.finding import Annotated
     from cam_audit.scan.journal import Journal
 
 
@@ -40,6 +40,9 @@ def audit_images(
         # classes, as a scan without them need not wait for the finders of cues
         import cam_audit.findings.examine
         import cam_audit.findings.sample_store  # noqa: F401
+        from cam_audit.findings.cues import finders
+
+        finders()
     collected = Collected()
     flags: dict[str, tuple[str, ...]] = {}
     confused: list[ConfusedImage] = []

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 import cam_audit
 from cam_audit.cli import main
+from cam_audit.cli.process.libraries import set_environment
 
 
 def import_everything() -> None:
@@ -50,6 +51,8 @@ def become_command(arguments: list[str], folder: str, variables: dict[str, str],
 
 
 if __name__ == "__main__":
+    # as the command does before it imports anything
+    set_environment()
     import_everything()
     for line in sys.stdin:
         request: dict[str, Any] = json.loads(line)

@@ -27,7 +27,7 @@ from cam_audit.images.find import find_images
 from cam_audit.images.guards import MAX_JPEG_SCANS, PNG_SIGNATURE
 from cam_audit.models.model import Model
 from cam_audit.records import ImageResult, ImageSource, SkippedImage
-from cam_audit.scan.image import ScanSettings, scan
+from cam_audit.scan import ScanSettings, scan
 
 HUGE = 100_000
 SMALL_MEMORY = 1 << 30

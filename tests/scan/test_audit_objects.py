@@ -10,7 +10,7 @@ import pytest
 from data_sets import Rgb, audited, colour_sources, coloured, flagged, run, table
 from pictures import BLUE, GREEN, GREY, RED, encode, square
 
-from cam_audit.findings.finding import order
+from cam_audit.findings.decision import order
 from cam_audit.models.model import Model
 from cam_audit.records import AuditResult
 from cam_audit.scan.annotations import load_annotations

@@ -162,7 +162,7 @@ def test_a_second_run_into_the_same_folder_leaves_nothing_of_the_first(
 
 
 def test_the_run_file_tells_how_the_results_were_made(photos: Path, model: Model, tmp_path: Path) -> None:
-    run(photos, model, tmp_path, settings=ScanSettings(target=1, size=64), workers=1, overlays="none", limit=5)
+    run(photos, model, tmp_path, target="1", size=64, workers=1, overlays="none", limit=5)
     details = json.loads((tmp_path / "run.json").read_text())
     assert (details["tool"], details["images"]) == ("cam-audit", 5)
     assert details["model"]["sha256"] == model.sha256

@@ -216,10 +216,10 @@ def _agreeing(places: dict[int, Floats]) -> set[int]:
 
 
 def _convinces(places: Floats, size: tuple[int, int], alike: Iterable[Floats]) -> bool:
-    """Whether what an image shares with a partner, places (m, 2), shows by itself that it was copied; size: the image's.
+    """Whether what an image shares with a partner, places (m, 2), shows by itself that it was copied.
 
     It is a small part of the image and no dot, and no further image has the like: a thing that is seen again and again
-    is `alike` in many images and, by chance, exactly so in a few.
+    is `alike` in many images and, by chance, exactly so in a few. `size` is the image's, in pixels.
     """
     box = _box(places)
     reach = (box[2:] - box[:2]).max() - 2 * _MARGIN

@@ -28,8 +28,7 @@ from cam_audit.findings.codes import (
 from cam_audit.findings.counterfactual import Effect
 from cam_audit.findings.cues import colour_probe, duplicates, files, template
 from cam_audit.findings.cues.records import Hit, Suspicion
-from cam_audit.findings.evidence import Evidence, _tests
-from cam_audit.findings.finding import (
+from cam_audit.findings.decision import (
     MIN_IMAGES,
     Annotated,
     finding_of,
@@ -39,6 +38,7 @@ from cam_audit.findings.finding import (
     outside_examples,
     severity,
 )
+from cam_audit.findings.evidence import Evidence, _tests
 from cam_audit.records import Finding, ImageSource, ObjectShare
 
 MANUAL = Path(cam_audit.__file__).parents[1] / "docs" / "findings.md"
