@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -230,7 +231,7 @@ def test_an_image_opens_large_with_its_numbers_and_arrow_keys_go_on(open_report:
     page.keyboard.press("Escape")
     assert viewer.is_hidden()
     # one goes on where one was; a dialog tells of its end a little later
-    page.wait_for_function("document.activeElement.innerText.startsWith('cat/1.png')")
+    page.locator(":focus", has_text=re.compile(r"^\s*cat/1\.png")).wait_for()
 
 
 def test_closing_on_another_page_of_the_grid_turns_to_it(open_report: Open) -> None:
@@ -375,7 +376,7 @@ def test_the_file_alone_still_proves_its_findings(browser: Browser, scanned: Pat
     page.get_by_text("The overlays are not beside this file").wait_for()
     page.get_by_role("article").first.locator(".pair").first.click()
     pictures = page.get_by_role("dialog").locator("img")
-    page.wait_for_function("document.querySelectorAll('#viewer img.whole').length === 2")
+    page.locator("#viewer img.whole").nth(1).wait_for()
     assert pictures.first.evaluate("picture => picture.naturalWidth") > 50
     page.close()
 
