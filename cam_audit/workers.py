@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -39,26 +40,34 @@ def in_order(workers: int, function: Callable[[Item], Result], items: Iterable[I
     remaining = iter(items)
     pool = ThreadPoolExecutor(workers)
     window: deque[Future[Result]] = deque()
-    wait = True
+    interrupted = False
     # numpy's own threads on top of the workers would fight for the cores
     limited = _libraries().limit(limits=1, user_api="blas")
     try:
         for item in islice(remaining, workers * WINDOW_PER_WORKER):
             window.append(pool.submit(function, item))
         while window:
-            result = window.popleft().result()
+            result = window[0].result()
+            window.popleft()
             for item in islice(remaining, 1):
                 window.append(pool.submit(function, item))
             yield result
     except KeyboardInterrupt:
-        # who interrupts does not want to wait for what is under way
-        wait = False
+        interrupted = True
         raise
     finally:
-        pool.shutdown(wait=wait, cancel_futures=True)
-        if wait:
-            # not while anything is under way: sums by several threads round otherwise, and its result may be kept
+        # who interrupts does not want to wait for what is under way
+        pool.shutdown(wait=not interrupted, cancel_futures=True)
+        if interrupted:
+            threading.Thread(target=_restore_after, args=(limited, tuple(window)), daemon=True).start()
+        else:
             limited.restore_original_limits()
+
+
+def _restore_after(limited: ThreadpoolController, under_way: Sequence[Future[Result]]) -> None:
+    """Give BLAS its threads back when nothing is under way: sums by several threads would round otherwise."""
+    wait(under_way)
+    limited.restore_original_limits()
 
 
 @cache
