@@ -46,7 +46,7 @@ from cam_audit.models.known import find_net
 from cam_audit.models.model import Model, load_model
 from cam_audit.records import AuditResult, ImageSource, Record
 from cam_audit.reports import results_csv
-from cam_audit.scan.audit import audit_images
+from cam_audit.scan.audit_images import audit_images
 from cam_audit.scan.chunk import scan
 from cam_audit.scan.dataset import label_images
 from cam_audit.scan.image import ScanJob, ScanSettings

@@ -28,7 +28,7 @@ from statistics import median
 import click
 
 from cam_audit.demo import write_dataset
-from cam_audit.reports.folder import JOURNAL_FOLDER, is_finished
+from cam_audit.reports.output_folder import JOURNAL_FOLDER, is_finished
 
 RESULTS = ("results.csv", "findings.json", "overlays/**/*.png", "maps/*.png")
 OVERLAYS_FOLDER = "overlays"

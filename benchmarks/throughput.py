@@ -44,8 +44,8 @@ from cam_audit.images.resize import network_size, resize
 from cam_audit.models import file_format
 from cam_audit.models.known import find_net
 from cam_audit.models.model import Model, load_model
+from cam_audit.scan.audit import audit
 from cam_audit.scan.options import ALL, FLAGGED, NONE
-from cam_audit.scan.run import audit
 from cam_audit.workers import available_cores
 
 OUTPUTS = [file_format.LOGITS, file_format.ACTIVATIONS]

@@ -14,9 +14,9 @@ from cam_audit.version import __version__
 
 if TYPE_CHECKING:
     from cam_audit.models.model import Model, Prediction, load_model
+    from cam_audit.scan.audit import audit
+    from cam_audit.scan.audit_report import AuditReport
     from cam_audit.scan.observer import Observer
-    from cam_audit.scan.report import AuditReport
-    from cam_audit.scan.run import audit
 
 # OpenCV reads this when it is loaded, whichever module does that first: a header that declares more pixels than this,
 # which is Pillow's limit too, is refused before anything is decoded. A program that loaded it before, or has another
@@ -37,11 +37,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AuditReport": "scan.report",
+    "AuditReport": "scan.audit_report",
     "Model": "models.model",
     "Observer": "scan.observer",
     "Prediction": "models.model",
-    "audit": "scan.run",
+    "audit": "scan.audit",
     "load_model": "models.model",
 }
 

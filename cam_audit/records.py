@@ -225,7 +225,7 @@ class ImageRow:
 class ImageRows(Protocol):
     """The rows of a scan's images, sorted by path, to go through any number of times.
 
-    A tuple is such; so is a results.csv that is read each time (`cam_audit.reports.folder`), which takes no memory.
+    A tuple is such; so is a results.csv that is read each time (`reports.output_folder`), which takes no memory.
     """
 
     def __len__(self) -> int: ...

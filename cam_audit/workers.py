@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -35,39 +34,32 @@ def one_by_one(function: Callable[[Item], Result], items: Iterable[Item], /) -> 
 def in_order(workers: int, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """The results of a function in the order of the items, whichever of the workers is done first.
 
-    At no time are more than a few items a worker under way, so that neither items nor results pile up.
+    At no time are more than a few items a worker under way, so that neither items nor results pile up. BLAS has one
+    thread meanwhile; after Ctrl-C, which does not wait for what is under way, it keeps that one.
     """
     remaining = iter(items)
     pool = ThreadPoolExecutor(workers)
     window: deque[Future[Result]] = deque()
-    interrupted = False
+    wait = True
     # numpy's own threads on top of the workers would fight for the cores
     limited = _libraries().limit(limits=1, user_api="blas")
     try:
         for item in islice(remaining, workers * WINDOW_PER_WORKER):
             window.append(pool.submit(function, item))
         while window:
-            result = window[0].result()
-            window.popleft()
+            result = window.popleft().result()
             for item in islice(remaining, 1):
                 window.append(pool.submit(function, item))
             yield result
     except KeyboardInterrupt:
-        interrupted = True
+        # who interrupts does not want to wait for what is under way
+        wait = False
         raise
     finally:
-        # who interrupts does not want to wait for what is under way
-        pool.shutdown(wait=not interrupted, cancel_futures=True)
-        if interrupted:
-            threading.Thread(target=_restore_after, args=(limited, tuple(window)), daemon=True).start()
-        else:
+        pool.shutdown(wait=wait, cancel_futures=True)
+        if wait:
+            # not while anything is under way: sums by several threads round otherwise, and its result may be kept
             limited.restore_original_limits()
-
-
-def _restore_after(limited: ThreadpoolController, under_way: Sequence[Future[Result]]) -> None:
-    """Give BLAS its threads back when nothing is under way: sums by several threads would round otherwise."""
-    wait(under_way)
-    limited.restore_original_limits()
 
 
 @cache

@@ -23,7 +23,7 @@ from cam_audit.cli.process.allocation import keep_freed_memory
 from cam_audit.findings.cues.features import image_features
 from cam_audit.findings.cues.records import ImageFeatures
 from cam_audit.models.model import Model, load_model
-from cam_audit.scan.report import AuditReport
+from cam_audit.scan.audit_report import AuditReport
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 # What a window is tested with, and the Debian packages that bring it.

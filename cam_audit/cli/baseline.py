@@ -40,7 +40,7 @@ def baseline(out: Path, file: Path, review: Path | None) -> int:
     """
     from cam_audit.files import replacing
     from cam_audit.reports.baseline import baseline_of, read_baseline, render
-    from cam_audit.reports.folder import read_results
+    from cam_audit.reports.output_folder import read_results
     from cam_audit.reports.review import read_review
 
     report = read_results(out)

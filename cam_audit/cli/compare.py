@@ -25,7 +25,7 @@ def compare(before: Path, after: Path, outputs: tuple[Output, ...]) -> int:
     """
     from cam_audit.reports import comparison as reports
     from cam_audit.reports.compare import compare as compare_reports
-    from cam_audit.reports.folder import read_results
+    from cam_audit.reports.output_folder import read_results
 
     require_places(outputs)
     comparison = compare_reports(read_results(before), read_results(after))

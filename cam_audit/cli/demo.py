@@ -11,7 +11,7 @@ from cam_audit.cli.process.exits import Exit
 
 if TYPE_CHECKING:
     from cam_audit.reports.counts import Counts
-    from cam_audit.scan.report import AuditReport
+    from cam_audit.scan.audit_report import AuditReport
 
 IMAGES_PER_CLASS = 40
 
@@ -37,7 +37,7 @@ def _demonstrate(folder: Path) -> Exit:
     from cam_audit.demo import CLASSES
     from cam_audit.records import BORDER_AREA
     from cam_audit.reports.counts import counts_of
-    from cam_audit.reports.folder import REPORT_FILE
+    from cam_audit.reports.output_folder import REPORT_FILE
     from cam_audit.workers import available_cores
 
     set_up_libraries(available_cores())
@@ -68,7 +68,7 @@ def _demonstrate(folder: Path) -> Exit:
 def _audit(pictures: Path, net: str, out: Path) -> AuditReport:
     from cam_audit.cli.progress import Progress
     from cam_audit.cli.terminal import quiet_libraries
-    from cam_audit.scan.run import audit
+    from cam_audit.scan.audit import audit
 
     with quiet_libraries(), Progress() as progress:
         return audit(pictures, net, out=out, resume=False, observer=progress)

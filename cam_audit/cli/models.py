@@ -232,7 +232,7 @@ def quantize(file: Path, photos: Path, output: Path | None) -> None:
     """
     from cam_audit.images.find import find_images
     from cam_audit.models.quantize import quantize
-    from cam_audit.reports.folder import OUTPUT_MARKS
+    from cam_audit.reports.output_folder import OUTPUT_MARKS
 
     set_up_libraries(available_cores())
     target = _target(file, output, ".int8.onnx")

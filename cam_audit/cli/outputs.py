@@ -60,7 +60,7 @@ def require_places(outputs: Sequence[Output], out: Path | None = None) -> None:
 
     `out`: the output folder, if a scan makes one.
     """
-    from cam_audit.reports.folder import FINDINGS_FILE, RESULTS_FILE, RUN_FILE
+    from cam_audit.reports.output_folder import FINDINGS_FILE, RESULTS_FILE, RUN_FILE
 
     places = [output.file and Path(os.path.realpath(output.file)) for output in outputs]
     for place, output in zip(places, outputs, strict=True):

@@ -19,7 +19,7 @@ def report(folder: Path, outputs: tuple[Output, ...]) -> int:
 
     It embeds pictures that prove the findings; the grid of all images shows OUT/overlays, which lie beside it.
     """
-    from cam_audit.reports.folder import REPORT_FILE, read_results
+    from cam_audit.reports.output_folder import REPORT_FILE, read_results
 
     require_places(outputs)
     page = Output("html", folder / REPORT_FILE)

@@ -102,7 +102,7 @@ def scan(
     set_up_libraries(workers or available_cores())
     from cam_audit.cli.progress import Progress
     from cam_audit.cli.summary import summary
-    from cam_audit.scan.run import audit
+    from cam_audit.scan.audit import audit
 
     # not while modules are imported: there, an interruption may be lost, or taken for a fault of theirs
     be_told()

@@ -8,8 +8,8 @@ from pathlib import Path
 from cam_audit.findings.codes import CODES, severity_counts
 from cam_audit.records import MAPS_FOLDER, ScanReport
 from cam_audit.reports.counts import Counts, counts_of
-from cam_audit.reports.folder import FINDINGS_FILE, OVERLAYS_FOLDER, REPORT_FILE, RESULTS_FILE
 from cam_audit.reports.lines import confused_pairs
+from cam_audit.reports.output_folder import FINDINGS_FILE, OVERLAYS_FOLDER, REPORT_FILE, RESULTS_FILE
 from cam_audit.text import count, printable
 
 INDENT = " " * 9

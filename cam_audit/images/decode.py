@@ -62,6 +62,7 @@ def _decode(data: bytes, needed: int | None) -> tuple[RgbImage, int, int]:
         4: cv2.IMREAD_REDUCED_COLOR_4,
         8: cv2.IMREAD_REDUCED_COLOR_8,
     }
+    # OpenCV turns the picture upright by its EXIF orientation, as no flag forbids it
     try:
         image = cv2.imdecode(np.frombuffer(still, np.uint8), flags[factor])
     except cv2.error as error:

@@ -1,6 +1,7 @@
 """Lines and documents from records alone; FORMATS lists the formats of `--output`.
 
 Each renders a report as the pieces of a text, one after another, so that no document of a large scan is ever in memory.
+A new format is a module here, a line in `_MODULES`, and a file in `tests/reports/golden/`.
 """
 
 from __future__ import annotations

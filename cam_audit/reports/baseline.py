@@ -27,9 +27,9 @@ from cam_audit.findings.codes import (
 )
 from cam_audit.records import Finding, ScanReport
 from cam_audit.reports import schema
-from cam_audit.reports.documents import read_document
-from cam_audit.reports.folder import TOOL
 from cam_audit.reports.json_text import json_text
+from cam_audit.reports.output_folder import TOOL
+from cam_audit.reports.read_json import read_document
 from cam_audit.reports.review import FINE, Review
 
 

@@ -1,4 +1,4 @@
-"""results.csv: one row an image."""
+"""results.csv, one row an image: its lines, made and read back; `scan/write_output.py` writes the file."""
 
 from __future__ import annotations
 

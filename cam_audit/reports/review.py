@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cam_audit.reports import schema
-from cam_audit.reports.documents import read_document
+from cam_audit.reports.read_json import read_document
 
 SHORTCUT, FINE, UNSURE = VERDICTS = ("shortcut", "fine", "unsure")
 

@@ -1,120 +1,94 @@
-"""The audit of a data set: scan its images, look for cues, measure whether the net uses them."""
+"""`cam_audit.audit`: the whole of `cam-audit scan` for other programs. It prints nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from cam_audit.findings.sample import MIN_IMAGES, Collected, Unsampled, choose_sample, folders_of
-from cam_audit.records import AuditResult, ConfusedImage, ImageSource, Record, SkippedImage
-from cam_audit.scan.chunk import scan_chunks
-from cam_audit.scan.image import ScanJob, needed_side
-from cam_audit.workers import in_order
-
-if TYPE_CHECKING:
-    from cam_audit.findings.decision import Annotated
-    from cam_audit.findings.examine import Examination
-    from cam_audit.scan.journal import Journal
+from cam_audit.models.class_names import ClassNames
+from cam_audit.models.known import DEFAULT_NET, find_net
+from cam_audit.models.model import Model, load_model
+from cam_audit.scan.audit_report import AuditReport
+from cam_audit.scan.dataset import require_folder
+from cam_audit.scan.image import TARGET_LABEL, TARGET_PREDICTED, ScanSettings
+from cam_audit.scan.observer import Observer
+from cam_audit.scan.options import ALL, Options
+from cam_audit.scan.run import run
 
 
-def audit_images(
-    job: ScanJob,
-    sources: Sequence[ImageSource],
-    workers: int,
+def audit(
+    dataset: str | Path,
+    model: Model | str | Path = DEFAULT_NET,
     *,
-    journal: Journal | None = None,
-    on_record: Callable[[Record], None] | None = None,
-    on_look: Callable[[int, int], None] | None = None,
-) -> AuditResult:
-    """Scan images and audit the classes that their folders form.
+    out: str | Path | None = None,
+    target: str = TARGET_PREDICTED,
+    top: int = 3,
+    size: int | None = None,
+    labels: str | Path | None = None,
+    masks: str | Path | None = None,
+    boxes: str | Path | None = None,
+    overlays: str = ALL,
+    overlay_size: int = 800,
+    workers: int | None = None,
+    limit: int | None = None,
+    follow_links: bool = False,
+    fail_on: str = "error",
+    baseline: str | Path | None = None,
+    resume: bool | None = None,
+    observer: Observer | None = None,
+) -> AuditReport:
+    """Scan the images below a folder and find shortcuts: the whole of `cam-audit scan`, silent.
 
-    `on_record` gets each record, in the order of `sources`. `on_look`, when an image is looked at again for the cue of
-    its class, gets how many were and will be. The rest, and the errors, are as in `scan.chunk.scan_chunks`.
+    dataset: a folder with a folder of images for each class; model: a `Model`, a CAM-ready ONNX file, or the name of a
+    known net. out: the output folder; None writes nothing. The other options are those of the command line. resume:
+    what becomes of a scan into `out` that was cut off: True goes on with it, False starts anew, None raises.
+    observer: hears of progress, records and notes.
+
+    Raises CamAuditError for what a user can mend: a data set or a model that can't be used, an option without meaning,
+    an output that can't be written.
+
+    Example:
+        >>> import cam_audit
+        >>> report = cam_audit.audit("photos", "demo-biased")
+        >>> for finding in report.findings:
+        ...     print(finding.severity, finding.code, finding.label)
+        error CA203 cat
     """
-    folders = folders_of(sources)
-    sample = choose_sample(folders)
-    if sample:
-        # here, as threads that import a package at the same time get into each other's way; and only where there are
-        # classes, as a scan without them need not wait for the finders of cues
-        import cam_audit.findings.examine
-        import cam_audit.findings.sample_store  # noqa: F401
-        from cam_audit.findings.cues import finders
+    dataset = Path(dataset)
+    require_folder(dataset)
+    accepted = None
+    if baseline is not None:
+        from cam_audit.reports.baseline import read_baseline
 
-        finders()
-    collected = Collected()
-    flags: dict[str, tuple[str, ...]] = {}
-    confused: list[ConfusedImage] = []
-    annotated: dict[str, list[Annotated]] = {}
-    unsampled: dict[str, list[Unsampled]] = {}
-    removals = 0
-    results = scan_chunks(replace(job, sampled=sample), sources, workers, journal)
-    for result in results:
-        collected.merge(result.collected)
-        for record in result.records:
-            if on_record:
-                try:
-                    on_record(record)
-                except Exception:
-                    # or images would go on being scanned after the caller has given up
-                    results.close()
-                    raise
-            if isinstance(record, SkippedImage):
-                continue
-            source = record.source
-            if record.flags:
-                flags[source.name] = record.flags
-            if record.disagreement:
-                predicted = record.scores[0].class_name
-                confused.append(ConfusedImage(source.name, source.label, predicted, record.disagreement))
-            if sample and source.label and source.name not in sample:
-                seen = Unsampled(source, record.width, record.height, record.scores[0].class_index)
-                unsampled.setdefault(source.label, []).append(seen)
-            removals += record.object is not None
-            if record.object and record.object.inside is not None and record.object.area < 1:
-                annotated.setdefault(source.label, []).append((source, record.object))
-    examination = None
-    if sample or annotated:
-        from cam_audit.findings.examine import examine
-
-        examination = examine(
-            job.model,
-            collected,
-            annotated,
-            unsampled,
-            shortest=job.settings.size,
-            needed=needed_side(job.model, job.settings),
-            each=partial(in_order, workers),
-            on_look=on_look,
-        )
-        for name, codes in examination.flags.items():
-            flags[name] = tuple(sorted({*flags.get(name, ()), *codes}))
-    return AuditResult(
-        findings=examination.findings if examination else (),
-        maps=examination.maps if examination else {},
-        flags=flags,
-        confused=tuple(confused),
-        sampled=len(collected.observations),
-        passes=removals + (examination.passes if examination else 0),
-        notes=_notes(folders, len(sources), len(collected.observations), examination),
+        accepted = read_baseline(Path(baseline))
+    net = model if isinstance(model, Model) else load_model(_file_of(model))
+    options = Options(
+        dataset=dataset,
+        out=_path(out),
+        settings=ScanSettings(_target(target, net), top, size, overlay_size),
+        labels=_path(labels),
+        masks=_path(masks),
+        boxes=_path(boxes),
+        overlays=overlays,
+        workers=workers,
+        limit=limit,
+        follow_links=follow_links,
+        fail_on=fail_on,
     )
+    return run(options, net, accepted=accepted, resume=resume, observer=observer)
 
 
-def _notes(
-    folders: Mapping[str, Sequence[str]], images: int, sampled: int, examination: Examination | None
-) -> tuple[str, ...]:
-    if len(folders) < 2:
-        return ("cues are looked for by comparing class folders, and there are not two of them",)
-    notes = []
-    if 0 < sampled < images:
-        notes.append(f"cues were looked for in {sampled:,} of {images:,} images, spread evenly over each class")
-    if examination and examination.looked_again:
-        again = examination.looked_again
-        classes = "class" if len(again) == 1 else f"{len(again)} classes"
-        total = sum(again.values())
-        notes.append(f"in the {classes} with a cue, the other {total:,} images were looked at for that cue alone")
-    small = sum(len(names) < MIN_IMAGES for names in folders.values())
-    if small:
-        notes.append(f"{small} of {len(folders)} classes have fewer than {MIN_IMAGES} images, too few to look for cues")
-    return tuple(notes)
+def _target(word: str, model: Model) -> str | int:
+    """Whose map is shown: one of the two words, or the index of the class that is named."""
+    if word in (TARGET_PREDICTED, TARGET_LABEL):
+        return word
+    return ClassNames(model.class_names, model.class_ids).require(word, "--target")
+
+
+def _file_of(model: str | Path) -> Path:
+    """The file of a net: the one that is named, or that of a net known by name."""
+    path = Path(model)
+    return path if isinstance(model, Path) or path.suffix == ".onnx" else find_net(model)
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)

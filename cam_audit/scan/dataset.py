@@ -14,7 +14,7 @@ from cam_audit.errors import CamAuditError
 from cam_audit.images.find import find_images
 from cam_audit.models.class_names import ClassNames
 from cam_audit.records import ImageSource
-from cam_audit.reports.folder import OUTPUT_MARKS
+from cam_audit.reports.output_folder import OUTPUT_MARKS
 
 if TYPE_CHECKING:
     from cam_audit.models.model import Model

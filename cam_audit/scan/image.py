@@ -28,7 +28,7 @@ from cam_audit.records import (
     Score,
     SkippedImage,
 )
-from cam_audit.reports.folder import overlay_name
+from cam_audit.reports.output_folder import overlay_name
 from cam_audit.scan.objects import inside_share, remove_object
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from cam_audit.errors import CamAuditError
 from cam_audit.findings.sample import Collected
 from cam_audit.records import Disagreement, ImageResult, ImageSource, MapStatistics, ObjectShare, Score
-from cam_audit.reports.folder import JOURNAL_FOLDER, is_finished
+from cam_audit.reports.output_folder import JOURNAL_FOLDER, is_finished
 
 IMAGES_FILE = "images.jsonl"
 OBSERVATIONS_FOLDER = "observations"

@@ -19,7 +19,7 @@ from cam_audit.images.png import ISAL_VERSION
 from cam_audit.models.model import Model
 from cam_audit.models.session import RUNTIME_VERSION
 from cam_audit.reports import schema
-from cam_audit.reports.folder import TOOL
+from cam_audit.reports.output_folder import TOOL
 from cam_audit.scan.image import ScanSettings
 from cam_audit.version import __version__
 

@@ -1,4 +1,4 @@
-"""The whole of a scan: from a folder of images and a net to findings and an output folder. It prints nothing."""
+"""A scan with all its options: from a folder of images and a net to findings and an output folder."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 from cam_audit.errors import CamAuditError, CutOffError
 from cam_audit.findings.codes import severity_counts
-from cam_audit.models.class_names import ClassNames
-from cam_audit.models.known import DEFAULT_NET, find_net
-from cam_audit.models.model import Model, load_model
+from cam_audit.models.model import Model
 from cam_audit.records import AuditResult, ImageResult, ImageRow, ImageSource, Record, ScanReport, SkippedImage
 from cam_audit.reports import results_csv
-from cam_audit.reports.folder import (
+from cam_audit.reports.output_folder import (
     OVERLAYS_FOLDER,
     is_finished,
     prepare_output,
@@ -27,81 +25,19 @@ from cam_audit.reports.folder import (
     remove_others,
     writing_to,
 )
-from cam_audit.scan.audit import audit_images
-from cam_audit.scan.dataset import require_folder, require_there, sources_of
-from cam_audit.scan.image import TARGET_LABEL, TARGET_PREDICTED, ScanJob, ScanSettings, require_size
+from cam_audit.scan.audit_images import audit_images
+from cam_audit.scan.audit_report import AuditReport
+from cam_audit.scan.dataset import require_there, sources_of
+from cam_audit.scan.image import ScanJob, require_size
 from cam_audit.scan.journal import Journal, is_unfinished, locked, remove_journal
 from cam_audit.scan.observer import Observer
 from cam_audit.scan.options import ALL, FLAGGED, Options, identity, provenance
-from cam_audit.scan.output import draw_overlays, write_findings, write_report, write_results, write_run
-from cam_audit.scan.report import AuditReport
+from cam_audit.scan.write_output import draw_overlays, write_findings, write_report, write_results, write_run
 from cam_audit.workers import available_cores
 
 if TYPE_CHECKING:
     from cam_audit.reports.baseline import Baseline
     from cam_audit.scan.annotations import Annotations
-
-
-def audit(
-    dataset: str | Path,
-    model: Model | str | Path = DEFAULT_NET,
-    *,
-    out: str | Path | None = None,
-    target: str = TARGET_PREDICTED,
-    top: int = 3,
-    size: int | None = None,
-    labels: str | Path | None = None,
-    masks: str | Path | None = None,
-    boxes: str | Path | None = None,
-    overlays: str = ALL,
-    overlay_size: int = 800,
-    workers: int | None = None,
-    limit: int | None = None,
-    follow_links: bool = False,
-    fail_on: str = "error",
-    baseline: str | Path | None = None,
-    resume: bool | None = None,
-    observer: Observer | None = None,
-) -> AuditReport:
-    """Scan the images below a folder and find shortcuts: the whole of `cam-audit scan`, silent.
-
-    dataset: a folder with a folder of images for each class; model: a `Model`, a CAM-ready ONNX file, or the name of a
-    known net. out: the output folder; None writes nothing. The other options are those of the command line. resume:
-    what becomes of a scan into `out` that was cut off: True goes on with it, False starts anew, None raises.
-    observer: hears of progress, records and notes.
-
-    Raises CamAuditError for what a user can mend: a data set or a model that can't be used, an option without meaning,
-    an output that can't be written.
-
-    Example:
-        >>> import cam_audit
-        >>> report = cam_audit.audit("photos", "demo-biased")
-        >>> for finding in report.findings:
-        ...     print(finding.severity, finding.code, finding.label)
-        error CA203 cat
-    """
-    dataset = Path(dataset)
-    require_folder(dataset)
-    accepted = None
-    if baseline is not None:
-        from cam_audit.reports.baseline import read_baseline
-
-        accepted = read_baseline(Path(baseline))
-    net = model if isinstance(model, Model) else load_model(_file_of(model))
-    options = Options(
-        dataset=dataset,
-        out=_path(out),
-        settings=ScanSettings(_target(target, net), top, size, overlay_size),
-        labels=_path(labels),
-        masks=_path(masks),
-        boxes=_path(boxes),
-        overlays=overlays,
-        workers=workers,
-        limit=limit,
-        follow_links=follow_links,
-        fail_on=fail_on,
-    )
-    return run(options, net, accepted=accepted, resume=resume, observer=observer)
 
 
 def run(
@@ -112,7 +48,7 @@ def run(
     resume: bool | None = None,
     observer: Observer | None = None,
 ) -> AuditReport:
-    """Scan and audit a data set; parameters, and what is raised, are those of `audit`.
+    """Scan and audit a data set; `accepted`: the baseline. The rest, and what is raised, is as in `audit`.
 
     Raises CutOffError, too, if the scan is cut off after it has finished an image: it can be gone on with.
     """
@@ -292,20 +228,3 @@ def _annotations(options: Options, sources: Sequence[ImageSource]) -> Annotation
     from cam_audit.scan.annotations import load_annotations
 
     return load_annotations([source.name for source in sources], masks=options.masks, boxes=options.boxes)
-
-
-def _target(word: str, model: Model) -> str | int:
-    """Whose map is shown: one of the two words, or the index of the class that is named."""
-    if word in (TARGET_PREDICTED, TARGET_LABEL):
-        return word
-    return ClassNames(model.class_names, model.class_ids).require(word, "--target")
-
-
-def _file_of(model: str | Path) -> Path:
-    """The file of a net: the one that is named, or that of a net known by name."""
-    path = Path(model)
-    return path if isinstance(model, Path) or path.suffix == ".onnx" else find_net(model)
-
-
-def _path(path: str | Path | None) -> Path | None:
-    return None if path is None else Path(path)

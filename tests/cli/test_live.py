@@ -27,7 +27,7 @@ from cam_audit.images.resize import resize
 from cam_audit.live import window as window_module
 from cam_audit.live.source import parse_source
 from cam_audit.live.window import why_no_window
-from cam_audit.reports.folder import read_results
+from cam_audit.reports.output_folder import read_results
 
 PICTURES = [square(colour, left, 8, width=64, height=48) for colour in (RED, GREEN, BLUE) for left in range(0, 48, 4)]
 

@@ -203,7 +203,7 @@ def test_help_loads_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
 def test_a_scan_of_one_image_loads_nothing_that_only_others_need(folder: Path) -> None:
     arguments = ["scan", "photos/red/0.png", "--net", "tiny"]
     loaded = told_at_its_end(folder, arguments, "sys.modules")
-    assert {"cv2", "onnxruntime", "cam_audit.scan.audit"} <= loaded
+    assert {"cv2", "onnxruntime", "cam_audit.scan.audit_images"} <= loaded
     ours = {"cues", "examination", "annotations", "download", "torch_file", "reports.sarif", "baseline"}
     assert not loaded & {f"cam_audit.{name}" for name in ours}
     assert not loaded & {"tqdm", "importlib.metadata", "numpy.random", "onnx"}

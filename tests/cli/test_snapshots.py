@@ -16,7 +16,7 @@ from cam_audit.errors import CamAuditError
 from cam_audit.live.view import View
 from cam_audit.models.model import Model
 from cam_audit.overlay import cam_overlay
-from cam_audit.reports.folder import read_results
+from cam_audit.reports.output_folder import read_results
 
 
 def test_the_overlay_shows_the_chosen_class_and_the_compared_one(model: Model, tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from cam_audit.demo import write_dataset
 
 # What other programs may import (docs/design.md): each has an example.
 PUBLIC = {
-    "cam_audit.scan.run": ("audit",),
-    "cam_audit.scan.report": ("AuditReport", "AuditReport.to_pandas", "AuditReport.save"),
+    "cam_audit.scan.audit": ("audit",),
+    "cam_audit.scan.audit_report": ("AuditReport", "AuditReport.to_pandas", "AuditReport.save"),
     "cam_audit.scan.observer": ("Observer",),
     "cam_audit.scan.chunk": ("scan",),
     "cam_audit.models.model": ("load_model", "Model.run"),

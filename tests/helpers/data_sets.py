@@ -20,10 +20,10 @@ from tiny_net import CELL, TinyNet
 from cam_audit.models.model import Model
 from cam_audit.records import AuditResult, ImageSource
 from cam_audit.scan.annotations import Annotations
-from cam_audit.scan.audit import audit_images
+from cam_audit.scan.audit import audit
+from cam_audit.scan.audit_images import audit_images
+from cam_audit.scan.audit_report import AuditReport
 from cam_audit.scan.image import ScanJob, ScanSettings
-from cam_audit.scan.report import AuditReport
-from cam_audit.scan.run import audit
 
 Rgb = NDArray[np.uint8]
 SIDE = 96

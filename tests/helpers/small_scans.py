@@ -14,8 +14,8 @@ from cam_audit.cli.progress import Progress
 from cam_audit.errors import CamAuditError
 from cam_audit.findings.sample import Collected
 from cam_audit.records import ImageResult
+from cam_audit.scan.audit import audit
 from cam_audit.scan.journal import Journal, Stamp
-from cam_audit.scan.run import audit
 
 SCAN = ("scan", "photos", "--model", "cheat.onnx", "--fail-on", "never", "-o", "out")
 

@@ -22,7 +22,7 @@ from cam_audit.images import decode as images
 from cam_audit.images.decode import decode, read_image
 from cam_audit.images.find import find_images
 from cam_audit.images.resize import network_size, resize
-from cam_audit.reports.folder import OUTPUT_MARKS
+from cam_audit.reports.output_folder import OUTPUT_MARKS
 
 
 def difference(got: NDArray[np.uint8], expected: NDArray[np.uint8]) -> int:

@@ -1,134 +1,251 @@
-"""The whole audit: a cue that provably decides is proved, no other is."""
+"""The library does what the command does, writes only where it is told to, and leaves the process as it was."""
 
 from __future__ import annotations
 
+import builtins
+import dataclasses
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
-from statistics import median
+from typing import Any
 
 import numpy as np
 import pytest
-from data_sets import CLASSES, SIDE, STAMP, all_ants, audited, draw, flagged, sources_of, stamp_anywhere
+from commands import environment
+from commands import run as run_command
+from data_sets import draw, net, sources_of, stamp_in_the_corner
 
-from cam_audit.findings.evidence import TARGETS
-from cam_audit.images.decode import read_image
+import cam_audit
+from cam_audit.errors import CamAuditError, ModelError
+from cam_audit.findings.sample import Collected
 from cam_audit.models.model import Model
-from cam_audit.records import AuditResult, Box, Finding
-from cam_audit.scan.report import AuditReport
+from cam_audit.records import ImageResult, Record
+from cam_audit.reports.output_folder import read_results
+from cam_audit.scan.audit_report import AuditReport
+from cam_audit.scan.chunk import scan_chunk
+from cam_audit.scan.image import ScanJob
 
-pytestmark = pytest.mark.usefixtures("described_once")
+COUNTS = (24, 12, 12)
 
 
 @pytest.fixture(scope="module")
-def framed_by_cheat(framed: Path, cheat: Model) -> AuditResult:
-    return audited(cheat, sources_of(framed))
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos, a net, and what the command makes of them: `out`."""
+    folder = tmp_path_factory.mktemp("library")
+    draw(folder / "photos", stamp_in_the_corner, COUNTS)
+    net(red=100, ant=0).write(folder / "cheat.onnx")
+    run_command(folder, "scan", "photos", "--model", "cheat.onnx", "--fail-on", "never", "-o", "out")
+    return folder
 
 
-def by_code(report: AuditResult | AuditReport) -> dict[str, Finding]:
-    """The findings about ants by their codes; those of the other classes, which hold nothing, are notes at most."""
-    assert {finding.severity for finding in report.findings if finding.label != "ant"} <= {"note"}
-    ants = [finding for finding in report.findings if finding.label == "ant"]
-    assert len({finding.code for finding in ants}) == len(ants)
-    return {finding.code: finding for finding in ants}
+@pytest.fixture(scope="module")
+def report(folder: Path) -> AuditReport:
+    return cam_audit.audit(folder / "photos", folder / "cheat.onnx", fail_on="never")
 
 
-def test_a_frame_that_decides_is_an_error_and_its_images_are_flagged(
-    framed: Path, framed_by_cheat: AuditResult
-) -> None:
-    found = by_code(framed_by_cheat)
-    assert {code: finding.severity for code, finding in found.items() if finding.severity != "note"} == {
-        "CA203": "error"
+def files(out: Path) -> dict[str, bytes]:
+    """All files of an output folder but those that hold times and paths, and the lock."""
+    names = (path for path in out.rglob("*") if path.is_file())
+    unlike = {"run.json", "report.html", ".lock"}
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in names if path.name not in unlike}
+
+
+def test_the_library_writes_what_the_command_writes(folder: Path, tmp_path: Path) -> None:
+    found = cam_audit.audit(folder / "photos", folder / "cheat.onnx", out=tmp_path / "out", fail_on="never")
+    assert files(tmp_path / "out") == files(folder / "out")
+    assert found.findings == read_results(folder / "out").findings
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
+@pytest.mark.parametrize("overlays", ["all", "flagged", "none"])
+def test_a_report_saves_what_a_scan_writes(folder: Path, tmp_path: Path, overlays: str) -> None:
+    options: dict[str, Any] = {"overlays": overlays, "fail_on": "never"}
+    cam_audit.audit(folder / "photos", folder / "cheat.onnx", out=tmp_path / "scanned", **options)
+    cam_audit.audit(folder / "photos", folder / "cheat.onnx", **options).save(tmp_path / "saved")
+    assert files(tmp_path / "saved") == files(tmp_path / "scanned")
+    saved, scanned = (read_results(tmp_path / name) for name in ("saved", "scanned"))
+    varying = {"started", "seconds", "settings"}
+    assert {k: v for k, v in saved.run.items() if k not in varying} == {
+        k: v for k, v in scanned.run.items() if k not in varying
     }
-    evidence = found["CA203"].evidence
-    tests = ("ring", "chroma", "channels", "surroundings")
-    for test in tests:
-        assert evidence[f"flip_rate_{test}"] == 1
-        assert evidence[f"gain_{test}"] > 0.15
-    assert evidence["control_flip_rate"] == 0
-    # the ring's control is the image itself, which the scan has seen
-    assert evidence["passes"] == (2 * len(tests) - 1) * TARGETS
-    assert all_ants(framed) <= flagged(framed_by_cheat, "CA102")
-    assert set(framed_by_cheat.flags) == all_ants(framed)
-    assert framed_by_cheat.sampled == 72
-    assert framed_by_cheat.notes == ()
+    assert saved.run["settings"] == {**scanned.run["settings"], "out": str(tmp_path / "saved")}
 
 
-def test_the_use_is_that_of_a_plain_loop_over_the_images(
-    framed: Path, cheat: Model, framed_by_cheat: AuditResult
+def test_without_an_output_folder_nothing_is_written_or_said_and_the_process_is_as_it_was(
+    folder: Path, tmp_path: Path
 ) -> None:
-    weight = cheat.cam_weight[0] - cheat.cam_weight.mean(axis=0)
-    maps: dict[str, list[np.ndarray]] = {name: [] for name in CLASSES}
-    margins = []
-    for source in sources_of(framed):
-        prediction = cheat.run(read_image(source.path)[0])
-        maps[source.label].append(np.einsum("c,chw->hw", weight, prediction.activations.astype(np.float64)))
-        logits = prediction.logits
-        if logits.argmax() == source.label_class:
-            margins.append(logits.max() - np.sort(logits)[-2])
-    reference = np.mean(maps["bee"] + maps["cow"], axis=0)
-    # the outer eighth of 12 x 12 cells: one and a half of them on each side
-    inner = np.array([0, 0.5] + [1] * 8 + [0.5, 0])
-    border = 1 - np.outer(inner, inner)
-    uses = [((own - reference) * border).sum() / (144 * median(margins)) for own in maps["ant"]]
-    finding = by_code(framed_by_cheat)["CA203"]
-    assert finding.evidence["use"] == pytest.approx(median(uses), rel=1e-4)
-    assert median(uses) > 0.5
-    shown = framed_by_cheat.maps[finding.fingerprint]
-    np.testing.assert_allclose(shown.own, np.mean(maps["ant"], axis=0), atol=1e-3)
-    np.testing.assert_allclose(shown.others, reference, atol=1e-3)
-
-
-def test_the_same_frame_is_no_error_for_a_net_that_ignores_colour(framed: Path, honest: Model) -> None:
-    report = audited(honest, sources_of(framed))
-    found = by_code(report)
-    assert found["CA203"].severity != "error"
-    assert found["CA203"].evidence["gain"] < 0.15
-    assert found["CA203"].evidence["flip_rate"] == 0
-    assert "error" not in {finding.severity for finding in found.values()}
-    assert all_ants(framed) == flagged(report, "CA102")
-
-
-def holds(box: Box | None, left: int, top: int) -> bool:
-    """Whether most of a box is the stamp at (left, top), and most of the stamp in the box."""
-    assert box is not None
-    x0, y0, x1, y1 = (side * SIDE for side in box)
-    shared = max(0, min(x1, left + STAMP) - max(x0, left)) * max(0, min(y1, top + STAMP) - max(y0, top))
-    return shared > 0.5 * STAMP**2 and shared > 0.5 * (x1 - x0) * (y1 - y0)
-
-
-def test_a_stamp_in_the_corner_that_decides_is_one_error_and_its_images_follow_it(
-    stamped: Path, stamped_by_cheat: AuditReport
-) -> None:
-    report = stamped_by_cheat
-    found = by_code(report)
-    assert "CA201" not in found
-    finding = found["CA202"]
-    assert finding.severity == "error"
-    assert {"duplicates_score", "template_score"} <= finding.evidence.keys()
-    assert finding.evidence["flip_rate"] == finding.evidence["removal_change_rate"] == 1
-    assert finding.evidence["use"] > 1
-    assert all(holds(example.box, 70, 70) for example in finding.examples)
-    assert flagged(report, "CA101") == all_ants(stamped)
-    assert report.run["counterfactual_passes"] == sum(finding.evidence["passes"] for finding in report.findings)
-
-
-def test_a_stamp_anywhere_that_decides_is_a_repeated_cue(tmp_path: Path, cheat: Model) -> None:
-    report = audited(cheat, sources_of(draw(tmp_path, stamp_anywhere)))
-    found = by_code(report)
-    assert "CA202" not in found
-    assert found["CA201"].severity == "error"
-    assert found["CA201"].evidence["gain_paste"] > 0.15
-    places = np.random.default_rng(7)
-    corners = {f"ant/{index:02}.png": places.integers(0, SIDE - STAMP, 2).tolist() for index in range(24)}
-    assert all(holds(example.box, *corners[example.path]) for example in found["CA201"].examples)
-    followers = flagged(report, "CA101")
-    assert followers <= all_ants(tmp_path)
-    assert (
-        len(followers) == round(found["CA201"].evidence["hits"] * found["CA201"].evidence["removal_change_rate"]) > 20
+    code = """
+import os, signal, sys, threading
+import cv2, onnxruntime
+cv2.setNumThreads(3)
+before = cv2.getNumThreads(), dict(os.environ), [signal.getsignal(n) for n in (2, 15)]
+import cam_audit
+changed = {key for key in os.environ if os.environ[key] != before[1].get(key)}
+report = cam_audit.audit(sys.argv[1], sys.argv[2])
+after = cv2.getNumThreads(), [signal.getsignal(n) for n in (2, 15)]
+assert after == (before[0], before[2]), after
+assert changed <= {"OPENCV_IO_MAX_IMAGE_PIXELS"}, changed
+assert threading.active_count() == 1
+assert not {"click", "tqdm", "jinja2", "pandas"} & set(sys.modules)
+assert [finding.severity for finding in report.findings]
+"""
+    command = [sys.executable, "-c", code, str(folder / "photos"), str(folder / "cheat.onnx")]
+    ran = subprocess.run(
+        command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120, check=False
     )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_is_found_in_clean_classes(tmp_path: Path, honest: Model) -> None:
-    report = audited(honest, sources_of(draw(tmp_path, None)))
-    assert report.findings == ()
-    assert (report.passes, report.maps) == (0, {})
-    assert {code for codes in report.flags.values() for code in codes} <= {"CA104"}
+def test_a_report_shows_itself_with_verdict_findings_and_their_pictures(report: AuditReport, folder: Path) -> None:
+    page = report._repr_html_()
+    assert "Suspicious: in 1 of 3 classes" in page
+    assert all(finding.message in page.replace("&#39;", "'") for finding in report.findings)
+    assert page.count("data:image/jpeg;base64,") >= 2 * len(report.findings)
+    # the same as of one whose overlays lie on the disk
+    written = dataclasses.replace(report, folder=str(folder / "out"), images=read_results(folder / "out").images)
+    assert written._repr_html_() == page
+
+
+def test_names_are_only_text_in_a_notebook(report: AuditReport) -> None:
+    finding = dataclasses.replace(report.findings[0], label="<script>x</script>", message="<b>\x1b[31m", examples=())
+    page = dataclasses.replace(report, findings=(finding,))._repr_html_()
+    assert "<script>" not in page
+    assert "<b>\x1b" not in page
+    assert "\x1b" not in page
+
+
+def test_data_frames_have_a_row_a_finding_and_a_row_an_image(report: AuditReport, folder: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    frames = report.to_pandas()
+    assert frames.findings["fingerprint"].tolist() == [finding.fingerprint for finding in report.findings]
+    assert frames.findings["gain"].tolist() == [finding.evidence["gain"] for finding in report.findings]
+    table = pandas.read_csv(folder / "out" / "results.csv")
+    assert frames.images.columns.tolist() == table.columns.tolist()
+    for column in ("path", "label", "top1_class", "width"):
+        assert frames.images[column].tolist() == table[column].tolist()
+    np.testing.assert_allclose(frames.images["label_score"], table["label_score"], atol=1e-6)
+    nothing = dataclasses.replace(report, findings=(), images=()).to_pandas()
+    assert (len(nothing.findings), len(nothing.images)) == (0, 0)
+    assert "severity" in nothing.findings.columns
+
+
+def test_without_pandas_the_error_names_what_to_install(report: AuditReport, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any) -> Any:
+        if name == "pandas":
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(CamAuditError, match="pip install pandas"):
+        report.to_pandas()
+
+
+def test_an_observer_hears_of_stages_notes_and_every_record_in_order(folder: Path) -> None:
+    heard: list[object] = []
+
+    class Ear(cam_audit.Observer):
+        def on_note(self, message: str) -> None:
+            heard.append(message)
+
+        def on_stage(self, name: str, images: int) -> None:
+            heard.append((name, images))
+
+        def on_record(self, record: Record) -> None:
+            heard.append(record.source.name)
+
+    photos = folder / "photos"
+    cam_audit.audit(photos, folder / "cheat.onnx", limit=9, labels=None, workers=3, observer=Ear())
+    assert heard[0] == ("scan", 9)
+    assert heard[1:] == sorted(heard[1:], key=str)
+    assert len(heard) == 10
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"overlays": "some"}, "overlays can't be 'some'; it is one of all, flagged, none"),
+        ({"fail_on": "always"}, "fail_on can't be 'always'; it is one of error, warning, never"),
+        ({"workers": 0}, "workers can't be 0; it is at least 1"),
+        ({"top": 0}, "top can't be 0; it is at least 1"),
+        ({"target": "dragon"}, "the net has no class 'dragon'"),
+        ({"model": "resnet-18"}, "no net is called 'resnet-18'; .* did you mean resnet18?"),
+        ({"model": "none.onnx"}, "none.onnx: no such model file"),
+        ({"dataset": "/nowhere"}, "/nowhere: no such folder"),
+        ({"baseline": "/nowhere.json"}, "/nowhere.json: no such baseline"),
+    ],
+    ids=str,
+)
+def test_what_a_caller_can_mend_is_said_in_one_line(folder: Path, options: dict[str, Any], message: str) -> None:
+    arguments = {"dataset": folder / "photos", "model": folder / "cheat.onnx", **options}
+    with pytest.raises(CamAuditError, match=message) as caught:
+        cam_audit.audit(**arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_findings_are_held_against_a_baseline(folder: Path, tmp_path: Path) -> None:
+    run_command(folder, "baseline", "out", "-b", str(tmp_path / "accepted.json"))
+    report = cam_audit.audit(folder / "photos", folder / "cheat.onnx", baseline=tmp_path / "accepted.json")
+    assert report.judgement is not None
+    assert report.judgement.new == ()
+    assert report.known == {finding.fingerprint for finding in report.findings} != set()
+
+
+def test_a_net_travels_as_its_path_and_hash(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "net.onnx"
+    file.write_bytes((folder / "cheat.onnx").read_bytes())
+    model = cam_audit.load_model(file)
+    bytes_of_it = pickle.dumps(model)
+    assert len(bytes_of_it) < 500
+    again = pickle.loads(bytes_of_it)
+    rgb = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
+    np.testing.assert_array_equal(again.run(rgb).logits, model.run(rgb).logits)
+    net(red=0, ant=100).write(file)
+    with pytest.raises(ModelError, match="not the file that it was"):
+        pickle.loads(bytes_of_it)
+
+
+def test_chunks_scanned_by_other_processes_merge_in_any_order_to_the_same(
+    folder: Path, tmp_path: Path, cheat: Model
+) -> None:
+    sources = sources_of(folder / "photos")
+    job = ScanJob(cheat, out=tmp_path / "here", sampled=frozenset(source.name for source in sources[::2]))
+    whole = scan_chunk(job, sources)
+    chunks = [sources[at : at + 5] for at in range(0, len(sources), 5)]
+    elsewhere = dataclasses.replace(job, out=tmp_path / "there")
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
+        results = list(processes.map(scan_chunk, [elsewhere] * len(chunks), chunks))
+    assert tuple(record for result in results for record in result.records) == whole.records
+    assert files(tmp_path / "there") == files(tmp_path / "here")
+    assert len(files(tmp_path / "there")) == len(sources)
+    for order in (results, results[::-1], results[3:] + results[:3]):
+        merged = Collected()
+        for result in order:
+            merged.merge(result.collected)
+        assert merged.total.images == len(sources[::2])
+        np.testing.assert_array_equal(merged.total.value(), whole.collected.total.value())
+        assert merged.observations.keys() == whole.collected.observations.keys()
+        for name, observation in merged.observations.items():
+            np.testing.assert_array_equal(observation.own_map, whole.collected.observations[name].own_map)
+
+
+def test_one_image_has_no_side_effects(
+    folder: Path, cheat: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cam_audit.scan.image import scan_image
+
+    monkeypatch.chdir(tmp_path)
+    (source, *_) = sources_of(folder / "photos")
+    job = ScanJob(cheat, out=tmp_path / "out", sampled=frozenset({source.name}))
+    scanned = scan_image(job, source)
+    assert isinstance(scanned.record, ImageResult)
+    assert scanned.record.overlay == "overlays/ant/00.png.png"
+    assert scanned.overlay == (folder / "out" / scanned.record.overlay).read_bytes()
+    assert scanned.collected is not None
+    assert list(scanned.collected.observations) == [source.name]
+    assert list(tmp_path.iterdir()) == []

@@ -22,7 +22,7 @@ from small_scans import SCAN, scan, start
 
 from cam_audit.errors import CamAuditError
 from cam_audit.findings import examine
-from cam_audit.reports.folder import is_finished
+from cam_audit.reports.output_folder import is_finished
 from cam_audit.scan import run as scan_run
 from cam_audit.scan.journal import is_unfinished, locked
 

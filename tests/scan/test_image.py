@@ -25,10 +25,10 @@ from cam_audit.models.model import Model
 from cam_audit.overlay import MARGIN
 from cam_audit.records import ImageResult, ImageSource, Record, SkippedImage
 from cam_audit.scan import ScanSettings, scan
+from cam_audit.scan.audit import audit
+from cam_audit.scan.audit_report import AuditReport
 from cam_audit.scan.dataset import label_images
 from cam_audit.scan.image import softmax
-from cam_audit.scan.report import AuditReport
-from cam_audit.scan.run import audit
 
 ODD_NAMES = ('it\'s a "red" one.png', "line\nbreak.png", "ещё.png", "=1+1.png")
 

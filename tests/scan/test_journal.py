@@ -17,7 +17,7 @@ from cam_audit.errors import CamAuditError
 from cam_audit.findings.sample import Collected
 from cam_audit.images.png import encode_png
 from cam_audit.records import Disagreement, ImageResult, ImageSource, MapStatistics, ObjectShare, Score
-from cam_audit.reports.folder import JOURNAL_FOLDER
+from cam_audit.reports.output_folder import JOURNAL_FOLDER
 from cam_audit.scan.journal import IMAGES_FILE, LOCK_FILE, Journal, Stamp, is_unfinished, locked, stamp_of
 
 IDENTITY = {"model": "ab12", "--size": None, "--top": 3}

@@ -20,7 +20,7 @@ from cam_audit.findings.codes import CODES, Code, Counterfactual
 from cam_audit.findings.counterfactual import CueTest, by_donor
 from cam_audit.findings.cues.picture import Feature, Picture
 from cam_audit.findings.cues.records import Hit, ImageFeatures, Suspicion, by_label
-from cam_audit.reports.folder import read_results
+from cam_audit.reports.output_folder import read_results
 from cam_audit.workers import Each, one_by_one
 
 MAGIC = (250, 3, 120)

@@ -18,7 +18,7 @@ import cam_audit
 from cam_audit.findings.codes import CODES, SEVERITIES
 from cam_audit.findings.cues.features import image_features
 from cam_audit.models.model import Model
-from cam_audit.scan.report import AuditReport
+from cam_audit.scan.audit_report import AuditReport
 
 pytestmark = pytest.mark.usefixtures("described_once")
 

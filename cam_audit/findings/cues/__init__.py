@@ -1,4 +1,7 @@
-"""Finds what gives a class away, from pixels and files alone: one module a finder, all of one shape."""
+"""Finds what gives a class away, from pixels and files alone: one module a finder, all of one shape.
+
+A new finder is a module here and a code in the table of `findings/codes.py`.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ try:
 except ImportError:
     raise ModelError("the package onnx is missing; install it with: pip install 'cam-audit[models]'") from None
 
-from cam_audit.models.adapt.adaptation import AdaptedModel, adapt
+from cam_audit.models.adapt.make_cam_ready import AdaptedModel, adapt
 from cam_audit.models.adapt.preprocessing import PRESETS, Preprocessing
 
 __all__ = ["PRESETS", "AdaptedModel", "Preprocessing", "adapt"]

@@ -16,7 +16,7 @@ from data_sets import table
 from resume import differences, finished_overlays
 from small_scans import SCAN
 
-from cam_audit.reports.folder import is_finished
+from cam_audit.reports.output_folder import is_finished
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="scans are supervised where processes can be forked")
 

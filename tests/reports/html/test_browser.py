@@ -14,8 +14,8 @@ import pytest
 from canonical import HOSTILE, NAMES, canonical_report
 from finished_scan import OVERLAY_SIZE, with_images, write_scan
 
-from cam_audit.reports.folder import REPORT_FILE, read_results
-from cam_audit.scan.output import write_report
+from cam_audit.reports.output_folder import REPORT_FILE, read_results
+from cam_audit.scan.write_output import write_report
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page

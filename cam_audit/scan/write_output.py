@@ -14,7 +14,7 @@ from cam_audit.images.png import encode_png
 from cam_audit.overlay import class_map_sheet
 from cam_audit.records import MAPS_FOLDER, AuditResult, ClassMaps, ImageResult, ImageSource, ScanReport
 from cam_audit.reports import findings_json, render, results_csv
-from cam_audit.reports.folder import FINDINGS_FILE, REPORT_FILE, RESULTS_FILE, RUN_FILE, remove_others
+from cam_audit.reports.output_folder import FINDINGS_FILE, REPORT_FILE, RESULTS_FILE, RUN_FILE, remove_others
 from cam_audit.scan.chunk import scan_chunks
 from cam_audit.scan.image import ScanJob
 from cam_audit.scan.observer import Observer

@@ -14,7 +14,7 @@ import pytest
 from cam_audit.errors import CamAuditError
 from cam_audit.files import replacing, write_bytes
 from cam_audit.reports import FORMATS
-from cam_audit.reports.folder import is_finished, overlay_name, prepare_output, read_results, remove_others
+from cam_audit.reports.output_folder import is_finished, overlay_name, prepare_output, read_results, remove_others
 from cam_audit.reports.pictures import with_pictures
 
 FILES = {

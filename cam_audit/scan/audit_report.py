@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from cam_audit.errors import CamAuditError
 from cam_audit.records import ClassMaps, ImageRow, ImageSource, ScanReport
 from cam_audit.reports import results_csv
-from cam_audit.reports.folder import prepare_output
+from cam_audit.reports.output_folder import prepare_output
 from cam_audit.scan.image import ScanJob
 from cam_audit.scan.journal import locked
 from cam_audit.scan.observer import Observer
 from cam_audit.scan.options import ALL, NONE, Options
-from cam_audit.scan.output import draw_overlays, write_findings, write_report, write_results, write_run
+from cam_audit.scan.write_output import draw_overlays, write_findings, write_report, write_results, write_run
 from cam_audit.workers import available_cores
 
 if TYPE_CHECKING:

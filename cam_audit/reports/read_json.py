@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cam_audit.errors import CamAuditError
-from cam_audit.reports.folder import TOOL
+from cam_audit.reports.output_folder import TOOL
 
 Document = TypeVar("Document")
 

@@ -1,0 +1,120 @@
+"""The audit of a data set: scan its images, look for cues, measure whether the net uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cam_audit.findings.sample import MIN_IMAGES, Collected, Unsampled, choose_sample, folders_of
+from cam_audit.records import AuditResult, ConfusedImage, ImageSource, Record, SkippedImage
+from cam_audit.scan.chunk import scan_chunks
+from cam_audit.scan.image import ScanJob, needed_side
+from cam_audit.workers import in_order
+
+if TYPE_CHECKING:
+    from cam_audit.findings.decision import Annotated
+    from cam_audit.findings.examine import Examination
+    from cam_audit.scan.journal import Journal
+
+
+def audit_images(
+    job: ScanJob,
+    sources: Sequence[ImageSource],
+    workers: int,
+    *,
+    journal: Journal | None = None,
+    on_record: Callable[[Record], None] | None = None,
+    on_look: Callable[[int, int], None] | None = None,
+) -> AuditResult:
+    """Scan images and audit the classes that their folders form.
+
+    `on_record` gets each record, in the order of `sources`. `on_look`, when an image is looked at again for the cue of
+    its class, gets how many were and will be. The rest, and the errors, are as in `scan.chunk.scan_chunks`.
+    """
+    folders = folders_of(sources)
+    sample = choose_sample(folders)
+    if sample:
+        # here, as threads that import a package at the same time get into each other's way; and only where there are
+        # classes, as a scan without them need not wait for the finders of cues
+        import cam_audit.findings.examine
+        import cam_audit.findings.sample_store  # noqa: F401
+        from cam_audit.findings.cues import finders
+
+        finders()
+    collected = Collected()
+    flags: dict[str, tuple[str, ...]] = {}
+    confused: list[ConfusedImage] = []
+    annotated: dict[str, list[Annotated]] = {}
+    unsampled: dict[str, list[Unsampled]] = {}
+    removals = 0
+    results = scan_chunks(replace(job, sampled=sample), sources, workers, journal)
+    for result in results:
+        collected.merge(result.collected)
+        for record in result.records:
+            if on_record:
+                try:
+                    on_record(record)
+                except Exception:
+                    # or images would go on being scanned after the caller has given up
+                    results.close()
+                    raise
+            if isinstance(record, SkippedImage):
+                continue
+            source = record.source
+            if record.flags:
+                flags[source.name] = record.flags
+            if record.disagreement:
+                predicted = record.scores[0].class_name
+                confused.append(ConfusedImage(source.name, source.label, predicted, record.disagreement))
+            if sample and source.label and source.name not in sample:
+                seen = Unsampled(source, record.width, record.height, record.scores[0].class_index)
+                unsampled.setdefault(source.label, []).append(seen)
+            removals += record.object is not None
+            if record.object and record.object.inside is not None and record.object.area < 1:
+                annotated.setdefault(source.label, []).append((source, record.object))
+    examination = None
+    if sample or annotated:
+        from cam_audit.findings.examine import examine
+
+        examination = examine(
+            job.model,
+            collected,
+            annotated,
+            unsampled,
+            shortest=job.settings.size,
+            needed=needed_side(job.model, job.settings),
+            each=partial(in_order, workers),
+            on_look=on_look,
+        )
+        for name, codes in examination.flags.items():
+            flags[name] = tuple(sorted({*flags.get(name, ()), *codes}))
+    return AuditResult(
+        findings=examination.findings if examination else (),
+        maps=examination.maps if examination else {},
+        flags=flags,
+        confused=tuple(confused),
+        sampled=len(collected.observations),
+        passes=removals + (examination.passes if examination else 0),
+        notes=_notes(folders, len(sources), len(collected.observations), examination),
+    )
+
+
+def _notes(
+    folders: Mapping[str, Sequence[str]], images: int, sampled: int, examination: Examination | None
+) -> tuple[str, ...]:
+    if len(folders) < 2:
+        return ("cues are looked for by comparing class folders, and there are not two of them",)
+    notes = []
+    if 0 < sampled < images:
+        notes.append(f"cues were looked for in {sampled:,} of {images:,} images, spread evenly over each class")
+    if examination and examination.looked_again:
+        again = examination.looked_again
+        classes = "class" if len(again) == 1 else f"{len(again)} classes"
+        total = sum(again.values())
+        notes.append(f"in the {classes} with a cue, the other {total:,} images were looked at for that cue alone")
+    small = sum(len(names) < MIN_IMAGES for names in folders.values())
+    if small:
+        notes.append(f"{small} of {len(folders)} classes have fewer than {MIN_IMAGES} images, too few to look for cues")
+    return tuple(notes)
