@@ -19,7 +19,7 @@ MAX_REASONS = 3
 
 def summary(report: ScanReport) -> str:
     """The summary of a scan: images and errors, agreement with the folders, findings, and where the output is."""
-    counts, out = counts_of(report), Path(report.folder)
+    counts, out = counts_of(report), Path(report.run["settings"]["out"])
     seconds = report.run["seconds"]
     rate = counts.images / seconds if seconds else 0.0
     lines = [f"{count(counts.images, 'image')}, {count(counts.errors, 'error')}, {rate:.1f} images/s"]

@@ -154,11 +154,12 @@ def read_results(folder: Path, run: Mapping[str, Any] | None = None) -> ScanRepo
 class _Table:
     """The rows of a results.csv, read each time they are gone through.
 
-    Raises CamAuditError, now or then, where the file is not there, can't be read or is damaged.
+    Raises CamAuditError, now or then, if the file is not there, can't be read, is damaged, or is not the same any more.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._stamp: tuple[int, int] | None = None
         self._rows = sum(1 for _ in self)
 
     def __len__(self) -> int:
@@ -166,6 +167,13 @@ class _Table:
 
     def __iter__(self) -> Iterator[ImageRow]:
         with _reading(self._file) as lines:
+            status = os.fstat(lines.fileno())
+            stamp = status.st_size, status.st_mtime_ns
+            if self._stamp not in (None, stamp):
+                raise CamAuditError(
+                    f"{self._file}: another scan has replaced it since this report was made; read it again"
+                )
+            self._stamp = stamp
             yield from results_csv.parse(lines)
 
 

@@ -48,7 +48,7 @@ def values(image: ImageRow) -> dict[str, Any]:
         "height": image.height,
         "label": image.label,
         "cam_class": image.cam_class or None,
-        "flags": ";".join(image.flags),
+        "flags": ";".join(image.flags) or None,
         "overlay": image.overlay or None,
         **{name: _float(getattr(image, name)) for name in NUMBERS},
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cam_audit.errors import CamAuditError
 from cam_audit.models.class_names import ClassNames
 from cam_audit.models.known import DEFAULT_NET, find_net
 from cam_audit.models.model import Model, load_model
@@ -53,6 +54,10 @@ def audit(
         ...     print(finding.severity, finding.code, finding.label)
         error CA203 cat
     """
+    if not str(dataset) or not (out is None or str(out)):
+        raise CamAuditError("the name of a folder is empty; the current folder is '.'")
+    if resume not in (None, True, False):
+        raise CamAuditError(f"resume can't be {resume!r}; it is True, False or None")
     dataset = Path(dataset)
     require_folder(dataset)
     accepted = None
@@ -81,6 +86,8 @@ def _target(word: str, model: Model) -> str | int:
     """Whose map is shown: one of the two words, or the index of the class that is named."""
     if word in (TARGET_PREDICTED, TARGET_LABEL):
         return word
+    if not isinstance(word, str):
+        raise CamAuditError(f"target can't be {word!r}; it is 'predicted', 'label', or a class's name or index as text")
     return ClassNames(model.class_names, model.class_ids).require(word, "--target")
 
 

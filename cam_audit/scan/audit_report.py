@@ -12,6 +12,7 @@ from cam_audit.errors import CamAuditError
 from cam_audit.records import ClassMaps, ImageRow, ImageSource, ScanReport
 from cam_audit.reports import results_csv
 from cam_audit.reports.output_folder import prepare_output
+from cam_audit.scan.dataset import require_there
 from cam_audit.scan.image import ScanJob
 from cam_audit.scan.journal import locked
 from cam_audit.scan.observer import Observer
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cam_audit.reports.baseline import Judgement
+
+
+# The columns of the findings' evidence that a data frame has whatever was found.
+EVIDENCE = ("images", "hits", "score", "threshold", "use", "gain", "flip_rate")
 
 
 class Frames(NamedTuple):
@@ -61,7 +66,8 @@ class AuditReport(ScanReport):
     def to_pandas(self) -> Frames:
         """The findings and the images as data frames; raises CamAuditError where pandas is not installed.
 
-        The images have the columns of results.csv. Of the findings' evidence, each number is a column.
+        The images have the columns of results.csv. Of the findings' evidence, each number is a column; those of
+        EVIDENCE are always there.
 
         Example:
             >>> import cam_audit
@@ -87,23 +93,30 @@ class AuditReport(ScanReport):
             }
             for finding in self.findings
         ]
-        columns = ["code", "severity", "class", "message", "examples", "fingerprint"]
-        images = map(results_csv.values, self.images)
+        columns = dict.fromkeys(("code", "severity", "class", "message", *EVIDENCE))
+        columns |= dict.fromkeys(name for finding in findings for name in finding)
+        columns |= dict.fromkeys(("examples", "fingerprint"))
         return Frames(
-            pd.DataFrame(findings, columns=None if findings else columns),
-            pd.DataFrame(images, columns=results_csv.COLUMNS),
+            pd.DataFrame(findings, columns=list(columns)),
+            pd.DataFrame(map(results_csv.values, self.images), columns=results_csv.COLUMNS),
         )
 
     def save(self, folder: str | Path) -> None:
         """Write what a scan writes into a folder, as `out` of `audit` does; overlays are drawn from the images anew.
 
-        Raises CamAuditError where it can't be written, or another scan is writing there.
+        Nothing is done if the report is there already. Raises CamAuditError if it can't be written, another scan is
+        writing there, the folder is the data set itself, or the data set has gone.
 
         Example:
             >>> import cam_audit
             >>> cam_audit.audit("photos", "demo-biased").save("audit-out")
         """
-        out = Path(folder)
+        out, dataset = Path(folder), self.options.dataset
+        if self.folder and out.resolve() == Path(self.folder).resolve():
+            return
+        if out.resolve() == dataset.resolve():
+            raise CamAuditError(f"{out}: the output folder is the data set itself; name another")
+        require_there(dataset)
         with locked(out):
             prepare_output(out)
             rows: list[ImageRow] = list(self.images)
@@ -111,6 +124,8 @@ class AuditReport(ScanReport):
                 rows = self._drawn_into(out, rows, all_of_them=self.options.overlays == ALL)
             else:
                 rows = [replace(row, overlay="") for row in rows]
+            # an image that could not be read again has no overlay: were it all of them, that would go unnoticed
+            require_there(dataset)
             write_results(out, map(results_csv.line, rows))
             write_findings(out, self, self.class_maps)
             run = {**self.run, "settings": {**self.run["settings"], "out": str(out)}}
@@ -128,12 +143,16 @@ class AuditReport(ScanReport):
         if self.folder:
             return notebook(with_pictures(self))
         # the pictures of the examples are cut out of overlays, which nobody has drawn yet
-        with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder)
-            examples = {example.path for finding in self.findings for example in finding.examples}
-            rows = self._drawn_into(out, [row for row in self.images if row.path in examples], all_of_them=True)
-            write_findings(out, self, self.class_maps)
-            return notebook(with_pictures(replace(self, images=tuple(rows), folder=folder)), self)
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                out = Path(folder)
+                examples = {example.path for finding in self.findings for example in finding.examples}
+                rows = self._drawn_into(out, [row for row in self.images if row.path in examples], all_of_them=True)
+                write_findings(out, self, self.class_maps)
+                return notebook(with_pictures(replace(self, images=tuple(rows), folder=folder)), self)
+        except OSError:
+            # without a folder to draw into there is still the text
+            return notebook(self)
 
     def _drawn_into(self, out: Path, rows: Sequence[ImageRow], *, all_of_them: bool) -> list[ImageRow]:
         """The rows with the overlays that are drawn for them: of all images, or of those that have a flag."""

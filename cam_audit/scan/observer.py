@@ -21,7 +21,7 @@ class Observer:
         """Something worth saying that does not stop the scan, such as folders that are named like no class."""
 
     def on_stage(self, name: str, images: int) -> None:
-        """A stage begins that goes through so many images: "scan", "second look" or "overlays"."""
+        """A stage begins that goes through so many images: "scan", "second look", "overlays"; or "report", with 0."""
 
     def on_record(self, record: Record) -> None:
         """The stage "scan" is done with an image; records come in the order of the images' paths."""

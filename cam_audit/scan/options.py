@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,14 @@ from cam_audit.reports.output_folder import TOOL
 from cam_audit.scan.image import ScanSettings
 from cam_audit.version import __version__
 
+# The least and the most that an option may be, as on the command line.
+RANGES = {
+    "top": (1, 10),
+    "size": (16, 4096),
+    "overlay_size": (64, 4096),
+    "workers": (1, 256),
+    "limit": (1, sys.maxsize),
+}
 # Which overlays are drawn.
 ALL, FLAGGED, NONE = "all", "flagged", "none"
 
@@ -52,11 +61,13 @@ class Options:
             value = getattr(self, name)
             if value not in known:
                 raise CamAuditError(f"{name} can't be {value!r}; it is one of {', '.join(known)}")
-        numbers = {name: getattr(self, name) for name in ("workers", "limit")}
-        numbers |= {name: getattr(self.settings, name) for name in ("top", "size", "overlay_size")}
-        for name, value in numbers.items():
-            if value is not None and value < 1:
-                raise CamAuditError(f"{name} can't be {value}; it is at least 1")
+        for name, (least, most) in RANGES.items():
+            value = getattr(self if hasattr(self, name) else self.settings, name)
+            if value is None and name not in ("top", "overlay_size"):
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+                upto = f"from {least} to {most:,}" if most < sys.maxsize else f"of {least} or more"
+                raise CamAuditError(f"{name} can't be {value!r}; it is a whole number {upto}")
 
 
 def identity(options: Options, model: Model) -> dict[str, object]:

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 from cam_audit.errors import CamAuditError, CutOffError
 from cam_audit.findings.codes import severity_counts
 from cam_audit.models.model import Model
-from cam_audit.records import AuditResult, ImageResult, ImageRow, ImageSource, Record, ScanReport, SkippedImage
+from cam_audit.records import AuditResult, ImageResult, ImageSource, Record, ScanReport, SkippedImage
 from cam_audit.reports import results_csv
 from cam_audit.reports.output_folder import (
     OVERLAYS_FOLDER,
@@ -33,6 +33,7 @@ from cam_audit.scan.journal import Journal, is_unfinished, locked, remove_journa
 from cam_audit.scan.observer import Observer
 from cam_audit.scan.options import ALL, FLAGGED, Options, identity, provenance
 from cam_audit.scan.write_output import draw_overlays, write_findings, write_report, write_results, write_run
+from cam_audit.text import printable
 from cam_audit.workers import available_cores
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def run(
     observer = observer or Observer()
     require_size(model, options.settings.size)
     time_begun, clock_begun = datetime.now(timezone.utc), time.perf_counter()
-    sources = sources_of(options, model, observer.on_note)
+    # names of folders are hostile text
+    sources = sources_of(options, model, lambda note: observer.on_note(printable(note)))
     job = ScanJob(model, options.settings, annotations=_annotations(options, sources))
     this = _Run(options, job, sources, observer, accepted, time_begun, clock_begun)
     if options.out is None:
@@ -96,8 +98,12 @@ class _Run:
 
     def in_memory(self) -> AuditReport:
         """Scan and audit without writing anything."""
-        rows: list[ImageRow] = []
-        result = self._audited(self.job, lambda record: rows.append(results_csv.image_row(record)))
+        lines: list[str] = []
+        result = self._audited(self.job, lambda record: lines.append(results_csv.row(record)))
+        flags = (result.flags.get(source.name, ()) for source in self.sources)
+        # as they would come back from results.csv, so that it makes no difference whether they did
+        completed = results_csv.completed(lines, flags, (None for _ in lines))
+        rows = tuple(results_csv.parse([results_csv.header(), *completed]))
         return self._judged(
             ScanReport(
                 run=self._details(result, len(rows), sum(bool(row.error) for row in rows)),
@@ -105,7 +111,7 @@ class _Run:
                 maps=frozenset(result.maps),
                 confused=result.confused,
                 notes=result.notes,
-                images=tuple(replace(row, flags=result.flags.get(row.path, ())) for row in rows),
+                images=rows,
             ),
             result,
         )
@@ -139,7 +145,8 @@ class _Run:
             write_results(out, results_csv.completed(rows, flags, (drawn.get(source.name) for source in sources)))
         write_findings(out, result, result.maps)
         self.observer.on_stage("report", 0)
-        report = self._judged(read_results(out, self._details(result, images, errors)), result)
+        # by its whole path, as the caller may go to another folder
+        report = self._judged(read_results(out.absolute(), self._details(result, images, errors)), result)
         unreported = write_report(report, out)
         write_run(out, report.run)
         return report, unreported

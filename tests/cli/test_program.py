@@ -270,7 +270,9 @@ def summary_of(*images: ImageRow, seconds: float = 1.0) -> list[str]:
         for image in images
         if "CA104" in image.flags
     )
-    lines = summary(ScanReport({"seconds": seconds}, (), frozenset(), confused, (), images, folder="out")).splitlines()
+    run = {"seconds": seconds, "settings": {"out": "out"}}
+    report = ScanReport(run, (), frozenset(), confused, (), images, folder="out")
+    lines = summary(report).splitlines()
     ends = [number for number, line in enumerate(lines) if not line or line.startswith("confused pairs")]
     return lines[: ends[0]]
 

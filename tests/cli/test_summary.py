@@ -26,7 +26,15 @@ def report_of(
     out: Path = Path("out"),
     **run: object,
 ) -> ScanReport:
-    return ScanReport({"seconds": 1.0, **run}, findings, frozenset(), confused, notes, images, folder=str(out))
+    return ScanReport(
+        {"seconds": 1.0, "settings": {"out": str(out)}, **run},
+        findings,
+        frozenset(),
+        confused,
+        notes,
+        images,
+        folder=str(out),
+    )
 
 
 def paragraphs(report: ScanReport) -> list[list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import pickle
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -12,6 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 from commands import environment
@@ -19,6 +21,7 @@ from commands import run as run_command
 from data_sets import draw, net, sources_of, stamp_in_the_corner
 
 import cam_audit
+from cam_audit.cli.scan import scan as scan_command
 from cam_audit.errors import CamAuditError, ModelError
 from cam_audit.findings.sample import Collected
 from cam_audit.models.model import Model
@@ -27,6 +30,7 @@ from cam_audit.reports.output_folder import read_results
 from cam_audit.scan.audit_report import AuditReport
 from cam_audit.scan.chunk import scan_chunk
 from cam_audit.scan.image import ScanJob
+from cam_audit.scan.options import RANGES
 
 COUNTS = (24, 12, 12)
 
@@ -110,6 +114,54 @@ def test_a_report_shows_itself_with_verdict_findings_and_their_pictures(report: 
     assert written._repr_html_() == page
 
 
+def test_a_report_without_a_folder_has_the_rows_that_results_csv_has(report: AuditReport, folder: Path) -> None:
+    rows = read_results(folder / "out").images
+    assert [dataclasses.replace(row, overlay="") for row in rows] == list(report.images)
+
+
+def test_a_report_is_as_it_was_when_the_caller_goes_elsewhere(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    report = cam_audit.audit(folder / "photos", folder / "cheat.onnx", out="out", overlays="none", limit=9)
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert len(list(report.images)) == 9
+    report.save(tmp_path / "out")
+    assert len(list(report.images)) == 9, "it lies there already, and stays"
+
+
+def test_a_report_does_not_take_the_rows_of_a_later_scan_for_its_own(folder: Path, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"out": tmp_path / "out", "overlays": "none"}
+    first = cam_audit.audit(folder / "photos", folder / "cheat.onnx", limit=9, **options)
+    cam_audit.audit(folder / "photos", folder / "cheat.onnx", limit=6, **options)
+    with pytest.raises(CamAuditError, match=r"results\.csv: another scan has replaced it"):
+        list(first.images)
+
+
+def test_a_report_is_not_saved_over_its_data_set_or_without_it(folder: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    shutil.copytree(folder / "photos", photos)
+    before = sorted(photos.rglob("*"))
+    report = cam_audit.audit(photos, folder / "cheat.onnx", limit=9)
+    with pytest.raises(CamAuditError, match="the output folder is the data set itself"):
+        report.save(photos)
+    assert sorted(photos.rglob("*")) == before
+    photos.rename(tmp_path / "elsewhere")
+    with pytest.raises(CamAuditError, match="the data set has gone"):
+        report.save(tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()
+
+
+def test_the_library_takes_the_numbers_that_the_command_takes() -> None:
+    ranges = {
+        str(option.name): (option.type.min, option.type.max)
+        for option in scan_command.params
+        if isinstance(option.type, click.IntRange)
+    }
+    assert ranges == {name: (least, most if most < sys.maxsize else None) for name, (least, most) in RANGES.items()}
+
+
 def test_names_are_only_text_in_a_notebook(report: AuditReport) -> None:
     finding = dataclasses.replace(report.findings[0], label="<script>x</script>", message="<b>\x1b[31m", examples=())
     page = dataclasses.replace(report, findings=(finding,))._repr_html_()
@@ -130,7 +182,7 @@ def test_data_frames_have_a_row_a_finding_and_a_row_an_image(report: AuditReport
     np.testing.assert_allclose(frames.images["label_score"], table["label_score"], atol=1e-6)
     nothing = dataclasses.replace(report, findings=(), images=()).to_pandas()
     assert (len(nothing.findings), len(nothing.images)) == (0, 0)
-    assert "severity" in nothing.findings.columns
+    assert {"severity", "use", "gain", "flip_rate"} <= set(nothing.findings.columns)
 
 
 def test_without_pandas_the_error_names_what_to_install(report: AuditReport, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,8 +223,14 @@ def test_an_observer_hears_of_stages_notes_and_every_record_in_order(folder: Pat
     [
         ({"overlays": "some"}, "overlays can't be 'some'; it is one of all, flagged, none"),
         ({"fail_on": "always"}, "fail_on can't be 'always'; it is one of error, warning, never"),
-        ({"workers": 0}, "workers can't be 0; it is at least 1"),
-        ({"top": 0}, "top can't be 0; it is at least 1"),
+        ({"workers": 0}, "workers can't be 0; it is a whole number from 1 to 256"),
+        ({"workers": 1.5}, "workers can't be 1.5; it is a whole number from 1 to 256"),
+        ({"top": None}, "top can't be None; it is a whole number from 1 to 10"),
+        ({"limit": -1}, "limit can't be -1; it is a whole number of 1 or more"),
+        ({"size": 100_000}, "size can't be 100000; it is a whole number from 16 to 4,096"),
+        ({"target": 2}, "target can't be 2; it is 'predicted', 'label', or a class's name or index as text"),
+        ({"resume": "yes"}, "resume can't be 'yes'; it is True, False or None"),
+        ({"out": ""}, "the name of a folder is empty"),
         ({"target": "dragon"}, "the net has no class 'dragon'"),
         ({"model": "resnet-18"}, "no net is called 'resnet-18'; .* did you mean resnet18?"),
         ({"model": "none.onnx"}, "none.onnx: no such model file"),
