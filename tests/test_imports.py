@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -52,28 +53,32 @@ MODULES = {
 TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in MODULES.items()}
 
 
-def imports(module: str) -> Iterator[tuple[str, ast.stmt]]:
+@cache
+def imports(module: str) -> tuple[tuple[str, ast.stmt], ...]:
     """Every module that `module` imports, wherever in its source, with the statement."""
+    found: list[tuple[str, ast.stmt]] = []
     for node in ast.walk(TREES[module]):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, node) for alias in node.names)
+            found += ((alias.name, node) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{module} imports relatively"
             name = node.module or ""
             for alias in node.names:
-                yield (f"{name}.{alias.name}" if f"{name}.{alias.name}" in MODULES else name), node
+                found.append((f"{name}.{alias.name}" if f"{name}.{alias.name}" in MODULES else name, node))
+    return tuple(found)
 
 
-def is_typing_only(module: str, statement: ast.stmt) -> bool:
-    return any(
-        isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and statement in node.body
-        for node in ast.walk(TREES[module])
-    )
+@cache
+def typing_only(module: str) -> frozenset[ast.stmt]:
+    """The statements of a module that only type checkers run."""
+    ifs = (node for node in ast.walk(TREES[module]) if isinstance(node, ast.If))
+    return frozenset(node for found in ifs if ast.unparse(found.test) == "TYPE_CHECKING" for node in found.body)
 
 
-def own_imports(module: str) -> set[str]:
+@cache
+def own_imports(module: str) -> frozenset[str]:
     """Modules of ours that the module imports when it runs."""
-    return {name for name, node in imports(module) if name in MODULES and not is_typing_only(module, node)}
+    return frozenset(name for name, node in imports(module) if name in MODULES and node not in typing_only(module))
 
 
 def test_every_module_has_a_layer() -> None:
