@@ -101,6 +101,7 @@ def observe(
     model: Model, source: ImageSource, rgb: RgbImage, data: bytes, size: tuple[int, int], prediction: Prediction
 ) -> Collected:
     """What the audit keeps of one image; data: the file's bytes, size: its full width and height."""
+    # the finders' modules, which a scan without classes never needs
     from cam_audit.findings.cues.features import image_features
 
     features = image_features(rgb, data, name=source.name, label=source.label, width=size[0], height=size[1])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cam_audit.cam import Map, is_flat, map_statistics, peak
 from cam_audit.errors import CamAuditError, ImageError
+from cam_audit.findings.sample import Collected, observe
 from cam_audit.images.decode import decode, read_bytes
 from cam_audit.images.png import encode_png
 from cam_audit.images.resize import resize_mask
@@ -32,7 +33,6 @@ from cam_audit.reports.output_folder import overlay_name
 from cam_audit.scan.objects import inside_share, remove_object
 
 if TYPE_CHECKING:
-    from cam_audit.findings.sample import Collected
     from cam_audit.scan.annotations import Annotations
 
 TARGET_PREDICTED = "predicted"
@@ -108,9 +108,6 @@ def scan_image(job: ScanJob, source: ImageSource) -> ScannedImage:
     overlay = draw_overlay(maps, rgb, record.scores, settings.overlay_size) if record.overlay else None
     collected = None
     if source.name in job.sampled:
-        # the features need modules that a scan without classes never imports
-        from cam_audit.findings.sample import observe
-
         collected = observe(model, source, rgb, data, (width, height), prediction)
     return ScannedImage(record, overlay, collected)
 
