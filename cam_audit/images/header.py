@@ -17,7 +17,7 @@ class JpegHeader:
     """What a JPEG tells before its picture.
 
     `width`, `height`: in pixels, before EXIF orientation. `luminance`: the 64 steps of quantization table 0, in rows;
-    None where there is none of 8 bits. `camera`: the camera model in EXIF data, printable; None where none is named.
+    None if no 8-bit one exists. `camera`: the camera model in EXIF data, printable; None if no model is named.
     """
 
     width: int
@@ -52,7 +52,7 @@ class _Jpeg(JpegImagePlugin.JpegImageFile):
 
 
 def _camera_model(tiff: bytes) -> str | None:
-    """The camera model in EXIF data; None where there is none or it is cut off."""
+    """The camera model in EXIF data; None if it is absent or cut off."""
     order = "<" if tiff[:2] == b"II" else ">"
     try:
         (directory,) = struct.unpack_from(order + "I", tiff, 4)

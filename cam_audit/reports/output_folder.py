@@ -97,13 +97,6 @@ def is_finished(folder: Path) -> bool:
     return bool(_run(folder).get("finished"))
 
 
-def add_to_run(folder: Path, **facts: object) -> None:
-    """Add to what run.json says of a finished scan; raises CamAuditError where it can't be written."""
-    run = {**_run(folder), **facts}
-    with replacing(folder / RUN_FILE) as file:
-        file.write(json.dumps(run, indent=2) + "\n")
-
-
 def _run(folder: Path) -> Mapping[str, object]:
     """What run.json says, if it is ours; else nothing."""
     try:

@@ -36,8 +36,8 @@ def audit_images(
     folders = folders_of(sources)
     sample = choose_sample(folders)
     if sample:
-        # here, as threads that import a package at the same time get into each other's way; and only where there are
-        # classes, as a scan without them need not wait for the finders of cues
+        # Imported here because threads that import a package at the same time block each other, and only if there
+        # are classes, because a scan without classes does not need the finders of cues.
         import cam_audit.findings.examine
         import cam_audit.findings.sample_store  # noqa: F401
         from cam_audit.findings.cues import finders

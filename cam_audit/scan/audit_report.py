@@ -122,8 +122,6 @@ class AuditReport(ScanReport):
             rows: list[ImageRow] = list(self.images)
             if self.options.overlays != NONE:
                 rows = self._drawn_into(out, rows, all_of_them=self.options.overlays == ALL)
-            else:
-                rows = [replace(row, overlay="") for row in rows]
             # an image that could not be read again has no overlay: were it all of them, that would go unnoticed
             require_there(dataset)
             write_results(out, map(results_csv.line, rows))

@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from data_sets import Rgb, audited, draw, flagged, frame, run, sources_of, stamp_anywhere, stamp_in_the_corner
+from numpy.typing import NDArray
 
+from cam_audit.findings.cues import duplicates, matches
+from cam_audit.findings.cues.features import image_features
 from cam_audit.models.model import Model
 
 Plant = Callable[[Rgb, np.random.Generator], None]
@@ -126,11 +129,18 @@ def test_only_what_the_finder_needs_is_computed(
 ) -> None:
     scanned: list[str] = []
     described: list[int] = []
-    monkeypatch.setattr(
-        "cam_audit.findings.cues.duplicates.find_keypoints", lambda grey: described.append(len(scanned))
-    )
+    find_keypoints = matches.find_keypoints
+
+    def noted(grey: NDArray[np.uint8]) -> matches.Keypoints:
+        described.append(len(scanned))
+        return find_keypoints(grey)
+
+    # an image that an earlier test described would not be described again, and nothing would be noted
+    monkeypatch.setattr("cam_audit.findings.cues.features.image_features", image_features)
+    monkeypatch.setattr(duplicates, "find_keypoints", noted)
     report = audited(cheat, sources_of(framed_in_part), on_record=lambda record: scanned.append(record.source.name))
     assert flagged(report, "CA102") == BEARERS
+    assert described
     assert ANTS + 2 * SAMPLED not in described
 
 
