@@ -47,10 +47,18 @@ def holds(page: Rgb, part: Rgb) -> bool:
     return False
 
 
-def panel_size(page: Rgb) -> tuple[int, int]:
-    """(width, height) of the first panel, found by its first row that is not paper from margin to margin."""
+def panel_size(page: Rgb) -> tuple[int, int] | None:
+    """(width, height) of the first panel, found by its first row that is not paper from margin to margin.
+
+    None where the page shows no panels: a window is black until its first frame is drawn.
+    """
     paper = (page == PAPER).all(axis=-1)
     rows = np.flatnonzero((~paper[:, : page.shape[1] // 2]).mean(axis=1) > 0.9)
+    if not rows.size:
+        return None
     columns = np.flatnonzero(~paper[rows[len(rows) // 2]])
-    gap = columns[np.flatnonzero(np.diff(columns) > 1)[0]]
+    gaps = np.flatnonzero(np.diff(columns) > 1)
+    if not gaps.size:
+        return None
+    gap = columns[gaps[0]]
     return int(gap - columns[0] + 1), int(rows[-1] - rows[0] + 1)

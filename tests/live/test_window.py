@@ -117,7 +117,8 @@ class Session:
     def shows(self, part: Callable[[int, int], Rgb]) -> bool:
         """Whether the picture that `part` makes for a panel's (width, height) is on the screen, pixel for pixel."""
         page = self.picture()
-        return holds(page, part(*panel_size(page)))
+        size = panel_size(page)
+        return size is not None and holds(page, part(*size))
 
     def ended(self) -> tuple[int, str, str]:
         out, messages = self.process.communicate(timeout=SECONDS)
