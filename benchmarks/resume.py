@@ -30,7 +30,10 @@ import click
 from cam_audit.demo import write_dataset
 from cam_audit.reports.output_folder import JOURNAL_FOLDER, is_finished
 
-RESULTS = ("results.csv", "findings.json", "overlays/**/*.png", "maps/*.png")
+RESULTS = (
+    *("results.csv", "findings.json", "overlays/**/*.png", "maps/*.png"),
+    *("counterfactuals/*.json", "counterfactuals/*/*.jpg"),
+)
 OVERLAYS_FOLDER = "overlays"
 # Seconds in which Python itself starts, and answers a signal in its own way.
 START = 0.5

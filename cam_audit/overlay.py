@@ -82,6 +82,9 @@ PAPER = 255
 INK = (33, 33, 33)
 FAINT_INK = (110, 110, 110)
 SCORE_WIDTH = 58
+# Outside the region of a cue its map is grey, of so many levels.
+OUTSIDE = 200
+OUTLINE = (255, 255, 255)
 CLASS_MAP_PANELS = 3
 WRONG_INK = (176, 0, 32)
 RIGHT_INK = (0, 100, 60)
@@ -141,15 +144,19 @@ def class_map_layout(sheet_width: int, sheet_height: int) -> SheetLayout:
 def class_map_sheet(finding: Finding, maps: ClassMaps) -> RgbImage:
     """Where the net looks for a finding's class, in images with the cue and in other classes': uint8 (H, W, 3) RGB.
 
-    The two maps share one scale, from the smallest value (black) to the largest; the third is their difference.
+    The third map is the difference of the two. The region of the cue is outlined: colours go from the smallest value in
+    it (black) to the largest, the same for the first two maps. What lies outside is grey, the brighter, the stronger.
     """
+    inside = maps.cover >= 0.5 * maps.cover.max()
+    shared = np.concatenate([maps.own[inside], maps.others[inside]])
     difference = maps.own - maps.others
-    shared = [maps.own, maps.others]
-    low, high = min(float(m.min()) for m in shared), max(float(m.max()) for m in shared)
+    of_region = difference[inside]
+    scale = float(shared.min()), float(shared.max())
+    top = float(max(maps.own.max(), maps.others.max()))
     panels = [
-        ("images with the cue", _heat(maps.own, low, high)),
-        ("other classes' images", _heat(maps.others, low, high)),
-        ("difference", _heat(difference, min(0.0, float(difference.min())), float(difference.max()))),
+        ("images with the cue", _heat(maps.own, *scale, inside, top)),
+        ("other classes' images", _heat(maps.others, *scale, inside, top)),
+        ("difference", _heat(difference, min(0.0, float(of_region.min())), float(of_region.max()), inside, top)),
     ]
     height, width = panels[0][1].shape[:2]
     layout = _layout(width, height, lines=1, panels=CLASS_MAP_PANELS, column=width)
@@ -196,14 +203,21 @@ def _place(
     return sheet[layout.top : layout.top + layout.height, left : left + layout.width]
 
 
-def _heat(values: NDArray[np.float64], low: float, high: float) -> RgbImage:
-    """A map in colour, MIN_LONG_SIDE pixels long, its values from `low` to `high`."""
+def _heat(values: NDArray[np.float64], low: float, high: float, inside: NDArray[np.bool_], top: float) -> RgbImage:
+    """A map, MIN_LONG_SIDE pixels long: in colour from `low` to `high`, and grey, up to `top`, outside a region."""
     height, width = values.shape
     scale = MIN_LONG_SIDE / max(height, width)
     size = (round(width * scale), round(height * scale))
     heat = cv2.resize(values.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
     levels = np.clip((heat - low) / ((high - low) or 1.0), 0, 1) * 255
-    return cv2.applyColorMap(np.rint(levels).astype(np.uint8), _RAMPED_JET)  # type: ignore[return-value]
+    coloured = cv2.applyColorMap(np.rint(levels).astype(np.uint8), _RAMPED_JET)
+    region = cv2.resize(inside.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    # in grey, on a scale that has room for what is stronger than anything in the region
+    greys = np.clip((heat - low) / ((max(high, top) - low) or 1.0), 0, 1) * OUTSIDE
+    coloured[region == 0] = np.rint(greys[region == 0]).astype(np.uint8)[:, None]
+    outlines, _ = cv2.findContours(region, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(coloured, outlines, -1, OUTLINE, thickness=2)
+    return coloured  # type: ignore[return-value]
 
 
 def write_text(

@@ -11,8 +11,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAPS_FOLDER = "maps"
+COUNTERFACTUALS_FOLDER = "counterfactuals"
 # The outer eighth on each side of a picture is this share of it: where a map that looks everywhere alike would lie.
 BORDER_AREA = 1 - 0.75**2
+# A box that covers more than this is no object in the picture.
+MAX_LOCAL_AREA = 0.5
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom as fractions of the image's width and height, 0..1."""
@@ -139,9 +142,87 @@ class Example:
     box: Box | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Edit:
+    """An edit of a picture: `name` is that of a function in `cam_audit.findings.edits`, the rest what it needs.
+
+    `box`: where a patch is pasted or painted over; `mask`: bool (h, w) over the whole picture, where strokes are;
+    `factors`: what red, green and blue are multiplied with.
+    """
+
+    name: str
+    box: Box | None = None
+    mask: NDArray[np.bool_] | None = None
+    factors: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the net says of a picture: the predicted class with its probability, and that of the cue's class."""
+
+    class_name: str
+    probability: float
+    cue_probability: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EditedPicture:
+    """A picture after an edit: with which other image, by its path, and its size, if one takes part."""
+
+    edit: Edit
+    donor: str | None
+    donor_size: tuple[int, int] | None
+    said: Said
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counterfactual:
+    """An image before and after a cue was planted in it, or taken away, and with the control.
+
+    `test`: the name of the test; `path`, `label`: the image's; `size`: (width, height) at which it enters the net, as
+    all three pictures do.
+    """
+
+    test: str
+    path: str
+    label: str
+    size: tuple[int, int]
+    before: Said
+    edited: EditedPicture
+    control: EditedPicture
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPicture:
+    """A picture of a counterfactual that is kept, below the output folder, and what the net says of it."""
+
+    file: str
+    said: Said
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCounterfactual:
+    """A counterfactual whose pictures are kept; the names are those of `Counterfactual`."""
+
+    test: str
+    path: str
+    label: str
+    before: ShownPicture
+    edited: ShownPicture
+    control: ShownPicture
+
+    @property
+    def files(self) -> tuple[str, str, str]:
+        """Where the three pictures are, below the output folder."""
+        return self.before.file, self.edited.file, self.control.file
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A suspicion about a class, with its evidence: see `cam_audit.findings.codes` for codes and severities."""
+    """A suspicion about a class, with its evidence: see `cam_audit.findings.codes` for codes and severities.
+
+    `counterfactuals`: those whose pictures are kept, as proof.
+    """
 
     code: str
     severity: str
@@ -150,6 +231,7 @@ class Finding:
     evidence: Mapping[str, float]
     examples: tuple[Example, ...]
     fingerprint: str
+    counterfactuals: tuple[ShownCounterfactual, ...] = ()
 
     @property
     def maps_name(self) -> str:
@@ -161,11 +243,13 @@ class Finding:
 class ClassMaps:
     """Where the net looks for a class, float (h, w) in units of the logit, what all classes share taken away.
 
-    `own`: the mean map of the images that show a cue; `others`: that of the other classes' images, for the same class.
+    `own`: the mean map of the images that show a cue; `others`: that of the other classes' images, for the same class;
+    `cover`: how much of each cell the cue covers, 0..1, on average.
     """
 
     own: NDArray[np.float64]
     others: NDArray[np.float64]
+    cover: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +266,10 @@ class ConfusedImage:
 class AuditResult:
     """What the audit of a scan's images came to.
 
-    `findings`: worst first; `maps`: by a finding's fingerprint; `flags`: codes by image name, for every image that
-    has any; `confused`: the images whose prediction differs from their folder; `sampled`: how many images the cues
-    were looked for in; `passes`: forward passes spent on counterfactuals; `notes`: what the audit could not do.
+    `findings`: worst first; `maps`, `counterfactuals`: by a finding's fingerprint; `flags`: codes by image name, for
+    every image that has any; `confused`: the images whose prediction differs from their folder; `sampled`: how many
+    images the cues were looked for in; `passes`: forward passes spent on counterfactuals; `notes`: what the audit could
+    not do.
     """
 
     findings: tuple[Finding, ...]
@@ -194,6 +279,7 @@ class AuditResult:
     sampled: int
     passes: int
     notes: tuple[str, ...]
+    counterfactuals: Mapping[str, tuple[Counterfactual, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,11 +356,12 @@ class FindingPictures:
     """The pictures that prove a finding.
 
     `maps`: JPEGs of the class's mean map in images with the cue, in other classes' images, and their difference, or
-    none at all.
+    none at all. `counterfactuals`: JPEGs by the path of the picture below the output folder.
     """
 
     examples: tuple[ExamplePicture, ...]
     maps: tuple[bytes, ...]
+    counterfactuals: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from pictures import gradient
 
 from cam_audit import overlay
-from cam_audit.overlay import Panel, cam_overlay, jet, overlay_sheet
-from cam_audit.records import Score
+from cam_audit.overlay import Panel, cam_overlay, class_map_layout, class_map_sheet, jet, overlay_sheet
+from cam_audit.records import ClassMaps, Finding, Score
 
 RANDOM = np.random.default_rng(0)
 FloatArray = NDArray[np.float64]
@@ -242,3 +242,76 @@ def test_large_images_are_shown_at_the_long_side_and_small_ones_enlarged() -> No
 def test_an_image_of_one_pixel_is_grey_whatever_its_map() -> None:
     cam = np.float32([[0, 1], [2, 3]])
     np.testing.assert_array_equal(cam_overlay(np.full((1, 1, 3), (90, 90, 90), np.uint8), cam), [[[90, 90, 90]]])
+
+
+FINDING = Finding("CA203", "note", "cat", "", {}, (), "0")
+
+
+def class_maps(own: FloatArray, others: FloatArray, cover: FloatArray) -> list[NDArray[np.uint8]]:
+    """The three pictures of a sheet."""
+    got = class_map_sheet(FINDING, ClassMaps(own, others, cover))
+    layout = class_map_layout(got.shape[1], got.shape[0])
+    return [got[layout.top : layout.top + layout.height, left : left + layout.width] for left in layout.lefts]
+
+
+def region(size: int, cells: slice) -> NDArray[np.bool_]:
+    inside = np.zeros((size, size), bool)
+    inside[cells, cells] = True
+    return inside
+
+
+def rim(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pixels of a region that touch what is not in it."""
+    padded = np.pad(inside, 1)
+    neighbours = [np.roll(padded, shift, axis)[1:-1, 1:-1] for shift in (1, -1) for axis in (0, 1)]
+    return inside & ~np.logical_and.reduce(neighbours)
+
+
+# of the most that a cell has, more than half belongs to the region, and half does
+@pytest.mark.parametrize(("most", "beside", "is_in"), [(1.0, 0.5, True), (0.3, 0.16, True), (0.3, 0.14, False)])
+def test_the_region_of_the_cue_is_outlined(most: float, beside: float, is_in: bool) -> None:
+    inside = region(8, slice(2, 5))
+    cover = np.where(inside, most, 0)
+    cover[2, 5] = beside
+    inside[2, 5] = is_in
+    outline = rim(np.kron(inside, np.ones((32, 32), bool)))
+    near = np.zeros_like(outline)
+    for row, column in np.argwhere(outline):
+        near[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3] = True
+    for panel in class_maps(RANDOM.normal(size=(8, 8)), np.zeros((8, 8)), cover):
+        white = (panel == 255).all(axis=-1)
+        assert white[outline].all()
+        assert not white[~near].any()
+
+
+@pytest.mark.parametrize("outside", [0.0, 50.0, -1000.0])
+def test_colours_go_from_the_smallest_to_the_largest_value_of_the_region(outside: float) -> None:
+    inside = region(16, slice(2, 14))
+    own = np.where(inside, 3.0, outside)
+    own[2:14, 8:14] = 2
+    others = np.where(inside, 1.0, -outside)
+    of_own, of_others, difference = class_maps(own, others, np.where(inside, 0.4, 0.1))
+    # far enough from the region's end and from the step, in cells, that no other value is mixed in
+    middle, left, right = slice(100, 156), slice(76, 84), slice(172, 180)
+    half = np.rint(127.5 * np.array([1.5 - 1, 2, 1.5 - 1]).clip(0, 1))
+    assert (np.abs(of_own[middle, left] - [127.5, 0, 0]) <= 1).all(), "jet ends in a red of half the light"
+    assert (np.abs(of_own[middle, right] - half) <= 3).all()
+    assert (of_others[middle, left] == 0).all()
+    # a difference of 2 and of 1, from 0
+    assert (np.abs(difference[middle, left] - [127.5, 0, 0]) <= 1).all()
+    assert (np.abs(difference[middle, right] - half) <= 3).all()
+
+
+def test_outside_the_region_a_map_is_grey_up_to_what_is_strongest_anywhere() -> None:
+    inside = region(16, slice(11, 16))
+    own = np.where(inside, 3.0, 1.0)
+    own[:5, :5], own[:5, 11:], own[11:, :5] = -5, 9, 3
+    others = np.ones((16, 16))
+    of_own, of_others, _ = class_maps(own, others, inside.astype(float))
+    low, strongest, like_the_cue = slice(0, 32), slice(224, 256), slice(0, 32)
+    assert (of_own[:32, low] == 0).all()
+    assert (of_own[:32, strongest] == overlay.OUTSIDE).all()
+    assert (of_own[224:, like_the_cue] == round(overlay.OUTSIDE * (3 - 1) / (9 - 1))).all()
+    assert (of_others[:160, :160] == 0).all()
+    outside = of_own[:170].astype(int)
+    assert np.ptp(outside, axis=-1).max() == 0

@@ -34,7 +34,8 @@ DEFAULT_FILE = Path(".cam-audit-baseline.json")
 def baseline(out: Path, file: Path, review: Path | None) -> int:
     """Accept the findings of the scan in the folder OUT: `cam-audit scan --baseline FILE` fails only for others.
 
-    Every finding is accepted, at the severity that it has: when it gets graver, it counts as new. With --review only
+    Every finding is accepted with its effect and the interval of that: when the effect grows beyond the interval, or
+    the finding gets graver and its interval leaves no doubt, it counts as new. With --review only
     the findings and images marked fine are accepted; those marked shortcut or unsure, or not marked, are left to fail.
     The file is sorted and has no time in it, so that it can be kept in git and its changes read.
     """
@@ -64,8 +65,8 @@ def judgement(file: Path, judged: Judgement) -> str:
     )
     lines = ["", f"baseline {file}: {counts}"]
     for finding in judged.new:
-        severity = judged.graver.get(finding.fingerprint)
-        lines.append(_line("new", finding) + (f" (accepted as {severity})" if severity else ""))
+        entry = judged.grown.get(finding.fingerprint)
+        lines.append(_line("new", finding) + (_grown(entry, finding) if entry else ""))
     lines += [_line("known", finding) for finding in judged.known]
     lines += [_line("stale", entry) + " (accepted, and not found any more)" for entry in judged.stale]
     if judged.fine:
@@ -100,6 +101,13 @@ def _tell_review(marks: Review, report: ScanReport) -> None:
     strange = len(marks.findings.keys() - present)
     if strange:
         _note(f"{count(strange, 'mark')} of the review on findings that this scan does not have")
+
+
+def _grown(entry: Entry, finding: Finding) -> str:
+    """What was accepted of a finding that is more now."""
+    if entry.severity != finding.severity:
+        return f" (accepted as {entry.severity})"
+    return " (accepted with a smaller effect)"
 
 
 def _line(word: str, item: Finding | Entry) -> str:

@@ -6,10 +6,10 @@ import textwrap
 from pathlib import Path
 
 from cam_audit.findings.codes import CODES, severity_counts
-from cam_audit.records import MAPS_FOLDER, ScanReport
+from cam_audit.records import ScanReport
 from cam_audit.reports.counts import Counts, counts_of
 from cam_audit.reports.lines import confused_pairs
-from cam_audit.reports.output_folder import FINDINGS_FILE, OVERLAYS_FOLDER, REPORT_FILE, RESULTS_FILE
+from cam_audit.reports.output_folder import FINDINGS_FILE, PICTURE_FOLDERS, REPORT_FILE, RESULTS_FILE
 from cam_audit.text import count, printable
 
 INDENT = " " * 9
@@ -29,8 +29,8 @@ def summary(report: ScanReport) -> str:
         lines.append(f"prediction = folder in {right} of {labelled} ({right / labelled:.1%})")
         lines += _worst(counts) + _confused_pairs(report)
     lines += ["", *_findings(report), ""]
-    pictures = [folder for folder in (OVERLAYS_FOLDER, MAPS_FOLDER) if any((out / folder).glob("*"))]
-    lines += [f"{name:13} {out / name}" for name in (*pictures, RESULTS_FILE, FINDINGS_FILE, REPORT_FILE)]
+    pictures = [folder for folder in PICTURE_FOLDERS if any((out / folder).glob("*"))]
+    lines += [f"{name:15} {out / name}" for name in (*pictures, RESULTS_FILE, FINDINGS_FILE, REPORT_FILE)]
     return "\n".join(map(printable, lines))
 
 

@@ -9,10 +9,8 @@ import numpy as np
 
 from cam_audit.findings.codes import codes_by_finder
 from cam_audit.findings.cues.records import Hit, Suspicion
-from cam_audit.records import Box, area_of
+from cam_audit.records import MAX_LOCAL_AREA, Box, area_of
 
-# A box that covers more than this is no object in the picture.
-MAX_LOCAL_AREA = 0.5
 # Mean distance of the boxes' centres from their median, as a share of the picture, that still counts as one place.
 MAX_WANDER = 0.05
 
@@ -38,6 +36,12 @@ class Cause:
             for hit in suspicion.hits:
                 hits.setdefault(hit.name, hit)
         return list(hits.values())
+
+    def named_by(self, finder: str) -> Cause:
+        """The same cause under the code of another of its finders."""
+        suspicion = self.finders[finder]
+        others = tuple(other for other in self.finders.values() if other is not suspicion)
+        return Cause(codes_by_finder()[finder], suspicion, others)
 
 
 def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:

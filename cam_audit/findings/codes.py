@@ -18,29 +18,37 @@ FAILING = {"error": (ERROR,), "warning": (ERROR, WARNING), "never": ()}
 # The findings of a class of fewer images stay at `note`.
 FULL_IMAGES = 24
 
-# In correct margins: what the cue's cells must add for a `warning`, and what planting it must gain for an `error`.
+# In correct margins: what the cue's cells must add for the net to be said to look there, and the smallest gain that is
+# worth a `warning`.
 MIN_USE = 0.1
 MIN_GAIN = 0.15
+# The net is not said to look at a region whose cells add less, on average, than this share of what all cells add.
+MIN_FOCUS = 0.5
+# The share of images that must turn, beyond a control's, for an `error`.
+MIN_FLIPS = 0.1
+# How far a class of many must stand out among all by what an edit does to it, in standard deviations.
+MIN_Z = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Counterfactual:
-    """A test that plants a cue in images of other classes.
+    """A test that plants a cue in images of other classes, or takes it from the class's own.
 
-    `planting`: what it does, in words that "12 images of other classes" follow; `label`: the same in a chart;
-    `min_gain`: what it must gain, in correct margins, to confirm.
+    `done`: what was done, in words that begin a sentence about the images; `control`: what was done to the control, in
+    words; `label`: the test in a chart; `min_gain`: the smallest effect worth a word, in correct margins. `takes_away`:
+    whether it takes the cue from the class's own images.
     """
 
     name: str
-    planting: str
+    done: str
+    control: str
     label: str
     min_gain: float = MIN_GAIN
+    takes_away: bool = False
 
 
-COLOURS_PLANTED = (
-    Counterfactual("ring", "painting its border colour around", "border colour around"),
-    Counterfactual("chroma", "giving its hue to", "hue"),
-    Counterfactual("channels", "giving its white balance to", "white balance"),
+PAINTED_OVER = Counterfactual(
+    "painted_over", "With it painted over", "another place painted over", "painted over", takes_away=True
 )
 
 
@@ -52,7 +60,8 @@ class Code:
     for a flag, the last one may be empty.
 
     The rest is about codes that a finder finds. `finder`: the name of its module in `cues`. `told_by`: by what alone it
-    tells the class, in words; empty where images show the cue together. `tests`: those that plant the cue.
+    tells the class, in words; empty where images show the cue together. `tests`: those that plant the cue or take it
+    away.
     `is_local`: the cue lies in a box, where it can be painted over. `in_file`: it is in no pixel, to look at or to
     plant. `same_cause_as`: the code under which the cause may come out instead, in another scan of much the same
     images, as whichever fits or scores higher names it (`causes`).
@@ -124,7 +133,10 @@ CODES = {
             "and again repeats too. Look at the boxes.",
             "crop or paint over the cue in the training set, or collect images without it; then scan again.",
             finder="duplicates",
-            tests=(Counterfactual("paste", "pasting the cue into", "cue pasted in"),),
+            tests=(
+                Counterfactual("paste", "With it pasted in", "a patch of another class", "pasted in"),
+                PAINTED_OVER,
+            ),
             is_local=True,
         ),
         Code(
@@ -137,7 +149,10 @@ CODES = {
             "crop or paint over the overlay in the training set, or collect images without it; then scan again.",
             finder="template",
             told_by="the marks at one place",
-            tests=(Counterfactual("overlay", "adding the overlay's strokes to", "strokes added"),),
+            tests=(
+                Counterfactual("strokes", "With these marks added", "another class's detail there", "marks added"),
+                PAINTED_OVER,
+            ),
             is_local=True,
             same_cause_as="CA201",
         ),
@@ -150,11 +165,21 @@ CODES = {
             "photograph the class elsewhere, exchange backgrounds, or add other classes on this background.",
             finder="border",
             told_by="the border",
-            # flat surroundings take away so much of a picture that clean classes gain up to .65 (detection study)
             tests=(
-                *COLOURS_PLANTED,
+                # foreign surroundings take away so much of a picture that clean classes gain up to .21 for certain
                 Counterfactual(
-                    "surroundings", "painting its background colour around the centre of", "background colour", 0.7
+                    "surroundings",
+                    "With this background in place of their own",
+                    "another class's background",
+                    "background planted",
+                    0.25,
+                ),
+                Counterfactual(
+                    "surroundings_taken",
+                    "With other classes' backgrounds in place of their own",
+                    "their own class's background",
+                    "background taken away",
+                    takes_away=True,
                 ),
             ),
         ),
@@ -167,7 +192,17 @@ CODES = {
             "balance cameras and light over classes, or train with colour augmentation; then scan again.",
             finder="colour",
             told_by="the colour",
-            tests=COLOURS_PLANTED,
+            tests=(
+                # casts of clean classes gain at most .03 for certain
+                Counterfactual("cast", "With its colour cast", "another class's cast", "colour cast planted", 0.1),
+                Counterfactual(
+                    "cast_taken",
+                    "With their colour cast taken away",
+                    "another class's cast taken away",
+                    "colour cast taken away",
+                    takes_away=True,
+                ),
+            ),
             same_cause_as="CA203",
         ),
         Code(
@@ -200,13 +235,13 @@ def codes_by_finder() -> dict[str, str]:
 
 
 def counterfactuals() -> dict[str, Counterfactual]:
-    """All tests that plant a cue, by name."""
+    """All tests, by name."""
     return {test.name: test for code in CODES.values() for test in code.tests}
 
 
 def counterfactual(test: str) -> Counterfactual:
     """The counterfactual of this name; where only another version knows it, its name stands for the words."""
-    return counterfactuals().get(test) or Counterfactual(test, test, test)
+    return counterfactuals().get(test) or Counterfactual(test, test, "a control", test)
 
 
 def kind_of(code: str) -> str:

@@ -1,238 +1,213 @@
-"""Counterfactuals: plant a cue in other classes' images, or take it out, and see whether the prediction follows.
+"""Counterfactuals: plant a cue in other classes' images or take it from its own; does the prediction follow?
 
-The tests and their measured reliability are those of the detection study (see docs/findings.md).
+Each image is its own control: the same kind of edit with nothing of the cue in it. What the tests are worth was
+measured (docs/findings.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cam_audit.findings.codes import MIN_FLIPS, MIN_Z, Counterfactual, counterfactual
 from cam_audit.findings.cues.records import Hit
-from cam_audit.images.resize import resize
-from cam_audit.images.rgb import RgbImage
-from cam_audit.records import Box
+from cam_audit.findings.intervals import Estimate, holm, mean_interval, paired_difference
+from cam_audit.findings.map_use import margin_of
+from cam_audit.records import Edit, ImageSource
 
-Edit = Callable[[RgbImage, RgbImage], RgbImage]
-Plant = Callable[[RgbImage, RgbImage, RgbImage, Hit], tuple[RgbImage, RgbImage]]
+# So many images are edited, and if that does not decide, so many in all.
+LOOKS = (36, 72)
+# The two-sided error that each look may make, by how many there are, for 5 % in all: little at the first, so that the
+# last hardly loses (O'Brien and Fleming, Biometrics 35, 1979).
+ERROR_AT = {1: (0.05,), 2: (0.0052, 0.0480)}
+# With fewer images there is no interval worth the name.
+MIN_TARGETS = 4
+# From so many classes on, how far a class stands out is told by its distance from the usual one (z).
+MANY_CLASSES = 20
 
-# The ring's width as a share of the short side, and the centre's sides as a share of the picture's.
-RING = 12 / 224
-CENTRE = 0.6
-INPAINT_RADIUS = 3
-DARK = 8
-# The blur that takes fine detail away, its standard deviation as a share of the short side.
-DETAIL = 4 / 224
+Logits = NDArray[np.float32]
+EditOf = Callable[[Hit, str], Edit]
 
 
 @dataclass(frozen=True)
 class CueTest:
-    """A test of a cue: `plant(target, donor, control donor, donor's hit)` gives the planted and the control picture.
+    """A test of a cue: the edit that plants it or takes it away, and the one that is its control.
 
-    `name`: as in the `codes.Counterfactual` that has its words. `hits`: the images that may be donors. `specific`: as
-    in `measure`.
+    `name`: as in the `codes.Counterfactual` that has its words. `hits`: the images that show the cue: donors of what is
+    planted, or targets from which it is taken. `edit`, `control`: give an edit for a hit and the folder of the other
+    image that takes part: of the control's donor, or, where the cue is taken away, of the edit's.
     """
 
     name: str
     hits: tuple[Hit, ...]
-    plant: Plant
-    specific: bool = False
+    edit: EditOf
+    control: EditOf
+
+    @property
+    def about(self) -> Counterfactual:
+        """What the table of codes says of it."""
+        return counterfactual(self.name)
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """An edit as it was made, with which other image, by its name, and its (width, height), and what the net said."""
+
+    edit: Edit
+    donor: str | None
+    donor_size: tuple[int, int] | None
+    logits: Logits
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """The logits, float32 (K,), of an image of class `class_index` with the cue planted and with a control.
+    """An image of class `class_index`, before, edited, and with the control; logits float32 (K,).
 
-    `untouched`: the control is the image itself, whose logits the scan knows.
+    `size`: (width, height) at which it enters the net.
     """
 
+    source: ImageSource
     class_index: int
-    planted: NDArray[np.float32]
-    control: NDArray[np.float32]
-    untouched: bool = False
+    size: tuple[int, int]
+    before: Logits
+    edited: Step
+    control: Step
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What planting a cue did, over some images of other classes.
+    """What a test did, over some images.
 
-    `gain`: mean change of (logit of the cue's class - logit of the image's own), planted minus control, in correct
-    margins. `flip_rate`, `control_flip_rate`: share of images whose prediction became the cue's class, 0..1.
-    `untouched`: how many controls were the image itself.
+    `images`: how many; `turned`, `control_turned`: how many became the cue's class, or, where the cue was taken away,
+    how many left it. `flips`: the difference of these shares. `gain`: the mean change of (logit of the cue's class -
+    logit of the image's own), edited minus control, in correct margins; where the cue was taken away, what (logit of
+    the class - largest other) lost. `rank`: the place of the class among all by the mean change of its logit, 1 is the
+    first; `z`: how many standard deviations this is above the mean of all others; None where there is nothing to
+    compare with, or too little.
     """
 
     test: str
-    gain: float
-    flip_rate: float
-    control_flip_rate: float
     images: int
-    untouched: int = 0
+    turned: int
+    control_turned: int
+    flips: Estimate
+    gain: Estimate
+    rank: int | None = None
+    z: float | None = None
+    classes: int = 2
 
     @property
-    def passes(self) -> int:
-        """Forward passes spent."""
-        return 2 * self.images - self.untouched
+    def about(self) -> Counterfactual:
+        """What the table of codes says of the test."""
+        return counterfactual(self.test)
+
+    @property
+    def takes_away(self) -> bool:
+        """Whether the cue was taken from its own images, and not planted in others."""
+        return self.about.takes_away
+
+    @property
+    def moves(self) -> bool:
+        """Whether the score moves by more than the smallest effect worth a word."""
+        return self.gain.low > self.about.min_gain
+
+    @property
+    def turns(self) -> bool:
+        """Whether predictions change."""
+        return self.flips.low > 0 and self.flips.value >= MIN_FLIPS
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether the edit moves this class more than others, and does not just disturb pictures."""
+        if self.z is not None:
+            return self.z >= MIN_Z
+        return self.rank is None or self.rank == 1
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether more images are not worth their time: it is shown, or so far from it that they would not help."""
+        turns = self.turns or self.flips.value < MIN_FLIPS / 2
+        moves = self.takes_away or self.moves or self.gain.value < self.about.min_gain / 2
+        return turns and moves
 
 
-def measure(test: str, class_index: int, trials: Sequence[Trial], scale: float, *, specific: bool = False) -> Effect:
-    """What trials come to; `scale` is the median correct margin, in logits.
+def effects_of(
+    tried: Sequence[tuple[str, Sequence[Trial]]], class_index: int, scale: float, error: float
+) -> tuple[Effect, ...]:
+    """What the trials of each test, by its name, come to; `scale` is the median correct margin, in logits.
 
-    With `specific`, a gain counts only as far as the class's logit rises above those of third classes too: or else
-    whatever disturbs the image's own class would pass for a cue. Nets of two classes have no third.
-
-    Raises ValueError where there are no trials.
+    error: how often the intervals of all tests together may be wrong, both sides counted, see ERROR_AT. A test with
+    fewer than MIN_TARGETS trials is left out.
     """
-    if not trials:
-        raise ValueError("no images to plant a cue in")
-    gains, flips, control_flips = [], 0, 0
-    for trial in trials:
-        change = trial.planted - trial.control
-        gain = change[class_index] - change[trial.class_index]
-        if specific and change.size > 2:
-            thirds = np.delete(change, [class_index, trial.class_index])
-            gain = min(gain, change[class_index] - thirds.mean())
-        gains.append(gain)
-        flips += int(trial.planted.argmax()) == class_index
-        control_flips += int(trial.control.argmax()) == class_index
-    count, untouched = len(trials), sum(trial.untouched for trial in trials)
-    return Effect(test, float(np.mean(gains)) / scale, flips / count, control_flips / count, count, untouched)
-
-
-def by_donor(edit: Edit) -> Plant:
-    """The edit with the donor, and as control with the other donor."""
-    return lambda target, donor, control, hit: (edit(target, donor), edit(target, control))
-
-
-def colour_tests(hits: tuple[Hit, ...], classes: int) -> list[CueTest]:
-    """The tests that suit a colour at the border as well as everywhere, for a net of so many classes."""
-    # A net that learnt a frame reacts to any flat ring, a control's too, so it is held against the untouched image.
-    # Without third classes nothing tells such a reaction from a disturbance, and the control donor must do.
-    ring = (
-        CueTest("ring", hits, by_donor(paint_ring))
-        if classes < 3
-        else CueTest("ring", hits, lambda target, donor, _, __: (paint_ring(target, donor), target), specific=True)
+    tried = [(name, trials) for name, trials in tried if len(trials) >= MIN_TARGETS]
+    if not tried:
+        return ()
+    level = 1 - error
+    turned = [_turned(name, trials, class_index) for name, trials in tried]
+    gains = [_gains(name, trials, class_index, scale) for name, trials in tried]
+    flips = holm([partial(paired_difference, *pair) for pair in turned], [0.0] * len(tried), level)
+    moved = holm(
+        [partial(mean_interval, values) for values in gains],
+        [counterfactual(name).min_gain for name, _ in tried],
+        level,
     )
-    return [
-        ring,
-        CueTest("chroma", hits, by_donor(shift_chroma)),
-        CueTest("channels", hits, by_donor(scale_channels)),
-    ]
-
-
-def paint_ring(target: RgbImage, donor: RgbImage) -> RgbImage:
-    """The outer ring of `target` painted flat in the mean colour of the donor's ring."""
-    painted = target.copy()
-    painted[_ring(target)] = np.rint(donor[_ring(donor)].mean(axis=0))
-    return painted
-
-
-def paint_surroundings(target: RgbImage, donor: RgbImage) -> RgbImage:
-    """All but the centre of `target` painted flat in the mean colour of what surrounds the donor's centre."""
-    painted = target.copy()
-    painted[_surroundings(target)] = np.rint(donor[_surroundings(donor)].mean(axis=0))
-    return painted
-
-
-def shift_chroma(target: RgbImage, donor: RgbImage) -> RgbImage:
-    """`target` with its mean a and b (CIE Lab) moved to the donor's; lightness stays."""
-    lab = cv2.cvtColor(target.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    other = cv2.cvtColor(donor.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    lab[..., 1:] += other[..., 1:].mean(axis=(0, 1)) - lab[..., 1:].mean(axis=(0, 1))
-    rgb = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
-    return np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
-
-
-def scale_channels(target: RgbImage, donor: RgbImage) -> RgbImage:
-    """`target` with each of its RGB channels scaled to the donor's mean: another white balance (after von Kries 1902).
-
-    A few grey levels are added to both means, so that a channel near black does not blow up.
-    """
-    factors = (donor.mean(axis=(0, 1)) + DARK) / (target.mean(axis=(0, 1)) + DARK)
-    return np.asarray(np.clip(np.rint(target * factors), 0, 255), np.uint8)
-
-
-def paste_box(box: Box) -> Edit:
-    """An edit that copies what lies in a box (fractions of width and height) of the donor to the same place."""
-
-    def paste(target: RgbImage, donor: RgbImage) -> RgbImage:
-        left, top, right, bottom = pixel_box(box, target)
-        from_left, from_top, from_right, from_bottom = pixel_box(box, donor)
-        pasted = target.copy()
-        patch = donor[from_top:from_bottom, from_left:from_right]
-        pasted[top:bottom, left:right] = resize(patch, right - left, bottom - top)
-        return pasted
-
-    return paste
-
-
-def strokes_of(overlay: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Where an overlay adds anything, widened by one step each way to take in the rims of strokes: bool (h, w)."""
-    return np.asarray(cv2.dilate((overlay != 0).astype(np.uint8), np.ones((3, 3), np.uint8)), bool)
-
-
-def paste_detail(strokes: NDArray[np.bool_]) -> Edit:
-    """An edit that adds the donor's fine detail where `strokes`, bool (h, w) over the whole picture, is set.
-
-    Fine detail is what a blur takes away: the strokes of an overlay, and little of what they lie on.
-    """
-
-    def paste(target: RgbImage, donor: RgbImage) -> RgbImage:
-        height, width = target.shape[:2]
-        fitted = resize(donor, width, height).astype(np.float32)
-        detail = fitted - cv2.GaussianBlur(fitted, (0, 0), DETAIL * min(height, width))
-        detail[~_fitted(strokes, target)] = 0
-        return np.asarray(np.clip(np.rint(target + detail), 0, 255), np.uint8)
-
-    return paste
-
-
-def without_box(rgb: RgbImage, box: Box) -> RgbImage:
-    """The picture with a box painted over from its surroundings (Telea 2004)."""
-    left, top, right, bottom = pixel_box(box, rgb)
-    mask = np.zeros(rgb.shape[:2], np.uint8)
-    mask[top:bottom, left:right] = 1
-    return cv2.inpaint(rgb, mask, INPAINT_RADIUS, cv2.INPAINT_TELEA)  # type: ignore[return-value]
-
-
-def without_strokes(rgb: RgbImage, strokes: NDArray[np.bool_]) -> RgbImage:
-    """The picture with strokes, bool (h, w) over the whole picture, painted over from their surroundings."""
-    return cv2.inpaint(rgb, _fitted(strokes, rgb).astype(np.uint8), INPAINT_RADIUS, cv2.INPAINT_TELEA)  # type: ignore[return-value]
-
-
-def _fitted(strokes: NDArray[np.bool_], rgb: RgbImage) -> NDArray[np.bool_]:
-    size = (rgb.shape[1], rgb.shape[0])
-    return np.asarray(cv2.resize(strokes.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST), bool)
-
-
-def pixel_box(box: Box, rgb: RgbImage) -> tuple[int, int, int, int]:
-    """A box in fractions as whole pixels (left, top, right, bottom) of a picture, at least one pixel each way."""
-    height, width = rgb.shape[:2]
-    left = min(max(0, round(box[0] * width)), width - 1)
-    top = min(max(0, round(box[1] * height)), height - 1)
-    return (
-        left,
-        top,
-        min(width, max(left + 1, round(box[2] * width))),
-        min(height, max(top + 1, round(box[3] * height))),
+    return tuple(
+        Effect(name, len(trials), sum(pair[0]), sum(pair[1]), flip, gain, *_standing(name, trials, class_index))
+        for (name, trials), pair, flip, gain in zip(tried, turned, flips, moved, strict=True)
     )
 
 
-def _ring(rgb: RgbImage) -> NDArray[np.bool_]:
-    height, width = rgb.shape[:2]
-    thickness = max(1, round(RING * min(height, width)))
-    return _outside(height, width, thickness, thickness)
+def strongest(effects: Iterable[Effect], *, takes_away: bool) -> Effect | None:
+    """The test that shows most, of those that plant the cue or of those that take it away."""
+
+    def shown(effect: Effect) -> tuple[bool, bool, float]:
+        return effect.turns, effect.moves, effect.flips.value if effect.turns else effect.gain.value
+
+    return max((effect for effect in effects if effect.takes_away == takes_away), key=shown, default=None)
 
 
-def _surroundings(rgb: RgbImage) -> NDArray[np.bool_]:
-    height, width = rgb.shape[:2]
-    return _outside(height, width, max(1, round(height * (1 - CENTRE) / 2)), max(1, round(width * (1 - CENTRE) / 2)))
+def _turned(name: str, trials: Sequence[Trial], class_index: int) -> tuple[list[bool], list[bool]]:
+    leaves = counterfactual(name).takes_away
+
+    def turned(logits: Logits) -> bool:
+        return (int(logits.argmax()) == class_index) != leaves
+
+    return [turned(trial.edited.logits) for trial in trials], [turned(trial.control.logits) for trial in trials]
 
 
-def _outside(height: int, width: int, rows: int, columns: int) -> NDArray[np.bool_]:
-    mask = np.ones((height, width), bool)
-    mask[rows : height - rows, columns : width - columns] = False
-    return mask
+def _gains(name: str, trials: Sequence[Trial], class_index: int, scale: float) -> list[float]:
+    if counterfactual(name).takes_away:
+        return [
+            (margin_of(trial.control.logits, class_index) - margin_of(trial.edited.logits, class_index)) / scale
+            for trial in trials
+        ]
+    changes = [(trial.edited.logits - trial.control.logits, trial.class_index) for trial in trials]
+    return [float(change[class_index] - change[own]) / scale for change, own in changes]
+
+
+def _standing(name: str, trials: Sequence[Trial], class_index: int) -> tuple[int | None, float | None, int]:
+    """Rank and z of the class, see `Effect`, and the number of classes.
+
+    A class is compared with on images that are not its own, as those lose their class by any edit.
+    """
+    classes = len(trials[0].before)
+    if classes < 3:
+        return None, None, classes
+    direction = -1 if counterfactual(name).takes_away else 1
+    changes = direction * np.stack([trial.edited.logits - trial.control.logits for trial in trials])
+    foreign = np.ones(changes.shape, bool)
+    if direction > 0:
+        foreign[np.arange(len(trials)), [trial.class_index for trial in trials]] = False
+    counts = foreign.sum(0)
+    means = (changes * foreign).sum(0) / np.maximum(counts, 1)
+    others = np.delete(means, class_index)[np.delete(counts, class_index) > 0]
+    if not others.size:
+        return None, None, classes
+    rank = 1 + int((others > means[class_index]).sum())
+    spread = float(others.std())
+    z = float(means[class_index] - others.mean()) / spread if classes >= MANY_CLASSES and spread else None
+    return rank, z, classes

@@ -1,4 +1,4 @@
-"""From a cause and its evidence to a finding: what decides its severity, its words and its numbers."""
+"""From a cause and its evidence to a finding: what decides its severity, and its numbers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
-from cam_audit.findings.causes import Cause
-from cam_audit.findings.codes import ERROR, FULL_IMAGES, MIN_USE, NOTE, SEVERITIES, WARNING, counterfactual
-from cam_audit.findings.counterfactual import Effect
+from cam_audit.findings.codes import CODES, ERROR, FULL_IMAGES, NOTE, SEVERITIES, WARNING
+from cam_audit.findings.counterfactual import Effect, strongest
 from cam_audit.findings.evidence import Evidence
+from cam_audit.findings.intervals import share_interval
 from cam_audit.findings.sample import MIN_IMAGES
+from cam_audit.findings.wording import message
 from cam_audit.records import Example, Finding, ImageSource, ObjectShare
 
 Annotated = tuple[ImageSource, ObjectShare]
@@ -19,28 +20,40 @@ Annotated = tuple[ImageSource, ObjectShare]
 MAX_EXAMPLES = 12
 
 
-def severity(images: int, use: float | None, confirmed: bool) -> str:
-    """note: the cue is there; warning: the net looks at it too; error: planting it moves other images to the class."""
+def severity(images: int, evidence: Evidence) -> str:
+    """note: the cue tells the class; warning: the score moves with it; error: predictions change with it.
+
+    Either takes that the class stands out among all by what the edit does: an edit that disturbs a picture moves many.
+    An error also takes that the class's map has more where the cue is than on other classes' images, and that the class
+    does not keep more images without the cue than with a control. To take a cue away may cut the object too, so it
+    counts where planting it moves the score.
+    """
     if images < FULL_IMAGES:
         return NOTE
-    if confirmed:
+    effects = evidence.effects
+    moves = any(effect.moves and effect.stands_out for effect in effects if not effect.takes_away)
+    turns = any(effect.turns and effect.stands_out for effect in effects if moves or not effect.takes_away)
+    uses = evidence.use is not None and evidence.use.there > 0
+    taken = strongest(effects, takes_away=True)
+    contradicted = taken is not None and taken.flips.high < 0
+    if turns and uses and not contradicted:
         return ERROR
-    return WARNING if use is not None and use >= MIN_USE else NOTE
+    return WARNING if moves else NOTE
 
 
-def finding_of(cause: Cause, evidence: Evidence, class_name: str, digests: Mapping[str, str]) -> Finding:
-    """The finding that a cause and its evidence amount to; `digests` holds the hash of each example's file."""
+def finding_of(evidence: Evidence, class_name: str, digests: Mapping[str, str]) -> Finding:
+    """The finding that the evidence of a cause amounts to; `digests` holds the hash of each example's file."""
+    cause = evidence.cause
     hits = cause.hits
-    best = _strongest(evidence.effects)
-    confirmed = best is not None and best.gain >= counterfactual(best.test).min_gain
     examples = tuple(Example(hit.name, hit.box) for hit in hits[:MAX_EXAMPLES])
     label = cause.suspicion.label
+    decided = severity(cause.suspicion.images, evidence)
     return Finding(
         code=cause.code,
-        severity=severity(cause.suspicion.images, evidence.use, confirmed),
+        severity=decided,
         label=label,
-        message=_message(cause, evidence, best, class_name),
-        evidence=_numbers(cause, evidence, best),
+        message=message(evidence, decided, class_name),
+        evidence=_numbers(evidence),
         examples=examples,
         fingerprint=fingerprint(cause.code, label, (digests[example.path] for example in examples)),
     )
@@ -68,7 +81,7 @@ def object_finding(label: str, annotated: Sequence[Annotated], digests: Mapping[
         message=(
             f"{repr(label) if label else 'the data set'} has {inside:.0%} of its positive map inside the annotated "
             f"object, which covers {area:.0%} of the image (medians of {len(shares)} images); without the object the "
-            f"same class wins in {wins:.0%}"
+            f"same class wins in {wins:.0%}. To do: {CODES['CA205'].what_to_do.rstrip('.')}"
         ),
         evidence={
             "images": len(shares),
@@ -106,34 +119,9 @@ def fingerprint(code: str, label: str, digests: Iterable[str]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
-def _strongest(effects: Iterable[Effect]) -> Effect | None:
-    return max(effects, key=lambda effect: effect.gain / counterfactual(effect.test).min_gain, default=None)
-
-
-def _message(cause: Cause, evidence: Evidence, best: Effect | None, class_name: str) -> str:
-    parts = [f"{cause.suspicion.label!r} {cause.suspicion.seen}"]
-    if cause.suspicion.images < FULL_IMAGES:
-        parts.append(f"with only {cause.suspicion.images} images that may be chance")
-    if evidence.use is not None:
-        where = "there" if any(hit.box for hit in cause.hits) else "at the border"
-        parts.append(f"the net's map {where} adds {evidence.use:.2f} of a usual margin")
-    if best is not None:
-        turned = round(best.flip_rate * best.images)
-        parts.append(
-            f"{counterfactual(best.test).planting} {best.images} images of other classes gained {best.gain:.2f} "
-            f"margins for {class_name!r} and turned {turned} of them into it"
-        )
-    if evidence.changed:
-        lost = sum(evidence.changed.values())
-        parts.append(f"painting the cue over changed {lost} of {len(evidence.changed)} predictions")
-    measured = evidence.use is not None or best is not None
-    # a folder that stands for no class is measured on the one that the net predicts most in it
-    other_name = measured and class_name != cause.suspicion.label
-    return "; ".join(parts) + (f" (measured on the net's class {class_name!r})" if other_name else "")
-
-
-def _numbers(cause: Cause, evidence: Evidence, best: Effect | None) -> dict[str, float]:
-    suspicion = cause.suspicion
+def _numbers(evidence: Evidence) -> dict[str, float]:
+    cause = evidence.cause
+    suspicion, use, groups = cause.suspicion, evidence.use, evidence.groups
     numbers: dict[str, float] = {
         "images": suspicion.images,
         "hits": len(cause.hits),
@@ -142,17 +130,43 @@ def _numbers(cause: Cause, evidence: Evidence, best: Effect | None) -> dict[str,
     }
     numbers |= {f"{finder}_score": found.score for finder, found in cause.finders.items()}
     numbers |= dict(suspicion.numbers)
-    if evidence.use is not None:
-        numbers["use"] = evidence.use
-    if best is not None:
-        numbers |= {
-            "gain": best.gain,
-            "flip_rate": best.flip_rate,
-            "control_flip_rate": best.control_flip_rate,
-        }
+    if use:
+        numbers |= {"use": use.there, "use_everywhere": use.everywhere, "use_area": use.area}
+    planted = strongest(evidence.effects, takes_away=False)
+    if planted:
+        numbers |= _of_effect("", planted)
+    taken = strongest(evidence.effects, takes_away=True)
+    if taken:
+        numbers |= _of_effect("taken_", taken)
     for effect in evidence.effects:
-        numbers |= {f"gain_{effect.test}": effect.gain, f"flip_rate_{effect.test}": effect.flip_rate}
+        numbers |= _of_effect(f"{effect.test}_", effect)
     if evidence.changed:
         numbers["removal_change_rate"] = sum(evidence.changed.values()) / len(evidence.changed)
+    if groups:
+        numbers["others_looked_at"] = groups.looked_at
+        for name, group in (("shown", groups.shown), ("lacking", groups.lacking), ("others", groups.others)):
+            numbers |= {f"{name}_images": group.images, f"{name}_called": group.called}
+            if group.images:
+                share = share_interval(group.called, group.images)
+                numbers |= {f"{name}_called_low": share.low, f"{name}_called_high": share.high}
     numbers["passes"] = evidence.passes
     return {key: round(float(value), 6) for key, value in numbers.items()}
+
+
+def _of_effect(prefix: str, effect: Effect) -> dict[str, float]:
+    numbers: dict[str, float] = {
+        "gain": effect.gain.value,
+        "gain_low": effect.gain.low,
+        "gain_high": effect.gain.high,
+        "targets": effect.images,
+        "turned": effect.turned,
+        "control_turned": effect.control_turned,
+        "flips": effect.flips.value,
+        "flips_low": effect.flips.low,
+        "flips_high": effect.flips.high,
+    }
+    if effect.rank is not None:
+        numbers["rank"] = effect.rank
+    if effect.z is not None:
+        numbers["z"] = effect.z
+    return {f"{prefix}{name}": value for name, value in numbers.items()}

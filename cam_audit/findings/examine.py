@@ -6,20 +6,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cam_audit.files import sha256_of
-from cam_audit.findings.causes import Cause, causes_of
+from cam_audit.findings.audited_net import AuditedNet, audited_net
+from cam_audit.findings.causes import causes_of
 from cam_audit.findings.cues import find_cues
 from cam_audit.findings.decision import MAX_EXAMPLES, Annotated, finding_of, object_finding, order, outside_examples
-from cam_audit.findings.evidence import AuditedNet, Evidence, audited_net, measure
+from cam_audit.findings.evidence import Evidence, counterfactuals_of, measure
 from cam_audit.findings.sample import MIN_IMAGES, Collected, Unsampled
 from cam_audit.findings.second_look import look_again
 from cam_audit.models.model import Model
-from cam_audit.records import ClassMaps, Finding, ImageSource
+from cam_audit.records import ClassMaps, Counterfactual, Finding, ImageSource
 from cam_audit.workers import Each
 
 
 @dataclass(frozen=True)
 class Examination:
-    """What came of it: `findings`, worst first, `maps` by a finding's fingerprint, and the forward `passes` spent.
+    """What came of it: `findings`, worst first, and the forward `passes` spent.
+
+    `maps`, `counterfactuals`: by a finding's fingerprint.
 
     `flags`: by image that shows a cue, the codes that it gets for that. `looked_again`: by class folder, how many
     images of classes with a cue were not sampled, and looked at for that cue alone.
@@ -29,6 +32,7 @@ class Examination:
     maps: Mapping[str, ClassMaps] = field(default_factory=dict)
     flags: Mapping[str, frozenset[str]] = field(default_factory=dict)
     passes: int = 0
+    counterfactuals: Mapping[str, tuple[Counterfactual, ...]] = field(default_factory=dict)
     looked_again: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -57,14 +61,16 @@ def examine(
     causes = causes_of([suspicion for suspicion in suspicions if suspicion.images >= MIN_IMAGES])
     suspected = {cause.suspicion.label for cause in causes}
     rest = {label: own for label, own in unsampled.items() if label in suspected}
-    findings, maps, passes = [*object_findings], {}, 0
+    findings, maps, counterfactuals, passes = [*object_findings], {}, {}, 0
     flags: dict[str, set[str]] = {}
     for cause in causes:
         evidence = measure(net, cause, each)
-        finding = _finding(net, cause, evidence)
+        finding = _finding(net, evidence)
         findings.append(finding)
         if evidence.maps:
             maps[finding.fingerprint] = evidence.maps
+        if evidence.trials:
+            counterfactuals[finding.fingerprint] = counterfactuals_of(model, evidence)
         passes += evidence.passes
         for hit in cause.hits:
             flags.setdefault(hit.name, set()).add(_flag(evidence.changed.get(hit.name)))
@@ -80,14 +86,16 @@ def examine(
         maps,
         {name: frozenset(codes) for name, codes in flags.items()},
         passes,
+        counterfactuals,
         {label: len(own) for label, own in rest.items()},
     )
 
 
-def _finding(net: AuditedNet, cause: Cause, evidence: Evidence) -> Finding:
+def _finding(net: AuditedNet, evidence: Evidence) -> Finding:
+    cause = evidence.cause
     observations = net.observations(cause.suspicion.label)
     digests = _digests(observations[hit.name].source for hit in cause.hits[:MAX_EXAMPLES])
-    return finding_of(cause, evidence, net.model.class_names[evidence.class_index], digests)
+    return finding_of(evidence, net.model.class_names[evidence.class_index], digests)
 
 
 def _flag(follows: bool | None) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+import hashlib
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.cam import Map
-from cam_audit.findings.map_use import ActivationSum, centred_map, centred_weight, margin_of, on_grid
+from cam_audit.files import sha256_of
+from cam_audit.findings.map_use import ActivationSum, centred_map, centred_weight, on_grid
 from cam_audit.images.rgb import RgbImage
 from cam_audit.models.model import Model, Prediction
 from cam_audit.records import ImageSource
@@ -24,30 +29,75 @@ MIN_IMAGES = 12
 MAX_SAMPLED_PER_CLASS = 60
 MAX_SAMPLED = 8000
 MIN_SAMPLED_PER_CLASS = 24
+# So many times the cap are tried, at most, to find so many that differ.
+_MAX_TRIED = 20
 
 
-def folders_of(sources: Iterable[ImageSource]) -> dict[str, list[str]]:
-    """The names of the images of each class folder."""
-    folders: dict[str, list[str]] = {}
+def folders_of(sources: Iterable[ImageSource]) -> dict[str, list[ImageSource]]:
+    """The images of each class folder."""
+    folders: dict[str, list[ImageSource]] = {}
     for source in sources:
         if source.label:
-            folders.setdefault(source.label, []).append(source.name)
+            folders.setdefault(source.label, []).append(source)
     return folders
 
 
-def choose_sample(folders: Mapping[str, Sequence[str]]) -> frozenset[str]:
-    """Names of the images that the finders look at: of each folder at most a fixed number, evenly spread.
+def draw_key(source: ImageSource) -> bytes:
+    """What decides the order in which images are drawn: a hash of the path below the class folder.
 
-    None where there is nothing to compare: fewer than two folders, or none of MIN_IMAGES images.
+    So an image's place does not depend on which others there are, or on what their classes are called.
+    """
+    below = source.name[len(source.label) :]
+    return hashlib.blake2b(below.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+
+
+def partner_key(source: ImageSource, class_index: int, drawn: bytes) -> bytes:
+    """What decides what takes part in what is done to an image of a class: by a hash of both.
+
+    The name of the class folder plays no role. The class does: files are often called alike in all folders.
+    """
+    return hashlib.blake2b(draw_key(source) + drawn, digest_size=8, salt=class_index.to_bytes(8, "big")).digest()
+
+
+def choose_sample(folders: Mapping[str, Sequence[ImageSource]]) -> frozenset[str]:
+    """Names of the images that the finders look at: of each folder at most a fixed number, drawn by `draw_key`.
+
+    Files that are the same to the byte count once. None where there is nothing to compare: fewer than two folders, or
+    none of MIN_IMAGES images.
     """
     if len(folders) < 2 or max(map(len, folders.values())) < MIN_IMAGES:
         return frozenset()
     cap = min(MAX_SAMPLED_PER_CLASS, max(MIN_SAMPLED_PER_CLASS, MAX_SAMPLED // len(folders)))
-    chosen: list[str] = []
-    for names in folders.values():
-        count = min(cap, len(names))
-        chosen += [names[index * len(names) // count] for index in range(count)]
-    return frozenset(chosen)
+    return frozenset(
+        name
+        for sources in folders.values()
+        for name in itertools.islice(_distinct(sorted(sources, key=draw_key)[: _MAX_TRIED * cap]), cap)
+    )
+
+
+def _distinct(sources: Iterable[ImageSource]) -> Iterator[str]:
+    """The names of those that are not the same file, or the same bytes, as one before."""
+    files: set[tuple[int, int]] = set()
+    by_size: dict[int, list[str]] = {}
+    # pictures that are not compressed are all of one size, and each would be read again for each other
+    digest = functools.cache(sha256_of)
+    for source in sources:
+        try:
+            status = os.stat(source.path)
+            file = status.st_dev, status.st_ino
+            # a file system without numbers for its files gives 0 for all
+            if file in files and status.st_ino:
+                continue
+            alike = by_size.setdefault(status.st_size, [])
+            if alike and digest(source.path) in map(digest, alike):
+                continue
+        except OSError:
+            # the scan tells why it can't be read
+            pass
+        else:
+            files.add(file)
+            alike.append(source.path)
+        yield source.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +114,14 @@ class Unsampled:
 class Observation:
     """What the audit keeps of one sampled image, some 40 KB.
 
-    `logits` float32 (K,). `measured` is the class whose use is measured: the folder's, or the predicted one where the
-    folder stands for none; `margin` its logit minus the largest other; `own_map` its centred map on the common grid.
+    `logits` float32 (K,). `own_map` is the centred map, on the common grid, of `map_class`: the folder's class, or the
+    predicted one where the folder stands for none.
     """
 
     source: ImageSource
     features: ImageFeatures
     logits: NDArray[np.float32]
-    measured: int
-    margin: float
+    map_class: int
     own_map: Map
 
     @property
@@ -106,14 +155,13 @@ def observe(
 
     features = image_features(rgb, data, name=source.name, label=source.label, width=size[0], height=size[1])
     activations = on_grid(prediction.activations, model.map_size)
-    measured = int(prediction.logits.argmax()) if source.label_class is None else source.label_class
+    map_class = int(prediction.logits.argmax()) if source.label_class is None else source.label_class
     observation = Observation(
         source=source,
         features=features,
         logits=prediction.logits,
-        measured=measured,
-        margin=margin_of(prediction.logits, measured),
-        own_map=centred_map(centred_weight(model, measured), activations),
+        map_class=map_class,
+        own_map=centred_map(centred_weight(model, map_class), activations),
     )
     collected = Collected()
     collected.observations[source.name] = observation

@@ -34,8 +34,7 @@ def save(path: Path, collected: Collected) -> None:
         "name": features.name,
         "label": features.label,
         "features": {key: part for key, part in parts.items() if key not in kept_as_arrays},
-        "measured": observation.measured,
-        "margin": observation.margin,
+        "map_class": observation.map_class,
     }
     arrays: dict[str, Any] = {
         "facts": np.frombuffer(json.dumps(facts).encode(), np.uint8),
@@ -61,7 +60,7 @@ def load(path: Path, source: ImageSource) -> Collected | None:
             return None
         collected = Collected()
         collected.observations[source.name] = Observation(
-            source, features, arrays["logits"], facts["measured"], facts["margin"], arrays["own_map"]
+            source, features, arrays["logits"], facts["map_class"], arrays["own_map"]
         )
         collected.total = ActivationSum(1, arrays["steps"].astype(np.int64))
         return collected

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from cam_audit.errors import ImageError
+from cam_audit.findings.audited_net import AuditedNet
 from cam_audit.findings.causes import Cause
 from cam_audit.findings.cues.features import LazyFeatures
 from cam_audit.findings.cues.records import Recogniser
-from cam_audit.findings.evidence import AuditedNet, follows_cue
+from cam_audit.findings.evidence import follows_cue
 from cam_audit.findings.sample import Unsampled
 from cam_audit.images.decode import decode, read_bytes
 from cam_audit.workers import Each

@@ -11,9 +11,9 @@ from cam_audit.images.resize import resize
 from cam_audit.images.rgb import RgbImage
 from cam_audit.live.view import KEYS, View
 from cam_audit.live.watch import Seen
-from cam_audit.models.model import Model
+from cam_audit.models.model import Model, softmax
 from cam_audit.overlay import BOLD, REGULAR, cam_overlay, text_width, write_text
-from cam_audit.scan.image import softmax, top_scores
+from cam_audit.scan.image import top_scores
 
 TOP = 3
 # The window's size at which text and gaps have the sizes below; in others, both grow and shrink with it.

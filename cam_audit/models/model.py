@@ -120,6 +120,13 @@ class Model:
         return self.cam_weight.mean(axis=0, dtype=np.float32)  # type: ignore[no-any-return]
 
 
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Probabilities, float64 (K,), that sum to 1."""
+    powers = np.exp(logits.astype(np.float64) - float(logits.max()))
+    probabilities: NDArray[np.float64] = powers / powers.sum()
+    return probabilities
+
+
 def load_model(path: str | Path) -> Model:
     """Load a CAM-ready ONNX file and prove that it is one.
 

@@ -2,13 +2,16 @@
 
 An entry is keyed by its finding's fingerprint, which holds the contents of the example images: it survives that images
 are renamed. When images are added or re-encoded, other examples come first and the fingerprint changes; then the entry
-still stands for a finding of the same class and kind that shares an example's path. It never stands for a graver one.
+still stands for a finding of the same class and kind that shares an example's path.
+
+Effects are kept with their intervals, as another draw of photos moves them: an accepted finding counts as new only
+where its effect has grown beyond what it was accepted with, or where it is graver and its interval says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +20,15 @@ from cam_audit.findings.codes import (
     CODES,
     ERROR,
     FULL_IMAGES,
+    MIN_FLIPS,
     MIN_GAIN,
-    MIN_USE,
     NOTE,
     SEVERITIES,
     WARNING,
     counterfactuals,
     kind_of,
 )
+from cam_audit.findings.intervals import Estimate
 from cam_audit.records import Finding, ScanReport
 from cam_audit.reports import schema
 from cam_audit.reports.json_text import json_text
@@ -32,15 +36,34 @@ from cam_audit.reports.output_folder import TOOL
 from cam_audit.reports.read_json import read_document
 from cam_audit.reports.review import FINE, Review
 
+# The numbers of the evidence that say how strong a cause is.
+EFFECTS = ("gain", "flips", "taken_flips")
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An accepted finding: up to `severity`, with the paths of its example images, sorted."""
+    """An accepted finding: up to `severity`, with the paths of its example images, sorted.
+
+    `effects`: by the name of a number in the evidence, an estimate with its interval; empty where none was measured, or
+    where an earlier version of cam-audit kept none.
+    """
 
     code: str
     label: str
     severity: str
     examples: tuple[str, ...]
+    effects: Mapping[str, Estimate] = field(default_factory=dict)
+
+    def covers(self, finding: Finding) -> bool:
+        """Whether a finding of this cause is no more than what was accepted."""
+        now = effects_of(finding)
+        for name, accepted in self.effects.items():
+            if name in now and now[name].value > accepted.high and now[name].low > accepted.value:
+                return False
+        if SEVERITIES.index(finding.severity) <= SEVERITIES.index(self.severity):
+            return True
+        both = [name for name in self.effects if name in now]
+        return bool(both) and all(now[name].low <= self.effects[name].value for name in both)
 
 
 @dataclass(frozen=True)
@@ -61,16 +84,17 @@ class Baseline:
 class Judgement:
     """A scan's findings against a baseline, `accepted`.
 
-    `new`: not accepted, worst first; `known`: accepted; `graver`: by the fingerprint of those in `new` that were
-    accepted at a lower severity, that severity; `stale`: entries that no finding answers to any more. `model_changed`:
-    whether it is another net than the baseline's; `thresholds`: by code or severity, (then, now) where they differ.
+    `new`: not accepted, worst first; `known`: accepted; `grown`: by the fingerprint of those in `new` whose cause was
+    accepted as less than it is now, what was accepted; `stale`: entries that no finding answers to any more.
+    `model_changed`: whether it is another net than the baseline's; `thresholds`: by code or severity, (then, now) where
+    they differ.
     `flagged`: how many images carry a flag; `fine`: how many of them were marked fine with all their flags.
     """
 
     accepted: Baseline
     new: tuple[Finding, ...]
     known: tuple[Finding, ...]
-    graver: Mapping[str, str]
+    grown: Mapping[str, Entry]
     stale: tuple[Entry, ...]
     model_changed: bool
     thresholds: Mapping[str, tuple[str, str]]
@@ -80,12 +104,13 @@ class Judgement:
 
 def thresholds() -> dict[str, str]:
     """From where on this version of cam-audit reports a code, or gives a finding a severity."""
-    tests = counterfactuals().values()
-    others = [f"{test.min_gain:.2f} for {test.name}" for test in tests if test.min_gain != MIN_GAIN]
+    others = [
+        f"{test.min_gain:.2f} for {name}" for name, test in counterfactuals().items() if test.min_gain != MIN_GAIN
+    ]
     return {code.code: code.threshold for code in CODES.values()} | {
         NOTE: f"fewer than {FULL_IMAGES} images",
-        WARNING: f"use >= {MIN_USE:.2f}",
-        ERROR: f"gain >= {MIN_GAIN:.2f} ({', '.join(others)})",
+        WARNING: f"gain > {MIN_GAIN:.2f} for certain ({', '.join(others)})",
+        ERROR: f"{MIN_FLIPS:.0%} more images turn than with a control, for certain",
     }
 
 
@@ -115,11 +140,11 @@ def judge(baseline: Baseline, report: ScanReport) -> Judgement:
         key = finding.fingerprint if finding.fingerprint in exact else _akin(baseline, finding, exact)
         if key is not None:
             answers[finding.fingerprint] = key
-    accepted = {fingerprint: baseline.findings[key].severity for fingerprint, key in answers.items()}
+    accepted = {fingerprint: baseline.findings[key] for fingerprint, key in answers.items()}
 
     def is_known(finding: Finding) -> bool:
-        severity = accepted.get(finding.fingerprint)
-        return severity is not None and SEVERITIES.index(finding.severity) <= SEVERITIES.index(severity)
+        entry = accepted.get(finding.fingerprint)
+        return entry is not None and entry.covers(finding)
 
     new = tuple(finding for finding in report.findings if not is_known(finding))
     flagged = [image for image in report.images if image.flags]
@@ -127,7 +152,7 @@ def judge(baseline: Baseline, report: ScanReport) -> Judgement:
         accepted=baseline,
         new=new,
         known=tuple(filter(is_known, report.findings)),
-        graver={f.fingerprint: accepted[f.fingerprint] for f in new if f.fingerprint in accepted},
+        grown={f.fingerprint: accepted[f.fingerprint] for f in new if f.fingerprint in accepted},
         stale=tuple(entry for key, entry in sorted(baseline.findings.items()) if key not in answers.values()),
         model_changed=report.run["model"]["sha256"] != baseline.model_sha256,
         thresholds=_changed(baseline.thresholds, thresholds()),
@@ -144,8 +169,14 @@ def render(baseline: Baseline) -> str:
         "model": {"net": baseline.net, "sha256": baseline.model_sha256},
         "thresholds": dict(baseline.thresholds),
         "findings": {
-            key: {"code": e.code, "class": e.label, "severity": e.severity, "examples": list(e.examples)}
-            for key, e in baseline.findings.items()
+            key: {
+                "code": entry.code,
+                "class": entry.label,
+                "severity": entry.severity,
+                "examples": list(entry.examples),
+                "effects": {name: list(astuple(effect)) for name, effect in entry.effects.items()},
+            }
+            for key, entry in baseline.findings.items()
         },
         "images": {path: list(flags) for path, flags in baseline.images.items()},
     }
@@ -163,7 +194,17 @@ def read_baseline(file: Path) -> Baseline:
 
 def _entry(finding: Finding) -> Entry:
     examples = tuple(sorted(example.path for example in finding.examples))
-    return Entry(finding.code, finding.label, finding.severity, examples)
+    return Entry(finding.code, finding.label, finding.severity, examples, effects_of(finding))
+
+
+def effects_of(finding: Finding) -> dict[str, Estimate]:
+    """What planting a finding's cue does, and what taking it away does, as far as it was measured."""
+    numbers = finding.evidence
+    return {
+        name: Estimate(numbers[name], numbers[f"{name}_low"], numbers[f"{name}_high"])
+        for name in EFFECTS
+        if f"{name}_low" in numbers
+    }
 
 
 def _akin(baseline: Baseline, finding: Finding, taken: Container[str]) -> str | None:
@@ -197,4 +238,5 @@ def _parsed(content: Mapping[str, Any]) -> Baseline:
 def _parsed_entry(item: Mapping[str, Any]) -> Entry:
     if item["severity"] not in SEVERITIES:
         raise ValueError(f"{item['severity']!r} is no severity; there are {', '.join(SEVERITIES)}")
-    return Entry(str(item["code"]), str(item["class"]), item["severity"], tuple(map(str, item["examples"])))
+    effects = {str(name): Estimate(*map(float, effect)) for name, effect in item.get("effects", {}).items()}
+    return Entry(str(item["code"]), str(item["class"]), item["severity"], tuple(map(str, item["examples"])), effects)

@@ -10,13 +10,14 @@ from statistics import mean
 from cam_audit.findings.codes import FULL_IMAGES, MIN_GAIN, MIN_USE, NOTE, SEVERITIES, kind_of
 from cam_audit.findings.sample import MIN_IMAGES
 from cam_audit.records import Finding, ScanReport
+from cam_audit.reports.baseline import effects_of
 from cam_audit.reports.counts import Counts, counts_of
 
 APPEARED, WORSE, UNTOLD, SAME, BETTER, WENT = CHANGES = ("appeared", "worse", "can't tell", "same", "better", "went")
 HELPED, MIXED, HARMED, NO_CHANGE, UNKNOWN = ("helped", "mixed", "worse", "same", "unknown")
 
-# By how much a number must change to count: as much as makes evidence of it at all. A score is a share of a class's
-# images, of which there are few.
+# By how much a number without an interval must change to count: as much as makes evidence of it at all. A score is a
+# share of a class's images, of which there are few.
 MIN_CHANGE = {"gain": MIN_GAIN, "use": MIN_USE, "score": 0.1}
 
 VERBS = {
@@ -207,12 +208,23 @@ def _gravest(change: FindingChange) -> int:
 
 
 def _strength_change(was: Finding, became: Finding) -> str:
-    """SAME, BETTER or WORSE: by severity, else by the strongest line of evidence that both have."""
+    """SAME, BETTER or WORSE: by severity, else by the strongest line of evidence that both have.
+
+    An effect has changed where the intervals of before and after don't meet; earlier versions measured none.
+    """
     # the findings of a small class are never more than notes, whatever their evidence
     full = min(was.evidence.get("images", 0), became.evidence.get("images", 0)) >= FULL_IMAGES
     step = SEVERITIES.index(became.severity) - SEVERITIES.index(was.severity)
     if full and step:
         return WORSE if step > 0 else BETTER
+    old, new = effects_of(was), effects_of(became)
+    both = [(old[name], new[name]) for name in old if name in new]
+    if any(after.low > before.high for before, after in both):
+        return WORSE
+    if any(after.high < before.low for before, after in both):
+        return BETTER
+    if both:
+        return SAME
     for name, least in MIN_CHANGE.items():
         if name in was.evidence and name in became.evidence:
             change = became.evidence[name] - was.evidence[name]
@@ -296,8 +308,8 @@ def _notes(before: ScanReport, after: ScanReport, shared: int, readable: int) ->
     models = [run.get("model") or {} for run in (old, new)]
     if models[0].get("sha256") != models[1].get("sha256"):
         yield (
-            f"the nets differ ({models[0].get('net')} and {models[1].get('net')}): use and gain are in margins of each "
-            "net, and scores compare only where both have the same classes"
+            f"the nets differ ({models[0].get('net')} and {models[1].get('net')}): use and gain are shares of each "
+            "net's usual lead, and scores compare only where both have the same classes"
         )
     if shared < readable:
         yield (

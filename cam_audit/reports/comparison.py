@@ -18,7 +18,7 @@ WIDTH = 100
 SIDES = ("before", "after")
 
 CLASS_COLUMNS = ("class", "images", "prediction = folder", "mean score of the folder's class")
-FINDING_COLUMNS = ("change", "code", "class", "severity", "gain", "use", "score")
+FINDING_COLUMNS = ("change", "code", "class", "severity", "flips", "gain", "use", "score")
 
 Row = Sequence[str]
 
@@ -129,7 +129,13 @@ def _finding_row(change: FindingChange) -> Row:
         return _pair(*(f.evidence.get(name) if f else None for f in (change.before, change.after)), form="{:.2f}")
 
     severities = " -> ".join(f.severity if f else "none" for f in (change.before, change.after))
-    return [change.change, change.code, change.label or "all images", severities, *map(pair, ("gain", "use", "score"))]
+    return [
+        change.change,
+        change.code,
+        change.label or "all images",
+        severities,
+        *map(pair, ("flips", "gain", "use", "score")),
+    ]
 
 
 def _class_rows(comparison: Comparison) -> list[Row]:

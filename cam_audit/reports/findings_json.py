@@ -7,8 +7,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from cam_audit.records import AuditResult, ConfusedImage, Disagreement, Example, Finding, ScanReport
+from cam_audit.records import (
+    AuditResult,
+    ConfusedImage,
+    Disagreement,
+    Example,
+    Finding,
+    ScanReport,
+    ShownCounterfactual,
+    ShownPicture,
+)
 from cam_audit.reports import schema
+from cam_audit.reports.counterfactuals import parsed_said, said_document
 from cam_audit.reports.json_text import json_pieces
 from cam_audit.text import as_utf8
 
@@ -72,6 +82,21 @@ def _finding(finding: Finding) -> dict[str, object]:
             for example in finding.examples
         ],
         "fingerprint": finding.fingerprint,
+        "counterfactuals": list(map(_shown, finding.counterfactuals)),
+    }
+
+
+def _shown(shown: ShownCounterfactual) -> dict[str, object]:
+    def picture(of: ShownPicture) -> dict[str, object]:
+        return {"picture": of.file, **said_document(of.said)}
+
+    return {
+        "test": shown.test,
+        "path": shown.path,
+        "class": shown.label,
+        "before": picture(shown.before),
+        "edited": picture(shown.edited),
+        "control": picture(shown.control),
     }
 
 
@@ -96,7 +121,16 @@ def _parsed_finding(item: Mapping[str, Any]) -> Finding:
         evidence=item["evidence"],
         examples=tuple(Example(as_utf8(e["path"]), tuple(e["box"]) if e["box"] else None) for e in item["examples"]),
         fingerprint=item["fingerprint"],
+        counterfactuals=tuple(map(_parsed_shown, item.get("counterfactuals", ()))),
     )
+
+
+def _parsed_shown(item: Mapping[str, Any]) -> ShownCounterfactual:
+    before, edited, control = (
+        ShownPicture(as_utf8(item[kind]["picture"]), parsed_said(item[kind]))
+        for kind in ("before", "edited", "control")
+    )
+    return ShownCounterfactual(item["test"], as_utf8(item["path"]), as_utf8(item["class"]), before, edited, control)
 
 
 def _parsed_confused(item: Mapping[str, Any]) -> ConfusedImage:

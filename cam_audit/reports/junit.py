@@ -167,7 +167,7 @@ def _seen(finding: Finding) -> str:
 
 def _told(finding: Finding) -> str:
     entry = CODES[finding.code]
-    return "\n".join([_seen(finding), f"Not established: {entry.not_established}", f"What to do: {entry.what_to_do}"])
+    return "\n".join([_seen(finding), f"Not established: {entry.not_established}"])
 
 
 def _line(text: str) -> str:

@@ -14,8 +14,8 @@ from cam_audit.text import count
 MAX_NAMED = 5
 # What the gravest finding of a class establishes; `{}` is "1 of 3 classes is" or the like.
 ESTABLISHED = {
-    "error": "{} suspicious, confirmed by counterfactuals",
-    "warning": "{} suspicious: the net looks at a cue, but no prediction was seen to follow it",
+    "error": "{} suspicious: predictions change with a cue",
+    "warning": "{} suspicious: the score moves with a cue, but hardly any prediction changes",
     "note": "{} told by a cue that the net was not seen to use",
 }
 
@@ -67,14 +67,16 @@ def evidence(finding: Finding) -> EvidenceLines:
     cue = f"score {numbers['score']:.2f}, reported from {numbers['threshold']:.2f}"
     if "hits" in numbers:
         cue = f"in {numbers['hits']:.0f} of {numbers['images']:.0f} images; {cue}"
-    shown = []
-    if "gain" in numbers:
-        shown.append(f"planted: +{numbers['gain']:.2f} margins, {numbers['flip_rate']:.0%} turned".replace("+-", "-"))
-    if "removal_change_rate" in numbers:
-        shown.append(f"painted over: {numbers['removal_change_rate']:.0%} changed")
+    shown = [
+        f"{word}: {numbers[f'{prefix}turned']:.0f} of {numbers[f'{prefix}targets']:.0f} turned, "
+        f"{numbers[f'{prefix}control_turned']:.0f} with a control ({numbers[f'{prefix}flips']:+.0%}, 95% interval "
+        f"{numbers[f'{prefix}flips_low']:+.0%} to {numbers[f'{prefix}flips_high']:+.0%})"
+        for prefix, word in (("", "planted"), ("taken_", "taken away"))
+        if f"{prefix}turned" in numbers
+    ]
     return EvidenceLines(
         cue=cue,
-        use=f"{numbers['use']:.2f} of a usual margin" if "use" in numbers else "",
+        use=f"{numbers['use']:.2f} of the usual lead" if "use" in numbers else "",
         counterfactual="; ".join(shown),
     )
 

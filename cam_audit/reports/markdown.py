@@ -17,10 +17,11 @@ from cam_audit.text import count, printable
 MAX_FINDINGS = 20
 MAX_LISTED = 10
 MAX_NAME = 120
-MAX_TEXT = 800
+MAX_TEXT = 1000
 LEGEND = (
-    "*Use*: what the map on the cue adds to the class. *Planted*: what the class gains where the cue is put into other "
-    "classes' images, and how many of them turn into it. A margin is as much as usually decides."
+    "*Use*: what the map on the cue adds to the class; the usual lead is as much as usually decides. *Planted*: how "
+    "many images of other classes become this class when the cue is put into them. *Taken away*: how many of its own "
+    "images leave it without the cue."
 )
 MARKUP = re.compile(
     r"[\\`*\[\]<>|~$]"
@@ -65,7 +66,7 @@ def _findings(report: ScanReport) -> list[str]:
     meanings = []
     for code in dict.fromkeys(finding.code for finding in shown):
         entry = CODES[code]
-        words = f"{entry.meaning} *Not established*: {entry.not_established} *What to do*: {entry.what_to_do}"
+        words = f"{entry.meaning} *Not established*: {entry.not_established}"
         meanings.append(f"**{code} {entry.title}**: {words}")
     return [
         f"### {count(len(report.findings), 'finding')}",

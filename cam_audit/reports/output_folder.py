@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from cam_audit.errors import CamAuditError
 from cam_audit.files import replacing
 from cam_audit.images.find import OutputMarks
-from cam_audit.records import MAPS_FOLDER, ImageRow, ScanReport
+from cam_audit.records import COUNTERFACTUALS_FOLDER, MAPS_FOLDER, ImageRow, ScanReport
 from cam_audit.reports import findings_json, results_csv
 
 RUN_FILE = "run.json"
@@ -24,8 +24,10 @@ FINDINGS_FILE = "findings.json"
 REPORT_FILE = "report.html"
 OVERLAYS_FOLDER = "overlays"
 JOURNAL_FOLDER = "journal"
-WRITTEN_FOLDERS = (OVERLAYS_FOLDER, MAPS_FOLDER, JOURNAL_FOLDER)
-OUTPUT_MARKS = OutputMarks(frozenset({RUN_FILE, OVERLAYS_FOLDER}), frozenset({OVERLAYS_FOLDER, MAPS_FOLDER}))
+PICTURE_FOLDERS = (OVERLAYS_FOLDER, MAPS_FOLDER, COUNTERFACTUALS_FOLDER)
+WRITTEN_FOLDERS = (*PICTURE_FOLDERS, JOURNAL_FOLDER)
+WRITTEN_FILES = (RESULTS_FILE, FINDINGS_FILE, REPORT_FILE)
+OUTPUT_MARKS = OutputMarks(frozenset({RUN_FILE, OVERLAYS_FOLDER}), frozenset(PICTURE_FOLDERS))
 TOOL = "cam-audit"
 # File systems take names of at most 255 bytes; `.png` and a temporary suffix must fit beside it.
 MAX_NAME_BYTES = 230
@@ -38,12 +40,13 @@ def prepare_output(folder: Path, *, keep: bool = False) -> None:
 
     With `keep`, the results stay.
 
-    Raises CamAuditError where it can't be written.
+    Raises CamAuditError where it can't be written, or holds what a scan would replace and did not write.
     """
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
+        require_ours(folder)
         earlier = bool(_run(folder))
         for name in WRITTEN_FOLDERS:
             _require_no_link(folder / name)
@@ -52,16 +55,26 @@ def prepare_output(folder: Path, *, keep: bool = False) -> None:
         with replacing(folder / RUN_FILE) as file:
             file.write(json.dumps({"tool": TOOL, "finished": False}) + "\n")
         if earlier and not keep:
-            for name in (OVERLAYS_FOLDER, MAPS_FOLDER):
+            for name in PICTURE_FOLDERS:
                 with contextlib.suppress(FileNotFoundError):
                     shutil.rmtree(folder / name)
-            for name in (RESULTS_FILE, FINDINGS_FILE, REPORT_FILE):
+            for name in WRITTEN_FILES:
                 (folder / name).unlink(missing_ok=True)
         for name in WRITTEN_FOLDERS:
             for place, names, _ in os.walk(folder / name):
                 for inner in names:
                     _require_no_link(Path(place, inner))
         (folder / OVERLAYS_FOLDER).mkdir(exist_ok=True)
+
+
+def require_ours(folder: Path) -> None:
+    """Raise CamAuditError where the folder holds what a scan would replace and did not write."""
+    foreign = [name for name in (*WRITTEN_FOLDERS, *WRITTEN_FILES) if (folder / name).exists()]
+    if foreign and not _run(folder):
+        raise CamAuditError(
+            f"{folder}: holds {', '.join(foreign)}, which a scan would replace but none of cam-audit wrote; name "
+            "another folder with -o"
+        )
 
 
 def _require_no_link(folder: Path) -> None:

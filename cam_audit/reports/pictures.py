@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
-
 from cam_audit.errors import ImageError
 from cam_audit.images.decode import read_image
+from cam_audit.images.jpeg import encode_jpeg
 from cam_audit.images.png import png_size
 from cam_audit.images.resize import resize
 from cam_audit.images.rgb import RgbImage
@@ -28,6 +27,7 @@ from cam_audit.records import (
     ImageRows,
     ScanReport,
     SheetLayout,
+    ShownCounterfactual,
 )
 
 LONG_SIDE = 320
@@ -35,6 +35,8 @@ JPEG_QUALITY = 82
 # So many examples in all, about 20 KB each, and of one finding; the worst findings have theirs first.
 MAX_EXAMPLES = 200
 MAX_OF_FINDING = 6
+# So many counterfactuals in all, about 30 KB each; a finding has six at most.
+MAX_COUNTERFACTUALS = 120
 # More images than these make a page that no browser opens at once: 7 MB of it.
 MAX_LISTED = 20_000
 # The image and one map, or two or three where prediction, folder and the class asked for differ.
@@ -50,6 +52,7 @@ def with_pictures(report: ScanReport) -> ScanReport:
     listed = _listed(report)
     layout_of = _layouts(report)
     of_each = max(1, min(MAX_OF_FINDING, MAX_EXAMPLES // max(1, len(report.findings))))
+    tried_of_each = max(1, MAX_COUNTERFACTUALS // max(1, len(report.findings)))
     told = report.findings[:MAX_EXAMPLES]
     wanted = {example.path for finding in told for example in finding.examples[:of_each]}
     sheets: dict[str, SheetLayout] = {}
@@ -64,6 +67,7 @@ def with_pictures(report: ScanReport) -> ScanReport:
         finding.fingerprint: FindingPictures(
             tuple(_example_pictures(report, finding.examples[:of_each], rows, sheets)),
             tuple(_map_pictures(report, finding)),
+            dict(_counterfactual_pictures(report, finding.counterfactuals[:tried_of_each])),
         )
         for finding in told
     }
@@ -144,7 +148,7 @@ def _example_pictures(
                 panels = _panels(read_image(Path(report.folder, row.overlay))[0], layout)
                 image, overlay, *_ = map(_small, panels)
             else:
-                image = _small(read_image(_original(report, example.path), needed=LONG_SIDE)[0])
+                image = _small(read_image(folder_of_images(report) / example.path, needed=LONG_SIDE)[0])
                 overlay = None
             height, width = image.shape[:2]
             drawn = None if overlay is None else _jpeg(overlay)
@@ -163,9 +167,22 @@ def _map_pictures(report: ScanReport, finding: Finding) -> Iterator[bytes]:
     yield from map(_jpeg, _panels(sheet, class_map_layout(sheet.shape[1], sheet.shape[0])))
 
 
-def _original(report: ScanReport, name: str) -> Path:
+def _counterfactual_pictures(
+    report: ScanReport, counterfactuals: Sequence[ShownCounterfactual]
+) -> Iterator[tuple[str, bytes]]:
+    """Each picture that was kept, by its path; one that has gone is left out."""
+    for shown in counterfactuals:
+        for file in shown.files:
+            try:
+                yield file, _jpeg(_small(read_image(Path(report.folder, file))[0]))
+            except ImageError:
+                continue
+
+
+def folder_of_images(report: ScanReport) -> Path:
+    """The folder that the paths of a scan's images are below."""
     dataset = Path(report.run.get("settings", {}).get("dataset", ""))
-    return dataset if dataset.is_file() else dataset / name
+    return dataset.parent if dataset.is_file() else dataset
 
 
 def _panels(sheet: RgbImage, layout: SheetLayout) -> list[RgbImage]:
@@ -184,5 +201,4 @@ def _small(rgb: RgbImage) -> RgbImage:
 
 
 def _jpeg(rgb: RgbImage) -> bytes:
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
-    return data.tobytes()
+    return encode_jpeg(rgb, JPEG_QUALITY)

@@ -64,7 +64,7 @@ def line(image: ImageRow) -> str:
     is not defined for an image is empty.
     """
     cells = values(image)
-    return _line([_inert(_text(cells.get(column))) for column in COLUMNS])
+    return _line([inert(_text(cells.get(column))) for column in COLUMNS])
 
 
 def image_row(record: Record) -> ImageRow:
@@ -96,7 +96,7 @@ def completed(rows: Iterable[str], flags: Iterable[Sequence[str]], overlays: Ite
     for cells, codes, overlay in zip(csv.reader(rows), flags, overlays, strict=True):
         cells[COLUMNS.index("flags")] = ";".join(codes)
         if overlay is not None:
-            cells[COLUMNS.index("overlay")] = _inert(overlay)
+            cells[COLUMNS.index("overlay")] = inert(overlay)
         yield _line(cells)
 
 
@@ -150,7 +150,8 @@ def _text(value: str | int | float | None) -> str:
     return "" if value is None else f"{value:.6f}" if isinstance(value, float) else str(value)
 
 
-def _inert(cell: str) -> str:
+def inert(cell: str) -> str:
+    """A cell as UTF-8, with a `'` in front where a spreadsheet would run it, or where it begins with one."""
     cell = as_utf8(cell)
     return f"'{cell}" if cell.startswith((*FORMULA_STARTS, "'")) else cell
 

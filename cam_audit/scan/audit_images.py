@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cam_audit.findings.sample import MIN_IMAGES, Collected, Unsampled, choose_sample, folders_of
 from cam_audit.records import AuditResult, ConfusedImage, ImageSource, Record, SkippedImage
+from cam_audit.reports.counterfactuals import shown_of
 from cam_audit.scan.chunk import scan_chunks
 from cam_audit.scan.image import ScanJob, needed_side
 from cam_audit.workers import in_order
@@ -90,31 +91,34 @@ def audit_images(
         )
         for name, codes in examination.flags.items():
             flags[name] = tuple(sorted({*flags.get(name, ()), *codes}))
+    tried = examination.counterfactuals if examination else {}
+    findings = examination.findings if examination else ()
     return AuditResult(
-        findings=examination.findings if examination else (),
+        findings=tuple(shown_of(finding, tried.get(finding.fingerprint, ())) for finding in findings),
         maps=examination.maps if examination else {},
         flags=flags,
         confused=tuple(confused),
         sampled=len(collected.observations),
         passes=removals + (examination.passes if examination else 0),
+        counterfactuals=tried,
         notes=_notes(folders, len(sources), len(collected.observations), examination),
     )
 
 
 def _notes(
-    folders: Mapping[str, Sequence[str]], images: int, sampled: int, examination: Examination | None
+    folders: Mapping[str, Sequence[ImageSource]], images: int, sampled: int, examination: Examination | None
 ) -> tuple[str, ...]:
     if len(folders) < 2:
         return ("cues are looked for by comparing class folders, and there are not two of them",)
     notes = []
     if 0 < sampled < images:
-        notes.append(f"cues were looked for in {sampled:,} of {images:,} images, spread evenly over each class")
+        notes.append(f"cues were looked for in {sampled:,} of {images:,} images, drawn from each class by their paths")
     if examination and examination.looked_again:
         again = examination.looked_again
         classes = "class" if len(again) == 1 else f"{len(again)} classes"
         total = sum(again.values())
         notes.append(f"in the {classes} with a cue, the other {total:,} images were looked at for that cue alone")
-    small = sum(len(names) < MIN_IMAGES for names in folders.values())
+    small = sum(len(own) < MIN_IMAGES for own in folders.values())
     if small:
         notes.append(f"{small} of {len(folders)} classes have fewer than {MIN_IMAGES} images, too few to look for cues")
     return tuple(notes)

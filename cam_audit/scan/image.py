@@ -18,7 +18,7 @@ from cam_audit.images.decode import decode, read_bytes
 from cam_audit.images.png import encode_png
 from cam_audit.images.resize import resize_mask
 from cam_audit.images.rgb import RgbImage
-from cam_audit.models.model import Model, Prediction
+from cam_audit.models.model import Model, Prediction, softmax
 from cam_audit.overlay import FAINT_INK, RIGHT_INK, WRONG_INK, Panel, overlay_sheet
 from cam_audit.records import (
     Disagreement,
@@ -194,13 +194,6 @@ def draw_overlay(
 def needed_side(model: Model, settings: ScanSettings) -> int:
     """The long side, in pixels, that a reduced decode must keep to lose nothing that the net or the overlay shows."""
     return max(settings.overlay_size, 2 * (settings.size or min(model.input_size)))
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Probabilities, float64 (K,), that sum to 1."""
-    powers = np.exp(logits.astype(np.float64) - float(logits.max()))
-    probabilities: NDArray[np.float64] = powers / powers.sum()
-    return probabilities
 
 
 def top_scores(model: Model, probabilities: NDArray[np.float64], top: int) -> tuple[Score, ...]:

@@ -23,6 +23,7 @@ from cam_audit.reports.output_folder import (
     prepare_output,
     read_results,
     remove_others,
+    require_ours,
     writing_to,
 )
 from cam_audit.scan.audit_images import audit_images
@@ -143,7 +144,7 @@ class _Run:
             rows.seek(0)
             flags = (result.flags.get(source.name, ()) for source in sources)
             write_results(out, results_csv.completed(rows, flags, (drawn.get(source.name) for source in sources)))
-        write_findings(out, result, result.maps)
+        write_findings(out, result, result.maps, result.counterfactuals, self.job, options.dataset)
         self.observer.on_stage("report", 0)
         # by its whole path, as the caller may go to another folder
         report = self._judged(read_results(out.absolute(), self._details(result, images, errors)), result)
@@ -203,6 +204,7 @@ class _Run:
             **{field.name: getattr(scanned, field.name) for field in fields(scanned)},
             judgement=judgement,
             class_maps=result.maps,
+            edited_images=result.counterfactuals,
             options=self.options,
             job=self.job,
             sources=self.sources,
@@ -219,6 +221,8 @@ def _prepare(out: Path, resume: bool | None) -> None:
     if not cut_off and resume and is_finished(out):
         raise CamAuditError(f"{out}: the scan in this folder is finished; leave out --resume to scan anew")
     going_on = cut_off and bool(resume)
+    with writing_to(out):
+        require_ours(out)
     if not going_on:
         remove_journal(out)
     prepare_output(out, keep=going_on)

@@ -10,14 +10,29 @@ from typing import Any
 
 from cam_audit.errors import CamAuditError
 from cam_audit.files import replacing, write_bytes
+from cam_audit.images.jpeg import encode_jpeg
 from cam_audit.images.png import encode_png
 from cam_audit.overlay import class_map_sheet
-from cam_audit.records import MAPS_FOLDER, AuditResult, ClassMaps, ImageResult, ImageSource, ScanReport
+from cam_audit.records import (
+    COUNTERFACTUALS_FOLDER,
+    MAPS_FOLDER,
+    AuditResult,
+    ClassMaps,
+    Counterfactual,
+    ImageResult,
+    ImageSource,
+    ScanReport,
+)
 from cam_audit.reports import findings_json, render, results_csv
+from cam_audit.reports.counterfactuals import EDITS_FILE, kept_pictures
+from cam_audit.reports.counterfactuals import render as edits_json
 from cam_audit.reports.output_folder import FINDINGS_FILE, REPORT_FILE, RESULTS_FILE, RUN_FILE, remove_others
 from cam_audit.scan.chunk import scan_chunks
-from cam_audit.scan.image import ScanJob
+from cam_audit.scan.image import ScanJob, needed_side
 from cam_audit.scan.observer import Observer
+
+# Of the pictures of counterfactuals, in which faint marks must still be seen.
+JPEG_QUALITY = 92
 
 
 def draw_overlays(
@@ -42,8 +57,15 @@ def write_results(out: Path, lines: Iterable[str]) -> None:
         table.writelines(lines)
 
 
-def write_findings(out: Path, result: AuditResult | ScanReport, maps: Mapping[str, ClassMaps]) -> None:
-    """Write findings.json and, for the findings that have `maps`, by their fingerprints, the pictures of these."""
+def write_findings(
+    out: Path,
+    result: AuditResult | ScanReport,
+    maps: Mapping[str, ClassMaps],
+    counterfactuals: Mapping[str, Sequence[Counterfactual]],
+    job: ScanJob,
+    dataset: Path,
+) -> None:
+    """Write findings.json and the pictures that prove the findings: `maps` and `counterfactuals`, by fingerprint."""
     with replacing(out / FINDINGS_FILE) as file:
         file.writelines(findings_json.findings(result))
     remove_others(out, MAPS_FOLDER, {finding.maps_name for finding in result.findings})
@@ -51,6 +73,17 @@ def write_findings(out: Path, result: AuditResult | ScanReport, maps: Mapping[st
         if finding.fingerprint in maps:
             sheet = class_map_sheet(finding, maps[finding.fingerprint])
             write_bytes(out / finding.maps_name, encode_png(sheet))
+    shown = {file for finding in result.findings for each in finding.counterfactuals for file in each.files}
+    remove_others(out, COUNTERFACTUALS_FOLDER, {EDITS_FILE, *shown} if counterfactuals else ())
+    if not counterfactuals:
+        return
+    needed, root = needed_side(job.model, job.settings), dataset if dataset.is_dir() else dataset.parent
+    for finding in result.findings:
+        of_finding = counterfactuals.get(finding.fingerprint, ())
+        for name, picture in kept_pictures(finding, of_finding, root, needed):
+            write_bytes(out / name, encode_jpeg(picture, JPEG_QUALITY))
+    with replacing(out / EDITS_FILE) as file:
+        file.writelines(edits_json(result.findings, counterfactuals, needed))
 
 
 def write_report(report: ScanReport, out: Path) -> CamAuditError | None:

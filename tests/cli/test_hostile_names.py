@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -193,16 +194,24 @@ def test_a_path_longer_than_the_system_allows_is_an_error_row_and_no_traceback(f
 def test_a_data_set_that_brings_its_own_output_folder_cannot_lead_the_scan_outside(folder: Path) -> None:
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir()
+    (elsewhere / "mine").touch()
     (folder / "mine.txt").write_text("mine")
     out = folder / "photos" / "cam-audit-out"
     out.mkdir()
     for name in ("results.csv", "results.csv.part", "findings.json", "run.json"):
         (out / name).symlink_to(folder / "mine.txt")
-    run(folder, "scan", "photos", "--net", "tiny", "-o", "photos/cam-audit-out")
+    scan = ("scan", "photos", "--net", "tiny", "-o", "photos/cam-audit-out")
+    assert "holds results.csv, findings.json, which a scan would replace" in run(folder, *scan, code=2).stderr
     assert (folder / "mine.txt").read_text() == "mine"
-    (out / "overlays" / "red" / "1.png.png").unlink()
-    (out / "run.json").unlink()
+    # it may also pretend that its files were written by a scan
+    pretended = json.dumps({"tool": "cam-audit"})
+    (folder / "mine.txt").write_text(pretended)
+    run(folder, *scan)
+    assert (folder / "mine.txt").read_text() == pretended
     (out / "overlays" / "blue" / "link").symlink_to(elsewhere)
-    message = run(folder, "scan", "photos", "--net", "tiny", "-o", "photos/cam-audit-out", code=2).stderr
+    run(folder, *scan)
+    shutil.rmtree(out / "overlays")
+    (out / "overlays").symlink_to(elsewhere)
+    message = run(folder, *scan, code=2).stderr
     assert "is a symbolic link, which may lead outside; remove it" in message
-    assert list(elsewhere.iterdir()) == []
+    assert [path.name for path in elsewhere.iterdir()] == ["mine"]

@@ -119,7 +119,10 @@ def test_folders_that_stand_for_no_class_and_links_outside_are_mentioned(folder:
         ("scan photos --nett tiny", "No such option"),
         ("models lst", "there is no command 'lst'; did you mean list?"),
         ("skan", "there is no command 'skan'; did you mean scan?"),
-        ("paint", "there is no command 'paint'; there are scan, live, baseline, compare, report, demo, models"),
+        (
+            "paint",
+            "there is no command 'paint'; there are scan, live, baseline, compare, challenge, report, demo, models",
+        ),
     ],
     ids=lambda value: value[:50],
 )

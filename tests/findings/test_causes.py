@@ -118,3 +118,14 @@ def test_a_merged_cause_has_every_hit_once_with_the_box_of_the_first_finder() ->
     ]
     assert cause.suspicion is repeated
     assert cause.finders == {"duplicates": repeated, "template": overlay}
+
+
+def test_a_cause_named_by_another_finder_keeps_all_of_them_and_every_hit() -> None:
+    border, colour = suspicion("border", "ab"), suspicion("colour", "bc")
+    (cause,) = causes_of([border, colour])
+    named = cause.named_by("colour")
+    assert (named.code, list(named.finders)) == ("CA204", ["colour", "border"])
+    assert [hit.name for hit in named.hits] == ["b", "c", "a"]
+    again = named.named_by("border")
+    assert (again.code, again.finders, again.hits) == (cause.code, cause.finders, cause.hits)
+    assert cause.named_by("border").finders == cause.finders

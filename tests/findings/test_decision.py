@@ -1,116 +1,121 @@
-"""What a finding says, how grave it is, what makes it the same one again, and that the manual says the same."""
+"""How grave a finding is, what is in its evidence, and what makes it the same one again."""
 
 from __future__ import annotations
 
 import dataclasses
-import io
+import itertools
 import re
-from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
+from evidences import BOX, DIGESTS, effect, evidence, found, groups, moving, suspicion, turning
 
-import cam_audit
 from cam_audit.findings.causes import Cause
-from cam_audit.findings.codes import (
-    CODES,
-    ERROR,
-    FULL_IMAGES,
-    MIN_GAIN,
-    MIN_USE,
-    NOTE,
-    WARNING,
-    Code,
-    counterfactual,
-    counterfactuals,
-)
+from cam_audit.findings.codes import ERROR, NOTE, WARNING, counterfactual, counterfactuals
 from cam_audit.findings.counterfactual import Effect
-from cam_audit.findings.cues import colour_probe, duplicates, files, template
-from cam_audit.findings.cues.records import Hit, Suspicion
 from cam_audit.findings.decision import (
-    MIN_IMAGES,
     Annotated,
-    finding_of,
     fingerprint,
     object_finding,
     order,
     outside_examples,
     severity,
 )
-from cam_audit.findings.evidence import Evidence, _tests
+from cam_audit.findings.evidence import Use
+from cam_audit.findings.intervals import share_interval
 from cam_audit.records import Finding, ImageSource, ObjectShare
 
-MANUAL = Path(cam_audit.__file__).parents[1] / "docs" / "findings.md"
-BOX = (0.1, 0.2, 0.3, 0.4)
-
-
-def suspicion(finder: str = "duplicates", *, images: int = 30, hits: int = 20, label: str = "cat") -> Suspicion:
-    shown = tuple(Hit(f"{label}/{index:02}.png", 1 - index / 100, BOX) for index in range(hits))
-    overlay = np.eye(112, dtype=np.float32) if finder == "template" else None
-    return Suspicion(finder, label, hits / images, 0.1, images, shown, "shows a cue", {"strength": 1 / 3}, BOX, overlay)
-
-
-def effect(test: str = "paste", gain: float = 0.5, *, flips: float = 0.25) -> Effect:
-    return Effect(test, gain, flips, 0.0, 12)
-
-
-def evidence(*effects: Effect, use: float | None = None, changed: dict[str, bool] | None = None) -> Evidence:
-    return Evidence(3, use, None, effects, changed or {})
-
-
-DIGESTS = {f"cat/{index:02}.png": f"{index:064x}" for index in range(60)}
-
-
-def found(cause: Cause, measured: Evidence, class_name: str = "cat") -> Finding:
-    return finding_of(cause, measured, class_name, DIGESTS)
-
-
-NOTHING = evidence()
+NOTHING = effect(flips=(-0.1, 0.05))
+# Of what takes the cue away only the predictions count.
+TAKEN = turning("painted_over", gain=(-0.1, 0.1, 0.3))
+PLANTED_ONES = [name for name, test in counterfactuals().items() if not test.takes_away]
+TAKEN_ONES = [name for name, test in counterfactuals().items() if test.takes_away]
 
 
 @pytest.mark.parametrize(
-    ("images", "use", "confirmed", "expected"),
+    ("effects", "expected"),
     [
-        (24, None, False, NOTE),
-        (24, 0.0999, False, NOTE),
-        (24, 0.1, False, WARNING),
-        (24, 5.0, False, WARNING),
-        (24, -5.0, True, ERROR),
-        (24, None, True, ERROR),
-        (24, 0.1, True, ERROR),
-        (23, 5.0, False, NOTE),
-        (23, 5.0, True, NOTE),
-        (12, 5.0, True, NOTE),
-        (1000, 0.1, False, WARNING),
+        ((), NOTE),
+        ((NOTHING,), NOTE),
+        ((moving(),), WARNING),
+        ((turning(),), ERROR),
+        # predictions change, though by less than moves the score for certain
+        ((turning(gain=(-0.1, 0.1, 0.3)),), ERROR),
+        # one test of several is enough
+        ((NOTHING, moving("strokes")), WARNING),
+        ((NOTHING, turning("strokes")), ERROR),
+        # what is taken away counts where planting it moves the score
+        ((moving(), TAKEN), ERROR),
+        ((NOTHING, TAKEN), NOTE),
+        ((TAKEN,), NOTE),
+        ((moving(), effect("painted_over", flips=(-0.1, 0.05), gain=(2, 3, 4))), WARNING),
+        # and to take it away moves no score by itself
+        ((effect("painted_over", flips=(-0.1, 0.05), gain=(2, 3, 4)),), NOTE),
     ],
 )
-def test_severity(images: int, use: float | None, confirmed: bool, expected: str) -> None:
-    assert severity(images, use, confirmed) == expected
-    gain = 0.15 if confirmed else 0.1499
-    assert found(Cause("CA201", suspicion(images=images)), evidence(effect(gain=gain), use=use)).severity == expected
+def test_severity_is_by_what_the_tests_show(effects: tuple[Effect, ...], expected: str) -> None:
+    for several in itertools.permutations(effects):
+        assert severity(24, evidence(*several)) == expected
+        assert found(evidence(*several, images=24)).severity == expected
+
+
+@pytest.mark.parametrize("images", [12, 23])
+def test_a_class_of_few_images_gets_a_note_whatever_is_measured(images: int) -> None:
+    assert severity(images, evidence(turning(), TAKEN)) == NOTE
+    assert severity(24, evidence(turning(), TAKEN)) == ERROR
+
+
+@pytest.mark.parametrize("test", PLANTED_ONES)
+def test_a_warning_takes_that_the_whole_interval_is_above_what_the_test_must_gain(test: str) -> None:
+    least = counterfactual(test).min_gain
+    assert severity(24, evidence(moving(test))) == WARNING
+    assert severity(24, evidence(moving(test, gain=(least, 0.5, 0.6)))) == NOTE
+
+
+@pytest.mark.parametrize("effects", [(turning(),), (moving(), TAKEN)], ids=["planted", "taken"])
+@pytest.mark.parametrize(("there", "expected"), [(None, WARNING), (-0.1, WARNING), (0.0, WARNING), (0.001, ERROR)])
+def test_an_error_takes_that_the_map_has_more_at_the_cue(
+    effects: tuple[Effect, ...], there: float | None, expected: str
+) -> None:
+    use = None if there is None else Use(there, 1.0, 0.5)
+    assert severity(24, evidence(*effects, use=use)) == expected
 
 
 @pytest.mark.parametrize(
-    ("test", "gain", "confirmed"),
-    [
-        *((test, gain, gain == 0.15) for test in counterfactuals() if test != "surroundings" for gain in (0.149, 0.15)),
-        ("surroundings", 0.69, False),
-        ("surroundings", 0.70, True),
-    ],
+    ("rank", "z", "stands_out"),
+    [(1, None, True), (2, None, False), (None, None, True), (1, 1.99, False), (3, 2.0, True)],
 )
-def test_how_much_each_test_must_gain(test: str, gain: float, confirmed: bool) -> None:
-    assert (gain >= counterfactual(test).min_gain) == confirmed
-    finding = found(Cause("CA203", suspicion("border")), evidence(effect(test, gain)))
-    assert finding.severity == (ERROR if confirmed else NOTE)
+def test_warning_and_error_take_that_the_class_stands_out(rank: int | None, z: float | None, stands_out: bool) -> None:
+    assert severity(24, evidence(turning(rank=rank, z=z))) == (ERROR if stands_out else NOTE)
+    assert severity(24, evidence(moving(rank=rank, z=z))) == (WARNING if stands_out else NOTE)
+    taken = dataclasses.replace(TAKEN, rank=rank, z=z)
+    assert severity(24, evidence(moving(), taken)) == (ERROR if stands_out else WARNING)
 
 
-def test_the_strongest_test_is_the_one_that_most_exceeds_what_it_must_gain() -> None:
-    ring, surroundings = effect("ring", 0.3, flips=0.5), effect("surroundings", 0.9)
-    finding = found(Cause("CA203", suspicion("border")), evidence(surroundings, ring))
-    assert (finding.evidence["gain"], finding.evidence["flip_rate"]) == (0.3, 0.5)
-    assert "painting its border colour around 12 images of other classes gained 0.30" in finding.message
-    assert (finding.evidence["gain_surroundings"], finding.evidence["flip_rate_surroundings"]) == (0.9, 0.25)
+@pytest.mark.parametrize(
+    ("flips", "turned", "expected"),
+    [((0.0, 0.7), 18, WARNING), ((0.001, 0.7), 18, ERROR), ((0.001, 0.7), 3, WARNING), ((0.001, 0.7), 4, ERROR)],
+)
+def test_an_error_takes_that_enough_predictions_change_and_none_by_chance(
+    flips: tuple[float, float], turned: int, expected: str
+) -> None:
+    # of 36 images a tenth are 3.6
+    assert severity(24, evidence(turning(flips=flips, turned=turned))) == expected
+
+
+@pytest.mark.parametrize("test", TAKEN_ONES)
+def test_an_error_takes_that_taking_the_cue_away_does_not_show_the_contrary(test: str) -> None:
+    contrary = effect(test, control=9, flips=(-0.4, -0.1))
+    assert severity(24, evidence(turning(), contrary)) == WARNING
+    # what may as well be nothing is no contrary
+    assert severity(24, evidence(turning(), effect(test, control=9, flips=(-0.4, 0.0)))) == ERROR
+    assert severity(24, evidence(turning(), effect(test, gain=(-0.5, -0.4, -0.3), flips=(-0.1, 0.1)))) == ERROR
+
+
+@pytest.mark.parametrize("test", PLANTED_ONES)
+def test_a_way_of_planting_that_fails_does_not_contradict_one_that_works(test: str) -> None:
+    failing = effect(test, control=9, flips=(-0.4, -0.1), gain=(-0.5, -0.4, -0.3))
+    assert severity(24, evidence(turning(), failing)) == ERROR
+    assert severity(24, evidence(failing)) == NOTE
 
 
 def test_the_fingerprint_is_the_code_the_class_and_the_images_and_no_scores() -> None:
@@ -125,17 +130,18 @@ def test_the_fingerprint_is_the_code_the_class_and_the_images_and_no_scores() ->
     assert fingerprint("CA201", "\udcff", []) != fingerprint("CA201", "\udcfe", [])
 
     cue = suspicion()
-    weak = found(Cause("CA201", cue), NOTHING)
-    turned = dataclasses.replace(cue, score=0.9, numbers={}, seen="else", hits=cue.hits[:12][::-1])
-    strong = found(Cause("CA201", turned), evidence(effect(gain=9), use=9))
+    weak = found(evidence(cause=Cause("CA201", cue)))
+    turned = dataclasses.replace(cue, score=0.9, numbers={}, cue="else", hits=cue.hits[:12][::-1])
+    strong = found(evidence(turning(), cause=Cause("CA201", turned)))
     assert (weak.severity, strong.severity) == (NOTE, ERROR)
     assert weak.fingerprint == strong.fingerprint == fingerprint("CA201", "cat", list(DIGESTS.values())[:12])
-    assert found(Cause("CA201", dataclasses.replace(cue, hits=cue.hits[1:])), NOTHING).fingerprint != weak.fingerprint
+    fewer = Cause("CA201", dataclasses.replace(cue, hits=cue.hits[1:]))
+    assert found(evidence(cause=fewer)).fingerprint != weak.fingerprint
 
 
 @pytest.mark.parametrize(("hits", "examples"), [(5, 5), (12, 12), (20, 12)])
 def test_examples_are_the_most_suspicious_hits_with_their_boxes(hits: int, examples: int) -> None:
-    finding = found(Cause("CA201", suspicion(hits=hits)), NOTHING)
+    finding = found(evidence(cause=Cause("CA201", suspicion(hits=hits))))
     assert [(example.path, example.box) for example in finding.examples] == [
         (f"cat/{index:02}.png", BOX) for index in range(examples)
     ]
@@ -144,95 +150,70 @@ def test_examples_are_the_most_suspicious_hits_with_their_boxes(hits: int, examp
 
 def test_all_numbers_are_in_the_evidence() -> None:
     repeated, overlay = suspicion(), suspicion("template", hits=24)
+    planted = turning("strokes", control=3, gain=(1 / 3, 2 / 3, 1), rank=2, z=4 / 3)
+    weaker = moving("paste", rank=None)
+    taken = effect("painted_over", turned=9, images=20, flips=(0.1, 0.6), gain=(0.2, 0.4, 0.8))
     measured = evidence(
-        effect("paste", 1 / 3),
-        effect("overlay", -0.2, flips=0.0),
-        use=2 / 3,
+        weaker,
+        planted,
+        taken,
+        use=Use(2 / 3, 1.5, 0.125),
+        cause=Cause("CA202", repeated, (overlay,)),
         changed={"a": True, "b": False, "c": True},
+        groups=groups(lacking=(0, 0)),
+        passes=51,
     )
-    finding = found(Cause("CA202", repeated, (overlay,)), measured)
-    assert finding.evidence == {
-        "images": 30,
-        "hits": 24,
-        "score": 0.666667,
-        "threshold": 0.1,
-        "duplicates_score": 0.666667,
-        "template_score": 0.8,
-        "strength": 0.333333,
-        "use": 0.666667,
-        "gain": 0.333333,
-        "flip_rate": 0.25,
-        "control_flip_rate": 0,
-        "gain_paste": 0.333333,
-        "flip_rate_paste": 0.25,
-        "gain_overlay": -0.2,
-        "flip_rate_overlay": 0,
-        "removal_change_rate": 0.666667,
-        "passes": 51,
-    }
-    assert all(type(value) is float for value in finding.evidence.values())
+
+    def numbers(prefix: str, each: Effect) -> dict[str, float]:
+        both = {
+            f"{prefix}{name}{end}": value
+            for name, estimate in (("gain", each.gain), ("flips", each.flips))
+            for end, value in (("", estimate.value), ("_low", estimate.low), ("_high", estimate.high))
+        }
+        counts = {"targets": each.images, "turned": each.turned, "control_turned": each.control_turned}
+        standing = {"rank": each.rank, "z": each.z}
+        return both | {f"{prefix}{name}": n for name, n in (counts | standing).items() if n is not None}
+
+    called = {"shown": share_interval(18, 20), "others": share_interval(1, 2)}
+    evidence_of = found(measured).evidence
+    assert evidence_of == pytest.approx(
+        {
+            "images": 30,
+            "hits": 24,
+            "score": 20 / 30,
+            "threshold": 0.1,
+            "duplicates_score": 20 / 30,
+            "template_score": 24 / 30,
+            "strength": 1 / 3,
+            "use": 2 / 3,
+            "use_everywhere": 1.5,
+            "use_area": 0.125,
+            **numbers("", planted),
+            **numbers("strokes_", planted),
+            **numbers("paste_", weaker),
+            **numbers("taken_", taken),
+            **numbers("painted_over_", taken),
+            "removal_change_rate": 2 / 3,
+            "others_looked_at": 120,
+            "shown_images": 20,
+            "shown_called": 18,
+            "lacking_images": 0,
+            "lacking_called": 0,
+            "others_images": 2,
+            "others_called": 1,
+            **{f"{name}_called_low": share.low for name, share in called.items()},
+            **{f"{name}_called_high": share.high for name, share in called.items()},
+            "passes": 51,
+        },
+        abs=1e-6,
+    )
+    assert all(type(value) is float for value in evidence_of.values())
 
 
 def test_what_was_not_measured_is_not_in_the_evidence() -> None:
-    finding = found(Cause("CA206", suspicion("files")), NOTHING)
+    finding = found(evidence(use=None, finder="files", code="CA206"))
     assert finding.severity == NOTE
-    assert finding.message == "'cat' shows a cue"
     assert set(finding.evidence) == {"images", "hits", "score", "threshold", "files_score", "strength", "passes"}
-
-
-def test_the_message_tells_every_number() -> None:
-    changed = {"a": True, "b": False, "c": True}
-    finding = found(Cause("CA201", suspicion()), evidence(effect(gain=0.5), use=0.254, changed=changed))
-    assert finding.message == (
-        "'cat' shows a cue; the net's map there adds 0.25 of a usual margin; pasting the cue into 12 images of other "
-        "classes gained 0.50 margins for 'cat' and turned 3 of them into it; painting the cue over changed 2 of 3 "
-        "predictions"
-    )
-
-
-@pytest.mark.parametrize(("images", "said"), [(23, True), (24, False)])
-def test_the_message_says_that_few_images_may_be_chance(images: int, said: bool) -> None:
-    message = found(Cause("CA201", suspicion(images=images, hits=12)), NOTHING).message
-    assert ("with only 23 images that may be chance" in message) == said
-
-
-@pytest.mark.parametrize(
-    ("class_name", "measured", "said"),
-    [
-        ("tabby", evidence(use=0.2), True),
-        ("tabby", evidence(effect()), True),
-        ("tabby", NOTHING, False),
-        ("cat", evidence(effect(), use=0.2), False),
-    ],
-)
-def test_the_message_says_on_which_class_a_folder_of_another_name_was_measured(
-    class_name: str, measured: Evidence, said: bool
-) -> None:
-    message = found(Cause("CA201", suspicion()), measured, class_name).message
-    assert message.endswith("(measured on the net's class 'tabby')") == said
-    assert ("tabby" in message) == said
-
-
-def camera_of(model: str) -> str | None:
-    exif = Image.Exif()
-    exif[0x0110] = model
-    buffer = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(buffer, "JPEG", exif=exif)
-    return files.file_facts(buffer.getvalue(), 8, 8).camera
-
-
-def test_messages_are_one_line_whatever_folders_and_cameras_are_called() -> None:
-    label = "two\nlines\x1b[31m"
-    cause = Cause("CA201", suspicion(label=label))
-    measured = evidence(effect(), use=0.2, changed={"a": True})
-    digests = {hit.name: "0" for hit in cause.hits}
-    assert finding_of(cause, measured, label, digests).message.isprintable()
-    finding = object_finding(
-        label, [shared(0.2, name=f"{index}") for index in range(12)], dict.fromkeys(map(str, range(12)), "")
-    )
-    assert finding is not None
-    assert finding.message.isprintable()
-    assert camera_of(" Two\nLines\x1b[31m ") == "TwoLines[31m"
 
 
 def shared(inside: float | None, area: float = 0.25, *, wins: bool = True, name: str = "a") -> Annotated:
@@ -286,7 +267,8 @@ def test_the_numbers_of_evidence_outside_the_object() -> None:
     )
     assert finding.message == (
         "'cat' has 12% of its positive map inside the annotated object, which covers 25% of the image (medians of 40 "
-        "images); without the object the same class wins in 25%"
+        "images); without the object the same class wins in 25%. To do: look at the overlays of the "
+        "examples, then treat as CA203"
     )
     assert [example.path for example in finding.examples] == [f"cat/{index:02}.png" for index in range(12)]
     assert finding.examples[0].box is None
@@ -323,75 +305,3 @@ def test_findings_are_ordered_worst_first_and_never_by_chance() -> None:
     ]
     for shift in range(len(ordered)):
         assert sorted(ordered[shift:] + ordered[:shift], key=order) == ordered
-
-
-@pytest.mark.parametrize(
-    ("code", "finder"),
-    [("CA201", "duplicates"), ("CA202", "template"), ("CA203", "border"), ("CA204", "colour")],
-)
-def test_every_counterfactual_has_its_words_and_is_in_the_manual(code: str, finder: str) -> None:
-    tests = [test.name for test in _tests(Cause(code, suspicion(finder)), 3)]
-    assert tests
-    assert tests == [test.name for test in CODES[code].tests]
-    assert set(tests) == {name for name in counterfactuals() if f"`{name}`" in section(code)}
-
-
-def test_a_cue_that_two_finders_saw_gets_the_tests_of_both() -> None:
-    tests = _tests(Cause("CA202", suspicion(), (suspicion("template"),)), 3)
-    assert [test.name for test in tests] == ["paste", "overlay"]
-
-
-MANUAL_TEXT = " ".join(MANUAL.read_text(encoding="utf-8").split())
-
-
-def section(code: str) -> str:
-    """What the manual says under the heading of a code, each run of white space as one space."""
-    heading = f"## {code} {CODES[code].title} "
-    assert MANUAL_TEXT.count(heading) == 1, heading
-    return MANUAL_TEXT.split(heading)[1].split(" ## ")[0]
-
-
-@pytest.mark.parametrize("code", CODES)
-def test_the_manual_has_a_section_with_the_threshold_of_each_code(code: str) -> None:
-    assert CODES[code].code == code
-    assert CODES[code].threshold in section(code)
-    assert "**Threshold**" in section(code)
-
-
-@pytest.mark.parametrize("code", CODES.values(), ids=CODES)
-def test_the_manual_says_what_each_code_means_in_the_words_of_the_reports(code: Code) -> None:
-    text = section(code.code)
-    assert code.meaning in text
-    assert f"**Not established**: {code.not_established}" in text
-    assert code.is_flag or f"**What to do**: {code.what_to_do}" in text
-
-
-def test_the_manual_tells_of_no_other_codes() -> None:
-    assert set(re.findall(r"CA\d\d\d", MANUAL_TEXT)) == set(CODES)
-
-
-@pytest.mark.parametrize(
-    ("code", "numbers"),
-    [
-        ("CA201", [duplicates.THRESHOLD]),
-        ("CA202", [template.THRESHOLD, template.MIN_STRENGTH]),
-        ("CA203", [colour_probe.THRESHOLD]),
-        ("CA204", [colour_probe.THRESHOLD]),
-        ("CA206", [files.THRESHOLD]),
-    ],
-)
-def test_the_thresholds_are_those_of_the_finders(code: str, numbers: list[float]) -> None:
-    assert [float(number) for number in re.findall(r">= ([\d.]+)", CODES[code].threshold)] == numbers
-
-
-def test_the_limits_of_the_severities_are_in_the_manual() -> None:
-    table = MANUAL_TEXT.split("## ")[0]
-    assert f"use >= {MIN_USE:.2f}" in table
-    assert f"gain >= {MIN_GAIN:.2f} ({counterfactual('surroundings').min_gain:.2f} for `surroundings`)" in table
-    assert f"a class of {MIN_IMAGES} to {FULL_IMAGES - 1} images" in table
-    assert f"Classes under {MIN_IMAGES} images" in table
-
-
-def test_the_numbers_of_use_and_counterfactual_are_explained_in_the_manual() -> None:
-    for word in ("score", "threshold", "use", "gain", "gain_<test>", "flip_rate", "removal_change_rate", "passes"):
-        assert f"`{word}`" in MANUAL_TEXT

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from cam_audit.records import ConfusedImage, Disagreement, Example, Finding, ImageRow, ScanReport
+from dataclasses import replace
+
+from cam_audit.findings.codes import counterfactual
+from cam_audit.records import (
+    ConfusedImage,
+    Disagreement,
+    Example,
+    Finding,
+    ImageRow,
+    Said,
+    ScanReport,
+    ShownCounterfactual,
+    ShownPicture,
+)
 from cam_audit.reports import FORMATS
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -25,10 +38,48 @@ def rendered(name: str, report: ScanReport) -> str:
 
 
 def finding(code: str, severity: str, label: str, *examples: Example, **evidence: float) -> Finding:
-    message = f"{label!r} shows the same thing in 8 of 30 images; the net's map there adds 0.40 of a usual margin"
+    message = f"{label!r} may be recognised by the same thing. 8 of its 30 images show it. To do: look at them"
     numbers = {"images": 30.0, "hits": 8.0, "score": 0.266667, "threshold": 0.1, **evidence}
     fingerprint = f"{sum(map(ord, code + label)):08x}" * 4
     return Finding(code, severity, label, message, numbers, examples, fingerprint)
+
+
+def effect(
+    prefix: str,
+    turned: int,
+    control_turned: int,
+    flips: tuple[float, float],
+    gain: tuple[float, float, float],
+    targets: int = 36,
+) -> dict[str, float]:
+    """The numbers of a test; `flips`: the ends of its interval, `gain`: the value and then the ends."""
+    numbers = {
+        "gain": gain[0],
+        "gain_low": gain[1],
+        "gain_high": gain[2],
+        "targets": float(targets),
+        "turned": float(turned),
+        "control_turned": float(control_turned),
+        "flips": round((turned - control_turned) / targets, 6),
+        "flips_low": flips[0],
+        "flips_high": flips[1],
+    }
+    return {f"{prefix}{name}": value for name, value in numbers.items()}
+
+
+def shown(found: Finding, test: str, number: int, path: str, label: str) -> ShownCounterfactual:
+    """A counterfactual whose image keeps its class with the control, and with the edit gets the cue's or loses it."""
+    turned = Said("dog", 0.75, 0.125) if counterfactual(test).takes_away else Said(found.label, 0.75, 0.75)
+    place = f"counterfactuals/{found.code}-{found.fingerprint[:12]}/{test}-{number}"
+    before, edited, control = (
+        ShownPicture(f"{place}-{kind}.jpg", said)
+        for kind, said in (
+            ("before", Said(label, 0.875, 0.0625)),
+            ("edited", turned),
+            ("control", Said(label, 0.625, 0.125)),
+        )
+    )
+    return ShownCounterfactual(test, path, label, before, edited, control)
 
 
 def image(name: str, label: str, *flags: str, predicted: str = "", score: float = 0.75) -> ImageRow:
@@ -60,14 +111,46 @@ def canonical_report() -> ScanReport:
         HOSTILE,
         *(Example(f"{HOSTILE}/{name}", (0.125, 0.25, 0.5, 0.75)) for name in NAMES),
         use=0.4,
-        gain=1.5,
-        flip_rate=0.75,
-        gain_paste=1.5,
+        use_everywhere=0.9,
+        use_area=0.08,
+        **effect("", 30, 3, (0.52, 0.86), (1.5, 1.25, 1.75)),
+        **effect("taken_", 4, 0, (0.11, 0.75), (0.8, 0.5, 1.1), targets=8),
+        **effect("paste_", 30, 3, (0.52, 0.86), (1.5, 1.25, 1.75)),
+        **effect("painted_over_", 4, 0, (0.11, 0.75), (0.8, 0.5, 1.1), targets=8),
         removal_change_rate=0.5,
-        passes=32.0,
+        others_looked_at=120.0,
+        shown_images=8.0,
+        shown_called=7.0,
+        shown_called_low=0.53,
+        shown_called_high=0.98,
+        lacking_images=22.0,
+        lacking_called=2.0,
+        lacking_called_low=0.03,
+        lacking_called_high=0.28,
+        others_images=0.0,
+        others_called=0.0,
+        passes=88.0,
     )
+    pasted = (
+        shown(repeated, "paste", number, path, label)
+        for number, (path, label) in enumerate((("cat/1.png", "cat"), ("dog/1.png", "dog"), ("cat/2.png", "cat")), 1)
+    )
+    painted = shown(repeated, "painted_over", 1, f"{HOSTILE}/{NAMES[0]}", HOSTILE)
+    repeated = replace(repeated, counterfactuals=(*pasted, painted))
     border = finding(
-        "CA203", "warning", "cat", Example("cat/1.png"), use=0.2, gain=0.0625, flip_rate=0.0, gain_ring=0.0625
+        "CA203",
+        "warning",
+        "cat",
+        Example("cat/1.png"),
+        use=0.2,
+        use_everywhere=0.6,
+        use_area=0.4375,
+        **effect("", 2, 1, (-0.09, 0.14), (0.4375, 0.3125, 0.5625)),
+        **effect("taken_", 1, 3, (-0.19, 0.07), (0.0, -0.125, 0.125), targets=30),
+        **effect("surroundings_", 2, 1, (-0.09, 0.14), (0.4375, 0.3125, 0.5625)),
+        **effect("surroundings_taken_", 1, 3, (-0.19, 0.07), (0.0, -0.125, 0.125), targets=30),
+        rank=1.0,
+        passes=132.0,
     )
     files = finding("CA206", "note", "dog", Example("dog/1.png"), size_score=1.0)
     rows = [
@@ -86,7 +169,7 @@ def canonical_report() -> ScanReport:
             "images": len(rows),
             "errors": 1,
             "sampled": 11,
-            "counterfactual_passes": 56,
+            "counterfactual_passes": 220,
             "findings": {"error": 1, "warning": 1, "note": 1},
             "model": {"path": "onnx_models/tiny.onnx", "net": "tiny", "sha256": "ab" * 32, "licence": "Apache-2.0"},
             "settings": {

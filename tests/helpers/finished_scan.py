@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from cam_audit.files import write_bytes
@@ -18,7 +19,10 @@ from cam_audit.reports import results_csv
 OVERLAY_SIZE = 120
 # What overlays show: the image in one colour, which the maps over it are not in.
 PAINT = (30, 90, 200)
-MAPS = ClassMaps(np.eye(4), np.zeros((4, 4)))
+MAPS = ClassMaps(np.eye(4), np.zeros((4, 4)), np.ones((4, 4)))
+# What the pictures of counterfactuals show, each in one colour: the image before, edited, and with the control.
+TRIAL_PAINTS = ((20, 160, 60), (200, 40, 30), (120, 120, 10))
+TRIAL_SIZE = (96, 64)
 
 
 def write_scan(folder: Path, report: ScanReport, *, overlays: bool = True) -> Path:
@@ -33,6 +37,10 @@ def write_scan(folder: Path, report: ScanReport, *, overlays: bool = True) -> Pa
     for finding in report.findings:
         if finding.fingerprint in report.maps:
             write_bytes(folder / finding.maps_name, encode_png(class_map_sheet(finding, MAPS)))
+        for shown in finding.counterfactuals:
+            for file, paint in zip(shown.files, TRIAL_PAINTS, strict=True):
+                rgb = np.full((*TRIAL_SIZE[::-1], 3), paint, np.uint8)
+                write_bytes(folder / file, cv2.imencode(".jpg", rgb[..., ::-1])[1].tobytes())
     for image in report.images:
         if image.overlay and overlays:
             write_bytes(folder / image.overlay, sheet_of(image, wrong=image.path in {c.path for c in report.confused}))

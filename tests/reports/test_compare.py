@@ -36,6 +36,11 @@ def finding(severity: str = "error", code: str = "CA203", label: str = "cat", **
     return Finding(code, severity, label, "it is seen", numbers, (), "aa")
 
 
+def effect(value: float, low: float, high: float) -> dict[str, float]:
+    """How many more images turned than with a control, and the interval."""
+    return {"flips": value, "flips_low": low, "flips_high": high}
+
+
 def rows(label: str, right: int, wrong: int = 0, *, inside: float | None = None, start: int = 0) -> list[ImageRow]:
     """Images of a class; those that are right have the score 0.75, the others 0.25."""
     return [
@@ -94,6 +99,11 @@ def only(comparison: Comparison) -> tuple[str, str]:
         (finding(score=0.5), finding(score=0.7), WORSE),
         (finding(score=0.5), finding(score=0.55), SAME),
         (finding(code="CA205", score=0.5), finding(code="CA205", score=0.8), BETTER),
+        (finding(**effect(0.5, 0.3, 0.7)), finding(**effect(0.1, 0.0, 0.2)), BETTER),
+        (finding(**effect(0.1, 0.0, 0.2)), finding(**effect(0.5, 0.3, 0.7)), WORSE),
+        (finding(**effect(0.5, 0.3, 0.7)), finding(**effect(0.2, 0.0, 0.4)), SAME),
+        (finding(**effect(0.5, 0.3, 0.7), gain=1.0), finding(**effect(0.2, 0.0, 0.4), gain=0.1), SAME),
+        (finding(**effect(0.5, 0.3, 0.7)), finding(use=0.1), SAME),
         (finding(gain=1.0), finding("note", images=20, gain=1.0), SAME),
         (finding(gain=1.0), finding("note", images=20, gain=0.5), BETTER),
     ],
@@ -220,7 +230,7 @@ def test_no_name_steers_the_terminal_or_the_markdown() -> None:
     assert "&lt;img src=x onerror=alert(1)>" in document
     table = [line for line in document.splitlines() if line.startswith("| ")]
     columns = {line.replace("\\|", "").count("|") for line in table}
-    assert columns == {5, 8}
+    assert columns == {5, 9}
 
 
 def test_json_has_every_number() -> None:
@@ -253,11 +263,11 @@ def test_better_data_helped(scanned: Path) -> None:
     document = json.loads((scanned / "c.json").read_text())
     (red,) = [item for item in document["findings"] if item["class"] == "red"]
     assert red["change"] == BETTER
-    assert red["after"]["evidence"]["gain"] < red["before"]["evidence"]["gain"]
+    assert red["after"]["evidence"]["flips"] < red["before"]["evidence"]["flips"]
     assert document["verdict"] in result.stdout.replace("\n", " ")
     assert document["images_in_both"] == 72
     assert document["agreement"] == {"before": 1.0, "after": 1.0}
-    assert "| better | CA203 -> CA204 | red | error -> error |" in (scanned / "c.md").read_text()
+    assert "| better | CA203 -> CA204 | red | error -> warning |" in (scanned / "c.md").read_text()
     result = run(scanned, "compare", "cam-audit-out", "cam-audit-out", "--output", "json=-")
     assert json.loads(result.stdout)["outcome"] == NO_CHANGE
 

@@ -8,7 +8,17 @@ import json
 import numpy as np
 import pytest
 
-from cam_audit.records import AuditResult, ClassMaps, ConfusedImage, Disagreement, Example, Finding
+from cam_audit.records import (
+    AuditResult,
+    ClassMaps,
+    ConfusedImage,
+    Disagreement,
+    Example,
+    Finding,
+    Said,
+    ShownCounterfactual,
+    ShownPicture,
+)
 from cam_audit.reports.findings_json import findings, parse
 
 FINDING = Finding(
@@ -19,6 +29,14 @@ FINDING = Finding(
     evidence={"score": 0.5, "images": 30.0, "gain": -0.125},
     examples=(Example("cat/a.png", (0.1, 1 / 3, 0.5, 1.0)), Example("cat/b.png")),
     fingerprint="0123456789abcdef0123456789abcdef",
+)
+SHOWN = ShownCounterfactual(
+    "paste",
+    "dog/a.png",
+    "dog",
+    ShownPicture("counterfactuals/CA201-0123/paste-1-before.jpg", Said("dog", 0.75, 0.25)),
+    ShownPicture("counterfactuals/CA201-0123/paste-1-edited.jpg", Said("cat", 2 / 3, 2 / 3)),
+    ShownPicture("counterfactuals/CA201-0123/paste-1-control.jpg", Said("dog", 0.5, 1 / 3)),
 )
 CONFUSED = ConfusedImage("cat/c.png", "cat", "dog", Disagreement(1 / 3, (0.5, 0.0625), (1 / 6, 0.9)))
 
@@ -48,12 +66,43 @@ def test_a_finding_has_the_documented_keys_and_nothing_else() -> None:
                     {"path": "cat/b.png", "box": None},
                 ],
                 "fingerprint": FINDING.fingerprint,
+                "counterfactuals": [],
             }
         ],
         "maps": {},
         "confused": [],
         "notes": [],
     }
+
+
+def test_a_counterfactual_has_three_pictures_with_what_the_net_says_of_each() -> None:
+    place = "counterfactuals/CA201-0123/paste-1"
+    (found,) = written(report_of(dataclasses.replace(FINDING, counterfactuals=(SHOWN,))))["findings"]
+    assert found["counterfactuals"] == [
+        {
+            "test": "paste",
+            "path": "dog/a.png",
+            "class": "dog",
+            "before": {"picture": f"{place}-before.jpg", "class": "dog", "score": 0.75, "cue_class_score": 0.25},
+            "edited": {
+                "picture": f"{place}-edited.jpg",
+                "class": "cat",
+                "score": 0.666667,
+                "cue_class_score": 0.666667,
+            },
+            "control": {"picture": f"{place}-control.jpg", "class": "dog", "score": 0.5, "cue_class_score": 0.333333},
+        }
+    ]
+
+
+def test_counterfactuals_come_back_and_older_findings_have_none() -> None:
+    tenths = ShownPicture("c.jpg", Said("owl", 0.1, 0.000001))
+    shown = dataclasses.replace(SHOWN, test="painted_over", edited=tenths, control=tenths)
+    text = "".join(findings(report_of(dataclasses.replace(FINDING, counterfactuals=(shown, shown)))))
+    assert parse(text)[0][0].counterfactuals == (shown, shown)
+    document = json.loads(text)
+    del document["findings"][0]["counterfactuals"]
+    assert parse(json.dumps(document))[0][0].counterfactuals == ()
 
 
 def test_a_confused_image_has_both_classes_and_how_their_maps_differ() -> None:
@@ -108,7 +157,7 @@ def test_boxes_of_numpy_numbers_are_numbers() -> None:
 
 def test_what_was_written_is_read_back() -> None:
     report = report_of(FINDING, confused=(CONFUSED,), notes=("one",))
-    maps = ClassMaps(np.zeros((1, 1)), np.zeros((1, 1)))
+    maps = ClassMaps(np.zeros((1, 1)), np.zeros((1, 1)), np.ones((1, 1)))
     with_maps = dataclasses.replace(report, maps={FINDING.fingerprint: maps})
     found, have_maps, confused, notes = parse("".join(findings(with_maps)))
     assert found[0].examples[0].box == (0.1, 0.333333, 0.5, 1.0)
@@ -129,6 +178,10 @@ def test_what_is_no_findings_json_is_a_value_error(text: str) -> None:
 
 def test_a_name_that_is_not_utf8_is_read_as_results_csv_has_it() -> None:
     name = "\udcff\\.png"
-    finding = Finding("CA201", "note", name, "", {"score": 1.0}, (Example(name),), "0" * 32)
+    odd = ShownPicture(name, Said(name, 0.5, 0.5))
+    shown = ShownCounterfactual("paste", name, name, odd, odd, odd)
+    finding = Finding("CA201", "note", name, "", {"score": 1.0}, (Example(name),), "0" * 32, (shown,))
     (found,), _, _, _ = parse("".join(findings(report_of(finding))))
     assert found.label == found.examples[0].path == r"\udcff\.png"
+    (read,) = found.counterfactuals
+    assert {read.path, read.label, *read.files, read.before.said.class_name} == {r"\udcff\.png"}

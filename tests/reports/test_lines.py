@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from canonical import canonical_report, finding, image
+from canonical import canonical_report, effect, finding, image
 
 from cam_audit.records import ConfusedImage, Disagreement, Finding, ImageRow
 from cam_audit.reports.lines import EvidenceLines, confused_pairs, evidence, verdict
@@ -25,11 +25,11 @@ CLEAN = dataclasses.replace(
         ),
         (
             [("CA203", "warning", "cat"), ("CA206", "note", "dog")],
-            "1 of 3 classes is suspicious: the net looks at a cue, but no prediction was seen to follow it ('cat').",
+            "1 of 3 classes is suspicious: the score moves with a cue, but hardly any prediction changes ('cat').",
         ),
         (
             [("CA203", "error", "cat"), ("CA201", "error", "dog"), ("CA202", "error", "cat"), ("CA206", "note", "owl")],
-            "2 of 3 classes are suspicious, confirmed by counterfactuals ('cat', 'dog').",
+            "2 of 3 classes are suspicious: predictions change with a cue ('cat', 'dog').",
         ),
     ],
 )
@@ -56,10 +56,20 @@ def test_the_verdict_counts_what_could_not_be_read() -> None:
 
 def test_evidence_tells_only_what_was_measured() -> None:
     bare = finding("CA206", "note", "dog")
-    assert evidence(bare) == EvidenceLines("in 8 of 30 images; score 0.27, reported from 0.10", "", "")
-    full = finding("CA203", "error", "dog", use=0.25, gain=-0.5, flip_rate=0.0)
-    assert evidence(full).use == "0.25 of a usual margin"
-    assert evidence(full).counterfactual == "planted: -0.50 margins, 0% turned"
+    cue = "in 8 of 30 images; score 0.27, reported from 0.10"
+    assert evidence(bare) == EvidenceLines(cue, "", "")
+    planted = effect("", 9, 2, (0.125, 0.5), (1.0, 0.5, 1.5), targets=20)
+    assert evidence(finding("CA203", "error", "dog", use=0.25, **planted)) == EvidenceLines(
+        cue,
+        "0.25 of the usual lead",
+        "planted: 9 of 20 turned, 2 with a control (+35%, 95% interval +12% to +50%)",
+    )
+    taken = effect("taken_", 0, 3, (-0.75, 0.0625), (0.0, -0.5, 0.5), targets=8)
+    assert evidence(finding("CA203", "error", "dog", **taken)) == EvidenceLines(
+        cue, "", "taken away: 0 of 8 turned, 3 with a control (-38%, 95% interval -75% to +6%)"
+    )
+    first, second = evidence(finding("CA203", "error", "dog", **planted, **taken)).counterfactual.split("; ")
+    assert (first[:13], second[:16]) == ("planted: 9 of", "taken away: 0 of")
 
 
 def test_evidence_outside_the_object_tells_the_shares() -> None:

@@ -89,12 +89,13 @@ def test_what_only_github_makes_links_of_is_broken_up() -> None:
 
 def test_the_canonical_report_reads_as_a_page() -> None:
     text = page(canonical_report())
-    assert "1 of 3 classes is suspicious, confirmed by counterfactuals" in text
+    assert "1 of 3 classes is suspicious: predictions change with a cue" in text
     assert HOSTILE in text
     for words in (
         "cam-audit: failed",
-        "planted: +1.50 margins, 75% turned; painted over: 50% changed",
-        "0.40 of a usual margin",
+        "planted: 30 of 36 turned, 3 with a control (+75%, 95% interval +52% to +86%); taken away: 4 of 8 turned",
+        "taken away: 1 of 30 turned, 3 with a control (-7%, 95% interval -19% to +7%)",
+        "0.40 of the usual lead",
         "in 8 of 30 images; score 0.27, reported from 0.10",
         "Whether it travels with the class in the street, you know.",
         "photos/dog/broken.png: the file is cut off.",

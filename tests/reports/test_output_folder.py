@@ -28,6 +28,8 @@ FILES = {
     ),
 }
 
+OURS = json.dumps({"tool": "cam-audit"})
+
 
 def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
@@ -36,19 +38,38 @@ def files(folder: Path) -> list[str]:
 def test_overlays_of_an_earlier_scan_are_removed_and_other_files_kept(tmp_path: Path) -> None:
     write_bytes(tmp_path / "overlays" / "cat" / "old.jpg.png", b"old")
     (tmp_path / "notes.txt").write_text("mine")
-    (tmp_path / "run.json").write_text(json.dumps({"tool": "cam-audit"}))
+    (tmp_path / "run.json").write_text(OURS)
     prepare_output(tmp_path)
     assert files(tmp_path) == ["notes.txt", "run.json"]
     assert (tmp_path / "overlays").is_dir()
 
 
-@pytest.mark.parametrize("run_file", [None, "{", "[]", '"cam-audit"', '{"tool": "another"}', "{}", b"\xff\xfe\x00"])
-def test_overlays_in_a_folder_that_is_not_ours_are_kept(tmp_path: Path, run_file: str | bytes | None) -> None:
-    write_bytes(tmp_path / "overlays" / "mine.png", b"mine")
+@pytest.mark.parametrize(
+    ("mine", "run_file"),
+    [
+        *(("overlays/a.png", run_file) for run_file in ("{", "[]", "{}", '"cam-audit"')),
+        *(("results.csv", run_file) for run_file in ('{"tool": "another"}', b"\xff\xfe\x00", None)),
+        *(
+            (name, None)
+            for name in ("maps/a.png", "counterfactuals/a.jpg", "journal/a", "findings.json", "report.html")
+        ),
+    ],
+)
+def test_a_folder_that_is_not_ours_is_refused_where_a_scan_would_replace_what_it_holds(
+    tmp_path: Path, mine: str, run_file: str | bytes | None
+) -> None:
+    write_bytes(tmp_path / mine, b"mine")
     if run_file is not None:
         (tmp_path / "run.json").write_bytes(run_file if isinstance(run_file, bytes) else run_file.encode())
+    before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
+    with pytest.raises(CamAuditError, match=f"{tmp_path}: holds {mine.partition('/')[0]}, which a scan would replace"):
+        prepare_output(tmp_path)
+    assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
+    (tmp_path / mine).rename(tmp_path / "notes")
+    if "/" in mine:
+        (tmp_path / mine).parent.rmdir()
     prepare_output(tmp_path)
-    assert "overlays/mine.png" in files(tmp_path)
+    assert files(tmp_path) == ["notes", "run.json"]
 
 
 def test_results_that_are_being_removed_do_not_pass_for_finished(
@@ -82,7 +103,7 @@ def test_overlays_behind_a_link_are_not_deleted(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "overlays").symlink_to(tmp_path / "elsewhere")
-    (out / "run.json").write_text(json.dumps({"tool": "cam-audit"}))
+    (out / "run.json").write_text(OURS)
     with pytest.raises(CamAuditError, match=r"cannot write to the output folder .*: .*symbolic link"):
         prepare_output(out)
     assert files(tmp_path / "elsewhere") == ["mine.png"]
@@ -131,7 +152,11 @@ def test_a_name_is_cut_only_where_it_must_be() -> None:
 
 
 @pytest.mark.parametrize(
-    "link", ["overlays", "overlays/cat", "overlays/cat/deep", "maps", "journal", "journal/observations"]
+    "link",
+    [
+        *("overlays", "overlays/cat", "overlays/cat/deep", "maps", "counterfactuals", "counterfactuals/CA201-0"),
+        *("journal", "journal/observations"),
+    ],
 )
 def test_a_link_in_the_output_folder_is_refused_before_anything_is_written_through_it(
     tmp_path: Path, link: str
@@ -140,15 +165,16 @@ def test_a_link_in_the_output_folder_is_refused_before_anything_is_written_throu
     elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
     elsewhere.mkdir()
     (out / link).parent.mkdir(parents=True)
+    (out / "run.json").write_text(OURS)
     (out / link).symlink_to(elsewhere)
     with pytest.raises(CamAuditError, match=f"output folder {out}: {out / link} is a symbolic link"):
-        prepare_output(out)
+        prepare_output(out, keep=True)
     assert files(elsewhere) == []
 
 
 def test_links_at_the_places_of_our_files_are_replaced_not_followed(tmp_path: Path) -> None:
     mine, out = tmp_path / "mine", tmp_path / "out"
-    mine.write_text("mine")
+    mine.write_text(OURS)
     out.mkdir()
     for name in ("run.json", "run.json.part", "a.png", "a.png.part", "results.csv", "results.csv.part"):
         (out / name).symlink_to(mine)
@@ -156,7 +182,7 @@ def test_links_at_the_places_of_our_files_are_replaced_not_followed(tmp_path: Pa
     write_bytes(out / "a.png", b"ours")
     with replacing(out / "results.csv") as file:
         file.write("ours")
-    assert mine.read_text() == "mine"
+    assert mine.read_text() == OURS
     assert sorted(path.name for path in out.iterdir() if path.is_symlink()) == []
     assert files(out) == ["a.png", "results.csv", "run.json"]
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from canonical import HOSTILE, NAMES, canonical_report, rendered
-from finished_scan import OVERLAY_SIZE, PAINT, write_scan
+from finished_scan import OVERLAY_SIZE, PAINT, TRIAL_PAINTS, TRIAL_SIZE, write_scan
 from numpy.typing import NDArray
 from pictures import encode, gradient
 
@@ -56,15 +56,19 @@ def test_a_layout_says_where_a_sheet_has_its_pictures(
 
 @pytest.mark.parametrize("shape", [(7, 7), (3, 9), (12, 4)])
 def test_the_layout_of_class_maps_follows_from_the_size_of_their_sheet(shape: tuple[int, int]) -> None:
-    maps = ClassMaps(np.zeros(shape), np.ones(shape))
-    # the maps of class and others are black and red throughout
+    cover = np.zeros(shape)
+    cover[shape[0] // 2, shape[1] // 2] = 1
+    # in the cue's region the map of the class is black and that of the others red; outside they are black and grey
+    maps = ClassMaps(np.zeros(shape), np.ones(shape), cover)
     sheet = class_map_sheet(Finding("CA203", "note", "", "", {}, (), "0"), maps)
     layout = class_map_layout(sheet.shape[1], sheet.shape[0])
     own, others, _ = (
         sheet[layout.top : layout.top + layout.height, left : left + layout.width] for left in layout.lefts
     )
-    assert (own == own[0, 0]).all()
-    assert (others == others[0, 0]).all()
+    for panel in (own, others):
+        edges = np.concatenate([panel[0], panel[-1], panel[:, 0], panel[:, -1]])
+        assert (edges == panel[0, 0]).all()
+        assert (edges < 255).all()
     assert layout.width / layout.height == pytest.approx(shape[1] / shape[0], rel=0.02)
     assert (ring_of(sheet, layout, layout.lefts[1]) == 255).all()
 
@@ -88,9 +92,43 @@ def test_the_class_maps_are_embedded_where_there_are_any(tmp_path: Path) -> None
     report = with_pictures(read_results(write_scan(tmp_path, canonical_report())))
     own, others, difference = map(decoded, report.pictures[REPEATED.fingerprint].maps)
     assert own.shape == others.shape == difference.shape
-    assert others.max() < 10
-    assert own[5, 5, 0] > 100
+    # the region is the whole map, so its outline is the edge
+    assert others[8:-8, 8:-8].max() < 10
+    assert own[20, 20, 0] > 100
     assert report.pictures[BORDER.fingerprint].maps == ()
+
+
+def test_counterfactuals_show_the_image_before_and_after_and_with_the_control(tmp_path: Path) -> None:
+    report = with_pictures(read_results(write_scan(tmp_path, canonical_report())))
+    shown = report.pictures[REPEATED.fingerprint].counterfactuals
+    assert list(shown) == [file for each in REPEATED.counterfactuals for file in each.files]
+    for each in REPEATED.counterfactuals:
+        for file, paint in zip(each.files, TRIAL_PAINTS, strict=True):
+            picture = decoded(shown[file])
+            assert picture.shape == (*TRIAL_SIZE[::-1], 3)
+            assert np.abs(picture.astype(int) - paint).max() <= 6
+    assert report.pictures[BORDER.fingerprint].counterfactuals == {}
+
+
+def test_a_picture_of_a_counterfactual_that_is_damaged_or_large_costs_no_other(tmp_path: Path) -> None:
+    write_scan(tmp_path, canonical_report())
+    torn, gone, large, *others = (file for each in REPEATED.counterfactuals for file in each.files)
+    (tmp_path / torn).write_bytes(b"no picture")
+    (tmp_path / gone).unlink()
+    (tmp_path / large).write_bytes(encode(gradient(900, 600), "JPEG"))
+    shown = with_pictures(read_results(tmp_path)).pictures[REPEATED.fingerprint].counterfactuals
+    assert list(shown) == [large, *others]
+    assert decoded(shown[large]).shape == (round(LONG_SIDE * 600 / 900), LONG_SIDE, 3)
+
+
+def test_of_many_findings_each_has_the_first_of_its_counterfactuals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cam_audit.reports.pictures.MAX_COUNTERFACTUALS", 7)
+    report = with_pictures(read_results(write_scan(tmp_path, canonical_report())))
+    shown = report.pictures[REPEATED.fingerprint].counterfactuals
+    assert list(shown) == [file for each in REPEATED.counterfactuals[:2] for file in each.files]
+    assert "the first 2 images that were tried" in " ".join(rendered("html", report).split())
 
 
 def test_sheets_are_known_for_the_overlays_that_are_there(tmp_path: Path) -> None:

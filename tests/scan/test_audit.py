@@ -62,6 +62,11 @@ def test_the_library_writes_what_the_command_writes(folder: Path, tmp_path: Path
     assert files(tmp_path / "out") == files(folder / "out")
     assert found.findings == read_results(folder / "out").findings
     assert (tmp_path / "out" / "report.html").is_file()
+    proofs = {name for name in files(folder / "out") if name.startswith("counterfactuals/")}
+    shown = {file for finding in found.findings for each in finding.counterfactuals for file in each.files}
+    assert proofs == {"counterfactuals/edits.json", *shown}
+    # the first three of a planting, and of taking away, three pictures each
+    assert len(shown) == 18
 
 
 @pytest.mark.parametrize("overlays", ["all", "flagged", "none"])
@@ -174,7 +179,8 @@ def test_data_frames_have_a_row_a_finding_and_a_row_an_image(report: AuditReport
     pandas = pytest.importorskip("pandas")
     frames = report.to_pandas()
     assert frames.findings["fingerprint"].tolist() == [finding.fingerprint for finding in report.findings]
-    assert frames.findings["gain"].tolist() == [finding.evidence["gain"] for finding in report.findings]
+    for column in ("gain", "turned", "targets", "flips_low"):
+        assert frames.findings[column].tolist() == [finding.evidence[column] for finding in report.findings]
     table = pandas.read_csv(folder / "out" / "results.csv")
     assert frames.images.columns.tolist() == table.columns.tolist()
     for column in ("path", "label", "top1_class", "width"):
@@ -182,7 +188,8 @@ def test_data_frames_have_a_row_a_finding_and_a_row_an_image(report: AuditReport
     np.testing.assert_allclose(frames.images["label_score"], table["label_score"], atol=1e-6)
     nothing = dataclasses.replace(report, findings=(), images=()).to_pandas()
     assert (len(nothing.findings), len(nothing.images)) == (0, 0)
-    assert {"severity", "use", "gain", "flip_rate"} <= set(nothing.findings.columns)
+    measured = {"use", "targets", "turned", "control_turned", "flips", "flips_low", "flips_high", "gain", "gain_low"}
+    assert {"severity", *measured} <= set(nothing.findings.columns)
 
 
 def test_without_pandas_the_error_names_what_to_install(report: AuditReport, monkeypatch: pytest.MonkeyPatch) -> None:

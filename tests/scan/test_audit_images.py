@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from data_sets import CLASSES, SIDE, STAMP, all_ants, audited, draw, flagged, sources_of, stamp_anywhere
 
-from cam_audit.findings.evidence import TARGETS
+from cam_audit.findings.counterfactual import LOOKS
 from cam_audit.images.decode import read_image
 from cam_audit.models.model import Model
 from cam_audit.records import AuditResult, Box, Finding
@@ -39,13 +39,13 @@ def test_a_frame_that_decides_is_an_error_and_its_images_are_flagged(
         "CA203": "error"
     }
     evidence = found["CA203"].evidence
-    tests = ("ring", "chroma", "channels", "surroundings")
-    for test in tests:
-        assert evidence[f"flip_rate_{test}"] == 1
-        assert evidence[f"gain_{test}"] > 0.15
-    assert evidence["control_flip_rate"] == 0
-    # the ring's control is the image itself, which the scan has seen
-    assert evidence["passes"] == (2 * len(tests) - 1) * TARGETS
+    for test, images in (("surroundings", LOOKS[0]), ("cast", LOOKS[0]), ("surroundings_taken", 24)):
+        assert evidence[f"{test}_turned"] == evidence[f"{test}_targets"] == images
+        assert evidence[f"{test}_control_turned"] == 0
+        assert evidence[f"{test}_flips_low"] > 0.5
+        assert evidence[f"{test}_gain_low"] > 0.3
+    # each with a control; what an image was before, the scan has seen
+    assert evidence["passes"] == 2 * (LOOKS[0] + LOOKS[0] + 24)
     assert all_ants(framed) <= flagged(framed_by_cheat, "CA102")
     assert set(framed_by_cheat.flags) == all_ants(framed)
     assert framed_by_cheat.sampled == 72
@@ -75,15 +75,20 @@ def test_the_use_is_that_of_a_plain_loop_over_the_images(
     shown = framed_by_cheat.maps[finding.fingerprint]
     np.testing.assert_allclose(shown.own, np.mean(maps["ant"], axis=0), atol=1e-3)
     np.testing.assert_allclose(shown.others, reference, atol=1e-3)
+    np.testing.assert_allclose(shown.cover, border, atol=1e-6)
+    wholes = [(own - reference).sum() / (144 * median(margins)) for own in maps["ant"]]
+    assert finding.evidence["use_everywhere"] == pytest.approx(median(wholes), rel=1e-4)
+    assert finding.evidence["use_area"] == pytest.approx(1 - 0.75**2)
 
 
 def test_the_same_frame_is_no_error_for_a_net_that_ignores_colour(framed: Path, honest: Model) -> None:
     report = audited(honest, sources_of(framed))
     found = by_code(report)
-    assert found["CA203"].severity != "error"
-    assert found["CA203"].evidence["gain"] < 0.15
-    assert found["CA203"].evidence["flip_rate"] == 0
-    assert "error" not in {finding.severity for finding in found.values()}
+    assert {finding.severity for finding in found.values()} == {"note"}
+    evidence = found["CA203"].evidence
+    for test in ("surroundings", "cast"):
+        assert evidence[f"{test}_turned"] == evidence[f"{test}_control_turned"] == 0
+        assert evidence[f"{test}_gain_high"] < 0.15
     assert all_ants(framed) == flagged(report, "CA102")
 
 
@@ -104,7 +109,9 @@ def test_a_stamp_in_the_corner_that_decides_is_one_error_and_its_images_follow_i
     finding = found["CA202"]
     assert finding.severity == "error"
     assert {"duplicates_score", "template_score"} <= finding.evidence.keys()
-    assert finding.evidence["flip_rate"] == finding.evidence["removal_change_rate"] == 1
+    assert finding.evidence["flips"] == finding.evidence["taken_flips"] == finding.evidence["removal_change_rate"] == 1
+    assert finding.evidence["targets"] == LOOKS[0]
+    assert finding.evidence["taken_targets"] == 24
     assert finding.evidence["use"] > 1
     assert all(holds(example.box, 70, 70) for example in finding.examples)
     assert flagged(report, "CA101") == all_ants(stamped)
@@ -116,7 +123,8 @@ def test_a_stamp_anywhere_that_decides_is_a_repeated_cue(tmp_path: Path, cheat: 
     found = by_code(report)
     assert "CA202" not in found
     assert found["CA201"].severity == "error"
-    assert found["CA201"].evidence["gain_paste"] > 0.15
+    assert found["CA201"].evidence["paste_flips"] == 1
+    assert found["CA201"].evidence["painted_over_turned"] > 20
     places = np.random.default_rng(7)
     corners = {f"ant/{index:02}.png": places.integers(0, SIDE - STAMP, 2).tolist() for index in range(24)}
     assert all(holds(example.box, *corners[example.path]) for example in found["CA201"].examples)
@@ -130,5 +138,5 @@ def test_a_stamp_anywhere_that_decides_is_a_repeated_cue(tmp_path: Path, cheat: 
 def test_nothing_is_found_in_clean_classes(tmp_path: Path, honest: Model) -> None:
     report = audited(honest, sources_of(draw(tmp_path, None)))
     assert report.findings == ()
-    assert (report.passes, report.maps) == (0, {})
+    assert (report.passes, report.maps, report.counterfactuals) == (0, {}, {})
     assert {code for codes in report.flags.values() for code in codes} <= {"CA104"}

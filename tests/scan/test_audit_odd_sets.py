@@ -21,7 +21,8 @@ def test_a_folder_that_stands_for_no_class_is_measured_on_the_class_predicted_mo
         (tmp_path / name.replace("ant", "strangers")).symlink_to(framed / name)
     (finding,) = [f for f in audited(cheat, sources_of(tmp_path)).findings if f.code == "CA203"]
     assert (finding.severity, finding.label) == ("error", "strangers")
-    assert finding.message.endswith("(measured on the net's class 'ant')")
+    assert ". The folder 'strangers' was measured on the net's class 'ant'. To do: " in finding.message
+    assert "were called 'ant'" in finding.message
 
 
 @pytest.mark.parametrize(("count", "severities"), [(11, set()), (12, {"note"}), (23, {"note"}), (24, {"error"})])
@@ -32,7 +33,7 @@ def test_a_small_class_stays_at_note_or_is_not_looked_at(
     report = audited(cheat, sources)
     assert {finding.severity for finding in report.findings if finding.code == "CA203"} == severities
     for finding in report.findings:
-        assert (f"with only {count} images that may be chance" in finding.message) == (count < 24)
+        assert (f"With only {count} images in the class this may be chance" in finding.message) == (count < 24)
     small = "1 of 3 classes have fewer than 12 images, too few to look for cues"
     assert report.notes == ((small,) if count < 12 else ())
     assert set(report.flags) == ({f"ant/{index:02}.png" for index in range(count)} if count >= 12 else set())
@@ -78,4 +79,4 @@ def test_unreadable_images_and_images_beside_the_folders_are_no_part_of_the_samp
     (tmp_path / "green" / "02.png").write_bytes(b"torn")
     report = audited(model, colour_sources(tmp_path, model))
     assert report.sampled == 4 + 2
-    assert report.notes[0] == "cues were looked for in 6 of 16 images, spread evenly over each class"
+    assert report.notes[0] == "cues were looked for in 6 of 16 images, drawn from each class by their paths"

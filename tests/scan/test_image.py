@@ -21,14 +21,14 @@ from cam_audit import load_model
 from cam_audit.errors import CamAuditError
 from cam_audit.images.find import find_images
 from cam_audit.models.class_names import ClassNames
-from cam_audit.models.model import Model
+from cam_audit.models.model import Model, softmax
 from cam_audit.overlay import MARGIN
 from cam_audit.records import ImageResult, ImageSource, Record, SkippedImage
 from cam_audit.scan import ScanSettings, scan
 from cam_audit.scan.audit import audit
 from cam_audit.scan.audit_report import AuditReport
 from cam_audit.scan.dataset import label_images
-from cam_audit.scan.image import softmax
+from cam_audit.scan.observer import Observer
 
 ODD_NAMES = ('it\'s a "red" one.png', "line\nbreak.png", "ещё.png", "=1+1.png")
 
@@ -393,9 +393,12 @@ def test_an_image_for_which_memory_does_not_suffice_is_skipped(
 def test_an_overlay_that_cannot_be_written_ends_the_scan_and_leaves_nothing_half_done(
     photos: Path, model: Model, tmp_path: Path
 ) -> None:
-    (tmp_path / "overlays" / "red" / "3.png.png").mkdir(parents=True)
+    class Blocking(Observer):
+        def on_stage(self, name: str, images: int) -> None:
+            (tmp_path / "overlays" / "red" / "3.png.png").mkdir(parents=True, exist_ok=True)
+
     with pytest.raises(CamAuditError, match=r"cannot write .*overlays/red/3\.png\.png"):
-        run(photos, model, tmp_path)
+        run(photos, model, tmp_path, observer=Blocking())
     assert not list(tmp_path.rglob("*.part"))
     assert not (tmp_path / "results.csv").exists()
     assert json.loads((tmp_path / "run.json").read_text())["finished"] is False

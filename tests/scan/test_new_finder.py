@@ -17,13 +17,15 @@ from small_scans import cut_off_scan, scan
 
 import cam_audit
 from cam_audit.findings.codes import CODES, Code, Counterfactual
-from cam_audit.findings.counterfactual import CueTest, by_donor
+from cam_audit.findings.counterfactual import CueTest
 from cam_audit.findings.cues.picture import Feature, Picture
-from cam_audit.findings.cues.records import Hit, ImageFeatures, Suspicion, by_label
+from cam_audit.findings.cues.records import Groups, Hit, ImageFeatures, Suspicion, by_label
+from cam_audit.records import Edit
 from cam_audit.reports.output_folder import read_results
 from cam_audit.workers import Each, one_by_one
 
 MAGIC = (250, 3, 120)
+BOX = (0.0, 0.0, 0.1, 0.1)
 COUNTS = (24, 12, 12)
 
 
@@ -47,22 +49,17 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
         shown = [name for name, corner in corners.items() if corner.pixel == tuple(corner.row[0]) == MAGIC]
         if not shown:
             return None
-        hits = tuple(Hit(name, 1.0, (0.0, 0.0, 0.1, 0.1)) for name in shown)
+        hits = tuple(Hit(name, 1.0, BOX) for name in shown)
         score = len(hits) / len(own)
-        return Suspicion("corners", label, score, 0.5, len(own), hits, "has magic corners", {"brightest": 250.0})
+        return Suspicion("corners", label, score, 0.5, len(own), hits, "magic corners", {"brightest": 250.0})
 
     groups = by_label(images)
     return [suspicion for suspicion in each(find_in, groups) if suspicion]
 
 
-def planting(suspicion: Suspicion, classes: int) -> list[CueTest]:
-    return [CueTest(name, suspicion.hits, by_donor(light_as_the_donor)) for name in ("corner", "again")]
-
-
-def light_as_the_donor(target: Rgb, donor: Rgb) -> Rgb:
-    lit = target.copy()
-    lit[0, 0] = donor[0, 0]
-    return lit
+def planting(suspicion: Suspicion, groups: Groups) -> list[CueTest]:
+    corner = Edit("paste", box=BOX)
+    return [CueTest(name, suspicion.hits, lambda _, __: corner, lambda _, __: corner) for name in ("corner", "again")]
 
 
 CODE = Code(
@@ -75,8 +72,8 @@ CODE = Code(
     finder="corners",
     told_by="the magic pixel",
     tests=(
-        Counterfactual("corner", "lighting the corner of", "corner lit"),
-        Counterfactual("again", "lighting it again in", "corner lit again", 0.3),
+        Counterfactual("corner", "With a lit corner", "another class's corner", "corner lit"),
+        Counterfactual("again", "With it lit again", "another class's corner", "corner lit again", 0.3),
     ),
     is_local=True,
 )
@@ -112,11 +109,14 @@ def test_a_new_finder_is_its_module_and_a_code_in_the_table(
 
     (finding,) = report.findings
     assert (finding.code, finding.label) == ("CA290", "ant")
-    assert finding.message.startswith("'ant' has magic corners; the net's map there adds ")
-    assert "lighting the corner of 12 images of other classes gained" in finding.message
+    assert finding.message.startswith("'ant' can be told by magic corners. All 24 of its images show it")
+    right = sum(row.label != "ant" and row.top[0][0] == row.label for row in report.images)
+    assert right > 20
+    assert f"With a lit corner, 0 of {right} images of other classes were called 'ant'" in finding.message
     assert finding.evidence["score"] == finding.evidence["corners_score"] == 1
-    assert {"use", "gain_corner", "flip_rate_corner", "removal_change_rate", "brightest"} <= finding.evidence.keys()
-    assert finding.evidence["passes"] == 12 * 2 * 2 + 24
+    assert {"use", "corner_gain", "again_flips", "removal_change_rate", "brightest"} <= finding.evidence.keys()
+    # two tests with a control each, and the corner of each ant painted over
+    assert finding.evidence["passes"] == right * 2 * 2 + 24
     page = Path("undisturbed/report.html").read_text(encoding="utf-8")
     for words in ("magic corner", "by the magic pixel alone", "corner lit again", CODE.meaning, CODE.what_to_do):
         assert words in page, words

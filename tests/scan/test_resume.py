@@ -21,6 +21,7 @@ from small_scans import SCAN, cut_off_scan, scan, start
 
 from cam_audit.cli.scan import how_to_go_on
 from cam_audit.errors import CamAuditError
+from cam_audit.files import write_bytes
 
 
 @pytest.fixture
@@ -184,18 +185,24 @@ def test_options_that_change_what_is_seen_or_drawn_do_not_hinder(
     assert differences(Path(options.get("out", "out")), Path("anew")) == ()
 
 
-def test_anew_means_anew_though_run_json_was_lost(folder: Path) -> None:
+def test_anew_means_anew_but_not_where_run_json_no_longer_tells_that_the_files_are_ours(folder: Path) -> None:
     cut_off_scan()
     before = finished_overlays(folder / "out")
-    (folder / "out" / "run.json").unlink()
+    run_file = folder / "out" / "run.json"
+    ours = run_file.read_bytes()
+    run_file.unlink()
+    assert "out: holds overlays, journal, which a scan would replace" in run(folder, *SCAN, "--fresh", code=2).stderr
+    assert finished_overlays(folder / "out") == before
+    assert list((folder / "out" / "journal").iterdir())
+    run_file.write_bytes(ours)
     assert "are done" not in run(folder, *SCAN, "--fresh").stderr
     assert all(path.stat().st_mtime_ns != moment for path, moment in before.items())
 
 
-def test_maps_of_findings_that_have_gone_are_removed(folder: Path) -> None:
+def test_pictures_of_findings_that_have_gone_are_removed(folder: Path) -> None:
     cut_off_scan()
-    (folder / "out" / "maps").mkdir()
-    (folder / "out" / "maps" / "CA202-gone.png").write_bytes(b"of a scan that was cut off after its findings")
+    for name in ("maps/CA202-gone.png", "counterfactuals/CA202-gone/paste-1-edited.jpg", "counterfactuals/edits.json"):
+        write_bytes(folder / "out" / name, b"of a scan that was cut off after its findings")
     run(folder, *SCAN, "--resume")
     assert differences(folder / "out", folder / "undisturbed") == ()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +21,7 @@ from cam_audit.findings.codes import CODES, SEVERITIES
 from cam_audit.findings.cues.features import image_features
 from cam_audit.models.model import Model
 from cam_audit.scan.audit_report import AuditReport
+from cam_audit.scan.write_output import write_findings
 
 pytestmark = pytest.mark.usefixtures("described_once")
 
@@ -29,7 +32,8 @@ def test_findings_and_flags_are_written_as_documented(stamped: Path, stamped_by_
     assert document["schema_version"] == 1
     names = {row["path"] for row in table(out)}
     for finding in document["findings"]:
-        assert set(finding) == {"code", "severity", "class", "message", "evidence", "examples", "fingerprint"}
+        keys = {"code", "severity", "class", "message", "evidence", "examples", "fingerprint", "counterfactuals"}
+        assert set(finding) == keys
         assert finding["code"] in CODES
         assert finding["class"] in CLASSES
         assert finding["message"].isprintable()
@@ -53,6 +57,12 @@ def test_findings_and_flags_are_written_as_documented(stamped: Path, stamped_by_
         assert ("CA101" in row["flags"]) == (row["label"] == "ant")
     maps = {f"{f.code}-{f.fingerprint[:12]}.png" for f in report.findings if f.fingerprint in report.maps}
     assert maps == {path.name for path in (out / "maps").iterdir()}
+    pictures = {path.relative_to(out).as_posix() for path in (out / "counterfactuals").rglob("*.jpg")}
+    shown = [each for finding in document["findings"] for each in finding["counterfactuals"]]
+    assert pictures == {each[kind]["picture"] for each in shown for kind in ("before", "edited", "control")} != set()
+    for each in shown:
+        assert set(each) == {"test", "path", "class", "before", "edited", "control"}
+        assert each["path"] in names
     details = json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert details["sampled"] == 72
     assert details["counterfactual_passes"] == report.run["counterfactual_passes"] > 0
@@ -129,3 +139,29 @@ def test_findings_go_before_unread_images_and_are_let_pass_on_demand(tmp_path: P
         result = shell(*options, "--fail-on", fail_on)
         assert result.returncode == code, result.stderr
         assert "CA205 red" in result.stdout
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_another_scan_into_the_folder_takes_the_pictures_of_the_first_away(
+    stamped_by_cheat: AuditReport, tmp_path: Path, model: Model
+) -> None:
+    out = Path(shutil.copytree(stamped_by_cheat.folder, tmp_path / "out"))
+    assert len(files(out / "counterfactuals")) == 1 + 18
+    run(coloured(tmp_path / "data", red=(RED, 2), green=(GREEN, 1)), model, out)
+    assert [name for name in files(out) if name.startswith(("counterfactuals/", "maps/"))] == []
+
+
+def test_of_a_result_without_counterfactuals_none_stay(
+    stamped_by_cheat: AuditReport, stamped: Path, tmp_path: Path
+) -> None:
+    """As where a scan goes on that was cut off, whose images have meanwhile become others."""
+    out = Path(shutil.copytree(stamped_by_cheat.folder, tmp_path / "out"))
+    before = files(out)
+    report = stamped_by_cheat
+    write_findings(out, report, report.class_maps, report.edited_images, report.job, stamped)
+    assert files(out) == before
+    write_findings(out, dataclasses.replace(report, findings=()), {}, {}, report.job, stamped)
+    assert [name for name in files(out) if name.startswith(("counterfactuals/", "maps/"))] == []

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 from cam_audit.findings.codes import codes_by_finder
-from cam_audit.findings.cues.records import ImageFeatures, Suspicion
+from cam_audit.findings.cues.records import Groups, ImageFeatures, Suspicion
 from cam_audit.workers import Each, one_by_one
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ class Finder(Protocol):
     """The shape of a finder's module.
 
     `FEATURES`: what it asks of an image, by name; finders may share one. `find`: the classes that show its cue; `each`
-    is `map`, or one that works on several classes at a time. `tests`: those that plant a suspected cue, for a net of so
-    many classes; none where it can't be planted.
+    is `map`, or one that works on several classes at a time. `tests`: those that plant a suspected cue or take it away,
+    given what was kept of the images of each class folder; none where that can't be done.
     """
 
     FEATURES: Mapping[str, Feature]
 
     def find(self, images: Sequence[ImageFeatures], each: Each = ...) -> list[Suspicion]: ...
-    def tests(self, suspicion: Suspicion, classes: int) -> list[CueTest]: ...
+    def tests(self, suspicion: Suspicion, groups: Groups) -> list[CueTest]: ...
 
 
 def finders() -> dict[str, Finder]:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cam_audit.findings.counterfactual import CueTest, by_donor, colour_tests, paint_surroundings
+from cam_audit.findings.counterfactual import CueTest
 from cam_audit.findings.cues.cielab import Lab, mean_and_deviation
 from cam_audit.findings.cues.colour_probe import predictable_by
 from cam_audit.findings.cues.picture import Feature
-from cam_audit.findings.cues.records import Features, ImageFeatures, Suspicion
+from cam_audit.findings.cues.records import Features, Groups, Hit, ImageFeatures, Suspicion
+from cam_audit.records import Edit
 from cam_audit.workers import Each, one_by_one
 
 NAME = "border"
@@ -52,14 +53,17 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
         each,
         features=(_places, _whole_ring),
         shown=lambda image: image["border"][_RING_MEAN],
-        noun="border",
+        noun="border or background",
     )
 
 
-def tests(suspicion: Suspicion, classes: int) -> list[CueTest]:
-    """Those of a colour, and one of the background."""
-    surroundings = CueTest("surroundings", suspicion.hits, by_donor(paint_surroundings))
-    return [*colour_tests(suspicion.hits, classes), surroundings]
+def tests(suspicion: Suspicion, groups: Groups) -> list[CueTest]:
+    """The texture of the donor's border all around, and that of other classes' borders around the class's own."""
+
+    def fill(hit: Hit, label: str) -> Edit:
+        return Edit("surroundings")
+
+    return [CueTest(name, suspicion.hits, fill, fill) for name in ("surroundings", "surroundings_taken")]
 
 
 def _places(image: Features) -> Lab:

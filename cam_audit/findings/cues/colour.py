@@ -6,14 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cam_audit.findings.counterfactual import CueTest, colour_tests
-from cam_audit.findings.cues.cielab import Lab, mean_and_deviation
+from cam_audit.findings.counterfactual import CueTest
+from cam_audit.findings.cues.cielab import Lab, mean_and_deviation, to_rgb
 from cam_audit.findings.cues.colour_probe import predictable_by
 from cam_audit.findings.cues.picture import Feature
-from cam_audit.findings.cues.records import Features, ImageFeatures, Suspicion
+from cam_audit.findings.cues.records import Features, Groups, Hit, ImageFeatures, Suspicion
+from cam_audit.findings.edits import Factors
+from cam_audit.records import Edit
 from cam_audit.workers import Each, one_by_one
 
 NAME = "colour"
+
+# Grey levels that are added to both means of a cast.
+_DARK = 8
 
 # A cast moves the mean; the deviation mostly tells contents apart.
 _WEIGHTS = np.repeat(np.array([1, 0.5], np.float32), 3)
@@ -39,9 +44,48 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
     )
 
 
-def tests(suspicion: Suspicion, classes: int) -> list[CueTest]:
-    """Those of a colour."""
-    return colour_tests(suspicion.hits, classes)
+def tests(suspicion: Suspicion, groups: Groups) -> list[CueTest]:
+    """The cast of the class, by which its colours differ from those of the others: given, and taken away.
+
+    The control is the cast of a third class.
+    """
+    shown = {hit.name for hit in suspicion.hits}
+    own = [image for image in groups[suspicion.label] if image.name in shown]
+    casts = casts_of({**groups, suspicion.label: own})
+
+    def give(hit: Hit, label: str) -> Edit:
+        return Edit("cast", factors=casts[suspicion.label])
+
+    def give_another(hit: Hit, label: str) -> Edit:
+        return Edit("cast", factors=casts[label])
+
+    def take(hit: Hit, label: str) -> Edit:
+        return Edit("cast", factors=_inverse(casts[suspicion.label]))
+
+    def take_another(hit: Hit, label: str) -> Edit:
+        return Edit("cast", factors=_inverse(casts[label]))
+
+    return [
+        CueTest("cast", suspicion.hits, give, give_another),
+        CueTest("cast_taken", suspicion.hits, take, take_another),
+    ]
+
+
+def casts_of(groups: Groups) -> dict[str, Factors]:
+    """By what each class's mean red, green and blue differ from those of the other classes, as factors."""
+    means = {label: np.mean([image["colour"][:3] for image in images], axis=0) for label, images in groups.items()}
+    casts = {}
+    for label, mean in means.items():
+        others = np.mean([other for name, other in means.items() if name != label], axis=0)
+        # a channel near black must not blow up
+        red, green, blue = (np.array(to_rgb(mean)) + _DARK) / (np.array(to_rgb(others)) + _DARK)
+        casts[label] = float(red), float(green), float(blue)
+    return casts
+
+
+def _inverse(factors: Factors) -> Factors:
+    red, green, blue = factors
+    return 1 / red, 1 / green, 1 / blue
 
 
 def _whole(image: Features) -> Lab:

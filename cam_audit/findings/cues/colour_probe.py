@@ -58,8 +58,7 @@ def predictable_by(
             threshold=THRESHOLD,
             images=size,
             hits=tuple(Hit(ordered[i].name, score) for i, score in separated.pairs()),
-            seen=f"is predictable from its {noun}: on average {in_words(mean)} in {len(members)} of {size} "
-            f"images, {in_words(others)} in the other classes",
+            cue=f"its {noun}, {in_words(mean)} on average ({in_words(others)} in the other classes)",
             numbers=_numbers("class", mean) | _numbers("others", others),
             recogniser=partial(_recogniser, features[best], matrices[best], labels, k, separated.limit),
         )

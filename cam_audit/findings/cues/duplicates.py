@@ -10,13 +10,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.findings.counterfactual import CueTest, paste_box
+from cam_audit.findings.counterfactual import CueTest
 from cam_audit.findings.cues.edges import edges
 from cam_audit.findings.cues.matches import Floats, Keypoints, KeypointStack, find_keypoints, root_sift
 from cam_audit.findings.cues.picture import THUMBNAIL, Feature, Picture
 from cam_audit.findings.cues.probe import MAX_CHANCE, chance_of
 from cam_audit.findings.cues.records import (
     Features,
+    Groups,
     Hit,
     ImageFeatures,
     Recogniser,
@@ -24,8 +25,8 @@ from cam_audit.findings.cues.records import (
     by_label,
     sample_of,
 )
-from cam_audit.images.rgb import RgbImage
-from cam_audit.records import Box, area_of
+from cam_audit.findings.edits import elsewhere
+from cam_audit.records import MAX_LOCAL_AREA, Box, Edit, area_of
 from cam_audit.workers import Each, one_by_one
 
 NAME = "duplicates"
@@ -84,14 +85,24 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
     return [suspicion for suspicion in each(find_in, groups) if suspicion]
 
 
-def tests(suspicion: Suspicion, classes: int) -> list[CueTest]:
-    """What lies in the donor's box, pasted into the same place."""
-    return [CueTest("paste", suspicion.hits, _paste)]
+def tests(suspicion: Suspicion, groups: Groups) -> list[CueTest]:
+    """What lies in the donor's box, pasted into the same place, and painted over in its own image.
 
+    Controls are the same box of another class's image, and a box of the same size at another place.
+    """
+    boxed = tuple(hit for hit in suspicion.hits if hit.box)
+    local = tuple(hit for hit in boxed if hit.box and area_of(hit.box) <= MAX_LOCAL_AREA)
 
-def _paste(target: RgbImage, donor: RgbImage, control: RgbImage, hit: Hit) -> tuple[RgbImage, RgbImage]:
-    edit = paste_box(hit.box or (0.0, 0.0, 1.0, 1.0))
-    return edit(target, donor), edit(target, control)
+    def paste(hit: Hit, label: str) -> Edit:
+        return Edit("paste", box=hit.box)
+
+    def paint(hit: Hit, label: str) -> Edit:
+        return Edit("painted_over", box=hit.box)
+
+    def paint_elsewhere(hit: Hit, label: str) -> Edit:
+        return Edit("painted_over", box=hit.box and elsewhere(hit.box))
+
+    return [CueTest("paste", boxed, paste, paste), CueTest("painted_over", local, paint, paint_elsewhere)]
 
 
 def _find_in_class(own: list[ImageFeatures], others: list[ImageFeatures]) -> Suspicion | None:
@@ -128,8 +139,7 @@ def _find_in_class(own: list[ImageFeatures], others: list[ImageFeatures]) -> Sus
         threshold=THRESHOLD,
         images=len(own),
         hits=tuple(sorted(hits, key=lambda hit: (-hit.strength, hit.name))),
-        seen=f"repeats the same mark or object in {len(hits)} of {len(own)} images; each shares it with "
-        f"{in_class:.0%} of the class and {in_others:.0%} of the other classes",
+        cue="a mark or object that is the same in many of its images",
         numbers={
             "shared_in_class": in_class,
             "shared_in_others": in_others,

@@ -22,7 +22,7 @@ from cam_audit.findings.cues.probe import (
     pooled,
     separation,
 )
-from cam_audit.findings.cues.records import Features, Hit, ImageFeatures, Recogniser, Suspicion
+from cam_audit.findings.cues.records import Features, Groups, Hit, ImageFeatures, Recogniser, Suspicion
 from cam_audit.images.header import jpeg_header
 from cam_audit.workers import Each, one_by_one
 
@@ -105,7 +105,7 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
 
     An image's score, and a hit's `strength`, is the class-balanced share of the class among the other images with
     the same value of a property, 0..1. A class is found if this tells 25 % of its images from the others (TPR2).
-    `seen` and `numbers` have every property that does; `score` and `hits` are those of the best one.
+    `cue` and `numbers` have every property that does; `score` and `hits` are those of the best one.
     """
     ordered, labels = pooled(images)
     candidates = comparable(labels)
@@ -135,7 +135,7 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
                 threshold=THRESHOLD,
                 images=int((labels == k).sum()),
                 hits=tuple(Hit(ordered[i].name, score) for i, score in best.pairs()),
-                seen="is predictable from its files: " + "; ".join(seen),
+                cue="its files: " + "; ".join(seen),
                 numbers={name: each.rate for name, each in properties.items()},
                 recogniser=partial(_recogniser, best_name, values[best_name], labels, k, best.limit),
             )
@@ -143,7 +143,7 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
     return found
 
 
-def tests(suspicion: Suspicion, classes: int) -> list[CueTest]:
+def tests(suspicion: Suspicion, groups: Groups) -> list[CueTest]:
     """None: what a file is can't be planted in pixels."""
     return []
 

@@ -34,6 +34,10 @@ class ImageFeatures:
         return self.values[feature]
 
 
+Groups = Mapping[str, Sequence[ImageFeatures]]
+"""What was kept of the images of each class folder, by its name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """An image that shows the cue.
@@ -61,8 +65,8 @@ class Suspicion:
 
     `finder`: the name of the module that found it. `label`: the class, as in `ImageSource.label`. `score`: the
     share of the class's images that the cue gives away, 0..1, at least `threshold`. `images`: how many images of
-    the class were looked at. `hits`: the images that show it, most suspicious first. `seen`: what was seen, with
-    numbers, as the rest of a sentence that begins with the class. `numbers`: the same and more, for machines.
+    the class were looked at. `hits`: the images that show it, most suspicious first. `cue`: what it is, in words that
+    "the class may be recognised by" precedes; how many images show it is told elsewhere. `numbers`: what was measured.
     `box`: where a cue of fixed place is, else None. `overlay`: what such a cue adds to an image's grey, float32
     (112, 112) in grey levels over the whole image, 0 where it adds nothing: it is painted over stroke by stroke, and
     not as a box. `recogniser`: prepares to recognise the cue in further images of the class, by what the finder learnt
@@ -75,7 +79,7 @@ class Suspicion:
     threshold: float
     images: int
     hits: tuple[Hit, ...]
-    seen: str
+    cue: str
     numbers: Mapping[str, float]
     box: Box | None = None
     overlay: NDArray[np.float32] | None = field(default=None, compare=False)

@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.findings.counterfactual import CueTest, by_donor, paste_detail, strokes_of
+from cam_audit.findings.counterfactual import CueTest
 from cam_audit.findings.cues.edges import EVERYWHERE, SIDE, Greys, Pixels, edges
 from cam_audit.findings.cues.picture import THUMBNAIL
 from cam_audit.findings.cues.probe import Labels, class_weights, comparable, pooled, separation
-from cam_audit.findings.cues.records import Features, Hit, ImageFeatures, Recogniser, Suspicion, sample_of
-from cam_audit.records import Box
+from cam_audit.findings.cues.records import Features, Groups, Hit, ImageFeatures, Recogniser, Suspicion, sample_of
+from cam_audit.findings.edits import elsewhere_mask, strokes_of
+from cam_audit.records import Box, Edit
 from cam_audit.workers import Each, one_by_one
 
 NAME = "template"
@@ -75,7 +76,7 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
             threshold=THRESHOLD,
             images=len(own),
             hits=tuple(Hit(ordered[looked_at[i]].name, score, box) for i, score in separated.pairs()),
-            seen=f"shows the same edges at the same place in {len(hits)} of {len(own)} images ({_in_words(box)})",
+            cue=f"marks or edges at the same place ({_in_words(box)})",
             numbers={"strength": strength},
             box=box,
             overlay=((greys[hits].mean(0) - usual) * mask).astype(np.float32),
@@ -86,12 +87,17 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
     return [suspicion for suspicion in each(find_in, candidates) if suspicion]
 
 
-def tests(suspicion: Suspicion, classes: int) -> list[CueTest]:
-    """The strokes of the overlay, added."""
+def tests(suspicion: Suspicion, groups: Groups) -> list[CueTest]:
+    """The strokes of the overlay, added, and painted over; controls are other images' detail, and another place."""
     if suspicion.overlay is None:
         return []
-    edit = paste_detail(strokes_of(suspicion.overlay))
-    return [CueTest("overlay", suspicion.hits, by_donor(edit), specific=True)]
+    mask = strokes_of(suspicion.overlay)
+    add, paint = Edit("strokes", mask=mask), Edit("painted_over", mask=mask)
+    paint_elsewhere = Edit("painted_over", mask=elsewhere_mask(mask))
+    return [
+        CueTest("strokes", suspicion.hits, lambda _, __: add, lambda _, __: add),
+        CueTest("painted_over", suspicion.hits, lambda _, __: paint, lambda _, __: paint_elsewhere),
+    ]
 
 
 def _recogniser(pixels: Pixels, template: Floats, limit: float, box: Box) -> Recogniser:

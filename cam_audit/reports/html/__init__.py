@@ -12,13 +12,13 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from cam_audit.findings.codes import CODES, SEVERITIES
+from cam_audit.findings.codes import CODES, SEVERITIES, counterfactuals
 from cam_audit.records import ScanReport
 from cam_audit.reports.counts import counts_of
 from cam_audit.reports.html.charts import charts
 from cam_audit.reports.html.grid import data
 from cam_audit.reports.html.headline import headline
-from cam_audit.reports.html.steps import caveat, steps
+from cam_audit.reports.html.steps import caveat, groups, steps
 from cam_audit.reports.verdict import verdict_on
 from cam_audit.text import as_utf8, visible
 
@@ -40,11 +40,13 @@ def render(report: ScanReport) -> Iterator[str]:
         headline=headline(report, verdict_on(report, counts)),
         severities=[(s, sum(f.severity == s for f in report.findings)) for s in reversed(SEVERITIES)],
         cards=[
-            (f, CODES.get(f.code), steps(f), caveat(f), report.pictures.get(f.fingerprint)) for f in report.findings
+            (f, CODES.get(f.code), steps(f), caveat(f), report.pictures.get(f.fingerprint), groups(f))
+            for f in report.findings
         ],
         listed=len(listed),
         charts=charts(counts.classes),
         codes=CODES,
+        tests=counterfactuals(),
         classes=len(counts.labels - {""}),
         labelled=counts.labelled,
         right=counts.agreeing,
@@ -71,6 +73,7 @@ def notebook(report: ScanReport, whole: ScanReport | None = None) -> str:
         headline=headline(whole, verdict_on(whole, counts_of(whole))),
         cards=[(f, CODES.get(f.code), report.pictures.get(f.fingerprint)) for f in report.findings],
         colours=SEVERITY_COLOURS,
+        tests=counterfactuals(),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from cam_audit.findings.codes import ERROR, NOTE, WARNING
+from cam_audit.findings.codes import ERROR, FULL_IMAGES, NOTE, WARNING
 from cam_audit.records import ScanReport
 from cam_audit.reports.verdict import Verdict
 
@@ -30,21 +30,21 @@ def headline(report: ScanReport, verdict: Verdict) -> Headline:
     if verdict.severity == ERROR:
         return Headline(
             ERROR,
-            f"Suspicious: in {scope}, the net's prediction follows something that may not be the thing itself{named}.",
-            "This was confirmed by changing pictures. Whether each is a shortcut or belongs to the class, you decide; "
+            f"Suspicious: in {scope}, predictions change with something that may not be the thing itself{named}.",
+            "This was seen by changing pictures. Whether each is a shortcut or belongs to the class, you decide; "
             "until then, don't rely on this net for photos from elsewhere.",
         )
     if verdict.severity == WARNING:
         return Headline(
             WARNING,
-            f"Suspicious: in {scope}, something gives the class away and the net looks at it{named}.",
-            "That its prediction also follows was not confirmed. Look at the examples and decide.",
+            f"Suspicious: in {scope}, the net's score moves with something that may not be the thing itself{named}.",
+            "Hardly any prediction changed when it was planted or taken away. Look at the examples and decide.",
         )
     if verdict.severity == NOTE:
         return Headline(
             NOTE,
             f"Worth a look: in {scope}, something gives the class away{named}.",
-            "Nothing shows that the net uses it. A net trained on these photos might.",
+            _of_notes(report),
         )
     if not report.run.get("sampled"):
         reasons = _reasons(report.notes)
@@ -69,6 +69,16 @@ def headline(report: ScanReport, verdict: Verdict) -> Headline:
         "That is no proof that there is none: it means that none of the cues that cam-audit knows tells the classes "
         "apart here.",
     )
+
+
+def _of_notes(report: ScanReport) -> str:
+    """What notes establish: a class may be too small for a verdict, whatever its images show."""
+    if any(finding.evidence.get("images", FULL_IMAGES) < FULL_IMAGES for finding in report.findings):
+        return (
+            f"A class of fewer than {FULL_IMAGES} images is too small for a verdict: add images and scan again. A net "
+            "trained on these photos might go by it."
+        )
+    return "Nothing shows for certain that the net goes by it. A net trained on these photos might."
 
 
 def _some(labels: Sequence[str]) -> str:

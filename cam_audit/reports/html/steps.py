@@ -7,24 +7,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cam_audit.findings.codes import CODES, FULL_IMAGES, MIN_USE, NOTE, counterfactual
+from cam_audit.findings.codes import CODES, FULL_IMAGES, MIN_FLIPS, MIN_USE, NOTE, counterfactuals
 from cam_audit.findings.cues.cielab import to_rgb
+from cam_audit.findings.evidence import Use
 from cam_audit.records import Finding
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One counterfactual: what it gained, from where on it confirms, and what it turned into the class (0..1)."""
+    """One counterfactual test: by how much more images turned than with its control, -1..1, with its interval.
+
+    `counts`: the same in numbers, in words. `met`: whether it shows that predictions change.
+    """
 
     name: str
-    gain: float
-    threshold: float
-    flip_rate: float
-
-    @property
-    def met(self) -> bool:
-        """Whether it confirms the finding."""
-        return self.gain >= self.threshold
+    value: float
+    low: float
+    high: float
+    counts: str
+    met: bool
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,40 @@ class Step:
     meaning: str
     bars: tuple[Bar, ...] = ()
     swatches: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Group:
+    """Images of one kind: how many of them are called the class, with the 95% interval of the share, 0..1."""
+
+    name: str
+    images: int
+    called: int
+    low: float
+    high: float
+
+
+GROUPS = {
+    "shown": "this class, with the cue",
+    "lacking": "this class, without it",
+    "others": "other classes, with the cue",
+}
+
+
+def groups(finding: Finding) -> tuple[Group, ...]:
+    """What the net says of images with the cue and without it; empty where that was not counted."""
+    evidence = finding.evidence
+    return tuple(
+        Group(
+            words,
+            round(evidence[f"{name}_images"]),
+            round(evidence[f"{name}_called"]),
+            evidence.get(f"{name}_called_low", 0.0),
+            evidence.get(f"{name}_called_high", 1.0),
+        )
+        for name, words in GROUPS.items()
+        if f"{name}_images" in evidence
+    )
 
 
 def steps(finding: Finding) -> tuple[Step, Step, Step]:
@@ -89,9 +124,10 @@ def _swatches(evidence: Mapping[str, float]) -> Iterator[tuple[str, str]]:
 
 def _use(finding: Finding) -> Step:
     claim = "The net looks at it"
-    use = finding.evidence.get("use")
+    evidence = finding.evidence
+    use, area, everywhere = (evidence.get(name) for name in ("use", "use_area", "use_everywhere"))
     threshold = f"at least {MIN_USE:.2f}"
-    if use is None:
+    if use is None or area is None or everywhere is None:
         meaning = (
             "Cannot be measured: a property of the file is not in its pixels."
             if _is_in_file(finding)
@@ -99,34 +135,52 @@ def _use(finding: Finding) -> Step:
         )
         return Step(claim, None, "–", threshold, meaning)
     meaning = (
-        f"What the class activation map adds at the cue, against other classes' images; 1 is the lead by which this "
-        f"net usually decides. Here: {use:.0%} of it."
+        f"What the class activation map adds where the cue is ({area:.0%} of the map, outlined), against other "
+        f"classes' images; 1 is the lead by which this net usually decides. The whole map adds {everywhere:.2f}."
     )
-    return Step(claim, use >= MIN_USE, f"{use:.2f}", threshold, meaning)
+    looks = Use(use, everywhere, area).looks
+    if use >= MIN_USE and not looks:
+        meaning += " Most of that lies elsewhere: where the cue is, the map is at its weakest."
+    return Step(claim, looks, f"{use:.2f}", threshold, meaning)
 
 
 def _counterfactual(finding: Finding) -> Step:
     claim = "The prediction follows it"
     evidence = finding.evidence
     bars = tuple(_bars(evidence))
-    if not bars or "gain" not in evidence:
+    if not bars:
         meaning = (
             "Cannot be tested: a property of the file cannot be planted in pixels."
             if _is_in_file(finding)
-            else "Not tested: there were no images of other classes to plant the cue in."
+            else "Not tested: there were too few images to plant the cue in, or to take it from."
         )
         return Step(claim, None, "–", "", meaning)
-    best = max(bars, key=lambda bar: bar.gain / bar.threshold)
-    control = evidence.get("control_flip_rate", 0.0)
-    meaning = (
-        f"Planted in images of other classes, the cue moves them towards the class by {best.gain:.2f} of the usual "
-        f"lead and turns {best.flip_rate:.0%} of them into it ({control:.0%} with a control in its place)."
-    )
-    if "removal_change_rate" in evidence:
-        meaning += (
-            f" Painted over, {evidence['removal_change_rate']:.0%} of the class's images change their prediction."
+    threshold = f"at least {MIN_FLIPS:.0%} more than with a control, for certain"
+    told = []
+    if "turned" in evidence:
+        told.append(
+            f"With the cue planted, {evidence['turned']:.0f} of {evidence['targets']:.0f} images of other classes "
+            f"became this class, and {evidence['control_turned']:.0f} with a control."
         )
-    return Step(claim, best.met, f"{best.gain:.2f}", f"at least {best.threshold:.2f}", meaning, bars)
+    if "taken_turned" in evidence:
+        told.append(
+            f"With the cue taken away, {evidence['taken_turned']:.0f} of {evidence['taken_targets']:.0f} of its own "
+            f"images left the class, and {evidence['taken_control_turned']:.0f} with a control."
+        )
+    if "gain" in evidence:
+        told.append(
+            f"Planted, it moves the score by {evidence['gain']:.2f} of the usual lead (95% interval: "
+            f"{evidence['gain_low']:.2f} to {evidence['gain_high']:.2f})."
+        )
+    if "z" in evidence:
+        told.append(f"Of all classes' scores, this one's rises as the {_ordinal(round(evidence['rank']))} most.")
+    telling = max(bars, key=lambda bar: (bar.met, bar.value))
+    return Step(claim, telling.met, f"{telling.value:+.0%}", threshold, " ".join(told), bars)
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{ending}"
 
 
 def _is_in_file(finding: Finding) -> bool:
@@ -134,11 +188,15 @@ def _is_in_file(finding: Finding) -> bool:
 
 
 def _bars(evidence: Mapping[str, float]) -> Iterator[Bar]:
-    for key, gain in evidence.items():
-        name = key.removeprefix("gain_")
-        if name != key:
-            test = counterfactual(name)
-            yield Bar(test.label, gain, test.min_gain, evidence.get(f"flip_rate_{name}", 0.0))
+    for name, test in counterfactuals().items():
+        if f"{name}_flips" not in evidence:
+            continue
+        value, low, high, turned, control, images = (
+            evidence[f"{name}_{number}"]
+            for number in ("flips", "flips_low", "flips_high", "turned", "control_turned", "targets")
+        )
+        counts = f"{turned:.0f} and {control:.0f} of {images:.0f}"
+        yield Bar(test.label, value, low, high, counts, low > 0 and value >= MIN_FLIPS)
 
 
 def _object_steps(evidence: Mapping[str, float]) -> tuple[Step, Step, Step]:

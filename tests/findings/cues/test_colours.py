@@ -11,7 +11,7 @@ from planted import CLASSES, Plant, blue_cast, data_set, green_ground, names, on
 from cam_audit.findings.cues import border, colour
 from cam_audit.findings.cues.cielab import in_words, mean_and_deviation, to_lab, to_rgb
 from cam_audit.findings.cues.colour_probe import class_distances, nearness
-from cam_audit.findings.cues.records import ImageFeatures
+from cam_audit.findings.cues.records import Hit, ImageFeatures, Suspicion
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,11 @@ def test_what_every_class_has_is_of_none_of_them(share: float) -> None:
 
 def test_a_finding_says_what_the_border_is_and_what_it_is_elsewhere() -> None:
     suspicion = only(border.find(data_set(red_frame)[0]))
-    assert "on average red (RGB 1" in suspicion.seen
-    assert "in 24 of 24 images" in suspicion.seen
-    assert suspicion.seen.endswith("in the other classes")
+    assert suspicion.cue.startswith("its border or background, red (RGB 1")
+    assert " on average (" in suspicion.cue
+    assert suspicion.cue.endswith(" in the other classes)")
+    # how many images show it is told elsewhere
+    assert "of 24" not in suspicion.cue
     red = dict(zip(["class_L", "class_a", "class_b"], _lab_of(170, 30, 40), strict=True))
     assert {name: suspicion.numbers[name] for name in red} == pytest.approx(red, abs=10)
     assert suspicion.numbers["others_a"] < 20
@@ -169,3 +171,43 @@ def test_the_better_of_the_places_and_the_whole_ring_counts() -> None:
     for part in (slice(0, 24), slice(24, 30)):
         told = [marked(image, part) if image.label == "birch" else image for image in images]
         assert only(border.find(told)).score == 1
+
+
+def shades(label: str, *colours: tuple[int, int, int]) -> list[ImageFeatures]:
+    """Images that are kept as if they were all of one colour."""
+    return [
+        ImageFeatures(f"{label}/{n}", label, {"colour": np.array([*_lab_of(*rgb), 0, 0, 0], np.float32)})
+        for n, rgb in enumerate(colours)
+    ]
+
+
+def test_a_cast_is_by_what_a_class_differs_from_the_others_each_class_counting_the_same() -> None:
+    # greys, whose mean in Lab is that of their lightness
+    groups = {"a": shades("a", (180, 60, 60)), "b": shades("b", (120, 120, 120)), "c": shades("c", (120, 120, 120)) * 5}
+    casts = colour.casts_of(groups)
+    assert casts["a"] == pytest.approx((188 / 128, 68 / 128, 68 / 128), abs=0.01)
+    # of the others of b, one is red: in Lab halfway between both
+    middle = to_rgb(np.mean([_lab_of(180, 60, 60), _lab_of(120, 120, 120)], axis=0))
+    assert casts["b"] == casts["c"] == pytest.approx([128 / (value + 8) for value in middle])
+
+
+def test_a_class_near_black_blows_nothing_up() -> None:
+    casts = colour.casts_of({"dark": shades("dark", (0, 0, 0)), "light": shades("light", (248, 248, 248))})
+    assert casts["dark"] == pytest.approx((8 / 256,) * 3, rel=0.05)
+    assert casts["light"] == pytest.approx((256 / 8,) * 3, rel=0.05)
+
+
+def test_the_cast_that_is_tried_is_that_of_the_images_that_show_it_and_its_inverse_takes_it_away() -> None:
+    suspicion = Suspicion("colour", "a", 0.5, 0.25, 2, (Hit("a/0", 1.0),), "its colour", {})
+    groups = {
+        "a": shades("a", (180, 60, 60), (0, 0, 0)),
+        "b": shades("b", (120, 120, 120)),
+        "c": shades("c", (60, 80, 90)),
+    }
+    shown = colour.casts_of({**groups, "a": groups["a"][:1]})
+    give, take = colour.tests(suspicion, groups)
+    (hit,) = suspicion.hits
+    assert (give.name, take.name, give.hits) == ("cast", "cast_taken", suspicion.hits)
+    assert (give.edit(hit, "b").factors, give.control(hit, "b").factors) == (shown["a"], shown["b"])
+    for test, label in ((take.edit, "a"), (take.control, "c")):
+        assert np.multiply(test(hit, "c").factors, shown[label]) == pytest.approx([1, 1, 1])

@@ -158,7 +158,7 @@ def test_a_property_of_the_files_that_only_one_class_has_is_found() -> None:
             size = {"width": rgb.shape[1], "height": rgb.shape[0]}
             images.append(image_features(rgb, data, name=f"{label}/{index:03}.jpg", label=label, **size))
     suspicion = only(finders()["files"].find(images), "cedar")
-    assert "quality 60" in suspicion.seen
+    assert "quality 60" in suspicion.cue
 
 
 @pytest.mark.parametrize(

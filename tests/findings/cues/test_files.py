@@ -130,7 +130,8 @@ def test_a_property_that_only_one_class_has_is_found(change: dict, words: str, s
         FileFacts(**{name: getattr(file, name) for name in FileFacts.__slots__} | change) for file in facts["b"][:odd]
     ]
     suspicion = only(find(images_with(facts)), "b")
-    assert f"{words} {odd / 40:.0%} of the images, 0% of the others" in suspicion.seen
+    assert suspicion.cue.startswith("its files: ")
+    assert f"{words} {odd / 40:.0%} of the images, 0% of the others" in suspicion.cue
     assert {f"b/{index:03}" for index in range(odd)} <= {hit.name for hit in suspicion.hits}
     assert suspicion.score == max(suspicion.numbers.values()) == len(suspicion.hits) / 40
 
@@ -144,8 +145,8 @@ def test_sizes_that_are_never_equal_but_larger_in_one_class_are_found() -> None:
     facts["b"] = [FileFacts("JPEG", rng.randint(1500, 1900), rng.randint(1500, 1900), 90, None) for _ in range(40)]
     facts["c"] = [FileFacts("JPEG", rng.randint(600, 640), rng.randint(200, 210), 90, None) for _ in range(40)]
     found = {suspicion.label: suspicion for suspicion in find(images_with(facts))}
-    assert "megapixels about" in found["b"].seen
-    assert "aspect ratio about 3.08 in" in found["c"].seen
+    assert "megapixels about" in found["b"].cue
+    assert "aspect ratio about 3.08 in" in found["c"].cue
 
 
 def test_classes_of_the_same_files_are_silent() -> None:

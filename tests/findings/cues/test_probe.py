@@ -180,4 +180,4 @@ def test_blue_is_told_as_colour_and_the_numbers_can_be_written_as_json() -> None
         assert all(type(value) in (int, float) for value in suspicion.numbers.values())
         assert type(suspicion.score) is float
         assert all(type(hit.strength) is float for hit in suspicion.hits)
-    assert any("blue" in suspicion.seen for suspicion in suspicions if suspicion.finder == "colour")
+    assert any("blue" in suspicion.cue for suspicion in suspicions if suspicion.finder == "colour")

@@ -28,7 +28,7 @@ def test_an_overlay_is_found_in_the_images_that_bear_it_and_where_it_is(plant: P
     assert {hit.box for hit in suspicion.hits} == {suspicion.box}
     strengths = [hit.strength for hit in suspicion.hits]
     assert strengths == sorted(strengths, reverse=True)
-    assert f"{len(planted)} of 24 images" in suspicion.seen
+    assert suspicion.cue.startswith("marks or edges at the same place (")
 
 
 def test_the_same_scenes_without_an_overlay_are_silent() -> None:
@@ -36,9 +36,9 @@ def test_the_same_scenes_without_an_overlay_are_silent() -> None:
 
 
 def test_the_place_is_told_in_words() -> None:
-    assert only(find(data_set(stamp_in_corner)[0])).seen.endswith("(bottom right)")
-    assert only(find(data_set(watermark)[0])).seen.endswith("(across the picture)")
-    assert only(find(data_set(red_frame)[0])).seen.endswith("(across the picture)")
+    assert only(find(data_set(stamp_in_corner)[0])).cue.endswith("(bottom right)")
+    assert only(find(data_set(watermark)[0])).cue.endswith("(across the picture)")
+    assert only(find(data_set(red_frame)[0])).cue.endswith("(across the picture)")
 
 
 def test_the_overlay_is_what_is_added_to_the_grey_of_an_image() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from canonical import HOSTILE, NAMES, canonical_report
-from finished_scan import OVERLAY_SIZE, with_images, write_scan
+from finished_scan import OVERLAY_SIZE, TRIAL_PAINTS, with_images, write_scan
 
 from cam_audit.reports.output_folder import REPORT_FILE, read_results
 from cam_audit.scan.write_output import write_report
@@ -379,6 +379,54 @@ def test_the_file_alone_still_proves_its_findings(browser: Browser, scanned: Pat
     page.locator("#viewer img.whole").nth(1).wait_for()
     assert pictures.first.evaluate("picture => picture.naturalWidth") > 50
     page.close()
+
+
+def test_a_card_shows_what_planting_the_cue_did_and_then_what_taking_it_away_did(open_report: Open) -> None:
+    card = open_report().get_by_role("article").first
+    rows = card.locator(".trials li")
+    assert [row.split() for row in rows.all_inner_texts()] == [
+        *(
+            ["as", "it", "is", label, "88%", "planted", *HOSTILE.split(), "75%", "control", label, "62%"]
+            for label in ("cat", "dog", "cat")
+        ),
+        ["as", "it", "is", *HOSTILE.split(), "88%", "taken", "away", "dog", "75%", "control", *HOSTILE.split(), "62%"],
+    ]
+    pictures = rows.first.locator("img")
+    shown = []
+    for index in range(3):
+        pictures.nth(index).evaluate("picture => picture.decode()")
+        shown.append(
+            pictures.nth(index).evaluate(
+                """picture => {
+                    const canvas = new OffscreenCanvas(picture.naturalWidth, picture.naturalHeight);
+                    const drawing = canvas.getContext("2d");
+                    drawing.drawImage(picture, 0, 0);
+                    return [...drawing.getImageData(9, 9, 1, 1).data.slice(0, 3)];
+                }"""
+            )
+        )
+    for colour, paint in zip(shown, TRIAL_PAINTS, strict=True):
+        assert max(abs(got - painted) for got, painted in zip(colour, paint, strict=True)) <= 6
+    places = [pictures.nth(index).bounding_box() for index in range(3)]
+    assert [place["x"] for place in places] == sorted(place["x"] for place in places)
+    assert len({place["y"] for place in places}) == 1
+
+
+def test_an_interval_is_drawn_on_the_side_of_zero_that_it_is_on(open_report: Open) -> None:
+    page = open_report()
+
+    def drawn(finding: int, bar: int) -> list[tuple[float, float]]:
+        """Left and right end of a bar's interval, value and zero, as shares of its track."""
+        rects = page.get_by_role("article").nth(finding).locator(".bars li").nth(bar).locator("rect")
+        track, *parts = (rects.nth(index).bounding_box() for index in range(4))
+        return [((part["x"] - track["x"]) / track["width"], part["width"] / track["width"]) for part in parts]
+
+    # a track goes from -50% to 100%
+    for finding, bar, low, high, value in ((0, 0, 0.52, 0.86, 0.75), (1, 1, -0.19, 0.07, -2 / 30)):
+        interval, marker, zero = drawn(finding, bar)
+        assert interval == pytest.approx(((0.5 + low) / 1.5, (high - low) / 1.5), abs=0.01)
+        assert marker[0] + marker[1] / 2 == pytest.approx((0.5 + value) / 1.5, abs=0.01)
+        assert zero[0] + zero[1] / 2 == pytest.approx(1 / 3, abs=0.01)
 
 
 def test_an_example_opens_in_the_viewer_which_goes_through_the_examples(open_report: Open) -> None:

@@ -7,11 +7,12 @@ import hashlib
 import json
 import re
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from canonical import HOSTILE, canonical_report, finding, image, rendered
+from canonical import HOSTILE, NAMES, canonical_report, effect, finding, image, rendered, shown
 from pictures import encode
 
 from cam_audit.findings.codes import CODES, FULL_IMAGES
@@ -161,7 +162,7 @@ def test_findings_come_in_order_each_with_its_words_and_numbers() -> None:
         assert each.message in words
         assert CODES[each.code].not_established.replace("`", "") in words
         assert each.fingerprint in words
-    assert "0.0625" in words
+    assert "0.3125" in words
     assert report.notes[0] in words
     assert "the file is cut off" in words
 
@@ -181,6 +182,121 @@ def test_pictures_of_a_finding_are_embedded_with_the_box_of_the_cue() -> None:
     assert [float(frames[0][side] or 0) for side in ("x", "y", "width", "height")] == [25, 25, 75, 50]
     (pair,) = page.having("class", "pair")
     assert report.images[int(pair["data-row"] or 0)].path == repeated.examples[0].path
+
+
+def trials_of(page: Page) -> list[tuple[str | None, bytes]]:
+    """The pictures of counterfactuals with their words, in their order."""
+    pictures = [attributes for tag, attributes in page.elements if tag == "img"]
+    return [
+        (attributes["alt"], base64.b64decode((attributes["src"] or "").removeprefix("data:image/jpeg;base64,")))
+        for attributes in pictures
+    ]
+
+
+def with_trials(report: ScanReport, *gone: str) -> ScanReport:
+    """The report with a picture of each file of the first finding's counterfactuals, which holds the file's name."""
+    first = report.findings[0]
+    files = [file for each in first.counterfactuals for file in each.files if file not in gone]
+    pictures = FindingPictures((), (), {file: file.encode() for file in files})
+    return replace(report, pictures={first.fingerprint: pictures})
+
+
+def test_a_card_shows_images_before_planted_and_with_the_control_and_then_with_the_cue_taken_away() -> None:
+    page = Page(rendered("html", with_trials(canonical_report())))
+    place = f"counterfactuals/CA201-{canonical_report().findings[0].fingerprint[:12]}"
+    planted = [
+        (f"{path}, {words}", f"{place}/paste-{number}-{kind}.jpg".encode())
+        for number, path in enumerate(("cat/1.png", "dog/1.png", "cat/2.png"), 1)
+        for words, kind in (("as it is", "before"), ("planted", "edited"), ("control", "control"))
+    ]
+    taken = [
+        (f"{HOSTILE}/{NAMES[0]}, {words}", f"{place}/painted_over-1-{kind}.jpg".encode())
+        for words, kind in (("as it is", "before"), ("taken away", "edited"), ("control", "control"))
+    ]
+    assert trials_of(page) == [*planted, *taken]
+    words = " ".join(page.words.split())
+    first, second = (
+        words.index("Pasted in the first 3 images that were tried"),
+        words.index("Painted over the first image"),
+    )
+    assert words[first:second].count(f"as it is cat 88% planted {HOSTILE} 75% control cat 62%") == 2
+    assert f"as it is dog 88% planted {HOSTILE} 75% control dog 62%" in words[first:second]
+    assert "Control: a patch of another class." in words[first:second]
+    assert f"as it is {HOSTILE} 88% taken away dog 75% control {HOSTILE} 62%" in words[second:]
+    assert "Control: another place painted over." in words[second:]
+
+
+def test_a_counterfactual_whose_pictures_have_gone_is_not_spoken_of() -> None:
+    report = canonical_report()
+    *pasted, painted = report.findings[0].counterfactuals
+    page = Page(rendered("html", with_trials(report, *pasted[1].files, *painted.files)))
+    assert [alt for alt, _ in trials_of(page)] == [
+        f"cat/{number}.png, {words}" for number in (1, 2) for words in ("as it is", "planted", "control")
+    ]
+    words = " ".join(page.words.split())
+    assert "the first 2 images that were tried" in words
+    assert words.count("images that were tried") == 1
+    assert "images that were tried" not in Page(rendered("html", report)).words
+
+
+def test_the_counterfactual_of_another_version_is_shown_by_its_name() -> None:
+    report = canonical_report()
+    odd = replace(report.findings[0], counterfactuals=(shown(report.findings[0], "melted", 1, "cat/1.png", "cat"),))
+    page = Page(rendered("html", with_trials(replace(report, findings=(odd,)))))
+    assert "melted the first image that was tried" in " ".join(page.words.split())
+    assert len(trials_of(page)) == 3
+
+
+def test_bars_tell_their_intervals_and_counts_to_those_who_cannot_see_them() -> None:
+    words = " ".join(Page(rendered("html", canonical_report())).words.split())
+    for told in (
+        "pasted in +75%, 95% interval +52% to +86%, turned with the cue and with the control: 30 and 3 of 36",
+        "painted over +50%, 95% interval +11% to +75%, turned with the cue and with the control: 4 and 0 of 8",
+        "background taken away -7%, 95% interval -19% to +7%, turned with the cue and with the control: 1 and 3 of 30",
+    ):
+        assert told in words
+
+
+def test_what_a_cue_costs_is_told_of_images_with_it_and_without_it() -> None:
+    words = " ".join(re.sub("<[^>]*>", " ", rendered("html", canonical_report())).split())
+    assert (
+        f"What it costs how many images are called {escape(HOSTILE)} "
+        "this class, with the cue 7 of 8 95% interval 53% to 98% "
+        "this class, without it 2 of 22 95% interval 3% to 28% other classes, with the cue there is none to compare"
+    ) in words
+    assert words.count("What it costs") == 1, "where nothing was counted, nothing is told"
+
+
+def bars_of(page: Page) -> list[list[tuple[str | None, float, float]]]:
+    """Of each bar, the class, left and right end of its parts, in percent."""
+    bars: list[list[tuple[str | None, float, float]]] = []
+    for tag, attributes in page.elements:
+        if tag == "svg" and attributes.get("viewbox") == "-50 0 150 10":
+            bars.append([])
+        elif tag == "rect" and bars and (attributes.get("class") in ("track", "met", "unmet", "tick")):
+            left = float(attributes["x"] or 0)
+            bars[-1].append((attributes["class"], left, left + float(attributes["width"] or 0)))
+    return bars
+
+
+def test_a_bar_is_its_interval_with_the_value_on_it_and_goes_below_zero() -> None:
+    numbers = effect("surroundings_", 9, 0, (0.125, 0.5), (0, 0, 0)) | effect(
+        "surroundings_taken_", 0, 9, (-0.5, -0.125), (0, 0, 0)
+    )
+    upwards, downwards = bars_of(Page(rendered("html", report_with(finding("CA203", "note", "cat", **numbers)))))
+    track, zero = ("track", -50, 100), ("tick", pytest.approx(-0.4), pytest.approx(0.4))
+    assert upwards == [track, ("met", 12.5, 50), ("met", 23.5, 26.5), zero]
+    assert downwards == [track, ("unmet", -50, -12.5), ("unmet", -26.5, -23.5), zero]
+
+
+@pytest.mark.parametrize("flips", [(-1.0, -0.9), (-0.9, 0.2), (0.8, 1.0)])
+def test_no_part_of_a_bar_lies_beyond_its_track_or_has_a_negative_width(flips: tuple[float, float]) -> None:
+    turned, control = (36, 0) if flips[0] > 0 else (0, 36)
+    numbers = effect("cast_", turned, control, flips, (0, 0, 0))
+    (bar,) = bars_of(Page(rendered("html", report_with(finding("CA204", "note", "cat", **numbers)))))
+    for _, left, right in bar:
+        assert -52 < left <= right < 102
+    assert bar[1][1:] == (max(-50, 100 * flips[0]), max(-50, 100 * flips[1]))
 
 
 def test_a_report_of_nothing_renders_too() -> None:
@@ -221,15 +337,55 @@ def test_the_three_steps_hold_as_far_as_their_numbers_do() -> None:
     cue, use, effect = steps(repeated)
     assert (cue.number, cue.threshold) == ("27%", "at least 10%")
     assert (use.number, use.threshold) == ("0.40", "at least 0.10")
-    assert (effect.number, effect.threshold) == ("1.50", "at least 0.15")
-    assert "50% of the class's images change" in effect.meaning
+    assert "(8% of the map, outlined)" in use.meaning
+    assert use.meaning.endswith("The whole map adds 0.90.")
+    assert (effect.number, effect.threshold) == ("+75%", "at least 10% more than with a control, for certain")
+    assert effect.meaning == (
+        "With the cue planted, 30 of 36 images of other classes became this class, and 3 with a control. With the cue "
+        "taken away, 4 of 8 of its own images left the class, and 0 with a control. Planted, it moves the score by "
+        "1.50 of the usual lead (95% interval: 1.25 to 1.75)."
+    )
+
+
+# half of the map adds 2.00, so a mean half of it 1.00, of which half is asked for
+@pytest.mark.parametrize(("use", "looks"), [(0.51, True), (0.49, False), (0.09, False)])
+def test_the_net_does_not_look_where_its_map_is_at_its_weakest(use: float, looks: bool) -> None:
+    found = finding("CA203", "warning", "cat", use=use, use_everywhere=2.0, use_area=0.5)
+    step = steps(found)[1]
+    assert (step.met, step.number) == (looks, f"{use:.2f}")
+    assert ("the map is at its weakest" in step.meaning) == (use == 0.49)
 
 
 def test_the_test_that_confirms_is_the_one_that_is_shown() -> None:
-    weak = finding("CA203", "warning", "cat", gain=0.6, gain_surroundings=0.6, gain_ring=0.14)
-    effect = steps(weak)[2]
-    assert (effect.met, effect.number, effect.threshold) == (False, "0.14", "at least 0.15")
-    assert [(bar.gain, bar.threshold, bar.met) for bar in effect.bars] == [(0.6, 0.7, False), (0.14, 0.15, False)]
+    more, less = effect("paste_", 20, 2, (-0.01, 0.9), (0, 0, 0)), effect("painted_over_", 8, 2, (0.1, 0.5), (0, 0, 0))
+    told = steps(finding("CA201", "warning", "cat", **less, **more))[2]
+    assert (told.met, told.number) == (True, "+17%")
+    assert [(bar.name, bar.value, bar.counts, bar.met) for bar in told.bars] == [
+        ("pasted in", 0.5, "20 and 2 of 36", False),
+        ("painted over", 0.166667, "8 and 2 of 36", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("turned", "low", "is_met"), [(10, 0.01, True), (10, 0.0, False), (9, 0.05, False), (100, 0.9, True)]
+)
+def test_a_test_shows_that_predictions_change_by_a_tenth_and_for_certain(turned: int, low: float, is_met: bool) -> None:
+    found = finding("CA204", "note", "cat", **effect("cast_", turned, 0, (low, 1.0), (0, 0, 0), targets=100))
+    assert met(found)[2] is is_met
+
+
+def test_of_many_classes_the_place_of_this_one_is_told() -> None:
+    numbers = effect("", 10, 0, (0.1, 0.9), (1, 0.5, 1.5)) | effect("cast_", 10, 0, (0.1, 0.9), (1, 0.5, 1.5))
+    told = {
+        rank: steps(finding("CA204", "note", "cat", **numbers, rank=rank, z=1.0))[2].meaning.split(". ")[-1]
+        for rank in (1.0, 2.0, 3.0, 4.0, 11.0, 12.0, 13.0, 21.0, 1002.0)
+    }
+    places = [words.removeprefix("Of all classes' scores, this one's rises as the ") for words in told.values()]
+    endings = ("1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "1,002nd")
+    assert places == [f"{ending} most." for ending in endings]
+    assert "rises as" not in steps(finding("CA204", "note", "cat", **numbers, rank=2.0))[2].meaning, (
+        "of few, it tells nothing"
+    )
 
 
 def test_evidence_outside_the_object_has_its_own_steps() -> None:
@@ -241,8 +397,10 @@ def test_evidence_outside_the_object_has_its_own_steps() -> None:
 
 
 def test_a_small_class_is_said_to_be_small() -> None:
-    small = finding("CA203", "note", "cat", images=FULL_IMAGES - 1, gain=1.0, gain_ring=1.0)
+    strong = effect("", 36, 0, (0.9, 1.0), (2.0, 1.5, 2.5))
+    small = finding("CA203", "note", "cat", images=FULL_IMAGES - 1, **strong)
     assert f"only {FULL_IMAGES - 1} images" in caveat(small)
+    assert headline_of(report_with(small)).advice.startswith(f"A class of fewer than {FULL_IMAGES} images is too small")
     assert caveat(finding("CA203", "note", "cat", images=FULL_IMAGES)) == ""
 
 
@@ -263,11 +421,11 @@ def report_with(*findings: Finding, **run: object) -> ScanReport:
 @pytest.mark.parametrize(
     ("findings", "gravity", "words"),
     [
-        (["error", "error", "note"], "error", "in 2 of 3 classes, the net's prediction follows"),
+        (["error", "error", "note"], "error", "in 2 of 3 classes, predictions change with something"),
         (
             ["warning", "note"],
             "warning",
-            "in 1 of 3 classes, something gives the class away and the net looks at it: c0",
+            "in 1 of 3 classes, the net's score moves with something that may not be the thing itself: c0",
         ),
         (["note"], "note", "in 1 of 3 classes, something gives the class away: c0"),
         ([], "clean", "No shortcut was found in 3 classes"),
@@ -278,6 +436,7 @@ def test_the_verdict_is_that_of_the_gravest_findings(findings: list[str], gravit
     came = headline_of(report_with(*found))
     assert came.gravity == gravity
     assert words in came.sentence
+    assert ("Nothing shows for certain that the net goes by it" in came.advice) == (gravity == "note")
 
 
 def test_the_verdict_counts_a_class_once_and_names_only_some() -> None:

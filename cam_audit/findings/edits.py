@@ -1,0 +1,188 @@
+"""Edits of a picture that plant a cue or take it away, as data, so that they can be listed and made again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cam_audit.images.resize import resize
+from cam_audit.images.rgb import RgbImage
+from cam_audit.records import Box, Edit
+
+Mask = NDArray[np.bool_]
+Factors = tuple[float, float, float]
+
+# The donor's border band that fills surroundings, as a share of the short side.
+BAND = 0.12
+# What is kept of the picture whose surroundings are filled: an ellipse with these semi-axes, as a share of height and
+# width, that fades out over FADE of the squared radius and is blurred by SOFT, a share of the short side.
+RADIUS = 0.36
+FADE = 0.5
+SOFT = 4 / 224
+INPAINT_RADIUS = 3
+# The blur that takes fine detail away, its standard deviation as a share of the short side.
+DETAIL = 4 / 224
+
+
+def apply(edit: Edit, picture: RgbImage, donor: RgbImage | None) -> RgbImage:
+    """The edited picture, uint8 (H, W, 3).
+
+    Raises ValueError without a donor where one takes part, see `needs_donor`.
+    """
+    if donor is None and needs_donor(edit):
+        raise ValueError(f"{edit.name} takes a donor")
+    return EDITS[edit.name](edit, picture, picture if donor is None else donor)
+
+
+def needs_donor(edit: Edit) -> bool:
+    """Whether another picture takes part."""
+    return edit.name in WITH_DONOR
+
+
+def surroundings(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """All but the centre filled with the donor's border band, mirrored inwards: its texture, not its object."""
+    height, width = picture.shape[:2]
+    keep = _centre(height, width)[..., None]
+    filled = resize(donor, width, height)[_band(height, width)]
+    return np.asarray(np.rint(picture * keep + filled * (1 - keep)), np.uint8)
+
+
+def cast(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """Each channel multiplied: another white balance or exposure (after von Kries 1902)."""
+    return np.asarray(np.clip(np.rint(picture * np.array(edit.factors, np.float32)), 0, 255), np.uint8)
+
+
+def paste(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """What lies in the donor's box, at the same place."""
+    assert edit.box
+    left, top, right, bottom = pixel_box(edit.box, picture)
+    from_left, from_top, from_right, from_bottom = pixel_box(edit.box, donor)
+    pasted = picture.copy()
+    patch = donor[from_top:from_bottom, from_left:from_right]
+    pasted[top:bottom, left:right] = resize(patch, right - left, bottom - top)
+    return pasted
+
+
+def strokes(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """The donor's fine detail added where the mask is set.
+
+    Fine detail is what a blur takes away: the strokes of an overlay, and little of what they lie on.
+    """
+    assert edit.mask is not None
+    height, width = picture.shape[:2]
+    fitted = resize(donor, width, height).astype(np.float32)
+    detail = fitted - cv2.GaussianBlur(fitted, (0, 0), DETAIL * min(height, width))
+    detail[~_fitted(edit.mask, picture)] = 0
+    return np.asarray(np.clip(np.rint(picture + detail), 0, 255), np.uint8)
+
+
+def painted_over(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """A box, or the strokes of a mask, painted over from the surroundings (Telea 2004)."""
+    if edit.mask is not None:
+        mask = _fitted(edit.mask, picture).astype(np.uint8)
+    else:
+        assert edit.box
+        left, top, right, bottom = pixel_box(edit.box, picture)
+        mask = np.zeros(picture.shape[:2], np.uint8)
+        mask[top:bottom, left:right] = 1
+    return cv2.inpaint(picture, mask, INPAINT_RADIUS, cv2.INPAINT_TELEA)  # type: ignore[return-value]
+
+
+EDITS: Mapping[str, Callable[[Edit, RgbImage, RgbImage], RgbImage]] = {
+    "surroundings": surroundings,
+    "cast": cast,
+    "paste": paste,
+    "strokes": strokes,
+    "painted_over": painted_over,
+}
+WITH_DONOR = frozenset({"surroundings", "paste", "strokes"})
+
+
+def strokes_of(overlay: NDArray[np.float32]) -> Mask:
+    """Where an overlay adds anything, widened by one step each way to take in the rims of strokes: bool (h, w)."""
+    return np.asarray(cv2.dilate((overlay != 0).astype(np.uint8), np.ones((3, 3), np.uint8)), bool)
+
+
+def elsewhere(box: Box) -> Box:
+    """A box of the same size at another place: mirrored so that it overlaps the given one least.
+
+    Example:
+        >>> elsewhere((0.0, 0.0, 0.25, 0.25))
+        (0.75, 0.0, 1.0, 0.25)
+    """
+    left, top, right, bottom = box
+    mirrored = [
+        (1 - right, top, 1 - left, bottom),
+        (left, 1 - bottom, right, 1 - top),
+        (1 - right, 1 - bottom, 1 - left, 1 - top),
+        # what lies in the middle has no mirror image elsewhere
+        (0.0, 0.0, right - left, bottom - top),
+    ]
+    return min(mirrored, key=lambda other: _overlap(box, other))
+
+
+def elsewhere_mask(mask: Mask) -> Mask:
+    """A mask of the same shape, mirrored so that it overlaps the given one least; bool (h, w)."""
+    mirrored = [mask[:, ::-1], mask[::-1], mask[::-1, ::-1]]
+    rows, columns = np.nonzero(mask)
+    if rows.size:
+        # what lies in the middle has no mirror image elsewhere
+        mirrored.append(np.roll(mask, (-rows.min(), -columns.min()), (0, 1)))
+    return min(mirrored, key=lambda other: int((mask & other).sum()))
+
+
+def pixel_box(box: Box, rgb: RgbImage) -> tuple[int, int, int, int]:
+    """A box in fractions as whole pixels (left, top, right, bottom) of a picture, at least one pixel each way."""
+    height, width = rgb.shape[:2]
+    left = min(max(0, round(box[0] * width)), width - 1)
+    top = min(max(0, round(box[1] * height)), height - 1)
+    return (
+        left,
+        top,
+        min(width, max(left + 1, round(box[2] * width))),
+        min(height, max(top + 1, round(box[3] * height))),
+    )
+
+
+def _overlap(a: Box, b: Box) -> float:
+    """The area that two boxes share."""
+    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+
+
+def _fitted(mask: Mask, rgb: RgbImage) -> Mask:
+    size = (rgb.shape[1], rgb.shape[0])
+    return np.asarray(cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST), bool)
+
+
+# most pictures of a data set are of a few sizes
+@lru_cache(maxsize=16)
+def _centre(height: int, width: int) -> NDArray[np.float32]:
+    """1 in the middle, falling softly to 0 outside an ellipse: float32 (height, width)."""
+    rows = ((np.arange(height) + 0.5) / height - 0.5) / RADIUS
+    columns = ((np.arange(width) + 0.5) / width - 0.5) / RADIUS
+    radius = rows[:, None] ** 2 + columns**2
+    inside = np.clip((1 + FADE / 2 - radius) / FADE, 0, 1).astype(np.float32)
+    return cv2.GaussianBlur(inside, (0, 0), SOFT * min(height, width))  # type: ignore[return-value]
+
+
+@lru_cache(maxsize=16)
+def _band(height: int, width: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The row and column of a picture's border band that fill each of its pixels: int (height, width) each.
+
+    A pixel takes the one as deep in the band at its nearest side. Deeper than the band is wide, the band is mirrored,
+    again and again.
+    """
+    band = max(2, round(min(height, width) * BAND))
+    rows, columns = np.mgrid[:height, :width]
+    to_sides = np.stack([rows, height - 1 - rows, columns, width - 1 - columns])
+    side = to_sides.argmin(0)
+    depth = to_sides.min(0) % (2 * band)
+    depth = np.minimum(depth, 2 * band - 1 - depth)
+    from_rows = np.select([side == 0, side == 1], [depth, height - 1 - depth], rows)
+    from_columns = np.select([side == 2, side == 3], [depth, width - 1 - depth], columns)
+    # a picture may be narrower than the band is deep
+    return from_rows.clip(0, height - 1), from_columns.clip(0, width - 1)

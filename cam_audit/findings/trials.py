@@ -1,0 +1,177 @@
+"""Runs the counterfactual tests of a cause: which images take part, in which order, and when there are enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain, zip_longest
+
+from cam_audit.findings.audited_net import AuditedNet
+from cam_audit.findings.causes import Cause
+from cam_audit.findings.codes import CODES, codes_by_finder, counterfactual
+from cam_audit.findings.counterfactual import ERROR_AT, LOOKS, CueTest, Effect, Step, Trial, effects_of
+from cam_audit.findings.cues import finders
+from cam_audit.findings.edits import apply, needs_donor
+from cam_audit.findings.sample import Observation, draw_key, partner_key
+from cam_audit.images.rgb import RgbImage
+from cam_audit.records import Edit
+from cam_audit.workers import Each
+
+# Pictures that are kept while a cause is measured, some 200 KB each.
+_KEPT = 64
+
+Trials = Mapping[str, Sequence[Trial]]
+PictureOf = Callable[[Observation], RgbImage | None]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A target, and the edit and the control that it gets, each with the image that takes part."""
+
+    target: Observation
+    edit: Edit
+    donor: Observation
+    control: Edit
+    control_donor: Observation
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A cause with the effects of its tests, and their trials by the name of the test.
+
+    `cause` is named by another of its finders where the test of that one shows that it is what the net follows.
+    """
+
+    cause: Cause
+    effects: tuple[Effect, ...]
+    trials: Trials
+
+
+def run_tests(net: AuditedNet, cause: Cause, scale: float, each: Each) -> Outcome:
+    """Plant a cue by all tests that suit it, then take it away, by the test of the finder that names the cause.
+
+    All tests begin with the first of LOOKS images. Those that this does not settle go on to the next one, unless it
+    has already been shown that predictions change when the cue is planted.
+    """
+    class_index = net.class_of[cause.suspicion.label]
+    plans = {name: _plans(net, cause, test) for name, test in _tests(net, cause).items()}
+    looks = 1 + any(len(planned) > LOOKS[0] for planned in plans.values())
+    trials: dict[str, list[Trial]] = {}
+    picture = lru_cache(_KEPT)(net.picture)
+
+    def look(number: int, names: Iterable[str]) -> tuple[Effect, ...]:
+        begin, end = (0, *LOOKS)[number : number + 2]
+        # one image after the other, so that what is in memory serves all its tests
+        rounds = zip_longest(*([(name, plan) for plan in plans[name][begin:end]] for name in names))
+        planned = [named for of_image in rounds for named in of_image if named]
+        tried = each(lambda named: _try(net, named[1], picture), planned)
+        for (name, _), trial in zip(planned, tried, strict=True):
+            if trial:
+                trials.setdefault(name, []).append(trial)
+        return effects_of(list(trials.items()), class_index, scale, ERROR_AT[looks][number])
+
+    effects = look(0, [name for name in plans if not counterfactual(name).takes_away])
+    cause = _named_by(cause, effects)
+    own_tests = {test.name for test in CODES[codes_by_finder()[cause.suspicion.finder]].tests}
+    effects = look(0, [name for name in plans if name in own_tests and counterfactual(name).takes_away])
+    if looks > 1 and not any(effect.turns and not effect.takes_away for effect in effects):
+        effects = look(1, [effect.test for effect in effects if not effect.is_settled])
+    return Outcome(cause, effects, trials)
+
+
+def _tests(net: AuditedNet, cause: Cause) -> dict[str, CueTest]:
+    """The tests that suit a cause, by name: those of all finders that saw it, of local cues or of the others."""
+    known, codes = finders(), codes_by_finder()
+    features = {label: [observation.features for observation in group] for label, group in net.groups.items()}
+    tests: dict[str, CueTest] = {}
+    for name, suspicion in cause.finders.items():
+        if CODES[codes[name]].is_local == CODES[cause.code].is_local:
+            for test in known[name].tests(suspicion, features):
+                tests.setdefault(test.name, test)
+    return tests
+
+
+def _named_by(cause: Cause, effects: Sequence[Effect]) -> Cause:
+    """The cause as the finder names it whose test shows most; a mark keeps the name that its place gives it.
+
+    Where as much is shown of a background as of a cast, it is the background, which has a colour of its own.
+    """
+    if CODES[cause.code].is_local:
+        return cause
+    shown = {effect.test: (effect.turns, effect.moves) for effect in effects}
+
+    def most(finder: str) -> tuple[bool, bool]:
+        tests = CODES[codes_by_finder()[finder]].tests
+        return max((shown[test.name] for test in tests if test.name in shown), default=(False, False))
+
+    # in the order of the table of codes, in which the background comes first
+    best = max((finder for finder in codes_by_finder() if finder in cause.finders), key=most)
+    return cause.named_by(best) if any(most(best)) else cause
+
+
+def _plans(net: AuditedNet, cause: Cause, test: CueTest) -> list[_Plan]:
+    """What is done to each target.
+
+    Which other image takes part is drawn for each target by a hash of the two, so that many take turns, and a target
+    keeps its partners whichever other images come or go.
+    """
+    label = cause.suspicion.label
+    class_index = net.class_of[label]
+    hits = {hit.name: hit for hit in test.hits}
+    own = [observation for observation in net.groups[label] if observation.source.name in hits]
+    foreign = [group for name, group in net.groups.items() if net.class_of[name] != class_index]
+    if not own or not foreign:
+        return []
+    plans = []
+    if test.about.takes_away:
+        for target in [observation for observation in own if net.is_right(observation)][: LOOKS[-1]]:
+            # the control's donor is another image of the class that shows the cue
+            hit, other, twin = hits[target.source.name], _partner(net, target, foreign), _partner(net, target, [own])
+            edit, control = test.edit(hit, other.source.label), test.control(hit, other.source.label)
+            plans.append(_Plan(target, edit, other, control, twin))
+        return plans
+    for target in _round_robin([[each for each in group if net.is_right(each)] for group in foreign])[: LOOKS[-1]]:
+        donor = _partner(net, target, [own])
+        # of two classes there is no third, and the control's donor is of the target's own
+        thirds = [group for group in foreign if group[0].source.label != target.source.label] or foreign
+        third = _partner(net, target, thirds)
+        hit, name = hits[donor.source.name], third.source.label
+        plans.append(_Plan(target, test.edit(hit, name), donor, test.control(hit, name), third))
+    return plans
+
+
+def _partner(net: AuditedNet, target: Observation, groups: Sequence[Sequence[Observation]]) -> Observation:
+    """The image that takes part in what is done to a target, of one of the groups; not itself if there is another."""
+
+    def key(drawn: bytes) -> bytes:
+        return partner_key(target.source, net.class_of[target.source.label], drawn)
+
+    group = min(groups, key=lambda group: key(b"%d" % net.class_of[group[0].source.label]))
+    return min(group, key=lambda other: (other is target, key(draw_key(other.source))))
+
+
+def _try(net: AuditedNet, plan: _Plan, picture_of: PictureOf) -> Trial | None:
+    """None where a picture can no longer be read, which takes no pass."""
+    target, picture = plan.target, picture_of(plan.target)
+    donor = picture_of(plan.donor) if needs_donor(plan.edit) else None
+    other = picture_of(plan.control_donor) if needs_donor(plan.control) else None
+    if picture is None or (donor is None and needs_donor(plan.edit)) or (other is None and needs_donor(plan.control)):
+        return None
+    edited = _step(net, plan.edit, picture, plan.donor, donor)
+    control = _step(net, plan.control, picture, plan.control_donor, other)
+    size = (picture.shape[1], picture.shape[0])
+    return Trial(target.source, net.class_of[target.source.label], size, target.logits, edited, control)
+
+
+def _step(net: AuditedNet, edit: Edit, picture: RgbImage, donor: Observation, other: RgbImage | None) -> Step:
+    """An edit with the donor's picture, None where it takes no part."""
+    logits = net.model.run(apply(edit, picture, other)).logits
+    if other is None:
+        return Step(edit, None, None, logits)
+    return Step(edit, donor.source.name, (other.shape[1], other.shape[0]), logits)
+
+
+def _round_robin(groups: Sequence[Sequence[Observation]]) -> list[Observation]:
+    """All observations, taken from each group in turn."""
+    return [each for each in chain.from_iterable(zip_longest(*groups)) if each is not None]

@@ -1,0 +1,96 @@
+"""A finding in words for somebody who has never seen one: what is seen, what it does, how sure that is, what to do."""
+
+from __future__ import annotations
+
+from cam_audit.findings.codes import CODES, FULL_IMAGES, MIN_FLIPS, NOTE
+from cam_audit.findings.counterfactual import Effect, strongest
+from cam_audit.findings.evidence import Evidence, Groups
+from cam_audit.text import count
+
+
+def message(evidence: Evidence, severity: str, class_name: str) -> str:
+    """The finding in words, without the last full stop; `class_name`: the net's class that was measured."""
+    cause, suspicion = evidence.cause, evidence.cause.suspicion
+    label = repr(suspicion.label)
+    recognised = "can be told" if severity == NOTE else "may be recognised"
+    sentences = [f"{label} {recognised} by {suspicion.cue}"]
+    sentences.append(_seen(len(cause.hits), suspicion.images, evidence.groups))
+    if suspicion.images < FULL_IMAGES:
+        sentences.append(f"With only {suspicion.images} images in the class this may be chance")
+    planted = strongest(evidence.effects, takes_away=False)
+    taken = strongest(evidence.effects, takes_away=True)
+    if planted:
+        sentences += _planted(planted, class_name)
+    if taken:
+        sentences += _taken(taken, class_name)
+    if evidence.groups:
+        sentences += _cost(evidence.groups, class_name)
+    if (planted or taken or evidence.groups) and class_name != suspicion.label:
+        # a folder that stands for no class is measured on the one that the net predicts most in it
+        sentences.append(f"The folder {label} was measured on the net's class {class_name!r}")
+    advice = CODES[cause.code].what_to_do.rstrip(".")
+    sentences.append(f"To do: {advice}" if advice else "")
+    return ". ".join(filter(None, sentences))
+
+
+def _seen(hits: int, images: int, groups: Groups | None) -> str:
+    own = f"all {images} of its images show it" if hits == images else f"{hits} of its {images} images show it"
+    own = own[0].upper() + own[1:]
+    if not groups or not groups.looked_at:
+        return own
+    others = groups.others.images
+    rest = f"{others} of {groups.looked_at}" if others else f"none of {groups.looked_at}"
+    return f"{own}, and {rest} of other classes"
+
+
+def _planted(effect: Effect, class_name: str) -> list[str]:
+    about = effect.about
+    told = (
+        f"{about.done}, {effect.turned} of {count(effect.images, 'image')} of other classes were called {class_name!r}"
+    )
+    sentences = [f"{told} ({about.control}: {effect.control_turned})"]
+    if effect.turns:
+        sentences.append(_sure(effect))
+    elif effect.moves:
+        seldom = effect.flips.value < MIN_FLIPS
+        changes = "that seldom changes the class" if seldom else "whether that changes the class is not certain"
+        sentences.append(
+            f"Its score rises for certain, by {effect.gain.low:.0%} to {effect.gain.high:.0%} of what usually decides, "
+            f"but {changes}"
+        )
+    elif effect.gain.high < effect.about.min_gain:
+        sentences.append("Its score hardly changes: the net does not seem to go by it")
+    else:
+        sentences.append("Whether its score changes is not certain with so few images")
+    if (effect.turns or effect.moves) and not effect.stands_out:
+        sentences.append(
+            "Other classes' scores rise as much, so the edit may disturb the images more than it speaks for this class"
+        )
+    return sentences
+
+
+def _taken(effect: Effect, class_name: str) -> list[str]:
+    about = effect.about
+    told = f"{about.done}, {effect.turned} of {effect.images} of its own images were no longer called {class_name!r}"
+    sentences = [f"{told} ({about.control}: {effect.control_turned})"]
+    return [*sentences, _sure(effect)] if effect.turns else sentences
+
+
+def _sure(effect: Effect) -> str:
+    flips = effect.flips
+    return f"That is {flips.value:.0%} more than with the control (95% interval: {flips.low:.0%} to {flips.high:.0%})"
+
+
+def _cost(groups: Groups, class_name: str) -> list[str]:
+    shown, lacking, others = groups.shown, groups.lacking, groups.others
+    told = f"Of its images with it, {shown.called} of {shown.images} are right"
+    if lacking.images:
+        told += f"; of those without it, {lacking.called} of {lacking.images}"
+    else:
+        told += "; there is none without it to compare"
+    sentences = [told] if shown.images else []
+    if others.images:
+        sentences.append(
+            f"Of the other classes' images with it, {others.called} of {others.images} are called {class_name!r}"
+        )
+    return sentences

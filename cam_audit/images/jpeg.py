@@ -1,0 +1,13 @@
+"""Pictures as JPEG."""
+
+from __future__ import annotations
+
+import cv2
+
+from cam_audit.images.rgb import RgbImage
+
+
+def encode_jpeg(rgb: RgbImage, quality: int) -> bytes:
+    """An image, uint8 (H, W, 3), as the bytes of a JPEG of this quality, 0..100."""
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, quality))
+    return data.tobytes()

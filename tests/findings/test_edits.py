@@ -1,0 +1,329 @@
+"""Edits change exactly what they say: against pictures drawn by hand, and against loops over pixels."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pictures import GREY
+
+from cam_audit.findings import edits
+from cam_audit.findings.edits import apply, elsewhere, elsewhere_mask, needs_donor, pixel_box, strokes_of
+from cam_audit.records import Box, Edit
+
+Rgb = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+PURE_RED, PURE_GREEN = (255, 0, 0), (0, 255, 0)
+SURROUNDINGS = Edit("surroundings")
+
+
+def flat(colour: tuple[int, int, int], width: int = 32, height: int = 32) -> Rgb:
+    return np.full((height, width, 3), colour, np.uint8)
+
+
+def speckled(width: int, height: int, seed: int = 0) -> Rgb:
+    return np.random.default_rng(seed).integers(60, 190, (height, width, 3), np.uint8)
+
+
+def centre_of(height: int, width: int) -> NDArray[np.float64]:
+    """How much of each pixel is kept, before the blur: 1 up to 0.866 of the ellipse's radius, 0 from 1.118 on."""
+    kept = np.zeros((height, width))
+    for y, x in itertools.product(range(height), range(width)):
+        radius = (((y + 0.5) / height - 0.5) / 0.36) ** 2 + (((x + 0.5) / width - 0.5) / 0.36) ** 2
+        kept[y, x] = min(1.0, max(0.0, (1.25 - radius) / 0.5))
+    return kept
+
+
+def far_from_changes(kept: NDArray[np.float64], value: float, reach: int) -> Mask:
+    """Where all pixels around have this value, so that a blur that reaches so far changes nothing."""
+    padded = np.pad(kept, reach, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * reach + 1, 2 * reach + 1))
+    return np.asarray((windows == value).all((2, 3)))
+
+
+def band_fill(donor: Rgb) -> Rgb:
+    """Each pixel from the border band of its nearest side, the band mirrored inwards again and again."""
+    height, width = donor.shape[:2]
+    band = max(2, round(0.12 * min(height, width)))
+    there_and_back = [*range(band), *reversed(range(band))]
+    filled = donor.copy()
+    for y, x in itertools.product(range(height), range(width)):
+        top, bottom, left, right = y, height - 1 - y, x, width - 1 - x
+        nearest = min(top, bottom, left, right)
+        depth = there_and_back[nearest % len(there_and_back)]
+        if top == nearest:
+            source = depth, x
+        elif bottom == nearest:
+            source = height - 1 - depth, x
+        elif left == nearest:
+            source = y, depth
+        else:
+            source = y, width - 1 - depth
+        filled[y, x] = donor[source]
+    return filled
+
+
+@pytest.mark.parametrize(("width", "height"), [(48, 48), (90, 60), (40, 80), (33, 21)])
+def test_surroundings_are_the_donors_band_pixel_by_pixel_and_the_centre_stays(width: int, height: int) -> None:
+    picture, donor = speckled(width, height), speckled(width, height, seed=1)
+    edited = apply(SURROUNDINGS, picture, donor)
+    kept, fill = centre_of(height, width), band_fill(donor)
+    # a Gaussian ends at four deviations, for OpenCV
+    reach = 1 + math.ceil(4 * min(width, height) * 4 / 224)
+    outside, inside = (far_from_changes(kept, value, reach) for value in (0.0, 1.0))
+    assert outside[0, 0]
+    assert inside[height // 2, width // 2]
+    np.testing.assert_array_equal(edited[outside], fill[outside])
+    np.testing.assert_array_equal(edited[inside], picture[inside])
+    # nothing of the donor's own centre
+    donor[height // 4 : -(height // 4), width // 4 : -(width // 4)] = 255
+    np.testing.assert_array_equal(apply(SURROUNDINGS, picture, donor), edited)
+
+
+def test_between_centre_and_surroundings_both_are_mixed_as_the_ellipse_fades() -> None:
+    black, white = flat((0, 0, 0), 224, 224), flat((255, 255, 255), 224, 224)
+    kept = apply(SURROUNDINGS, white, black)[..., 0] / 255
+    # the blur of 4 pixels rounds the corners of a ramp off, and leaves its middle
+    assert np.abs(kept - centre_of(224, 224)).max() < 0.12
+    np.testing.assert_allclose(kept, kept[::-1, ::-1], atol=1e-6)
+    assert (np.diff(kept[112, 112:]) <= 0).all()
+    edge = 112 + round(0.36 * 224)
+    assert kept[112, edge] == pytest.approx(centre_of(224, 224)[112, edge], abs=0.02)
+
+
+def test_the_band_of_a_donor_of_another_size_is_fitted_first() -> None:
+    donor = flat(PURE_RED, 20, 10)
+    donor[2:-2, 4:-4] = PURE_GREEN
+    edited = apply(SURROUNDINGS, flat(GREY, 60, 80), donor)
+    assert (edited[0] == PURE_RED).all()
+    assert (edited[:, 0] == PURE_RED).all()
+    assert (edited[40, 30] == GREY).all()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 1), (1, 7), (3, 3), (5, 2), (300, 3)])
+def test_surroundings_of_tiny_and_thin_pictures(width: int, height: int) -> None:
+    edited = apply(SURROUNDINGS, speckled(width, height), speckled(width, height, seed=1))
+    assert edited.shape == (height, width, 3)
+    assert edited.dtype == np.uint8
+
+
+def test_a_cast_multiplies_each_channel() -> None:
+    picture = flat((100, 40, 192))
+    picture[:, 16:] = (3, 200, 0)
+    edited = apply(Edit("cast", factors=(0.5, 1.5, 1.26)), picture, None)
+    expected = flat((50, 60, 242))
+    expected[:, 16:] = (2, 255, 0)  # 1.5 to the even number, and no more than white
+    np.testing.assert_array_equal(edited, expected)
+    np.testing.assert_array_equal(apply(Edit("cast", factors=(1.0, 1.0, 1.0)), picture, None), picture)
+
+
+def test_a_cast_that_is_taken_away_leaves_the_picture_as_it_was() -> None:
+    picture = speckled(30, 20)
+    factors = (0.8, 1.1, 1.3)
+    back = (1 / factors[0], 1 / factors[1], 1 / factors[2])
+    again = apply(Edit("cast", factors=back), apply(Edit("cast", factors=factors), picture, None), None)
+    assert np.abs(again.astype(int) - picture).max() <= 1
+
+
+def test_a_box_is_pasted_pixel_by_pixel() -> None:
+    picture, donor = speckled(40, 20), speckled(40, 20, seed=1)
+    pasted = apply(Edit("paste", box=(0.25, 0.1, 0.5, 0.6)), picture, donor)
+    expected = picture.copy()
+    expected[2:12, 10:20] = donor[2:12, 10:20]
+    np.testing.assert_array_equal(pasted, expected)
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_a_box_of_a_larger_donor_is_pasted_by_area_means(scale: int) -> None:
+    picture, donor = speckled(40, 20), speckled(40 * scale, 20 * scale, seed=1)
+    pasted = apply(Edit("paste", box=(0.25, 0.1, 0.5, 0.6)), picture, donor)
+    means = donor.reshape(20, scale, 40, scale, 3).mean((1, 3))
+    outside = np.ones((20, 40), bool)
+    outside[2:12, 10:20] = False
+    np.testing.assert_array_equal(pasted[outside], picture[outside])
+    np.testing.assert_allclose(pasted[2:12, 10:20], means[2:12, 10:20], atol=0.51)
+
+
+def test_a_box_of_a_smaller_donor_fills_the_same_place() -> None:
+    donor = flat(GREY, 10, 10)
+    donor[5:, 5:] = PURE_RED
+    pasted = apply(Edit("paste", box=(0.5, 0.5, 1, 1)), flat(PURE_GREEN, 30, 60), donor)
+    expected = flat(PURE_GREEN, 30, 60)
+    expected[30:, 15:] = PURE_RED
+    np.testing.assert_array_equal(pasted, expected)
+
+
+def test_strokes_are_where_the_overlay_adds_or_darkens_with_a_rim_of_one() -> None:
+    overlay = np.zeros((6, 8), np.float32)
+    overlay[2, 3], overlay[5, 7] = 0.5, -40
+    expected = np.zeros((6, 8), bool)
+    expected[1:4, 2:5] = expected[4:, 6:] = True
+    np.testing.assert_array_equal(strokes_of(overlay), expected)
+    assert not strokes_of(np.zeros((6, 8), np.float32)).any()
+
+
+def test_fine_detail_is_added_along_the_strokes_only() -> None:
+    mask = np.zeros((4, 4), bool)
+    mask[:, :2] = True
+    donor = flat(GREY, 64, 64)
+    donor[32, :] = 255
+    pasted = apply(Edit("strokes", mask=mask), flat(GREY, 64, 64), donor).astype(int)
+    line = pasted[32, :32, 0] - GREY[0]
+    # a line of one row in a blur whose deviation is 64 * 4 / 224 pixels keeps 0.35 of its contrast there
+    weights = np.exp(-(np.arange(-9, 10) ** 2) / 2 / (64 * 4 / 224) ** 2)
+    np.testing.assert_allclose(line, (255 - GREY[0]) * (1 - weights.max() / weights.sum()), atol=2)
+    np.testing.assert_array_equal(pasted[:, 32:], GREY[0])
+    np.testing.assert_array_equal(pasted[:20], GREY[0])
+
+
+def test_a_donor_without_detail_changes_nothing() -> None:
+    picture = flat(PURE_GREEN, 30, 60)
+    everywhere = np.ones((4, 4), bool)
+    np.testing.assert_array_equal(apply(Edit("strokes", mask=everywhere), picture, flat(PURE_RED, 64, 64)), picture)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        Edit("painted_over", box=(0.25, 0.5, 0.75, 1.0)),
+        Edit("painted_over", mask=np.pad(np.ones((2, 2), bool), [(2, 0), (1, 1)])),
+    ],
+    ids=["box", "strokes"],
+)
+def test_what_is_painted_over_continues_its_surroundings_and_nothing_else_changes(edit: Edit) -> None:
+    inside = np.zeros((20, 40), bool)
+    inside[10:20, 10:30] = True
+    picture = flat(GREY, 40, 20)
+    picture[inside] = PURE_RED
+    np.testing.assert_array_equal(apply(edit, picture, None), flat(GREY, 40, 20))
+    picture = speckled(40, 20)
+    painted = apply(edit, picture, None)
+    np.testing.assert_array_equal(painted[~inside], picture[~inside])
+    # the colours of what is painted over play no part
+    other = picture.copy()
+    other[inside] = PURE_RED
+    np.testing.assert_array_equal(apply(edit, other, None), painted)
+
+
+ALL = {
+    "surroundings": SURROUNDINGS,
+    "cast": Edit("cast", factors=(2.0, 0.5, 1.0)),
+    "paste": Edit("paste", box=(0.0, 0.0, 0.5, 0.5)),
+    "strokes": Edit("strokes", mask=np.eye(4, dtype=bool)),
+    "painted_over": Edit("painted_over", box=(0.0, 0.0, 0.5, 0.5)),
+}
+
+
+@pytest.mark.parametrize("edit", ALL.values(), ids=ALL)
+def test_an_edit_gives_a_new_picture_and_leaves_both_as_they_were(edit: Edit) -> None:
+    picture, donor = speckled(40, 30), speckled(30, 40, seed=1)
+    before = picture.copy(), donor.copy()
+    edited = apply(edit, picture, donor)
+    assert edited.shape == picture.shape
+    assert edited.dtype == np.uint8
+    assert (edited != picture).any()
+    np.testing.assert_array_equal(picture, before[0])
+    np.testing.assert_array_equal(donor, before[1])
+
+
+@pytest.mark.parametrize("edit", ALL.values(), ids=ALL)
+def test_a_donor_is_asked_for_where_another_one_makes_another_picture(edit: Edit) -> None:
+    picture = speckled(40, 30)
+    one, other = (apply(edit, picture, speckled(40, 30, seed=seed)) for seed in (1, 2))
+    assert needs_donor(edit) == (one != other).any()
+    if needs_donor(edit):
+        with pytest.raises(ValueError, match=f"{edit.name} takes a donor"):
+            apply(edit, picture, None)
+    else:
+        np.testing.assert_array_equal(apply(edit, picture, None), one)
+
+
+def test_every_edit_is_tested_here() -> None:
+    assert set(ALL) == set(edits.EDITS)
+
+
+@pytest.mark.parametrize(
+    ("box", "other"),
+    [
+        ((0.0, 0.0, 0.25, 0.25), (0.75, 0.0, 1.0, 0.25)),
+        ((0.7, 0.8, 0.9, 1.0), (0.1, 0.8, 0.3, 1.0)),
+        # across the whole width there is no place beside it
+        ((0.0, 0.9, 1.0, 1.0), (0.0, 0.0, 1.0, 0.1)),
+        ((0.4, 0.1, 0.6, 0.3), (0.4, 0.7, 0.6, 0.9)),
+        # in the middle it is its own mirror image
+        ((0.375, 0.375, 0.625, 0.625), (0.0, 0.0, 0.25, 0.25)),
+    ],
+)
+def test_elsewhere_is_where_the_box_is_not(box: Box, other: Box) -> None:
+    assert elsewhere(box) == pytest.approx(other)
+
+
+def test_elsewhere_a_box_has_its_size_lies_in_the_picture_and_overlaps_as_little_as_can_be() -> None:
+    places = (0.0, 0.2, 0.45, 0.6, 0.8, 1.0)
+    spans = list(itertools.combinations(places, 2))
+    for (left, right), (top, bottom) in itertools.product(spans, spans):
+        other = elsewhere((left, top, right, bottom))
+        assert (other[2] - other[0], other[3] - other[1]) == pytest.approx((right - left, bottom - top))
+        assert min(other) >= 0
+        assert max(other) <= 1 + 1e-9
+        shared = shared_area((left, top, right, bottom), other)
+        for x, y in itertools.product((left, 1 - right), (top, 1 - bottom)):
+            if (x, y) != (left, top):
+                there = (x, y, x + right - left, y + bottom - top)
+                assert shared <= shared_area((left, top, right, bottom), there) + 1e-9
+
+
+def shared_area(box: Box, other: Box) -> float:
+    """The share of a fine grid's points that lie in both."""
+    points = (np.arange(200) + 0.5) / 200
+    inside = [(points > max(box[k], other[k])) & (points < min(box[k + 2], other[k + 2])) for k in (0, 1)]
+    return float(inside[0].sum() * inside[1].sum()) / points.size**2
+
+
+def test_elsewhere_a_mask_is_mirrored_to_where_it_is_not() -> None:
+    corner = np.zeros((8, 8), bool)
+    corner[6:, 5:] = True
+    corner[7, 4] = True
+    # beside it, above it or across it: all free, and beside is the first
+    np.testing.assert_array_equal(elsewhere_mask(corner), corner[:, ::-1])
+    line = np.zeros((8, 8), bool)
+    line[6, :] = True
+    np.testing.assert_array_equal(elsewhere_mask(line), line[::-1])
+    cross = line | line.T
+    np.testing.assert_array_equal(elsewhere_mask(cross), cross[::-1, ::-1])
+
+
+def test_elsewhere_a_mask_of_the_middle_is_moved_to_the_corner() -> None:
+    middle = np.zeros((12, 16), bool)
+    middle[4:8, 6:10] = True
+    expected = np.zeros((12, 16), bool)
+    expected[:4, :4] = True
+    np.testing.assert_array_equal(elsewhere_mask(middle), expected)
+    assert not elsewhere_mask(np.zeros((3, 3), bool)).any()
+
+
+@pytest.mark.parametrize(
+    ("box", "pixels"),
+    [
+        ((0, 0, 1, 1), (0, 0, 10, 20)),
+        ((0.1, 0.2, 0.3, 0.4), (1, 4, 3, 8)),
+        ((0.5, 0.5, 0.5, 0.5), (5, 10, 6, 11)),
+        ((1, 1, 1, 1), (9, 19, 10, 20)),
+        ((-0.5, 0.9, 3, 4), (0, 18, 10, 20)),
+    ],
+)
+def test_a_box_in_pixels(box: Box, pixels: tuple[int, int, int, int]) -> None:
+    assert pixel_box(box, flat(GREY, 10, 20)) == pixels
+
+
+def test_no_box_is_empty_or_outside() -> None:
+    edges = (-0.01, 0, 0.02, 0.5, 0.96, 1, 1.01)
+    for width, height in ((1, 1), (2, 7), (30, 3)):
+        for left, right in itertools.combinations_with_replacement(edges, 2):
+            for top, bottom in itertools.combinations_with_replacement(edges, 2):
+                box = pixel_box((left, top, right, bottom), flat(GREY, width, height))
+                assert 0 <= box[0] < box[2] <= width
+                assert 0 <= box[1] < box[3] <= height
