@@ -8,10 +8,11 @@ that share of its images in both halves; a linear head on the frozen backbone (w
 from scratch) learns the first half, and `cam-audit scan` audits the second. Trials without a plant count
 false alarms.
 
-Whether a plant became a shortcut of the net says an oracle that knows the cue: planted into up to 40
-correctly classified audit images of the other classes, its effect is the mean change of logit_k - logit_y
-(k the planted class, y the image's own) over S, the median correct margin of the audit half; from 0.15 on the
-cue is effective. That is the study's gain, with the clean image as its own control.
+Whether a plant became a shortcut of the net says an oracle that knows the cue: it is planted into up to 40
+correctly classified audit images of the other classes, and it is taken from the class's own, of which the oracle has
+the clean ones. The cue is effective if a tenth of the former turn into the planted class, or a tenth of the latter
+leave it. Beside that, its gain is the mean change of logit_k - logit_y (k the planted class, y the image's
+own) over S, the median correct margin of the audit half, with the clean image as its own control.
 """
 
 from __future__ import annotations
@@ -155,7 +156,9 @@ def run_trial(plan: Plan, train: PhotoSet, audited: PhotoSet, learner: Learner) 
         write_set(shown.pictures, names, images)
         audit = scan(images, net, Path(folder, "out"))
     correct = [picture for picture in audited.pictures if classify(picture).argmax() == picture.label]
-    effect = None if label is None else effect_of(classify, correct, cue, label, plan.seed)
+    gain, flips = (None, None) if label is None else effect_of(classify, correct, cue, label, plan.seed)
+    clean = {(picture.label, picture.stem): picture for picture in audited.pictures}
+    pairs = [(clean[picture.label, picture.stem], picture) for picture in planted]
     flagged = {name for name, flags in audit.flags.items() if flags & CUE_FLAGS}
     return Trial(
         kind=plan.kind,
@@ -164,7 +167,9 @@ def run_trial(plan: Plan, train: PhotoSet, audited: PhotoSet, learner: Learner) 
         classes=len(names),
         class_name="" if label is None else names[label],
         accuracy=len(correct) / len(audited.pictures),
-        effect=effect,
+        gain=gain,
+        flips=flips,
+        leaves=None if label is None else share_that_leaves(classify, pairs, label),
         findings=audit.findings,
         planted=len(planted),
         flagged=len(flagged),
@@ -205,20 +210,36 @@ def read_audit(out: Path) -> Audit:
     return Audit(findings, flags)
 
 
-def effect_of(classify: Classifier, correct: Sequence[Picture], cue: Cue, label: int, seed: int) -> float | None:
-    """The cue's true effect in correct margins; None where no picture of another class is correct."""
+def effect_of(
+    classify: Classifier, correct: Sequence[Picture], cue: Cue, label: int, seed: int
+) -> tuple[float | None, float | None]:
+    """The cue's true effect: its gain in correct margins, and the share of pictures that turn into the class.
+
+    None where no picture of another class is correct.
+    """
     others = [picture for picture in correct if picture.label != label]
     if not others:
-        return None
+        return None, None
     margin = np.median([_margin(classify(picture), picture.label) for picture in correct])
     rng = np.random.default_rng(seed)
-    changes = []
+    changes, turned = [], []
     for index in rng.permutation(len(others))[:ORACLE_IMAGES]:
         picture = others[index]
         rgb, _ = cue.plant(picture.rgb, rng, picture.mask)
-        change = classify(replace(picture, rgb=rgb)) - classify(picture)
+        planted = classify(replace(picture, rgb=rgb))
+        change = planted - classify(picture)
         changes.append(change[label] - change[picture.label])
-    return float(np.mean(changes) / margin)
+        turned.append(int(planted.argmax()) == label)
+    return float(np.mean(changes) / margin), float(np.mean(turned))
+
+
+def share_that_leaves(classify: Classifier, pairs: Sequence[tuple[Picture, Picture]], label: int) -> float | None:
+    """Of the planted pictures that are right, the share that is not when clean; pairs: clean and planted.
+
+    None where none is right.
+    """
+    right = [clean for clean, planted in pairs if int(classify(planted).argmax()) == label]
+    return float(np.mean([int(classify(clean).argmax()) != label for clean in right])) if right else None
 
 
 def _margin(logits: Floats, label: int) -> float:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 SEVERITIES = ("note", "warning", "error")
-EFFECTIVE_FROM = 0.15
+# The share of other classes' images that the true cue turns into its class, or of its own that leave without it.
+EFFECTIVE_FROM = 0.1
 # The codes of the finders that are there for a kind, and of those that see the same pixels.
 EXPECTED = {
     "stampfix": ("CA201", "CA202"),
@@ -39,10 +40,11 @@ class Found:
 
 @dataclass(frozen=True)
 class Trial:
-    """One scan of a planted set; `kind` and `class_name` "" and `effect` None where nothing was planted.
+    """One scan of a planted set; `kind` and `class_name` "", and the oracle's None, where nothing was planted.
 
-    accuracy: share of the clean audit images that the net classifies correctly; effect: the oracle's, in
-    correct margins; planted, flagged: images with the cue, and with CA101 or CA102; hits: with both.
+    accuracy: share of the clean audit images that the net classifies correctly; gain, flips, leaves: the oracle's, in
+    correct margins and as shares of images; planted, flagged: images with the cue, and with CA101 or CA102; hits: with
+    both.
     """
 
     kind: str
@@ -51,7 +53,9 @@ class Trial:
     classes: int
     class_name: str
     accuracy: float
-    effect: float | None
+    gain: float | None
+    flips: float | None
+    leaves: float | None
     findings: tuple[Found, ...]
     planted: int
     flagged: int
@@ -65,7 +69,7 @@ class Trial:
     @property
     def effective(self) -> bool:
         """Whether the net follows the planted cue."""
-        return self.effect is not None and self.effect >= EFFECTIVE_FROM
+        return max(self.flips or 0.0, self.leaves or 0.0) >= EFFECTIVE_FROM
 
     def detected(self, severity: str) -> bool:
         """Whether the planted class has an expected finding of at least that severity."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from detection import effect_of, plant, read_audit
+from detection import effect_of, plant, read_audit, share_that_leaves
 from detection_table import Found, Trial, markdown
 from photo_sets import PhotoSet, Picture, name_of, write_set
 
@@ -54,16 +55,29 @@ def test_a_share_of_one_class_is_planted_and_the_rest_is_the_same_picture() -> N
             assert after is before
 
 
-def test_the_oracle_measures_in_correct_margins() -> None:
+def test_the_oracle_measures_in_correct_margins_and_counts_what_turns() -> None:
     """Each picture leads by 2; white adds 3 to class 1 and takes 1 from the others: a change of 4 or 0 or -4."""
 
     def classify(picture: Picture) -> np.ndarray:
         white = bool((picture.rgb == 255).all())
         return 2.0 * np.eye(3)[picture.label] + white * np.array([-1.0, 3.0, -1.0])
 
-    assert effect_of(classify, photos().pictures, Whiten(), 1, seed=0) == pytest.approx(2)
-    assert effect_of(classify, photos().pictures, Whiten(), 0, seed=0) == pytest.approx(-1)
-    assert effect_of(classify, photos(classes=1).pictures, Whiten(), 0, seed=0) is None
+    assert effect_of(classify, photos().pictures, Whiten(), 1, seed=0) == pytest.approx((2, 1))
+    assert effect_of(classify, photos().pictures, Whiten(), 0, seed=0) == pytest.approx((-1, 0))
+    assert effect_of(classify, photos(classes=1).pictures, Whiten(), 0, seed=0) == (None, None)
+
+
+def test_the_oracle_counts_the_planted_pictures_that_leave_when_clean() -> None:
+    """White pictures are taken for class 1, and of the clean ones only the first."""
+    clean = [picture for picture in photos().pictures if picture.label == 1]
+    white = [replace(picture, rgb=np.full_like(picture.rgb, 255)) for picture in clean]
+
+    def classify(picture: Picture) -> np.ndarray:
+        return np.eye(3)[1 if (picture.rgb == 255).all() or picture is clean[0] else 0]
+
+    pairs = list(zip(clean, white, strict=True))
+    assert share_that_leaves(classify, pairs, 1) == pytest.approx(1 - 1 / len(clean))
+    assert share_that_leaves(classify, pairs, 2) is None
 
 
 def test_a_set_is_written_by_class(tmp_path: Path) -> None:
@@ -87,12 +101,12 @@ def test_an_audit_is_read_from_the_files_of_a_scan(tmp_path: Path) -> None:
     assert audit.flags == {"a/1.jpg": {"CA101", "CA104"}, "b/1.jpg": frozenset()}
 
 
-def trial(kind: str, effect: float | None, *found: Found, **changes: object) -> Trial:
+def trial(kind: str, flips: float | None, *found: Found, **changes: object) -> Trial:
     settings = {
         "prevalence": 100, "seed": 0, "classes": 5, "class_name": "a" if kind else "", "accuracy": 0.9,
         "planted": 10, "flagged": 8, "hits": 6,
     }  # fmt: skip
-    return Trial(kind=kind, effect=effect, findings=found, **{**settings, **changes})  # type: ignore[arg-type]
+    return Trial(kind=kind, gain=flips, flips=flips, leaves=None, findings=found, **{**settings, **changes})  # type: ignore[arg-type]
 
 
 def found(code: str, severity: str, class_name: str = "a") -> Found:
@@ -131,7 +145,7 @@ def test_the_tables_count_by_cell_and_by_effect() -> None:
     cast = next(row for row in rows if row[0] == "cast")
     assert cast[2:5] == ["0/1", "0/1", "0/1"]
     assert cast[6:9] == ["none", "-", "0.00"]
-    assert ["effective (>= 0.15)", "1/2", "1/2"] in rows
+    assert ["effective (>= 0.1)", "1/2", "1/2"] in rows
     assert ["not effective", "0/1", "0/1"] in rows
     assert ["sets without a plant", "1/5"] in rows
     assert ["the other classes of planted sets", "1/12"] in rows

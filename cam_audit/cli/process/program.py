@@ -30,7 +30,7 @@ OPENCV_HELP = (
 )
 
 
-COMMANDS = ("scan", "live", "baseline", "compare", "report", "demo", "models")
+COMMANDS = ("scan", "live", "baseline", "compare", "challenge", "report", "demo", "models")
 
 
 class _Commands(HelpfulGroup):

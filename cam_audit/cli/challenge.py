@@ -1,0 +1,36 @@
+"""`cam-audit challenge`: the counterfactual pictures of a scan as a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cam_audit.cli.process.exits import Exit
+from cam_audit.cli.terminal import note
+from cam_audit.text import count, printable
+
+
+@click.command(short_help="Write the edited pictures of a scan as a data set for any net.")
+@click.argument("out", type=click.Path(path_type=Path), metavar="OUT")
+@click.option(
+    "-o", "--output", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR",
+    help="The data set to write; it must be new, or empty.",
+)  # fmt: skip
+def challenge(out: Path, folder: Path) -> int:
+    """Write the pictures into which the scan in the folder OUT planted a cue, or from which it took one, to DIR.
+
+    They are a data set with a folder a true class, and controls beside them: any net, in any framework, can be measured
+    on it. DIR/challenge.csv has the cue, the photos and what the audited net said of each picture; DIR/README.md says
+    how to read it. The photos of the scan must still be where they were. The exit code is 3 if some could not
+    be read, and their pictures are left out.
+    """
+    from cam_audit.reports.challenge import write_challenge
+    from cam_audit.reports.output_folder import read_results
+
+    written = write_challenge(read_results(out), folder)
+    if written.left_out:
+        left_out = count(len(written.left_out), "image")
+        note(f"photos are missing or damaged: the pictures of {left_out} are left out, such as {written.left_out[0]}")
+    click.echo(printable(f"{folder}: {count(written.pictures, 'picture')}"))
+    return Exit.INCOMPLETE if written.left_out else Exit.CLEAN
