@@ -267,9 +267,9 @@ class AuditResult:
     """What the audit of a scan's images came to.
 
     `findings`: worst first; `maps`, `counterfactuals`: by a finding's fingerprint; `flags`: codes by image name, for
-    every image that has any; `confused`: the images whose prediction differs from their folder; `sampled`: how many
-    images the cues were looked for in; `passes`: forward passes spent on counterfactuals; `notes`: what the audit could
-    not do.
+    every image that has any; `confused`: the images whose prediction differs from their folder; `sampled`,
+    `classes_sampled`: how many images and classes the cues were looked for in; `passes`: forward passes spent on
+    counterfactuals; `notes`: what the audit could not do.
     """
 
     findings: tuple[Finding, ...]
@@ -280,6 +280,7 @@ class AuditResult:
     passes: int
     notes: tuple[str, ...]
     counterfactuals: Mapping[str, tuple[Counterfactual, ...]] = field(default_factory=dict)
+    classes_sampled: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,19 +18,19 @@ from cam_audit.text import count, printable
     help="The data set to write; it must be new, or empty.",
 )  # fmt: skip
 def challenge(out: Path, folder: Path) -> int:
-    """Write the pictures into which the scan in the folder OUT planted a cue, or from which it took one, to DIR.
+    """Write the edited pictures of the scan in the folder OUT to DIR: cues planted, taken away, and controls.
 
-    They are a data set with a folder a true class, and controls beside them: any net, in any framework, can be measured
-    on it. DIR/challenge.csv has the cue, the photos and what the audited net said of each picture; DIR/README.md says
-    how to read it. The photos of the scan must still be where they were. The exit code is 3 if some could not
-    be read, and their pictures are left out.
+    They are a data set with one folder for each true class: any net, in any framework, can be measured on it.
+    DIR/challenge.csv has the cue, the photos and what the audited net said of each picture; DIR/README.md says how to
+    read it. The photos must be where the scan found them; DIR must be new or empty, and not in OUT or among the photos.
+    The exit code is 3 if some photos could not be read, and what was made of them is left out.
     """
     from cam_audit.reports.challenge import write_challenge
     from cam_audit.reports.output_folder import read_results
 
     written = write_challenge(read_results(out), folder)
     if written.left_out:
-        left_out = count(len(written.left_out), "image")
-        note(f"photos are missing or damaged: the pictures of {left_out} are left out, such as {written.left_out[0]}")
+        photos = count(len(written.left_out), "photo")
+        note(f"{photos} could not be read, and what was made of them is left out, such as {written.left_out[0]}")
     click.echo(printable(f"{folder}: {count(written.pictures, 'picture')}"))
     return Exit.INCOMPLETE if written.left_out else Exit.CLEAN

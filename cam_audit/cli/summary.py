@@ -39,7 +39,7 @@ def _findings(report: ScanReport) -> list[str]:
     if report.findings:
         lines = [f"{count(len(report.findings), 'finding')} ({', '.join(counts)})"]
     else:
-        lines = ["no findings"]
+        lines = ["no findings" if report.run.get("sampled") else "cues could not be looked for"]
     for finding in report.findings:
         lines += [
             "",

@@ -48,7 +48,11 @@ class Counterfactual:
 
 
 PAINTED_OVER = Counterfactual(
-    "painted_over", "With it painted over", "another place painted over", "painted over", takes_away=True
+    "painted_over",
+    "With the mark painted over",
+    "with another place painted over instead",
+    "painted over",
+    takes_away=True,
 )
 
 
@@ -134,7 +138,7 @@ CODES = {
             "crop or paint over the cue in the training set, or collect images without it; then scan again.",
             finder="duplicates",
             tests=(
-                Counterfactual("paste", "With it pasted in", "a patch of another class", "pasted in"),
+                Counterfactual("paste", "With the mark pasted in", "with another image's patch instead", "pasted in"),
                 PAINTED_OVER,
             ),
             is_local=True,
@@ -150,7 +154,9 @@ CODES = {
             finder="template",
             told_by="the marks at one place",
             tests=(
-                Counterfactual("strokes", "With these marks added", "another class's detail there", "marks added"),
+                Counterfactual(
+                    "strokes", "With these marks added", "with another image's detail there instead", "marks added"
+                ),
                 PAINTED_OVER,
             ),
             is_local=True,
@@ -170,14 +176,14 @@ CODES = {
                 Counterfactual(
                     "surroundings",
                     "With this background in place of their own",
-                    "another class's background",
+                    "with another image's background instead",
                     "background planted",
                     0.25,
                 ),
                 Counterfactual(
                     "surroundings_taken",
                     "With other classes' backgrounds in place of their own",
-                    "their own class's background",
+                    "with their own class's instead",
                     "background taken away",
                     takes_away=True,
                 ),
@@ -194,11 +200,17 @@ CODES = {
             told_by="the colour",
             tests=(
                 # casts of clean classes gain at most .03 for certain
-                Counterfactual("cast", "With its colour cast", "another class's cast", "colour cast planted", 0.1),
+                Counterfactual(
+                    "cast",
+                    "With this class's colour cast",
+                    "with another class's cast instead",
+                    "colour cast planted",
+                    0.1,
+                ),
                 Counterfactual(
                     "cast_taken",
                     "With their colour cast taken away",
-                    "another class's cast taken away",
+                    "with another class's taken away instead",
                     "colour cast taken away",
                     takes_away=True,
                 ),

@@ -113,7 +113,7 @@ class Effect:
     @property
     def moves(self) -> bool:
         """Whether the score moves by more than the smallest effect worth a word."""
-        return self.gain.low > self.about.min_gain
+        return self.gain.low > self.about.min_gain and self.flips.high >= 0
 
     @property
     def turns(self) -> bool:

@@ -116,7 +116,8 @@ def measure(net: AuditedNet, cause: Cause, each: Each = one_by_one) -> Evidence:
 def counterfactuals_of(model: Model, evidence: Evidence) -> tuple[Counterfactual, ...]:
     """All trials as records, those of the tests that show most first."""
     first = [strongest(evidence.effects, takes_away=takes_away) for takes_away in (False, True)]
-    tests = dict.fromkeys([effect.test for effect in first if effect] + list(evidence.trials))
+    # tests of fewer images than an interval takes have trials, but no effect
+    tests = dict.fromkeys([effect.test for effect in (*first, *evidence.effects) if effect])
 
     def said(logits: Logits) -> Said:
         scores = softmax(logits)

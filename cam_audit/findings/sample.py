@@ -59,6 +59,11 @@ def partner_key(source: ImageSource, class_index: int, drawn: bytes) -> bytes:
     return hashlib.blake2b(draw_key(source) + drawn, digest_size=8, salt=class_index.to_bytes(8, "big")).digest()
 
 
+def cap_of(classes: int) -> int:
+    """So many images of a class folder are sampled at most, where there are so many."""
+    return min(MAX_SAMPLED_PER_CLASS, max(MIN_SAMPLED_PER_CLASS, MAX_SAMPLED // classes))
+
+
 def choose_sample(folders: Mapping[str, Sequence[ImageSource]]) -> frozenset[str]:
     """Names of the images that the finders look at: of each folder at most a fixed number, drawn by `draw_key`.
 
@@ -67,7 +72,7 @@ def choose_sample(folders: Mapping[str, Sequence[ImageSource]]) -> frozenset[str
     """
     if len(folders) < 2 or max(map(len, folders.values())) < MIN_IMAGES:
         return frozenset()
-    cap = min(MAX_SAMPLED_PER_CLASS, max(MIN_SAMPLED_PER_CLASS, MAX_SAMPLED // len(folders)))
+    cap = cap_of(len(folders))
     return frozenset(
         name
         for sources in folders.values()

@@ -16,7 +16,7 @@ def message(evidence: Evidence, severity: str, class_name: str) -> str:
     sentences = [f"{label} {recognised} by {suspicion.cue}"]
     sentences.append(_seen(len(cause.hits), suspicion.images, evidence.groups))
     if suspicion.images < FULL_IMAGES:
-        sentences.append(f"With only {suspicion.images} images in the class this may be chance")
+        sentences.append(f"With only {suspicion.images} images the class stays a note, whatever is measured")
     planted = strongest(evidence.effects, takes_away=False)
     taken = strongest(evidence.effects, takes_away=True)
     if planted:
@@ -40,28 +40,33 @@ def _seen(hits: int, images: int, groups: Groups | None) -> str:
         return own
     others = groups.others.images
     rest = f"{others} of {groups.looked_at}" if others else f"none of {groups.looked_at}"
-    return f"{own}, and {rest} of other classes"
+    return f"{own}, and {rest} images of other classes"
 
 
 def _planted(effect: Effect, class_name: str) -> list[str]:
-    about = effect.about
+    about, gain = effect.about, effect.gain
     told = (
         f"{about.done}, {effect.turned} of {count(effect.images, 'image')} of other classes were called {class_name!r}"
     )
     sentences = [f"{told} ({about.control}: {effect.control_turned})"]
+    leads = f"by {gain.low:.1f} to {gain.high:.1f} times the lead by which this net usually decides"
     if effect.turns:
         sentences.append(_sure(effect))
+    elif effect.flips.high < 0:
+        sentences.append(f"That is less than with the control: for this net it speaks against {class_name!r}")
+    elif gain.high < 0:
+        # perhaps no fewer turned: it may be none with either
+        sentences.append(f"Its score falls: for this net it speaks against {class_name!r}")
     elif effect.moves:
         seldom = effect.flips.value < MIN_FLIPS
         changes = "that seldom changes the class" if seldom else "whether that changes the class is not certain"
-        sentences.append(
-            f"Its score rises for certain, by {effect.gain.low:.0%} to {effect.gain.high:.0%} of what usually decides, "
-            f"but {changes}"
-        )
-    elif effect.gain.high < effect.about.min_gain:
+        sentences.append(f"Its score rises, {leads}, but {changes}")
+    elif gain.high < about.min_gain:
         sentences.append("Its score hardly changes: the net does not seem to go by it")
+    elif gain.low > 0:
+        sentences.append(f"Its score rises a little, {leads}, too little to report")
     else:
-        sentences.append("Whether its score changes is not certain with so few images")
+        sentences.append("Whether its score changes is not certain")
     if (effect.turns or effect.moves) and not effect.stands_out:
         sentences.append(
             "Other classes' scores rise as much, so the edit may disturb the images more than it speaks for this class"
@@ -77,20 +82,18 @@ def _taken(effect: Effect, class_name: str) -> list[str]:
 
 
 def _sure(effect: Effect) -> str:
-    flips = effect.flips
-    return f"That is {flips.value:.0%} more than with the control (95% interval: {flips.low:.0%} to {flips.high:.0%})"
+    value, low, high = (f"{100 * share:.0f}" for share in (effect.flips.value, effect.flips.low, effect.flips.high))
+    return f"That is {value} percentage points more than with the control (95% interval: {low} to {high})"
 
 
 def _cost(groups: Groups, class_name: str) -> list[str]:
     shown, lacking, others = groups.shown, groups.lacking, groups.others
-    told = f"Of its images with it, {shown.called} of {shown.images} are right"
+    told = f"Of its images with the cue, {shown.called} of {shown.images} are called {class_name!r}"
     if lacking.images:
         told += f"; of those without it, {lacking.called} of {lacking.images}"
     else:
         told += "; there is none without it to compare"
     sentences = [told] if shown.images else []
     if others.images:
-        sentences.append(
-            f"Of the other classes' images with it, {others.called} of {others.images} are called {class_name!r}"
-        )
+        sentences.append(f"Of other classes' images with the cue, {others.called} of {others.images} are")
     return sentences

@@ -36,8 +36,8 @@ from cam_audit.reports.output_folder import TOOL
 from cam_audit.reports.read_json import read_document
 from cam_audit.reports.review import FINE, Review
 
-# The numbers of the evidence that say how strong a cause is.
-EFFECTS = ("gain", "flips", "taken_flips")
+# The numbers of the evidence that say how strong a cause is, those of predictions first.
+EFFECTS = ("flips", "taken_flips", "gain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,4 +239,7 @@ def _parsed_entry(item: Mapping[str, Any]) -> Entry:
     if item["severity"] not in SEVERITIES:
         raise ValueError(f"{item['severity']!r} is no severity; there are {', '.join(SEVERITIES)}")
     effects = {str(name): Estimate(*map(float, effect)) for name, effect in item.get("effects", {}).items()}
+    for name, effect in effects.items():
+        if not effect.low <= effect.value <= effect.high:
+            raise ValueError(f"{name} is no estimate with an interval around it")
     return Entry(str(item["code"]), str(item["class"]), item["severity"], tuple(map(str, item["examples"])), effects)

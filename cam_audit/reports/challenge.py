@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,80 +27,116 @@ COLUMNS = (
 )
 README = """# A challenge for image classifiers
 
-cam-audit made these pictures from the photos of a data set. In a class's folder are pictures whose true class that is:
+cam-audit made these pictures from the photos of a data set, with one folder for each true class:
 
 - `planted`: a cue that tells another class, such as its background or a mark, was put into a picture;
 - `taken-away`: the cue that gives its own class away was taken out of a picture;
-- `control`: the same kind of edit without the cue, so that what the edit alone does can be told.
+- `control`: the same kind of edit with something else than this cue, to tell what the edit alone does. That may be
+  another class's background, and fool a net by itself.
 
-A net that goes by what it should be looking at is right in as many of the planted and taken-away pictures as in the
-controls. `challenge.csv` has a row a picture: its true class, the kind, the cue (code and class), the test, the photos
-that it was made from, and what the audited net said of it: the class, its score, and the score of the cue's class.
-Pictures have the size at which they entered that net; an image and its control follow each other. A cell that a
+`challenge.csv` has a row for each picture: its true class, the kind, the cue (code and class), the test, the photos
+that it was made from, and what the audited net said of it: the class, its score, and the score of the cue's class. A
+picture and its control follow each other. Pictures have the size at which they entered that net. A cell that a
 spreadsheet would run as a formula has a `'` in front.
 
-To see whether another net is better, scan this folder with both, and compare:
+A net that does not depend on a cue calls as few planted pictures by the cue's class as controls, and is right in as
+many pictures without the cue. To measure one: in this folder, scan it with that net, and count.
 
-    cam-audit scan DIR --model audited.onnx -o before
-    cam-audit scan DIR --model retrained.onnx -o after
-    cam-audit compare before after
+    cam-audit scan . --model retrained.onnx --fail-on never -o after
+
+    import csv
+    said = {row["path"]: row["top1_class"] for row in csv.DictReader(open("after/results.csv"))}
+    right = {}
+    for row in csv.DictReader(open("challenge.csv")):
+        key = row["code"], row["cue_class"], row["test"], row["kind"]
+        right.setdefault(key, []).append(said[row["file"]] == row["class"])
+    for key, answers in right.items():
+        print(*key, sum(answers), "of", len(answers), "right")
+
+Where folders are not called like the net's classes, scan with the `--labels` of the first scan, and compare with those
+names. What the scan finds in this folder says nothing: every photo is in it several times.
 
 The pictures say what a net does with these edits. They don't say how often such pictures come in practice, and an edit
-is not a photograph: a mirrored border is no landscape. The rights to the photos remain those of the photos.
+is not a photograph: what lies at the border of one photo comes along with its background. The licences of the photos
+apply to these pictures.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """What was written: how many pictures; and the images of which none could be made, as photos can't be read."""
+    """What was written: how many pictures; and the photos that could not be read, with the reason."""
 
     pictures: int
     left_out: tuple[str, ...]
 
 
 def write_challenge(report: ScanReport, folder: Path) -> Challenge:
-    """Write the counterfactual pictures of a scan into a folder, which appears when all is in it.
+    """Write the counterfactual pictures of a scan into a folder, which appears, or is filled, when all is made.
 
-    Raises CamAuditError where the folder is there and not empty, or can't be written, or the scan tested no cue.
+    Raises CamAuditError where the folder is there and not empty, lies in the data set or in the output folder, or can't
+    be written, or the scan tested no cue.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise CamAuditError(f"{folder}: is there already; name a new folder, or remove it")
+    root, place = folder_of_images(report), Path(os.path.realpath(folder))
+    _require_new(place, folder, (root, Path(report.folder)))
     edits, needed = read_edits(Path(report.folder))
     tried = [(finding, each) for finding in report.findings for each in edits.get(finding.fingerprint, ())]
     if not tried:
-        raise CamAuditError(f"{report.folder}: this scan planted no cue and took none away, so there are no pictures")
-    root = folder_of_images(report)
+        raise CamAuditError(
+            f"{report.folder}: holds no edited pictures: the scan planted no cue and took none away, or an earlier "
+            "version made it; scan again"
+        )
     left_out: dict[str, None] = {}
     pictures = 0
+    # a folder that is there stays the same one: a shell may be in it
+    is_there, part = place.exists(), f".{place.name[:100]}-{os.getpid()}.part"
+    made = place / part if is_there else place.with_name(part)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        made.mkdir(parents=True)
         try:
-            with (made / TABLE_FILE).open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            with (made / TABLE_FILE).open("w", encoding="utf-8", newline="") as file:
                 table = csv.writer(file, lineterminator="\n")
                 table.writerow(COLUMNS)
                 for number, (finding, each) in enumerate(tried, 1):
                     try:
                         _, edited, control = pictures_of(each, root, needed)
-                    except ImageError:
-                        left_out[each.path] = None
+                    except ImageError as error:
+                        left_out[str(error)] = None
                         continue
                     for name, picture, row in _rows(number, finding, each, edited, control):
                         write_bytes(made / name, encode_png(picture))
                         table.writerow(map(inert, row))
                         pictures += 1
             if not pictures:
-                raise CamAuditError(f"{root}: the photos that the pictures are made of can't be read any more")
-            (made / README_FILE).write_text(README.replace("DIR", folder.name), encoding="utf-8")
-            made.chmod(0o755)
-            if folder.exists():
-                folder.rmdir()
-            made.rename(folder)
+                raise CamAuditError(
+                    f"none of the photos can be read ({next(iter(left_out))}); they were looked for in "
+                    f"{Path(os.path.abspath(root))}: if the scan was started elsewhere, run this from there"
+                )
+            (made / README_FILE).write_text(README, encoding="utf-8")
+            if is_there:
+                for path in sorted(made.iterdir()):
+                    path.rename(place / path.name)
+            else:
+                made.rename(place)
         finally:
             shutil.rmtree(made, ignore_errors=True)
     except OSError as error:
         raise CamAuditError(f"cannot write {folder}: {error.strerror}") from None
     return Challenge(pictures, tuple(left_out))
+
+
+def _require_new(place: Path, folder: Path, others: tuple[Path, ...]) -> None:
+    try:
+        taken = os.path.lexists(place) and (not place.is_dir() or any(place.iterdir()))
+    except OSError as error:
+        raise CamAuditError(f"cannot write {folder}: {error.strerror}") from None
+    if taken:
+        raise CamAuditError(f"{folder}: is there already; name a new folder, or remove it")
+    for other in others:
+        inside = Path(os.path.realpath(other))
+        if inside == place or inside in place.parents:
+            raise CamAuditError(
+                f"{folder}: lies in {other}, where scans would take it for a class; name another folder"
+            )
 
 
 def _rows(

@@ -208,23 +208,25 @@ def _gravest(change: FindingChange) -> int:
 
 
 def _strength_change(was: Finding, became: Finding) -> str:
-    """SAME, BETTER or WORSE: by severity, else by the strongest line of evidence that both have.
+    """SAME, BETTER or WORSE: by effects, which have changed where the intervals of before and after don't meet.
 
-    An effect has changed where the intervals of before and after don't meet; earlier versions measured none.
+    Without effects in both, by severity, else by the strongest line of evidence that both have.
     """
+    old, new = effects_of(was), effects_of(became)
+    both = [(old[name], new[name]) for name in old if name in new]
+    # the first that has changed decides: predictions before scores
+    for before, after in both:
+        if after.low > before.high:
+            return WORSE
+        if after.high < before.low:
+            return BETTER
+    if both:
+        return SAME
     # the findings of a small class are never more than notes, whatever their evidence
     full = min(was.evidence.get("images", 0), became.evidence.get("images", 0)) >= FULL_IMAGES
     step = SEVERITIES.index(became.severity) - SEVERITIES.index(was.severity)
     if full and step:
         return WORSE if step > 0 else BETTER
-    old, new = effects_of(was), effects_of(became)
-    both = [(old[name], new[name]) for name in old if name in new]
-    if any(after.low > before.high for before, after in both):
-        return WORSE
-    if any(after.high < before.low for before, after in both):
-        return BETTER
-    if both:
-        return SAME
     for name, least in MIN_CHANGE.items():
         if name in was.evidence and name in became.evidence:
             change = became.evidence[name] - was.evidence[name]

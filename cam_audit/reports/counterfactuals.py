@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.findings.codes import counterfactual
-from cam_audit.findings.edits import apply
+from cam_audit.findings.edits import EDITS, apply
 from cam_audit.images.decode import read_image
 from cam_audit.images.resize import resize
 from cam_audit.images.rgb import RgbImage
@@ -62,12 +62,15 @@ def shown_of(finding: Finding, counterfactuals: Sequence[Counterfactual]) -> Fin
 def pictures_of(edited_image: Counterfactual, dataset: Path, needed: int | None) -> tuple[RgbImage, RgbImage, RgbImage]:
     """The image as it enters the net, edited, and with the control: uint8 (H, W, 3) each.
 
-    dataset: the folder that its path is below; needed: as in `decode`, what the scan had. Raises ImageError where an
-    image can no longer be read.
+    dataset: the folder that its path is below; needed: as in `decode`, what the scan had. Raises ImageError, which
+    names the image, where one can no longer be read.
     """
 
     def picture(name: str, size: tuple[int, int]) -> RgbImage:
-        return resize(read_image(dataset / name, needed=needed)[0], *size)
+        try:
+            return resize(read_image(dataset / name, needed=needed)[0], *size)
+        except ImageError as error:
+            raise ImageError(f"{name}: {error}") from None
 
     before = picture(edited_image.path, edited_image.size)
 
@@ -180,17 +183,25 @@ def _counterfactual(each: Counterfactual, number: Any) -> dict[str, object]:
     }
 
 
+def below(name: Any) -> str:
+    """The name of a file or folder below another; raises ValueError for one that leads outside: it may be anybody's."""
+    path = as_utf8(name)
+    if not {"", ".", ".."}.isdisjoint(path.split("/")) or "\0" in path:
+        raise ValueError(f"{path!r} leads outside")
+    return path
+
+
 def _parsed(item: Mapping[str, Any], edits: Sequence[Edit]) -> Counterfactual:
     def picture(part: Mapping[str, Any]) -> EditedPicture:
-        donor = None if part["donor"] is None else as_utf8(part["donor"])
+        donor = None if part["donor"] is None else below(part["donor"])
         size = part["donor_size"] and (part["donor_size"][0], part["donor_size"][1])
         return EditedPicture(edits[part["edit"]], donor, size, parsed_said(part))
 
     width, height = item["size"]
     return Counterfactual(
-        item["test"],
-        as_utf8(item["path"]),
-        as_utf8(item["class"]),
+        below(item["test"]),
+        below(item["path"]),
+        below(item["class"]),
         (width, height),
         parsed_said(item["before"]),
         picture(item["edited"]),
@@ -212,4 +223,6 @@ def _parsed_edit(item: Mapping[str, Any]) -> Edit:
         height, width = item["mask"]["shape"]
         bits = np.frombuffer(base64.b64decode(item["mask"]["bits"]), np.uint8)
         mask = np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool)
+    if item["name"] not in EDITS:
+        raise ValueError(f"{item['name']!r} is no edit")
     return Edit(item["name"], box, mask, factors)

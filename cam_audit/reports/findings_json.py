@@ -18,7 +18,7 @@ from cam_audit.records import (
     ShownPicture,
 )
 from cam_audit.reports import schema
-from cam_audit.reports.counterfactuals import parsed_said, said_document
+from cam_audit.reports.counterfactuals import below, parsed_said, said_document
 from cam_audit.reports.json_text import json_pieces
 from cam_audit.text import as_utf8
 
@@ -127,8 +127,7 @@ def _parsed_finding(item: Mapping[str, Any]) -> Finding:
 
 def _parsed_shown(item: Mapping[str, Any]) -> ShownCounterfactual:
     before, edited, control = (
-        ShownPicture(as_utf8(item[kind]["picture"]), parsed_said(item[kind]))
-        for kind in ("before", "edited", "control")
+        ShownPicture(below(item[kind]["picture"]), parsed_said(item[kind])) for kind in ("before", "edited", "control")
     )
     return ShownCounterfactual(item["test"], as_utf8(item["path"]), as_utf8(item["class"]), before, edited, control)
 

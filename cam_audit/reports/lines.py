@@ -16,7 +16,7 @@ MAX_NAMED = 5
 ESTABLISHED = {
     "error": "{} suspicious: predictions change with a cue",
     "warning": "{} suspicious: the score moves with a cue, but hardly any prediction changes",
-    "note": "{} told by a cue that the net was not seen to use",
+    "note": "{} told by a cue; that the net goes by it is not established",
 }
 
 
@@ -46,6 +46,8 @@ def verdict(report: ScanReport) -> str:
     rest = f"; {counts.errors} of {images} could not be read" if counts.errors else ""
     decided = verdict_on(report, counts)
     if decided.severity is None:
+        if not report.run.get("sampled", 1):
+            return f"Cues could not be looked for in {images}{rest}."
         return f"No findings in {images}{rest}."
     affected = decided.affected
     subject = f"{len(affected)} of {count(decided.classes, 'class', 'classes')} {'is' if len(affected) == 1 else 'are'}"

@@ -14,10 +14,10 @@ from cam_audit.reports.lines import confused_pairs, evidence, verdict
 from cam_audit.text import count, printable
 
 # A comment of a pull request holds 65,536 characters.
-MAX_FINDINGS = 20
+MAX_FINDINGS = 16
 MAX_LISTED = 10
 MAX_NAME = 120
-MAX_TEXT = 1000
+MAX_TEXT = 1200
 LEGEND = (
     "*Use*: what the map on the cue adds to the class; the usual lead is as much as usually decides. *Planted*: how "
     "many images of other classes become this class when the cue is put into them. *Taken away*: how many of its own "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cam_audit.findings.sample import MIN_IMAGES, Collected, Unsampled, choose_sample, folders_of
+from cam_audit.findings.sample import MIN_IMAGES, Collected, Unsampled, cap_of, choose_sample, folders_of
 from cam_audit.records import AuditResult, ConfusedImage, ImageSource, Record, SkippedImage
 from cam_audit.reports.counterfactuals import shown_of
 from cam_audit.scan.chunk import scan_chunks
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from cam_audit.findings.decision import Annotated
     from cam_audit.findings.examine import Examination
     from cam_audit.scan.journal import Journal
+
+# So many classes are named in a note.
+MAX_NAMED = 5
+# A class is compared with so many images of the others, of all together, or there is no all-clear.
+MIN_OTHERS = 6
 
 
 def audit_images(
@@ -91,6 +97,9 @@ def audit_images(
         )
         for name, codes in examination.flags.items():
             flags[name] = tuple(sorted({*flags.get(name, ()), *codes}))
+    looked = Counter(observation.source.label for observation in collected.observations.values())
+    enough = [label for label in sorted(folders) if looked[label] >= MIN_IMAGES]
+    compared = sum(looked.total() - looked[label] >= MIN_OTHERS for label in enough)
     tried = examination.counterfactuals if examination else {}
     findings = examination.findings if examination else ()
     return AuditResult(
@@ -98,27 +107,40 @@ def audit_images(
         maps=examination.maps if examination else {},
         flags=flags,
         confused=tuple(confused),
-        sampled=len(collected.observations),
+        sampled=looked.total() if compared else 0,
+        classes_sampled=compared,
         passes=removals + (examination.passes if examination else 0),
         counterfactuals=tried,
-        notes=_notes(folders, len(sources), len(collected.observations), examination),
+        notes=_notes(folders, looked, compared, examination),
     )
 
 
 def _notes(
-    folders: Mapping[str, Sequence[ImageSource]], images: int, sampled: int, examination: Examination | None
+    folders: Mapping[str, Sequence[ImageSource]], looked: Counter[str], compared: int, examination: Examination | None
 ) -> tuple[str, ...]:
+    """What was not looked at, and why; looked: how many images of each folder were; compared: how many folders."""
     if len(folders) < 2:
         return ("cues are looked for by comparing class folders, and there are not two of them",)
     notes = []
-    if 0 < sampled < images:
-        notes.append(f"cues were looked for in {sampled:,} of {images:,} images, drawn from each class by their paths")
+    images, sampled = sum(map(len, folders.values())), looked.total()
+    if compared and sampled < images:
+        notes.append(
+            f"cues were looked for in {sampled:,} of {images:,} images: at most {cap_of(len(folders))} of a class, of "
+            "those that can be read, and of copies of a file one"
+        )
     if examination and examination.looked_again:
         again = examination.looked_again
         classes = "class" if len(again) == 1 else f"{len(again)} classes"
         total = sum(again.values())
         notes.append(f"in the {classes} with a cue, the other {total:,} images were looked at for that cue alone")
-    small = sum(len(own) < MIN_IMAGES for own in folders.values())
+    small = [label for label in sorted(folders) if looked[label] < MIN_IMAGES]
     if small:
-        notes.append(f"{small} of {len(folders)} classes have fewer than {MIN_IMAGES} images, too few to look for cues")
+        named = ", ".join(f"{label!r}: {looked[label]} of {len(folders[label])}" for label in small[:MAX_NAMED])
+        more = ", ..." if len(small) > MAX_NAMED else ""
+        notes.append(
+            f"no cue was looked for in {len(small)} of {len(folders)} classes, which have fewer than {MIN_IMAGES} "
+            f"different images that can be read ({named}{more})"
+        )
+    if not compared and len(small) < len(folders):
+        notes.append("that leaves too few images to compare the other class with")
     return tuple(notes)

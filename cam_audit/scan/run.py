@@ -181,6 +181,7 @@ class _Run:
             "images": images,
             "errors": errors,
             "sampled": result.sampled,
+            "classes_sampled": result.classes_sampled,
             "counterfactual_passes": result.passes,
             "findings": severity_counts(result.findings),
             "settings": asdict(self.options) | {"workers": self._workers},

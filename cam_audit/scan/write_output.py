@@ -26,7 +26,14 @@ from cam_audit.records import (
 from cam_audit.reports import findings_json, render, results_csv
 from cam_audit.reports.counterfactuals import EDITS_FILE, kept_pictures
 from cam_audit.reports.counterfactuals import render as edits_json
-from cam_audit.reports.output_folder import FINDINGS_FILE, REPORT_FILE, RESULTS_FILE, RUN_FILE, remove_others
+from cam_audit.reports.output_folder import (
+    FINDINGS_FILE,
+    REPORT_FILE,
+    RESULTS_FILE,
+    RUN_FILE,
+    remove_others,
+    writing_to,
+)
 from cam_audit.scan.chunk import scan_chunks
 from cam_audit.scan.image import ScanJob, needed_side
 from cam_audit.scan.observer import Observer
@@ -66,24 +73,34 @@ def write_findings(
     dataset: Path,
 ) -> None:
     """Write findings.json and the pictures that prove the findings: `maps` and `counterfactuals`, by fingerprint."""
-    with replacing(out / FINDINGS_FILE) as file:
-        file.writelines(findings_json.findings(result))
     remove_others(out, MAPS_FOLDER, {finding.maps_name for finding in result.findings})
     for finding in result.findings:
         if finding.fingerprint in maps:
             sheet = class_map_sheet(finding, maps[finding.fingerprint])
             write_bytes(out / finding.maps_name, encode_png(sheet))
-    shown = {file for finding in result.findings for each in finding.counterfactuals for file in each.files}
-    remove_others(out, COUNTERFACTUALS_FOLDER, {EDITS_FILE, *shown} if counterfactuals else ())
-    if not counterfactuals:
-        return
     needed, root = needed_side(job.model, job.settings), dataset if dataset.is_dir() else dataset.parent
+    written = set()
     for finding in result.findings:
         of_finding = counterfactuals.get(finding.fingerprint, ())
         for name, picture in kept_pictures(finding, of_finding, root, needed):
             write_bytes(out / name, encode_jpeg(picture, JPEG_QUALITY))
-    with replacing(out / EDITS_FILE) as file:
-        file.writelines(edits_json(result.findings, counterfactuals, needed))
+            written.add(name)
+    remove_others(out, COUNTERFACTUALS_FOLDER, {EDITS_FILE, *written} if counterfactuals else ())
+    if counterfactuals:
+        # where no picture could be made, there is no folder yet
+        with writing_to(out):
+            (out / COUNTERFACTUALS_FOLDER).mkdir(exist_ok=True)
+        with replacing(out / EDITS_FILE) as file:
+            file.writelines(edits_json(result.findings, counterfactuals, needed))
+    # of images that have gone meanwhile there is no picture to name
+    shown = tuple(
+        replace(
+            finding, counterfactuals=tuple(each for each in finding.counterfactuals if written.issuperset(each.files))
+        )
+        for finding in result.findings
+    )
+    with replacing(out / FINDINGS_FILE) as file:
+        file.writelines(findings_json.findings(replace(result, findings=shown)))
 
 
 def write_report(report: ScanReport, out: Path) -> CamAuditError | None:

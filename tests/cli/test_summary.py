@@ -89,9 +89,12 @@ def test_a_finding_without_examples_names_none() -> None:
     assert len(paragraphs(report_of(bare))[2]) == 2
 
 
-def test_no_findings_and_notes_are_told() -> None:
-    lines = paragraphs(report_of(notes=("too few images", "no folders")))[1]
-    assert lines[0].startswith("no findings")
+@pytest.mark.parametrize(
+    ("sampled", "first"), [(24, "no findings"), (0, "cues could not be looked for")], ids=["looked", "nothing"]
+)
+def test_no_findings_and_notes_are_told(sampled: int, first: str) -> None:
+    lines = paragraphs(report_of(notes=("too few images", "no folders"), sampled=sampled))[1]
+    assert lines[0] == first
     assert lines[1:] == ["note: too few images", "note: no folders"]
 
 

@@ -63,8 +63,9 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_page_with_commands_is_known() -> None:
-    assert list(STORIES) == ["README.md", "ci.md", "nets.md"]
+    assert list(STORIES) == ["README.md", "ci.md", "known-shortcuts.md", "nets.md"]
     assert {words.split()[0] for words in STORIES["README.md"]} == {"scan", "report", "live", "baseline", "models"}
+    assert STORIES["known-shortcuts.md"] == ["demo", "scan photos", "scan photos"]
     assert set(NOT_RUN) | set(ADDED) < set(COMMANDS)
 
 

@@ -25,6 +25,9 @@ ALL_EFFECTS = [
     (),
     (effect(),),
     (effect(gain=(-0.1, 0.0, 0.5)),),
+    (effect(gain=(0.05, 0.1, 0.2)),),
+    (effect(gain=(-0.3, -0.2, -0.1)),),
+    (effect(turned=1, control=9, flips=(-0.5, -0.1)),),
     (moving(),),
     (moving(turned=9),),
     (turning(),),
@@ -49,13 +52,15 @@ def message(measured: Evidence, class_name: str = "cat") -> str:
 def test_the_message_of_an_error_from_the_first_word_to_the_last() -> None:
     measured = evidence(turning(turned=18, control=3, flips=(0.22, 0.57)), TAKEN, groups=groups())
     assert message(measured) == (
-        "'cat' may be recognised by a red dot. 20 of its 30 images show it, and 2 of 120 of other classes. "
-        "With it pasted in, 18 of 36 images of other classes were called 'cat' (a patch of another class: 3). "
-        "That is 42% more than with the control (95% interval: 22% to 57%). "
-        "With it painted over, 9 of 20 of its own images were no longer called 'cat' (another place painted over: 1). "
-        "That is 40% more than with the control (95% interval: 12% to 61%). "
-        "Of its images with it, 18 of 20 are right; of those without it, 3 of 10. "
-        "Of the other classes' images with it, 1 of 2 are called 'cat'. "
+        "'cat' may be recognised by a red dot. 20 of its 30 images show it, and 2 of 120 images of other classes. "
+        "With the mark pasted in, 18 of 36 images of other classes were called 'cat' "
+        "(with another image's patch instead: 3). "
+        "That is 42 percentage points more than with the control (95% interval: 22 to 57). "
+        "With the mark painted over, 9 of 20 of its own images were no longer called 'cat' "
+        "(with another place painted over instead: 1). "
+        "That is 40 percentage points more than with the control (95% interval: 12 to 61). "
+        "Of its images with the cue, 18 of 20 are called 'cat'; of those without it, 3 of 10. "
+        "Of other classes' images with the cue, 1 of 2 are. "
         "To do: crop or paint over the cue in the training set, or collect images without it; then scan again"
     )
 
@@ -72,17 +77,39 @@ def test_the_message_of_a_note_where_nothing_could_be_measured() -> None:
     ("shown", "said"),
     [
         (effect(gain=(-0.1, 0.0, 0.14)), "Its score hardly changes: the net does not seem to go by it"),
-        (effect(gain=(-0.1, 0.1, 0.16)), "Whether its score changes is not certain with so few images"),
+        (effect(gain=(-0.1, 0.1, 0.16)), "Whether its score changes is not certain"),
         (
             moving(gain=(0.201, 0.4, 0.599)),
-            "Its score rises for certain, by 20% to 60% of what usually decides, but that seldom changes the class",
+            "Its score rises, by 0.2 to 0.6 times the lead by which this net usually decides, but that seldom changes "
+            "the class",
         ),
         (
             moving(gain=(0.201, 0.4, 0.599), turned=9),
-            "Its score rises for certain, by 20% to 60% of what usually decides, but whether that changes the class is "
-            "not certain",
+            "Its score rises, by 0.2 to 0.6 times the lead by which this net usually decides, but whether that changes "
+            "the class is not certain",
         ),
-        (turning(flips=(0.3, 0.7)), "That is 50% more than with the control (95% interval: 30% to 70%)"),
+        (turning(flips=(0.3, 0.7)), "That is 50 percentage points more than with the control (95% interval: 30 to 70)"),
+        # certain, but less than is reported
+        (
+            effect(gain=(0.051, 0.1, 0.16)),
+            "Its score rises a little, by 0.1 to 0.2 times the lead by which this net usually decides, too little to "
+            "report",
+        ),
+        # a score that falls hardly at all is still no score that hardly changes: it is certain which way it goes
+        (effect(gain=(-0.3, -0.2, -0.01)), "Its score falls: for this net it speaks against 'cat'"),
+        (effect(gain=(-0.3, -0.1, 0.0)), "Its score hardly changes: the net does not seem to go by it"),
+        (
+            effect(turned=2, control=20, flips=(-0.7, -0.3)),
+            "That is less than with the control: for this net it speaks against 'cat'",
+        ),
+        (
+            effect(turned=2, control=20, flips=(-0.7, -0.3), gain=(-0.3, -0.2, -0.1)),
+            "That is less than with the control: for this net it speaks against 'cat'",
+        ),
+        (
+            effect(turned=2, control=20, flips=(-0.7, 0.0)),
+            "Its score hardly changes: the net does not seem to go by it",
+        ),
     ],
 )
 def test_what_a_planted_cue_does_in_one_sentence(shown: Effect, said: str) -> None:
@@ -125,8 +152,8 @@ def test_of_several_tests_the_strongest_is_told() -> None:
 
 
 @pytest.mark.parametrize(("images", "said"), [(23, True), (24, False)])
-def test_the_message_says_that_few_images_may_be_chance(images: int, said: bool) -> None:
-    sentence = "With only 23 images in the class this may be chance"
+def test_the_message_says_that_a_small_class_stays_a_note(images: int, said: bool) -> None:
+    sentence = "With only 23 images the class stays a note, whatever is measured"
     assert (sentence in message(evidence(images=images)).split(". ")) == said
 
 
@@ -166,20 +193,25 @@ def test_every_message_is_sentences_without_jargon_whose_counts_are_in_the_evide
         assert {float(many), float(all_of)} <= numbers
     for control in re.findall(r": (\d+)\)", finding.message):
         assert float(control) in numbers
-    assert set(re.findall(r"-?\d+%", finding.message.replace("95%", ""))) <= shares
+    assert not re.findall(r"\d+%", finding.message.replace("95% interval", ""))
+    points = re.findall(r"That is (\d+) percentage points more [^(]*\(95% interval: (\d+) to (\d+)\)", finding.message)
+    assert {f"{number}%" for each in points for number in each} <= shares
+    leads = {f"{number:.1f}" for number in finding.evidence.values()}
+    assert set(itertools.chain(*re.findall(r"by (\S+) to (\S+) times the lead", finding.message))) <= leads
+    assert len(points) == sum(each.turns for each in effects)
     assert ("pasted in" in finding.message) == any(not each.takes_away for each in effects)
     assert ("painted over" in finding.message) == any(each.takes_away for each in effects)
 
 
 def test_the_pairs_of_counts_are_told_as_they_are_measured() -> None:
     told = message(evidence(groups=groups(shown=(19, 17), lacking=(11, 4), others=(7, 6))))
-    assert "and 7 of 120 of other classes" in told
-    assert "Of its images with it, 17 of 19 are right; of those without it, 4 of 11." in told
-    assert "Of the other classes' images with it, 6 of 7 are called 'cat'" in told
+    assert "and 7 of 120 images of other classes" in told
+    assert "Of its images with the cue, 17 of 19 are called 'cat'; of those without it, 4 of 11." in told
+    assert "Of other classes' images with the cue, 6 of 7 are." in told
     none = message(evidence(groups=groups(lacking=(0, 0), others=(0, 0))))
-    assert "and none of 120 of other classes" in none
+    assert "and none of 120 images of other classes" in none
     assert "there is none without it to compare" in none
-    assert "Of the other classes' images" not in none
+    assert "Of other classes' images" not in none
 
 
 @pytest.mark.parametrize("code", [code for code in CODES.values() if code.finder], ids=lambda code: code.code)

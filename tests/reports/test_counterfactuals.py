@@ -14,6 +14,7 @@ from canonical import HOSTILE, finding
 from numpy.typing import NDArray
 from pictures import GREY, RED, Rgb, encode, gradient, square
 
+from cam_audit.errors import ImageError
 from cam_audit.records import Counterfactual, Edit, EditedPicture, Said
 from cam_audit.reports.counterfactuals import kept_pictures, parse, pictures_of, render, shown_of
 
@@ -110,6 +111,41 @@ def test_what_is_no_edits_json_is_a_value_error(text: str) -> None:
     assert parse(json.dumps(GOOD))[1] == 9
     with pytest.raises(ValueError, match=r"."):
         parse(text)
+
+
+@pytest.mark.parametrize("name", ["../x", "/abs", "a/../../b", "", "..", ".", "a//b", "a/", "./a", "a\0b"])
+@pytest.mark.parametrize("key", ["class", "path", "test", "donor of edited", "donor of control"])
+def test_a_name_that_leads_outside_is_a_value_error(key: str, name: str) -> None:
+    document = json.loads(json.dumps(GOOD))
+    item = document["findings"][0]["counterfactuals"][0]
+    what, _, kind = key.partition(" of ")
+    (item[kind] if kind else item)[what] = name
+    with pytest.raises(ValueError, match="leads outside"):
+        parse(json.dumps(document))
+
+
+def test_dots_within_a_name_lead_nowhere() -> None:
+    document = json.loads(json.dumps(GOOD))
+    document["findings"][0]["counterfactuals"][0]["path"] = "..a/b../.c/...d"
+    ((read,),) = parse(json.dumps(document))[0].values()
+    assert read.path == "..a/b../.c/...d"
+
+
+@pytest.mark.parametrize("name", ["apply", "__class__", "", None])
+def test_an_edit_that_is_not_known_is_a_value_error(name: str | None) -> None:
+    edits = [GOOD["edits"][0], {**GOOD["edits"][1], "name": name}]
+    with pytest.raises(ValueError, match="is no edit"):
+        parse(json.dumps({**GOOD, "edits": edits}))
+
+
+@pytest.mark.parametrize("gone", ["photo.png", "donor.png", "other.png"])
+def test_the_photo_that_cannot_be_read_is_the_one_that_is_named(tmp_path: Path, gone: str) -> None:
+    for name in {"photo", "donor", "other"} - {gone.removesuffix(".png")}:
+        save(tmp_path, **{name: gradient()})
+    each = tried("paste", "photo.png", PASTE, PASTE, "donor.png")
+    each = replace(each, control=replace(each.control, donor="other.png"))
+    with pytest.raises(ImageError, match=rf"^{gone}: "):
+        pictures_of(each, tmp_path, None)
 
 
 def save(folder: Path, **pictures: Rgb) -> None:

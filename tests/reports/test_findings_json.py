@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import run
 
 from cam_audit.records import (
     AuditResult,
@@ -174,6 +176,30 @@ def test_what_was_written_is_read_back() -> None:
 def test_what_is_no_findings_json_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse(text)
+
+
+OUTSIDE = ["../secret.jpg", "/etc/secret.jpg", "counterfactuals/../../secret.jpg", "", "a//b.jpg", "./a.jpg", "a\0.jpg"]
+
+
+@pytest.mark.parametrize("kind", ["before", "edited", "control"])
+@pytest.mark.parametrize("place", OUTSIDE)
+def test_a_picture_that_lies_outside_is_a_value_error(place: str, kind: str) -> None:
+    document = written(report_of(dataclasses.replace(FINDING, counterfactuals=(SHOWN,))))
+    document["findings"][0]["counterfactuals"][0][kind]["picture"] = place
+    with pytest.raises(ValueError, match="leads outside"):
+        parse(json.dumps(document))
+
+
+def test_an_output_folder_whose_findings_show_pictures_from_outside_is_refused_as_damaged(scanned: Path) -> None:
+    file = scanned / "cam-audit-out" / "findings.json"
+    document = json.loads(file.read_text(encoding="utf-8"))
+    document["findings"][0]["counterfactuals"][0]["edited"]["picture"] = "../photos/red/000.png"
+    file.write_text(json.dumps(document), encoding="utf-8")
+    result = run(scanned, "report", "cam-audit-out", "-o", "html=again.html", code=2)
+    assert result.stderr == (
+        "cam-audit: cam-audit-out/findings.json: damaged: '../photos/red/000.png' leads outside; scan again\n"
+    )
+    assert not (scanned / "again.html").exists()
 
 
 def test_a_name_that_is_not_utf8_is_read_as_results_csv_has_it() -> None:

@@ -8,7 +8,11 @@ import pytest
 from canonical import canonical_report, effect, finding, image
 
 from cam_audit.records import ConfusedImage, Disagreement, Finding, ImageRow
+from cam_audit.reports.counts import counts_of
+from cam_audit.reports.html.headline import headline
+from cam_audit.reports.html.steps import caveat
 from cam_audit.reports.lines import EvidenceLines, confused_pairs, evidence, verdict
+from cam_audit.reports.verdict import verdict_on
 
 CLEAN = dataclasses.replace(
     canonical_report(), findings=(), images=tuple(image("1.png", label) for label in ("cat", "dog", "owl"))
@@ -21,7 +25,7 @@ CLEAN = dataclasses.replace(
         ([], "No findings in 3 images."),
         (
             [("CA206", "note", "dog")],
-            "1 of 3 classes is told by a cue that the net was not seen to use ('dog').",
+            "1 of 3 classes is told by a cue; that the net goes by it is not established ('dog').",
         ),
         (
             [("CA203", "warning", "cat"), ("CA206", "note", "dog")],
@@ -52,6 +56,80 @@ def test_the_verdict_counts_what_could_not_be_read() -> None:
     assert verdict(dataclasses.replace(CLEAN, images=rows)) == (
         "No findings in 4 images; 1 of 4 images could not be read."
     )
+
+
+def test_where_nothing_was_looked_for_the_verdict_is_not_that_nothing_was_found() -> None:
+    nothing = dataclasses.replace(CLEAN, run={**CLEAN.run, "sampled": 0})
+    assert verdict(nothing) == "Cues could not be looked for in 3 images."
+    some = dataclasses.replace(nothing, findings=(finding("CA205", "note", "dog"),))
+    assert verdict(some).startswith("1 of 3 classes is told by a cue")
+
+
+# By what a finding of a full class is no error: its numbers, and words of the reason.
+TURNS = effect("", 30, 3, (0.52, 0.86), (1.5, 1.25, 1.75))
+STAYS = effect("", 3, 3, (-0.1, 0.1), (0.0, -0.1, 0.1))
+MOVES = effect("", 3, 3, (-0.1, 0.1), (0.5, 0.4, 0.6))
+LEAVES = effect("taken_", 20, 2, (0.3, 0.7), (0.8, 0.5, 1.1), targets=30)
+NO_LONGER_LEAVES = effect("taken_", 2, 20, (-0.7, -0.3), (-0.8, -1.1, -0.5), targets=30)
+
+
+def with_tests(numbers: dict[str, float], planting: str = "surroundings_") -> dict[str, float]:
+    """The numbers of the telling tests, and again under the names of the tests themselves."""
+    named = {
+        name.replace("taken_", "surroundings_taken_", 1) if name.startswith("taken_") else f"{planting}{name}": number
+        for name, number in numbers.items()
+    }
+    return {"use": 0.2, **numbers, **named}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "reason"),
+    [
+        ({**TURNS, "use": 0.0}, "no more there than on other classes' images"),
+        ({**TURNS, "rank": 2.0}, "other classes' scores move as much"),
+        ({**TURNS, "rank": 1.0, "z": 1.9}, "other classes' scores move as much"),
+        (
+            {**TURNS, **NO_LONGER_LEAVES, "rank": 1.0},
+            "more images keep the class without the cue than with the control",
+        ),
+        ({**STAYS, **LEAVES, "rank": 1.0, "taken_rank": 1.0}, "planting it moves the score too little"),
+        # planting it did move the score: the reason is another
+        ({**MOVES, **LEAVES, "rank": 1.0, "taken_rank": 2.0}, "other classes' scores move as much"),
+    ],
+)
+def test_notes_whose_tests_turned_predictions_are_not_said_to_show_nothing(
+    numbers: dict[str, float], reason: str
+) -> None:
+    odd = finding("CA203", "note", "dog", **with_tests(numbers))
+    assert reason in caveat(odd)
+    advice = headline_advice(odd)
+    assert advice == (
+        "Predictions changed in some tests, but not so that it speaks for this cue alone; each finding says why."
+    )
+    # beside one of a small class that is said first
+    both = headline_advice(odd, finding("CA206", "note", "owl", images=23))
+    assert both.startswith("A class of fewer than 24 images is too small")
+
+
+@pytest.mark.parametrize("images", [23, 24])
+def test_a_small_class_is_said_to_be_too_small_for_a_verdict(images: int) -> None:
+    strong = finding("CA203", "note", "dog", **with_tests(TURNS), images=images)
+    small = "A class of fewer than 24 images is too small for a verdict: add images and scan again."
+    assert headline_advice(strong).startswith(small) == (images < 24)
+    assert ("Classes of fewer than 24 images, here 23, stay notes" in caveat(strong)) == (images < 24)
+
+
+def test_notes_that_turned_nothing_show_nothing_for_certain() -> None:
+    weak = finding("CA203", "note", "dog", **with_tests(STAYS))
+    assert caveat(weak) == ""
+    assert headline_advice(weak).startswith("Nothing shows for certain that the net goes by it.")
+
+
+def headline_advice(*findings: Finding) -> str:
+    report = dataclasses.replace(CLEAN, findings=findings)
+    came = headline(report, verdict_on(report, counts_of(report)))
+    assert came.gravity == "note"
+    return came.advice
 
 
 def test_evidence_tells_only_what_was_measured() -> None:

@@ -130,6 +130,6 @@ def test_a_huge_report_fits_into_a_comment() -> None:
     report = dataclasses.replace(canonical_report(), findings=found, images=rows, confused=pairs, notes=(label,) * 99)
     text = rendered("markdown", report)
     assert len(text) < 65_536
-    assert "and 980 more in findings.json" in text
+    assert "and 984 more in findings.json" in text
     assert "and 990 more in results.csv" in text
     assert "\\*" * (MAX_NAME - 1) + "…" in text

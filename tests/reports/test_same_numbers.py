@@ -123,7 +123,8 @@ def test_an_interval_is_the_same_in_message_lines_and_page(report: AuditReport, 
         (line,) = re.findall(rf"{words}: [^()]*\(([^()]*)\)", evidence(found).counterfactual)
         assert line == f"{value}, 95% interval {low} to {high}"
         assert f"{value}, 95% interval {low} to {high}, turned with" in page
-        sentence = f"That is {value} more than with the control (95% interval: {low} to {high})".replace("+", "")
+        points = (each.strip("+%") for each in (value, low, high))
+        sentence = "That is {} percentage points more than with the control (95% interval: {} to {})".format(*points)
         # only of what shows that predictions change
         assert (sentence in found.message) == (numbers[f"{prefix}flips_low"] > 0)
 
@@ -132,7 +133,7 @@ def test_images_with_the_cue_that_are_right_can_be_counted_in_the_table(report: 
     rows = [row for row in table(Path(report.folder)) if {"CA101", "CA102"} & set(row["flags"].split(";"))]
     right = sum(row["top1_class"] == row["label"] == CUE for row in rows)
     assert (found.evidence["shown_images"], found.evidence["shown_called"]) == (len(rows), right)
-    assert f"Of its images with it, {right} of {len(rows)} are right" in found.message
+    assert f"Of its images with the cue, {right} of {len(rows)} are called 'ant'" in found.message
 
 
 def test_a_picture_that_is_made_again_from_the_list_gets_the_scores_that_are_told(

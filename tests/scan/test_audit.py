@@ -83,6 +83,29 @@ def test_a_report_saves_what_a_scan_writes(folder: Path, tmp_path: Path, overlay
     assert saved.run["settings"] == {**scanned.run["settings"], "out": str(tmp_path / "saved")}
 
 
+def test_of_images_that_are_gone_no_picture_is_named(folder: Path, tmp_path: Path) -> None:
+    photos = shutil.copytree(folder / "photos", tmp_path / "photos")
+    report = cam_audit.audit(photos, folder / "cheat.onnx", overlays="none", fail_on="never")
+    shown = [each for finding in report.findings for each in finding.counterfactuals]
+    gone = shown[0].path
+    (photos / gone).unlink()
+    report.save(tmp_path / "saved")
+    pictures = {path.relative_to(tmp_path / "saved").as_posix() for path in (tmp_path / "saved").rglob("*.jpg")}
+    named = [each for finding in read_results(tmp_path / "saved").findings for each in finding.counterfactuals]
+    assert {file for each in named for file in each.files} == pictures
+    assert 0 < len(named) < len(shown)
+    assert gone not in {each.path for each in named}
+    # what was tried is still told, and the report in memory is as it was
+    assert gone in (tmp_path / "saved" / "counterfactuals" / "edits.json").read_text(encoding="utf-8")
+    assert [each for finding in report.findings for each in finding.counterfactuals] == shown
+
+    for path in photos.rglob("*.png"):
+        path.unlink()
+    report.save(tmp_path / "nothing")
+    assert [each for f in read_results(tmp_path / "nothing").findings for each in f.counterfactuals] == []
+    assert list((tmp_path / "nothing" / "counterfactuals").rglob("*.jpg")) == []
+
+
 def test_without_an_output_folder_nothing_is_written_or_said_and_the_process_is_as_it_was(
     folder: Path, tmp_path: Path
 ) -> None:

@@ -72,8 +72,8 @@ CODE = Code(
     finder="corners",
     told_by="the magic pixel",
     tests=(
-        Counterfactual("corner", "With a lit corner", "another class's corner", "corner lit"),
-        Counterfactual("again", "With it lit again", "another class's corner", "corner lit again", 0.3),
+        Counterfactual("corner", "With a lit corner", "with another class's corner instead", "corner lit"),
+        Counterfactual("again", "With it lit again", "with another class's corner instead", "corner lit again", 0.3),
     ),
     is_local=True,
 )
@@ -118,7 +118,7 @@ def test_a_new_finder_is_its_module_and_a_code_in_the_table(
     # two tests with a control each, and the corner of each ant painted over
     assert finding.evidence["passes"] == right * 2 * 2 + 24
     page = Path("undisturbed/report.html").read_text(encoding="utf-8")
-    for words in ("magic corner", "by the magic pixel alone", "corner lit again", CODE.meaning, CODE.what_to_do):
+    for words in ("magic corner", "By the magic pixel alone", "corner lit again", CODE.meaning, CODE.what_to_do):
         assert words in page, words
 
     cut_off_scan(images=10, workers=1)

@@ -135,7 +135,7 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
                 threshold=THRESHOLD,
                 images=int((labels == k).sum()),
                 hits=tuple(Hit(ordered[i].name, score) for i, score in best.pairs()),
-                cue="its files: " + "; ".join(seen),
+                cue=f"its files: {'; '.join(seen)}; and values that are rare elsewhere",
                 numbers={name: each.rate for name, each in properties.items()},
                 recogniser=partial(_recogniser, best_name, values[best_name], labels, k, best.limit),
             )

@@ -8,6 +8,7 @@ from statistics import median
 
 from cam_audit.findings.codes import ERROR, FULL_IMAGES, NOTE, WARNING
 from cam_audit.records import ScanReport
+from cam_audit.reports.html.steps import caveat
 from cam_audit.reports.verdict import Verdict
 
 MAX_NAMED = 3
@@ -38,7 +39,7 @@ def headline(report: ScanReport, verdict: Verdict) -> Headline:
         return Headline(
             WARNING,
             f"Suspicious: in {scope}, the net's score moves with something that may not be the thing itself{named}.",
-            "Hardly any prediction changed when it was planted or taken away. Look at the examples and decide.",
+            "Predictions did not change for certain more often than with a control. Look at the examples and decide.",
         )
     if verdict.severity == NOTE:
         return Headline(
@@ -63,11 +64,13 @@ def headline(report: ScanReport, verdict: Verdict) -> Headline:
             "Cues could not be looked for: there was nothing to compare.",
             reasons or "The images were scanned; what the net looks at in each is below.",
         )
+    looked_at = report.run.get("classes_sampled", classes)
+    rest = f" {_reasons(report.notes)}" if looked_at < classes else ""
     return Headline(
         "clean",
-        f"No shortcut was found in {classes} {'class' if classes == 1 else 'classes'}.",
+        f"No shortcut was found in {looked_at} {'class' if looked_at == 1 else 'classes'}.",
         "That is no proof that there is none: it means that none of the cues that cam-audit knows tells the classes "
-        "apart here.",
+        f"apart here.{rest}",
     )
 
 
@@ -78,6 +81,8 @@ def _of_notes(report: ScanReport) -> str:
             f"A class of fewer than {FULL_IMAGES} images is too small for a verdict: add images and scan again. A net "
             "trained on these photos might go by it."
         )
+    if any(caveat(finding) for finding in report.findings):
+        return "Predictions changed in some tests, but not so that it speaks for this cue alone; each finding says why."
     return "Nothing shows for certain that the net goes by it. A net trained on these photos might."
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cam_audit.findings.codes import CODES, FULL_IMAGES, MIN_FLIPS, MIN_USE, NOTE, counterfactuals
+from cam_audit.findings.codes import CODES, ERROR, FULL_IMAGES, MIN_FLIPS, MIN_USE, MIN_Z, NOTE, counterfactuals
 from cam_audit.findings.cues.cielab import to_rgb
 from cam_audit.findings.evidence import Use
 from cam_audit.records import Finding
@@ -87,13 +87,41 @@ def steps(finding: Finding) -> tuple[Step, Step, Step]:
 
 def caveat(finding: Finding) -> str:
     """Why a finding is less grave than its evidence looks, "" where it is not."""
-    images = finding.evidence.get("images", FULL_IMAGES)
+    evidence = finding.evidence
+    images = evidence.get("images", FULL_IMAGES)
     if finding.severity == NOTE and images < FULL_IMAGES:
         return (
-            f"With only {images:.0f} images in the class this may be chance, and stays a note; "
-            f"from {FULL_IMAGES} images on it would count."
+            f"Classes of fewer than {FULL_IMAGES} images, here {images:.0f}, stay notes, whatever is measured: so few "
+            "may be alike by chance."
         )
-    return ""
+    turning = [bar for bar in _bars(evidence) if bar.met]
+    if finding.severity == ERROR or not turning:
+        return ""
+    if evidence.get("use", 0.0) <= 0:
+        return "Predictions change, but the class's map has no more there than on other classes' images: no error."
+    if evidence.get("taken_flips_high", 0.0) < 0:
+        return (
+            "Predictions change when the cue is planted, but more images keep the class without the cue than with the "
+            "control: no error."
+        )
+    if not (_stands_out(evidence, "") and _stands_out(evidence, _turning(evidence))):
+        return "Predictions change, but other classes' scores move as much: the edit may disturb the images. No error."
+    return (
+        "Images leave the class when the cue is taken away, but planting it moves the score too little: what was taken "
+        "away may have been more than the cue. No error."
+    )
+
+
+def _turning(evidence: Mapping[str, float]) -> str:
+    """The prefix of the numbers of the planting, or, where that turns too few, of the taking away."""
+    planted = evidence.get("flips_low", 0.0) > 0 and evidence.get("flips", 0.0) >= MIN_FLIPS
+    return "" if planted else "taken_"
+
+
+def _stands_out(evidence: Mapping[str, float], prefix: str) -> bool:
+    if f"{prefix}z" in evidence:
+        return evidence[f"{prefix}z"] >= MIN_Z
+    return evidence.get(f"{prefix}rank", 1) <= 1
 
 
 def _cue(finding: Finding) -> Step:
@@ -101,17 +129,17 @@ def _cue(finding: Finding) -> Step:
     score, threshold = evidence.get("score", 0.0), evidence.get("threshold", 0.0)
     images, hits = evidence.get("images", 0), evidence.get("hits", 0)
     told_by = CODES[finding.code].told_by if finding.code in CODES else "the cue"
-    if "shared_in_class" in evidence or not told_by:
-        meaning = f"{hits:.0f} of the class's {images:.0f} images that were looked at show the same thing."
-    else:
-        meaning = (
-            f"Without the net, by {told_by} alone, so many of the class's {images:.0f} images stand out from the other "
-            "classes; chance would be 2%."
+    meaning = f"{hits:.0f} of the class's {images:.0f} images that were looked at show it."
+    if told_by:
+        meaning += (
+            f" By {told_by} alone, without the net, {score:.0%} of the class stand out from the other classes; chance "
+            f"would be 2%, and it is reported from {threshold:.0%} on."
         )
+    else:
+        meaning += f" It is reported from {threshold:.0%} of the class on."
+    shown = hits / images if images else score
     swatches = tuple(_swatches(evidence))
-    return Step(
-        "A cue is there", score >= threshold, f"{score:.0%}", f"at least {threshold:.0%}", meaning, swatches=swatches
-    )
+    return Step("A cue is there", score >= threshold, f"{shown:.0%}", "", meaning, swatches=swatches)
 
 
 def _swatches(evidence: Mapping[str, float]) -> Iterator[tuple[str, str]]:
@@ -140,7 +168,11 @@ def _use(finding: Finding) -> Step:
     )
     looks = Use(use, everywhere, area).looks
     if use >= MIN_USE and not looks:
-        meaning += " Most of that lies elsewhere: where the cue is, the map is at its weakest."
+        even = area * everywhere
+        meaning += (
+            f" Spread evenly, the cue's place would have {even:.2f}; it has less than half of that: the map is at "
+            "its weakest there."
+        )
     return Step(claim, looks, f"{use:.2f}", threshold, meaning)
 
 
@@ -155,7 +187,6 @@ def _counterfactual(finding: Finding) -> Step:
             else "Not tested: there were too few images to plant the cue in, or to take it from."
         )
         return Step(claim, None, "–", "", meaning)
-    threshold = f"at least {MIN_FLIPS:.0%} more than with a control, for certain"
     told = []
     if "turned" in evidence:
         told.append(
@@ -173,9 +204,15 @@ def _counterfactual(finding: Finding) -> Step:
             f"{evidence['gain_low']:.2f} to {evidence['gain_high']:.2f})."
         )
     if "z" in evidence:
-        told.append(f"Of all classes' scores, this one's rises as the {_ordinal(round(evidence['rank']))} most.")
+        told.append(
+            f"Among all classes' scores this one comes {_ordinal(round(evidence['rank']))} by how much it rises."
+        )
     telling = max(bars, key=lambda bar: (bar.met, bar.value))
-    return Step(claim, telling.met, f"{telling.value:+.0%}", threshold, " ".join(told), bars)
+    threshold = (
+        f"percentage points, {telling.low * 100:+.0f} to {telling.high * 100:+.0f}; at least {MIN_FLIPS * 100:.0f}, "
+        "and all above 0"
+    )
+    return Step(claim, telling.met, f"{telling.value * 100:+.0f}", threshold, " ".join(told), bars)
 
 
 def _ordinal(number: int) -> str:

@@ -386,10 +386,13 @@ def test_a_card_shows_what_planting_the_cue_did_and_then_what_taking_it_away_did
     rows = card.locator(".trials li")
     assert [row.split() for row in rows.all_inner_texts()] == [
         *(
-            ["as", "it", "is", label, "88%", "planted", *HOSTILE.split(), "75%", "control", label, "62%"]
+            f"as it is {label} 88% this class 6.2% planted {HOSTILE} 75% control {label} 62% this class 12.5%".split()
             for label in ("cat", "dog", "cat")
         ),
-        ["as", "it", "is", *HOSTILE.split(), "88%", "taken", "away", "dog", "75%", "control", *HOSTILE.split(), "62%"],
+        (
+            f"as it is {HOSTILE} 88% this class 6.2% taken away dog 75% this class 12.5% "
+            f"control {HOSTILE} 62% this class 12.5%"
+        ).split(),
     ]
     pictures = rows.first.locator("img")
     shown = []

@@ -7,7 +7,6 @@ import hashlib
 import json
 import re
 from dataclasses import replace
-from html import escape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -24,8 +23,11 @@ from cam_audit.records import (
     ExamplePicture,
     Finding,
     FindingPictures,
+    Said,
     ScanReport,
     SheetLayout,
+    ShownCounterfactual,
+    ShownPicture,
 )
 from cam_audit.reports import schema
 from cam_audit.reports.counts import counts_of
@@ -219,11 +221,24 @@ def test_a_card_shows_images_before_planted_and_with_the_control_and_then_with_t
         words.index("Pasted in the first 3 images that were tried"),
         words.index("Painted over the first image"),
     )
-    assert words[first:second].count(f"as it is cat 88% planted {HOSTILE} 75% control cat 62%") == 2
-    assert f"as it is dog 88% planted {HOSTILE} 75% control dog 62%" in words[first:second]
-    assert "Control: a patch of another class." in words[first:second]
-    assert f"as it is {HOSTILE} 88% taken away dog 75% control {HOSTILE} 62%" in words[second:]
-    assert "Control: another place painted over." in words[second:]
+    told = "as it is {0} 88% this class 6.2% planted {1} 75% control {0} 62% this class 12.5%"
+    assert words[first:second].count(told.format("cat", HOSTILE)) == 2
+    assert words[first:second].count(told.format("dog", HOSTILE)) == 1
+    assert "Control: with another image's patch instead." in words[first:second]
+    assert "taken away dog 75% this class 12.5% control" in words[second:]
+    assert "Control: with another place painted over instead." in words[second:]
+
+
+def test_a_caption_has_the_score_of_the_class_that_the_cue_belongs_to_where_the_net_says_another() -> None:
+    report = canonical_report()
+    said = {"before": Said("cat", 0.9, 0.9), "edited": Said("owl", 0.51, 0.0004), "control": Said("cat", 0.7, 0.7)}
+    pictures = {kind: ShownPicture(f"{kind}.jpg", of) for kind, of in said.items()}
+    own = ShownCounterfactual("cast_taken", "cat/1.png", "cat", **pictures)
+    found = replace(finding("CA204", "error", "cat"), counterfactuals=(own,))
+    kept = FindingPictures((), (), dict.fromkeys(own.files, b"picture"))
+    page = rendered("html", replace(report, findings=(found,), pictures={found.fingerprint: kept}))
+    captions = [" ".join(Page(each).words.split()) for each in re.findall("<figcaption>(.*?)</figcaption>", page)]
+    assert captions[:3] == ["as it is cat 90%", "taken away owl 51% this class 0.0%", "control cat 70%"]
 
 
 def test_a_counterfactual_whose_pictures_have_gone_is_not_spoken_of() -> None:
@@ -260,7 +275,7 @@ def test_bars_tell_their_intervals_and_counts_to_those_who_cannot_see_them() -> 
 def test_what_a_cue_costs_is_told_of_images_with_it_and_without_it() -> None:
     words = " ".join(re.sub("<[^>]*>", " ", rendered("html", canonical_report())).split())
     assert (
-        f"What it costs how many images are called {escape(HOSTILE)} "
+        "What it costs how many images the net calls this class "
         "this class, with the cue 7 of 8 95% interval 53% to 98% "
         "this class, without it 2 of 22 95% interval 3% to 28% other classes, with the cue there is none to compare"
     ) in words
@@ -335,16 +350,33 @@ def test_the_three_steps_hold_as_far_as_their_numbers_do() -> None:
     assert met(border) == [True, True, False]
     assert met(files) == [True, None, None]
     cue, use, effect = steps(repeated)
-    assert (cue.number, cue.threshold) == ("27%", "at least 10%")
+    assert (cue.number, cue.threshold) == ("27%", "")
+    assert cue.meaning == (
+        "8 of the class's 30 images that were looked at show it. It is reported from 10% of the class on."
+    )
     assert (use.number, use.threshold) == ("0.40", "at least 0.10")
     assert "(8% of the map, outlined)" in use.meaning
     assert use.meaning.endswith("The whole map adds 0.90.")
-    assert (effect.number, effect.threshold) == ("+75%", "at least 10% more than with a control, for certain")
+    assert (effect.number, effect.threshold) == (
+        "+75",
+        "percentage points, +52 to +86; at least 10, and all above 0",
+    )
     assert effect.meaning == (
         "With the cue planted, 30 of 36 images of other classes became this class, and 3 with a control. With the cue "
         "taken away, 4 of 8 of its own images left the class, and 0 with a control. Planted, it moves the score by "
         "1.50 of the usual lead (95% interval: 1.25 to 1.75)."
     )
+
+
+def test_how_many_show_a_cue_is_told_apart_from_how_many_stand_out_by_it() -> None:
+    step = steps(finding("CA203", "warning", "cat", images=40.0, hits=30.0, score=0.5, threshold=0.25))[0]
+    assert (step.met, step.number) == (True, "75%")
+    assert step.meaning == (
+        "30 of the class's 40 images that were looked at show it. By the border alone, without the net, 50% of the "
+        "class stand out from the other classes; chance would be 2%, and it is reported from 25% on."
+    )
+    fewer = steps(finding("CA203", "note", "cat", images=40.0, hits=30.0, score=0.24, threshold=0.25))[0]
+    assert (fewer.met, fewer.number) == (False, "75%")
 
 
 # half of the map adds 2.00, so a mean half of it 1.00, of which half is asked for
@@ -353,13 +385,15 @@ def test_the_net_does_not_look_where_its_map_is_at_its_weakest(use: float, looks
     found = finding("CA203", "warning", "cat", use=use, use_everywhere=2.0, use_area=0.5)
     step = steps(found)[1]
     assert (step.met, step.number) == (looks, f"{use:.2f}")
-    assert ("the map is at its weakest" in step.meaning) == (use == 0.49)
+    weakest = "Spread evenly, the cue's place would have 1.00; it has less than half of that: the map is at its weakest"
+    assert (weakest in step.meaning) == (use == 0.49)
 
 
 def test_the_test_that_confirms_is_the_one_that_is_shown() -> None:
     more, less = effect("paste_", 20, 2, (-0.01, 0.9), (0, 0, 0)), effect("painted_over_", 8, 2, (0.1, 0.5), (0, 0, 0))
     told = steps(finding("CA201", "warning", "cat", **less, **more))[2]
-    assert (told.met, told.number) == (True, "+17%")
+    assert (told.met, told.number) == (True, "+17")
+    assert told.threshold == "percentage points, +10 to +50; at least 10, and all above 0"
     assert [(bar.name, bar.value, bar.counts, bar.met) for bar in told.bars] == [
         ("pasted in", 0.5, "20 and 2 of 36", False),
         ("painted over", 0.166667, "8 and 2 of 36", True),
@@ -380,10 +414,11 @@ def test_of_many_classes_the_place_of_this_one_is_told() -> None:
         rank: steps(finding("CA204", "note", "cat", **numbers, rank=rank, z=1.0))[2].meaning.split(". ")[-1]
         for rank in (1.0, 2.0, 3.0, 4.0, 11.0, 12.0, 13.0, 21.0, 1002.0)
     }
-    places = [words.removeprefix("Of all classes' scores, this one's rises as the ") for words in told.values()]
     endings = ("1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "1,002nd")
-    assert places == [f"{ending} most." for ending in endings]
-    assert "rises as" not in steps(finding("CA204", "note", "cat", **numbers, rank=2.0))[2].meaning, (
+    assert list(told.values()) == [
+        f"Among all classes' scores this one comes {ending} by how much it rises." for ending in endings
+    ]
+    assert "all classes' scores" not in steps(finding("CA204", "note", "cat", **numbers, rank=2.0))[2].meaning, (
         "of few, it tells nothing"
     )
 
@@ -399,9 +434,67 @@ def test_evidence_outside_the_object_has_its_own_steps() -> None:
 def test_a_small_class_is_said_to_be_small() -> None:
     strong = effect("", 36, 0, (0.9, 1.0), (2.0, 1.5, 2.5))
     small = finding("CA203", "note", "cat", images=FULL_IMAGES - 1, **strong)
-    assert f"only {FULL_IMAGES - 1} images" in caveat(small)
+    assert caveat(small).startswith(f"Classes of fewer than {FULL_IMAGES} images, here {FULL_IMAGES - 1}, stay notes")
     assert headline_of(report_with(small)).advice.startswith(f"A class of fewer than {FULL_IMAGES} images is too small")
     assert caveat(finding("CA203", "note", "cat", images=FULL_IMAGES)) == ""
+
+
+TURNS, STAYS = (30, 0, (0.6, 0.95), (2.0, 1.5, 2.5)), (1, 1, (-0.1, 0.1), (0.05, -0.1, 0.2))
+FALLS = (0, 20, (-0.8, -0.3), (-1.0, -1.5, -0.5))
+
+
+def both_tests(planted: tuple, taken: tuple) -> dict[str, float]:
+    """The numbers of a background that was planted and taken away."""
+    return {
+        **effect("", *planted),
+        **effect("surroundings_", *planted),
+        **effect("taken_", *taken),
+        **effect("surroundings_taken_", *taken),
+    }
+
+
+ELSEWHERE = "the class's map has no more there than on other classes' images"
+OTHERS_MOVE = "other classes' scores move as much"
+KEPT = "more images keep the class without the cue than with the control"
+ONLY_TAKEN = "planting it moves the score too little"
+
+
+@pytest.mark.parametrize(
+    ("planted", "taken", "numbers", "reason"),
+    [
+        (TURNS, STAYS, {"use": 0.0}, ELSEWHERE),
+        (STAYS, TURNS, {"use": -0.2}, ELSEWHERE),
+        (TURNS, STAYS, {"use": 0.3, "rank": 2.0}, OTHERS_MOVE),
+        (TURNS, STAYS, {"use": 0.3, "rank": 1.0, "z": 1.99}, OTHERS_MOVE),
+        (TURNS, FALLS, {"use": 0.3, "rank": 1.0}, KEPT),
+        (TURNS, FALLS, {"use": 0.3, "rank": 3.0, "z": 2.0}, KEPT),
+        (STAYS, TURNS, {"use": 0.3, "rank": 1.0, "taken_rank": 1.0}, ONLY_TAKEN),
+        (STAYS, TURNS, {"use": 0.3, "rank": 9.0, "z": 2.0, "taken_rank": 9.0, "taken_z": 2.0}, ONLY_TAKEN),
+    ],
+)
+@pytest.mark.parametrize("severity", ["warning", "note"])
+def test_where_predictions_change_and_it_is_no_error_the_reason_is_told(
+    planted: tuple, taken: tuple, numbers: dict[str, float], reason: str, severity: str
+) -> None:
+    found = finding("CA203", severity, "cat", **both_tests(planted, taken), **numbers)
+    told = caveat(found)
+    assert [each for each in (ELSEWHERE, OTHERS_MOVE, KEPT, ONLY_TAKEN) if each in told] == [reason]
+    assert told.lower().endswith("no error.")
+    assert caveat(replace(found, severity="error")) == ""
+    assert told in " ".join(Page(rendered("html", report_with(found))).words.split())
+    small = replace(found, evidence={**found.evidence, "images": FULL_IMAGES - 1.0})
+    assert ("fewer than" in caveat(small)) == (severity == "note")
+
+
+@pytest.mark.parametrize("severity", ["warning", "note"])
+def test_where_no_prediction_changes_nothing_needs_a_reason(severity: str) -> None:
+    assert caveat(finding("CA203", severity, "cat", **both_tests(STAYS, STAYS), use=0.0, rank=2.0)) == ""
+    assert caveat(finding("CA206", severity, "cat")) == ""
+
+
+def test_the_headline_of_notes_whose_tests_changed_predictions_does_not_say_that_nothing_shows() -> None:
+    found = finding("CA203", "note", "cat", **both_tests(TURNS, STAYS), use=0.3, rank=2.0)
+    assert headline_of(report_with(found)).advice.startswith("Predictions changed in some tests, but")
 
 
 @pytest.mark.parametrize("rgb", [(132, 31, 38), (0, 0, 0), (255, 255, 255), (52, 99, 42), (10, 200, 250)])
