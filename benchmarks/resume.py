@@ -32,7 +32,7 @@ from cam_audit.reports.output_folder import JOURNAL_FOLDER, is_finished
 
 RESULTS = (
     *("results.csv", "findings.json", "overlays/**/*.png", "maps/*.png"),
-    *("counterfactuals/*.json", "counterfactuals/*/*.jpg"),
+    *("counterfactuals/*.json", "counterfactuals/*/*.jpg", "parts/*/*.jpg"),
 )
 OVERLAYS_FOLDER = "overlays"
 # Seconds in which Python itself starts, and answers a signal in its own way.

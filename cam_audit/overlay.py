@@ -82,6 +82,10 @@ PAPER = 255
 INK = (33, 33, 33)
 FAINT_INK = (110, 110, 110)
 SCORE_WIDTH = 58
+# Sheets of parts: how high the pictures are, the space between them, and the light that is left where a part is not.
+PART_HEIGHT = 150
+PART_GAP = 4
+DIM = 0.25
 # Outside the region of a cue its map is grey, of so many levels.
 OUTSIDE = 200
 OUTLINE = (255, 255, 255)
@@ -166,6 +170,23 @@ def class_map_sheet(finding: Finding, maps: ClassMaps) -> RgbImage:
     for left, (caption, picture) in zip(layout.lefts, panels, strict=True):
         _place(sheet, layout, left, caption)[:] = picture
     return sheet
+
+
+def part_sheet(tiles: Sequence[tuple[RgbImage, NDArray[np.float32]]]) -> RgbImage:
+    """Pictures in a row, dimmed but for where a part lies in each: uint8 (PART_HEIGHT, W, 3) RGB.
+
+    tiles: a picture, uint8 (H, W, 3), and the part's map in it, float32 (h, w), 0 or more. The maps share one scale.
+    """
+    peak = max(float(values.max()) for _, values in tiles) or 1.0
+    row = []
+    for rgb, values in tiles:
+        width = max(1, round(rgb.shape[1] * PART_HEIGHT / rgb.shape[0]))
+        picture = resize(rgb, width, PART_HEIGHT)
+        light = cv2.resize(values / peak, (width, PART_HEIGHT), interpolation=cv2.INTER_CUBIC)
+        # the root, as the eye sees half the light as three quarters of it
+        light = DIM + (1 - DIM) * np.sqrt(np.clip(light, 0, 1))[..., None]
+        row += [np.asarray(np.rint(picture * light), np.uint8), np.full((PART_HEIGHT, PART_GAP, 3), PAPER, np.uint8)]
+    return np.hstack(row[:-1])
 
 
 def _layout(width: int, height: int, *, lines: int, panels: int, column: int, min_width: int = 0) -> SheetLayout:

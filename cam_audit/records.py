@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 MAPS_FOLDER = "maps"
 COUNTERFACTUALS_FOLDER = "counterfactuals"
+PARTS_FOLDER = "parts"
 # The outer eighth on each side of a picture is this share of it: where a map that looks everywhere alike would lie.
 BORDER_AREA = 1 - 0.75**2
 # A box that covers more than this is no object in the picture.
@@ -239,6 +240,37 @@ class Finding:
         return f"{MAPS_FOLDER}/{self.code}-{self.fingerprint[:12]}.png"
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of what the net looks at for a class, see `cam_audit.findings.parts`.
+
+    `number`: 1 is the class's largest. `share`: what it adds to the class's score, -1..1; the absolute shares of a
+    class's parts, and of a rest that is not listed, add up to 1. `beyond`: the same, less what it adds in images of
+    other classes. `images` of the `looked_at` images show it. `where`: object, surroundings or unknown, by
+    `foreground_ratio`: how much more it is on the object than if it were anywhere; None where no net told. `sheet`: its
+    picture, below the output folder. `examples`: the images that show most of it, each with the box around it.
+    """
+
+    label: str
+    number: int
+    share: float
+    beyond: float
+    images: int
+    looked_at: int
+    where: str
+    foreground_ratio: float | None
+    sheet: str
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartMap:
+    """Where a part lies in an image: its path, and a map, float32 (h, w), 0 or more."""
+
+    path: str
+    values: NDArray[np.float32]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassMaps:
     """Where the net looks for a class, float (h, w) in units of the logit, what all classes share taken away.
@@ -269,7 +301,8 @@ class AuditResult:
     `findings`: worst first; `maps`, `counterfactuals`: by a finding's fingerprint; `flags`: codes by image name, for
     every image that has any; `confused`: the images whose prediction differs from their folder; `sampled`,
     `classes_sampled`: how many images and classes the cues were looked for in; `passes`: forward passes spent on
-    counterfactuals; `notes`: what the audit could not do.
+    counterfactuals; `notes`: what the audit could not do. `parts`: of each class, the largest first; `part_maps`: by a
+    part's sheet, of its examples.
     """
 
     findings: tuple[Finding, ...]
@@ -281,6 +314,8 @@ class AuditResult:
     notes: tuple[str, ...]
     counterfactuals: Mapping[str, tuple[Counterfactual, ...]] = field(default_factory=dict)
     classes_sampled: int = 0
+    parts: tuple[Part, ...] = ()
+    part_maps: Mapping[str, tuple[PartMap, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,3 +425,4 @@ class ScanReport:
     pictures: Mapping[str, FindingPictures] = field(default_factory=dict)
     listed: ImageRows | None = None
     sheets: Mapping[str, SheetLayout] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()

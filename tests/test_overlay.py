@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pictures import gradient
 
 from cam_audit import overlay
-from cam_audit.overlay import Panel, cam_overlay, class_map_layout, class_map_sheet, jet, overlay_sheet
+from cam_audit.overlay import Panel, cam_overlay, class_map_layout, class_map_sheet, jet, overlay_sheet, part_sheet
 from cam_audit.records import ClassMaps, Finding, Score
 
 RANDOM = np.random.default_rng(0)
@@ -315,3 +315,30 @@ def test_outside_the_region_a_map_is_grey_up_to_what_is_strongest_anywhere() -> 
     assert (of_others[:160, :160] == 0).all()
     outside = of_own[:170].astype(int)
     assert np.ptp(outside, axis=-1).max() == 0
+
+
+def test_a_sheet_of_a_part_is_a_row_of_pictures_that_are_bright_where_the_part_lies() -> None:
+    """Pictures of 150 pixels' height stay as they are; a quarter of the light is left where there is no part."""
+    strong, weak = np.zeros((3, 6), np.float32), np.zeros((3, 6), np.float32)
+    strong[:, :3] = 4
+    weak[:, 3:] = 1
+    rgb = np.full((150, 150, 3), (200, 100, 40), np.uint8)
+    sheet = part_sheet([(rgb, strong), (rgb, weak)])
+    assert (sheet.dtype, sheet.shape) == (np.uint8, (150, 150 + 4 + 150, 3))
+    assert (sheet[:, 150:154] == 255).all()
+    # at the sides, two cells from where the map changes, the cubic is what the cell holds
+    assert sheet[75, 0].tolist() == [200, 100, 40]
+    assert sheet[75, 149].tolist() == [50, 25, 10]
+    assert sheet[75, 154].tolist() == [50, 25, 10]
+    # both maps have one scale: a quarter of the peak is half of its light
+    assert sheet[75, -1].tolist() == [round((0.25 + 0.75 * 0.5) * level) for level in (200, 100, 40)]
+
+
+@pytest.mark.filterwarnings("error")
+def test_pictures_of_any_shape_are_as_high_as_the_sheet_and_a_part_that_is_nowhere_is_dark() -> None:
+    nowhere = np.zeros((2, 2), np.float32)
+    tiles = [(np.full((*shape, 3), 200, np.uint8), nowhere) for shape in ((40, 80), (300, 150), (900, 1))]
+    sheet = part_sheet(tiles)
+    assert sheet.shape == (150, 300 + 4 + 75 + 4 + 1, 3)
+    assert (sheet[:, :300] == 50).all()
+    assert (sheet[:, 304:379] == 50).all()

@@ -56,6 +56,11 @@ from cam_audit.workers import available_cores
     "--boxes", type=click.Path(path_type=Path), metavar="FILE",
     help="Boxes of the objects: a COCO json file, or a folder of VOC xml or YOLO txt files.",
 )  # fmt: skip
+@click.option(
+    "--foreground", default="auto", show_default=True, metavar="auto|none|NET",
+    help="A net by which it is told whether what is looked at lies on an object: a name or a file; auto takes "
+    "efficientnet-lite0 where it is installed.",
+)  # fmt: skip
 @output_option(FORMATS, help=f"Also write the results as {', '.join(FORMATS)}; `-` is stdout. Repeatable.")
 @click.option(
     "--fail-on", type=click.Choice(tuple(FAILING)), default="error", show_default=True,

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from cam_audit.files import sha256_of
 from cam_audit.findings.audited_net import AuditedNet, audited_net
 from cam_audit.findings.causes import causes_of
+from cam_audit.findings.class_parts import class_parts, split
 from cam_audit.findings.cues import find_cues
 from cam_audit.findings.decision import MAX_EXAMPLES, Annotated, finding_of, object_finding, order, outside_examples
 from cam_audit.findings.evidence import Evidence, counterfactuals_of, measure
 from cam_audit.findings.sample import MIN_IMAGES, Collected, Unsampled
 from cam_audit.findings.second_look import look_again
 from cam_audit.models.model import Model
-from cam_audit.records import ClassMaps, Counterfactual, Finding, ImageSource
+from cam_audit.records import ClassMaps, Counterfactual, Finding, ImageSource, Part, PartMap
 from cam_audit.workers import Each
 
 
@@ -22,7 +23,7 @@ from cam_audit.workers import Each
 class Examination:
     """What came of it: `findings`, worst first, and the forward `passes` spent.
 
-    `maps`, `counterfactuals`: by a finding's fingerprint.
+    `maps`, `counterfactuals`: by a finding's fingerprint. `parts`: of each class; `part_maps`: by a part's sheet.
 
     `flags`: by image that shows a cue, the codes that it gets for that. `looked_again`: by class folder, how many
     images of classes with a cue were not sampled, and looked at for that cue alone.
@@ -33,6 +34,8 @@ class Examination:
     flags: Mapping[str, frozenset[str]] = field(default_factory=dict)
     passes: int = 0
     counterfactuals: Mapping[str, tuple[Counterfactual, ...]] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
+    part_maps: Mapping[str, tuple[PartMap, ...]] = field(default_factory=dict)
     looked_again: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -87,6 +90,7 @@ def examine(
         {name: frozenset(codes) for name, codes in flags.items()},
         passes,
         counterfactuals,
+        *split(class_parts(net, each)),
         {label: len(own) for label, own in rest.items()},
     )
 

@@ -8,7 +8,7 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,13 @@ MIN_IMAGES = 12
 MAX_SAMPLED_PER_CLASS = 60
 MAX_SAMPLED = 8000
 MIN_SAMPLED_PER_CLASS = 24
+# Of these, the activations are kept of so many, some 100 KB each: by class, in all, and of so many classes.
+MAX_PART_IMAGES = 40
+MAX_ALL_PART_IMAGES = 600
+MAX_PART_CLASSES = 50
+# What padding is: a strip along a side whose levels differ by no more than this, at least so wide as a share of a side.
+_FLAT = 6
+_MIN_STRIP = 0.03
 # So many times the cap are tried, at most, to find so many that differ.
 _MAX_TRIED = 20
 
@@ -120,7 +127,9 @@ class Observation:
     """What the audit keeps of one sampled image, some 40 KB.
 
     `logits` float32 (K,). `own_map` is the centred map, on the common grid, of `map_class`: the folder's class, or the
-    predicted one where the folder stands for none.
+    predicted one where the folder stands for none. Of the images whose class is taken to parts, `activations`: float16
+    (C, h, w); `kept`: bool (h, w), the cells that are picture and not padding; `foreground`: how much of an object is
+    in each, float32 (h, w), where a foreground net told.
     """
 
     source: ImageSource
@@ -128,6 +137,9 @@ class Observation:
     logits: NDArray[np.float32]
     map_class: int
     own_map: Map
+    activations: NDArray[np.float16] | None = None
+    kept: NDArray[np.bool_] | None = None
+    foreground: Map | None = None
 
     @property
     def predicted(self) -> int:
@@ -151,10 +163,36 @@ class Collected:
         self.total.merge(other.total)
 
 
+def choose_parts(folders: Mapping[str, Sequence[ImageSource]], sample: frozenset[str]) -> frozenset[str]:
+    """Names of the sampled images whose activations are kept, to take their classes to parts.
+
+    They are the first of each class, in the order in which they are drawn, as many as memory has room for.
+    """
+    groups = []
+    for _, sources in sorted(folders.items()):
+        sampled = sorted((source for source in sources if source.name in sample), key=draw_key)
+        if len(sampled) >= MIN_IMAGES:
+            groups.append([source.name for source in sampled])
+    groups = groups[:MAX_PART_CLASSES]
+    each = min(MAX_PART_IMAGES, max(MIN_IMAGES, MAX_ALL_PART_IMAGES // max(1, len(groups))))
+    return frozenset(name for group in groups for name in group[:each])
+
+
 def observe(
-    model: Model, source: ImageSource, rgb: RgbImage, data: bytes, size: tuple[int, int], prediction: Prediction
+    model: Model,
+    source: ImageSource,
+    rgb: RgbImage,
+    data: bytes,
+    size: tuple[int, int],
+    prediction: Prediction,
+    *,
+    for_parts: bool = False,
+    foreground: Model | None = None,
 ) -> Collected:
-    """What the audit keeps of one image; data: the file's bytes, size: its full width and height."""
+    """What the audit keeps of one image; data: the file's bytes, size: its full width and height.
+
+    for_parts: whether its activations are kept, and where the object is, as the net `foreground` tells.
+    """
     # the finders' modules, which a scan without classes never needs
     from cam_audit.findings.cues.features import image_features
 
@@ -167,8 +205,46 @@ def observe(
         logits=prediction.logits,
         map_class=map_class,
         own_map=centred_map(centred_weight(model, map_class), activations),
+        **(_kept_for_parts(rgb, prediction, foreground) if for_parts else {}),
     )
     collected = Collected()
     collected.observations[source.name] = observation
     collected.total.add(activations)
     return collected
+
+
+def _kept_for_parts(rgb: RgbImage, prediction: Prediction, foreground: Model | None) -> dict[str, Any]:
+    grid = prediction.activations.shape[1], prediction.activations.shape[2]
+    objects = None
+    if foreground is not None:
+        from cam_audit.findings.foreground import foreground_map
+
+        objects = foreground_map(foreground, rgb, grid)
+    return {
+        "activations": prediction.activations.astype(np.float16),
+        "kept": picture_cells(rgb, grid),
+        "foreground": objects,
+    }
+
+
+def picture_cells(rgb: RgbImage, grid: tuple[int, int]) -> NDArray[np.bool_]:
+    """The cells of a grid (h, w) whose middle is picture and not padding: bool (h, w).
+
+    rgb: uint8 (H, W, 3). Padding is a flat strip along a side: a letterbox, or what a shift left empty.
+    """
+    rows, columns = (_extent(rgb.max(axis=(axis, 2)).astype(int) - rgb.min(axis=(axis, 2))) for axis in (1, 0))
+    inside = [
+        (np.arange(cells) + 0.5 >= low * cells) & (np.arange(cells) + 0.5 <= high * cells)
+        for cells, (low, high) in zip(grid, (rows, columns), strict=True)
+    ]
+    kept: NDArray[np.bool_] = np.outer(*inside)
+    return kept if kept.any() else np.ones(grid, bool)
+
+
+def _extent(spans: NDArray[np.intp]) -> tuple[float, float]:
+    """From where to where, 0..1, lines are no padding; spans (n,): how far the levels of each line reach."""
+    busy = np.flatnonzero(spans > _FLAT)
+    if not busy.size:
+        return 0.0, 1.0
+    low, high = busy[0] / len(spans), (busy[-1] + 1) / len(spans)
+    return (low if low >= _MIN_STRIP else 0.0), (high if high <= 1 - _MIN_STRIP else 1.0)

@@ -21,6 +21,8 @@ from cam_audit.records import ImageSource
 
 # Before the name of a feature that is an array.
 PREFIX = "features."
+# What is kept of images whose class is taken to parts, by the names of an observation.
+FOR_PARTS = ("activations", "kept", "foreground")
 
 
 def save(path: Path, collected: Collected) -> None:
@@ -41,6 +43,7 @@ def save(path: Path, collected: Collected) -> None:
         "logits": observation.logits,
         "own_map": observation.own_map,
         "steps": _narrow(collected.total.steps),
+        **{name: kept for name in FOR_PARTS if (kept := getattr(observation, name)) is not None},
         **{PREFIX + key: array for key, array in kept_as_arrays.items()},
     }
     buffer = io.BytesIO()
@@ -60,7 +63,12 @@ def load(path: Path, source: ImageSource) -> Collected | None:
             return None
         collected = Collected()
         collected.observations[source.name] = Observation(
-            source, features, arrays["logits"], facts["map_class"], arrays["own_map"]
+            source,
+            features,
+            arrays["logits"],
+            facts["map_class"],
+            arrays["own_map"],
+            *(arrays.get(name) for name in FOR_PARTS),
         )
         collected.total = ActivationSum(1, arrays["steps"].astype(np.int64))
         return collected

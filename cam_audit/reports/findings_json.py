@@ -13,6 +13,7 @@ from cam_audit.records import (
     Disagreement,
     Example,
     Finding,
+    Part,
     ScanReport,
     ShownCounterfactual,
     ShownPicture,
@@ -40,8 +41,10 @@ def findings(report: AuditResult | ScanReport) -> Iterator[str]:
     return json_pieces({"schema_version": schema.FINDINGS, **_document(report, frozenset(report.maps))})
 
 
-def parse(text: str) -> tuple[tuple[Finding, ...], frozenset[str], tuple[ConfusedImage, ...], tuple[str, ...]]:
-    """The findings, the fingerprints of those with maps, the confused images and the notes of a findings.json.
+def parse(
+    text: str,
+) -> tuple[tuple[Finding, ...], frozenset[str], tuple[ConfusedImage, ...], tuple[str, ...], tuple[Part, ...]]:
+    """The findings, the fingerprints of those with maps, confused images, notes and parts of a findings.json.
 
     Names that are not UTF-8 come back with escapes, as those in results.csv do.
 
@@ -56,6 +59,7 @@ def parse(text: str) -> tuple[tuple[Finding, ...], frozenset[str], tuple[Confuse
             frozenset(document.get("maps", ())),
             tuple(map(_parsed_confused, document.get("confused", ()))),
             tuple(map(str, document.get("notes", ()))),
+            tuple(map(_parsed_part, document.get("parts", ()))),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not as cam-audit writes it: {error!r}") from None
@@ -65,6 +69,7 @@ def _document(report: AuditResult | ScanReport, maps: frozenset[str]) -> dict[st
     return {
         "findings": [_finding(finding) for finding in report.findings],
         "maps": {found.fingerprint: found.maps_name for found in report.findings if found.fingerprint in maps},
+        "parts": map(_part, report.parts),
         "confused": map(_confused, report.confused),
         "notes": list(report.notes),
     }
@@ -77,13 +82,48 @@ def _finding(finding: Finding) -> dict[str, object]:
         "class": finding.label,
         "message": finding.message,
         "evidence": dict(finding.evidence),
-        "examples": [
-            {"path": example.path, "box": [round(side, 6) for side in example.box] if example.box else None}
-            for example in finding.examples
-        ],
+        "examples": list(map(_example, finding.examples)),
         "fingerprint": finding.fingerprint,
         "counterfactuals": list(map(_shown, finding.counterfactuals)),
     }
+
+
+def _part(part: Part) -> dict[str, object]:
+    return {
+        "class": part.label,
+        "number": part.number,
+        "share": round(part.share, 6),
+        "beyond_others": round(part.beyond, 6),
+        "images": part.images,
+        "looked_at": part.looked_at,
+        "where": part.where,
+        "foreground_ratio": None if part.foreground_ratio is None else round(part.foreground_ratio, 6),
+        "sheet": part.sheet,
+        "examples": list(map(_example, part.examples)),
+    }
+
+
+def _example(example: Example) -> dict[str, object]:
+    return {"path": example.path, "box": [round(side, 6) for side in example.box] if example.box else None}
+
+
+def _parsed_example(item: Mapping[str, Any]) -> Example:
+    return Example(as_utf8(item["path"]), tuple(item["box"]) if item["box"] else None)
+
+
+def _parsed_part(item: Mapping[str, Any]) -> Part:
+    return Part(
+        label=as_utf8(item["class"]),
+        number=item["number"],
+        share=item["share"],
+        beyond=item["beyond_others"],
+        images=item["images"],
+        looked_at=item["looked_at"],
+        where=item["where"],
+        foreground_ratio=item["foreground_ratio"],
+        sheet=as_utf8(item["sheet"]),
+        examples=tuple(map(_parsed_example, item["examples"])),
+    )
 
 
 def _shown(shown: ShownCounterfactual) -> dict[str, object]:
@@ -119,7 +159,7 @@ def _parsed_finding(item: Mapping[str, Any]) -> Finding:
         label=as_utf8(item["class"]),
         message=as_utf8(item["message"]),
         evidence=item["evidence"],
-        examples=tuple(Example(as_utf8(e["path"]), tuple(e["box"]) if e["box"] else None) for e in item["examples"]),
+        examples=tuple(map(_parsed_example, item["examples"])),
         fingerprint=item["fingerprint"],
         counterfactuals=tuple(map(_parsed_shown, item.get("counterfactuals", ()))),
     )

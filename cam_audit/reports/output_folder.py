@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from cam_audit.errors import CamAuditError
 from cam_audit.files import replacing
 from cam_audit.images.find import OutputMarks
-from cam_audit.records import COUNTERFACTUALS_FOLDER, MAPS_FOLDER, ImageRow, ScanReport
+from cam_audit.records import COUNTERFACTUALS_FOLDER, MAPS_FOLDER, PARTS_FOLDER, ImageRow, ScanReport
 from cam_audit.reports import findings_json, results_csv
 
 RUN_FILE = "run.json"
@@ -24,7 +24,7 @@ FINDINGS_FILE = "findings.json"
 REPORT_FILE = "report.html"
 OVERLAYS_FOLDER = "overlays"
 JOURNAL_FOLDER = "journal"
-PICTURE_FOLDERS = (OVERLAYS_FOLDER, MAPS_FOLDER, COUNTERFACTUALS_FOLDER)
+PICTURE_FOLDERS = (OVERLAYS_FOLDER, MAPS_FOLDER, COUNTERFACTUALS_FOLDER, PARTS_FOLDER)
 WRITTEN_FOLDERS = (*PICTURE_FOLDERS, JOURNAL_FOLDER)
 WRITTEN_FILES = (RESULTS_FILE, FINDINGS_FILE, REPORT_FILE)
 OUTPUT_MARKS = OutputMarks(frozenset({RUN_FILE, OVERLAYS_FOLDER}), frozenset(PICTURE_FOLDERS))
@@ -151,10 +151,10 @@ def read_results(folder: Path, run: Mapping[str, Any] | None = None) -> ScanRepo
     if not run.get("finished"):
         raise CamAuditError(f"{folder}: the scan into this folder did not end; run it again")
     with _reading(folder / FINDINGS_FILE) as file:
-        findings, maps, confused, notes = findings_json.parse(file.read())
+        findings, maps, confused, notes, parts = findings_json.parse(file.read())
     images = _Table(folder / RESULTS_FILE)
     known = frozenset(map(str, run.get("known", ())))
-    return ScanReport(run, findings, maps, confused, notes, images, folder=str(folder), known=known)
+    return ScanReport(run, findings, maps, confused, notes, images, folder=str(folder), known=known, parts=parts)
 
 
 class _Table:

@@ -12,7 +12,7 @@ from cam_audit.scan.audit_report import AuditReport
 from cam_audit.scan.dataset import require_folder
 from cam_audit.scan.image import TARGET_LABEL, TARGET_PREDICTED, ScanSettings
 from cam_audit.scan.observer import Observer
-from cam_audit.scan.options import ALL, Options
+from cam_audit.scan.options import ALL, AUTO, Options
 from cam_audit.scan.run import run
 
 
@@ -32,6 +32,7 @@ def audit(
     workers: int | None = None,
     limit: int | None = None,
     follow_links: bool = False,
+    foreground: str = AUTO,
     fail_on: str = "error",
     baseline: str | Path | None = None,
     resume: bool | None = None,
@@ -77,6 +78,7 @@ def audit(
         workers=workers,
         limit=limit,
         follow_links=follow_links,
+        foreground=foreground,
         fail_on=fail_on,
     )
     return run(options, net, accepted=accepted, resume=resume, observer=observer)

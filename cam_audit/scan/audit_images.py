@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cam_audit.findings.sample import MIN_IMAGES, Collected, Unsampled, cap_of, choose_sample, folders_of
+from cam_audit.findings.sample import (
+    MAX_PART_CLASSES,
+    MIN_IMAGES,
+    Collected,
+    Unsampled,
+    cap_of,
+    choose_parts,
+    choose_sample,
+    folders_of,
+)
 from cam_audit.records import AuditResult, ConfusedImage, ImageSource, Record, SkippedImage
 from cam_audit.reports.counterfactuals import shown_of
 from cam_audit.scan.chunk import scan_chunks
@@ -42,6 +51,8 @@ def audit_images(
     """
     folders = folders_of(sources)
     sample = choose_sample(folders)
+    # without a last linear layer there is nothing that splits a class's score
+    parts = choose_parts(folders, sample) if job.model.cam_weight is not None else frozenset()
     if sample:
         # Imported here because threads that import a package at the same time block each other, and only if there
         # are classes, because a scan without classes does not need the finders of cues.
@@ -56,7 +67,7 @@ def audit_images(
     annotated: dict[str, list[Annotated]] = {}
     unsampled: dict[str, list[Unsampled]] = {}
     removals = 0
-    results = scan_chunks(replace(job, sampled=sample), sources, workers, journal)
+    results = scan_chunks(replace(job, sampled=sample, parts=parts), sources, workers, journal)
     for result in results:
         collected.merge(result.collected)
         for record in result.records:
@@ -111,7 +122,9 @@ def audit_images(
         classes_sampled=compared,
         passes=removals + (examination.passes if examination else 0),
         counterfactuals=tried,
-        notes=_notes(folders, looked, compared, examination),
+        parts=examination.parts if examination else (),
+        part_maps=examination.part_maps if examination else {},
+        notes=(*_notes(folders, looked, compared, examination), *_notes_on_parts(job, sample, examination)),
     )
 
 
@@ -144,3 +157,21 @@ def _notes(
     if not compared and len(small) < len(folders):
         notes.append("that leaves too few images to compare the other class with")
     return tuple(notes)
+
+
+def _notes_on_parts(job: ScanJob, sample: frozenset[str], examination: Examination | None) -> Iterator[str]:
+    """What the parts of classes do not say, and what it would take."""
+    if not sample:
+        return
+    if job.model.cam_weight is None:
+        yield "this net has no last linear layer, so its classes are not taken to parts"
+        return
+    sampled = Counter(name.partition("/")[0] for name in sample)
+    large = sum(images >= MIN_IMAGES for images in sampled.values())
+    if large > MAX_PART_CLASSES:
+        yield f"{MAX_PART_CLASSES} of {large} classes were taken to parts"
+    if examination and examination.parts and job.foreground is None:
+        yield (
+            "where the parts of a class lie is not told: that takes a net other than the audited one, "
+            "by --foreground or the extra imagenet"
+        )

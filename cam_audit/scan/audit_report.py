@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cam_audit.errors import CamAuditError
-from cam_audit.records import ClassMaps, Counterfactual, ImageRow, ImageSource, ScanReport
+from cam_audit.records import ClassMaps, Counterfactual, ImageRow, ImageSource, PartMap, ScanReport
 from cam_audit.reports import results_csv
 from cam_audit.reports.output_folder import prepare_output
 from cam_audit.scan.dataset import require_there
@@ -48,7 +48,8 @@ class AuditReport(ScanReport):
 
     `findings`: worst first; `images`: a row an image; `notes`: what the audit could not do. `judgement`: the findings
     held against the baseline, if there was one. `class_maps`: by a finding's fingerprint, where the net looks for the
-    class; `edited_images`: the counterfactuals.
+    class; `edited_images`: the counterfactuals; `part_maps`: by a part's sheet, where it lies in its
+    examples.
 
     Example:
         >>> import cam_audit
@@ -59,6 +60,7 @@ class AuditReport(ScanReport):
 
     class_maps: Mapping[str, ClassMaps]
     edited_images: Mapping[str, Sequence[Counterfactual]]
+    part_maps: Mapping[str, Sequence[PartMap]]
     judgement: Judgement | None
     options: Options
     job: ScanJob
@@ -129,7 +131,7 @@ class AuditReport(ScanReport):
             # an image that could not be read again has no overlay: were it all of them, that would go unnoticed
             require_there(dataset)
             write_results(out, map(results_csv.line, rows))
-            write_findings(out, self, self.class_maps, self.edited_images, self.job, dataset)
+            write_findings(out, self, self.class_maps, self.edited_images, self.part_maps, self.job, dataset)
             run = {**self.run, "settings": {**self.run["settings"], "out": str(out)}}
             saved = replace(self, run=run, images=tuple(rows), folder=str(out))
             unreported = write_report(saved, out)
@@ -150,7 +152,9 @@ class AuditReport(ScanReport):
                 out = Path(folder)
                 examples = {example.path for finding in self.findings for example in finding.examples}
                 rows = self._drawn_into(out, [row for row in self.images if row.path in examples], all_of_them=True)
-                write_findings(out, self, self.class_maps, self.edited_images, self.job, self.options.dataset)
+                write_findings(
+                    out, self, self.class_maps, self.edited_images, self.part_maps, self.job, self.options.dataset
+                )
                 return notebook(with_pictures(replace(self, images=tuple(rows), folder=folder)), self)
         except OSError:
             # without a folder to draw into there is still the text

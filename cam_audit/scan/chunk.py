@@ -61,7 +61,8 @@ def _finish(job: ScanJob, journal: Journal | None, source: ImageSource) -> Chunk
         return scan_chunk(job, [source])
     mark = job.annotations.mark(source.name) if job.annotations else ""
     sampled = source.name in job.sampled
-    finished = journal.finished(source, overlay=job.out is not None, sampled=sampled, annotation=mark)
+    parts = source.name in job.parts
+    finished = journal.finished(source, overlay=job.out is not None, sampled=sampled, parts=parts, annotation=mark)
     if finished:
         return ChunkResult(finished[:1], finished[1])
     # before the image is read, so that a change while it is read does not go unnoticed

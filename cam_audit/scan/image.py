@@ -60,7 +60,8 @@ class ScanJob:
     """What a scan does with each of its images; picklable, so that other processes can do it too.
 
     `out`: the output folder that overlays are written to, None for no overlays. `sampled`: the names of the images
-    that the audit looks at. `annotations`: where the objects are.
+    that the audit looks at; `parts`: of those whose classes are taken to parts; `foreground`: the net that tells object
+    from surroundings in these, if any. `annotations`: where the objects are.
     """
 
     model: Model
@@ -68,6 +69,8 @@ class ScanJob:
     out: Path | None = None
     sampled: frozenset[str] = frozenset()
     annotations: Annotations | None = None
+    parts: frozenset[str] = frozenset()
+    foreground: Model | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +111,11 @@ def scan_image(job: ScanJob, source: ImageSource) -> ScannedImage:
     overlay = draw_overlay(maps, rgb, record.scores, settings.overlay_size) if record.overlay else None
     collected = None
     if source.name in job.sampled:
-        collected = observe(model, source, rgb, data, (width, height), prediction)
+        wanted = source.name in job.parts
+        size = (width, height)
+        collected = observe(
+            model, source, rgb, data, size, prediction, for_parts=wanted, foreground=job.foreground if wanted else None
+        )
     return ScannedImage(record, overlay, collected)
 
 

@@ -120,11 +120,12 @@ class Journal:
         return len(self._lines)
 
     def finished(
-        self, source: ImageSource, *, overlay: bool, sampled: bool, annotation: str = ""
+        self, source: ImageSource, *, overlay: bool, sampled: bool, parts: bool = False, annotation: str = ""
     ) -> tuple[ImageResult, Collected] | None:
-        """What was found in an image, and collected of it if it is `sampled`.
+        """What was found in an image, and collected of it if it is `sampled`, for `parts` or not.
 
-        None where it was not finished, or its file, its `annotation` or its `overlay` are not as they were.
+        None where it was not finished, or its file, its `annotation` or its `overlay` are not as they were, or what is
+        needed of it was not collected.
         """
         place = self._lines.get(source.name)
         if place is None:
@@ -144,7 +145,9 @@ class Journal:
         if not sampled:
             return result, Collected()
         collected = _store().load(self._sample_file(source), source)
-        return (result, collected) if collected else None
+        if collected is None or (collected.observations[source.name].activations is not None) != parts:
+            return None
+        return result, collected
 
     def add(self, result: ImageResult, collected: Collected, stamp: Stamp) -> None:
         """Note that an image is finished, and what was collected of it; `stamp` is that of its file before it was read.

@@ -34,6 +34,8 @@ RANGES = {
 }
 # Which overlays are drawn.
 ALL, FLAGGED, NONE = "all", "flagged", "none"
+# The foreground net: the one that is there, or none (NONE); else a name.
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Options:
     workers: int | None = None
     limit: int | None = None
     follow_links: bool = False
+    foreground: str = AUTO
     fail_on: str = "error"
 
     def __post_init__(self) -> None:
@@ -70,16 +73,21 @@ class Options:
                 raise CamAuditError(f"{name} can't be {value!r}; it is a whole number {upto}")
 
 
-def identity(options: Options, model: Model) -> dict[str, object]:
-    """All that decides what a scan finds in an image, by the names that a user knows."""
+def identity(options: Options, model: Model, foreground: Model | None = None) -> dict[str, object]:
+    """All that decides what a scan finds in an image, by the names that a user knows.
+
+    foreground: the net that tells object from surroundings, if any.
+    """
     values = asdict(options.settings) | {
-        name: getattr(options, name) for name in ("overlays", "limit", "follow_links", "labels", "masks", "boxes")
+        name: getattr(options, name)
+        for name in ("overlays", "limit", "follow_links", "foreground", "labels", "masks", "boxes")
     }
     programs = provenance(model)
     return {
         "cam-audit": programs["version"],
         **programs["versions"],
         "the model": model.sha256,
+        "the foreground net": foreground.sha256 if foreground else None,
         "the data set": os.path.realpath(options.dataset),
         **{f"--{name.replace('_', '-')}": value for name, value in values.items()},
         "the content of --labels": _digest(options.labels),

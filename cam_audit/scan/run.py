@@ -14,7 +14,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 from cam_audit.errors import CamAuditError, CutOffError
 from cam_audit.findings.codes import severity_counts
-from cam_audit.models.model import Model
+from cam_audit.findings.sample import MIN_IMAGES, folders_of
+from cam_audit.models.known import DEFAULT_NET, find_net
+from cam_audit.models.model import Model, load_model
 from cam_audit.records import AuditResult, ImageResult, ImageSource, Record, ScanReport, SkippedImage
 from cam_audit.reports import results_csv
 from cam_audit.reports.output_folder import (
@@ -32,7 +34,7 @@ from cam_audit.scan.dataset import require_there, sources_of
 from cam_audit.scan.image import ScanJob, require_size
 from cam_audit.scan.journal import Journal, is_unfinished, locked, remove_journal
 from cam_audit.scan.observer import Observer
-from cam_audit.scan.options import ALL, FLAGGED, Options, identity, provenance
+from cam_audit.scan.options import ALL, AUTO, FLAGGED, NONE, Options, identity, provenance
 from cam_audit.scan.write_output import draw_overlays, write_findings, write_report, write_results, write_run
 from cam_audit.text import printable
 from cam_audit.workers import available_cores
@@ -59,13 +61,18 @@ def run(
     time_begun, clock_begun = datetime.now(timezone.utc), time.perf_counter()
     # names of folders are hostile text
     sources = sources_of(options, model, lambda note: observer.on_note(printable(note)))
-    job = ScanJob(model, options.settings, annotations=_annotations(options, sources))
+    job = ScanJob(
+        model,
+        options.settings,
+        annotations=_annotations(options, sources),
+        foreground=_foreground(options, model, sources),
+    )
     this = _Run(options, job, sources, observer, accepted, time_begun, clock_begun)
     if options.out is None:
         return this.in_memory()
     with locked(options.out):
         _prepare(options.out, resume)
-        journal = Journal(options.out, identity(options, model))
+        journal = Journal(options.out, identity(options, model, job.foreground))
         try:
             if journal.images:
                 observer.on_note(
@@ -113,6 +120,7 @@ class _Run:
                 confused=result.confused,
                 notes=result.notes,
                 images=rows,
+                parts=result.parts,
             ),
             result,
         )
@@ -144,7 +152,7 @@ class _Run:
             rows.seek(0)
             flags = (result.flags.get(source.name, ()) for source in sources)
             write_results(out, results_csv.completed(rows, flags, (drawn.get(source.name) for source in sources)))
-        write_findings(out, result, result.maps, result.counterfactuals, self.job, options.dataset)
+        write_findings(out, result, result.maps, result.counterfactuals, result.part_maps, self.job, options.dataset)
         self.observer.on_stage("report", 0)
         # by its whole path, as the caller may go to another folder
         report = self._judged(read_results(out.absolute(), self._details(result, images, errors)), result)
@@ -206,6 +214,7 @@ class _Run:
             judgement=judgement,
             class_maps=result.maps,
             edited_images=result.counterfactuals,
+            part_maps=result.part_maps,
             options=self.options,
             job=self.job,
             sources=self.sources,
@@ -240,3 +249,32 @@ def _annotations(options: Options, sources: Sequence[ImageSource]) -> Annotation
     from cam_audit.scan.annotations import load_annotations
 
     return load_annotations([source.name for source in sources], masks=options.masks, boxes=options.boxes)
+
+
+def _foreground(options: Options, model: Model, sources: Sequence[ImageSource]) -> Model | None:
+    """The foreground net; AUTO is neither built nor loaded where no class can be taken to parts."""
+    sizes = [len(of_class) for of_class in folders_of(sources).values()]
+    taken_to_parts = model.cam_weight is not None and len(sizes) > 1 and max(sizes) >= MIN_IMAGES
+    if options.foreground == AUTO and not taken_to_parts:
+        return None
+    return foreground_net(options.foreground, model)
+
+
+def foreground_net(name: str, model: Model) -> Model | None:
+    """The net that tells object from surroundings: AUTO is the default net where it is installed, NONE is none.
+
+    Raises CamAuditError where a net that is named is not there, or is the audited one, which would judge itself.
+    """
+    if name == NONE:
+        return None
+    try:
+        found = load_model(Path(name) if name.endswith(".onnx") else find_net(DEFAULT_NET if name == AUTO else name))
+    except CamAuditError:
+        if name == AUTO:
+            return None
+        raise
+    if found.sha256 == model.sha256:
+        if name == AUTO:
+            return None
+        raise CamAuditError(f"--foreground {name}: this is the net that is audited; name another, or none")
+    return found

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cam_audit.errors import CamAuditError
+from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.files import replacing, write_bytes
+from cam_audit.images.decode import read_image
 from cam_audit.images.jpeg import encode_jpeg
 from cam_audit.images.png import encode_png
-from cam_audit.overlay import class_map_sheet
+from cam_audit.overlay import class_map_sheet, part_sheet
 from cam_audit.records import (
     COUNTERFACTUALS_FOLDER,
     MAPS_FOLDER,
+    PARTS_FOLDER,
     AuditResult,
     ClassMaps,
     Counterfactual,
+    Finding,
     ImageResult,
     ImageSource,
+    PartMap,
     ScanReport,
 )
 from cam_audit.reports import findings_json, render, results_csv
@@ -69,18 +74,44 @@ def write_findings(
     result: AuditResult | ScanReport,
     maps: Mapping[str, ClassMaps],
     counterfactuals: Mapping[str, Sequence[Counterfactual]],
+    part_maps: Mapping[str, Sequence[PartMap]],
     job: ScanJob,
     dataset: Path,
 ) -> None:
-    """Write findings.json and the pictures that prove the findings: `maps` and `counterfactuals`, by fingerprint."""
+    """Write findings.json and the pictures that prove the findings: `maps` and `counterfactuals`, by fingerprint.
+
+    part_maps: by a part's sheet, which is written too.
+    """
     remove_others(out, MAPS_FOLDER, {finding.maps_name for finding in result.findings})
     for finding in result.findings:
         if finding.fingerprint in maps:
             sheet = class_map_sheet(finding, maps[finding.fingerprint])
             write_bytes(out / finding.maps_name, encode_png(sheet))
     needed, root = needed_side(job.model, job.settings), dataset if dataset.is_dir() else dataset.parent
+    written = _write_counterfactuals(out, result.findings, counterfactuals, root, needed)
+    sheets = _write_parts(out, part_maps, root, needed, job)
+    # of images that have gone meanwhile there is no picture to name
+    shown = tuple(
+        replace(
+            finding, counterfactuals=tuple(each for each in finding.counterfactuals if written.issuperset(each.files))
+        )
+        for finding in result.findings
+    )
+    parts = tuple(part for part in result.parts if part.sheet in sheets)
+    with replacing(out / FINDINGS_FILE) as file:
+        file.writelines(findings_json.findings(replace(result, findings=shown, parts=parts)))
+
+
+def _write_counterfactuals(
+    out: Path,
+    findings: Sequence[Finding],
+    counterfactuals: Mapping[str, Sequence[Counterfactual]],
+    root: Path,
+    needed: int,
+) -> set[str]:
+    """The names of the pictures that could be written."""
     written = set()
-    for finding in result.findings:
+    for finding in findings:
         of_finding = counterfactuals.get(finding.fingerprint, ())
         for name, picture in kept_pictures(finding, of_finding, root, needed):
             write_bytes(out / name, encode_jpeg(picture, JPEG_QUALITY))
@@ -91,16 +122,27 @@ def write_findings(
         with writing_to(out):
             (out / COUNTERFACTUALS_FOLDER).mkdir(exist_ok=True)
         with replacing(out / EDITS_FILE) as file:
-            file.writelines(edits_json(result.findings, counterfactuals, needed))
-    # of images that have gone meanwhile there is no picture to name
-    shown = tuple(
-        replace(
-            finding, counterfactuals=tuple(each for each in finding.counterfactuals if written.issuperset(each.files))
-        )
-        for finding in result.findings
-    )
-    with replacing(out / FINDINGS_FILE) as file:
-        file.writelines(findings_json.findings(replace(result, findings=shown)))
+            file.writelines(edits_json(findings, counterfactuals, needed))
+    return written
+
+
+def _write_parts(
+    out: Path, part_maps: Mapping[str, Sequence[PartMap]], root: Path, needed: int, job: ScanJob
+) -> set[str]:
+    """The names of the sheets that could be written."""
+    written = set()
+    for name, of_examples in part_maps.items():
+        tiles = []
+        for of_image in of_examples:
+            # an image that has gone meanwhile is left out
+            with contextlib.suppress(ImageError):
+                picture = job.model.fit(read_image(root / of_image.path, needed=needed)[0], job.settings.size)
+                tiles.append((picture, of_image.values))
+        if tiles:
+            write_bytes(out / name, encode_jpeg(part_sheet(tiles), JPEG_QUALITY))
+            written.add(name)
+    remove_others(out, PARTS_FOLDER, written)
+    return written
 
 
 def write_report(report: ScanReport, out: Path) -> CamAuditError | None:

@@ -11,6 +11,7 @@ from cam_audit.records import (
     Example,
     Finding,
     ImageRow,
+    Part,
     Said,
     ScanReport,
     ShownCounterfactual,
@@ -103,8 +104,23 @@ def image(name: str, label: str, *flags: str, predicted: str = "", score: float 
     )
 
 
+def part(label: str, number: int, share: float, where: str, foreground_ratio: float | None, *paths: str) -> Part:
+    return Part(
+        label=label,
+        number=number,
+        share=share,
+        beyond=share / 2,
+        images=24,
+        looked_at=40,
+        where=where,
+        foreground_ratio=foreground_ratio,
+        sheet=f"parts/{label}/{number}.jpg",
+        examples=tuple(Example(path, (0.125, 0.25, 0.5, 0.75)) for path in paths),
+    )
+
+
 def canonical_report() -> ScanReport:
-    """Three classes, one of a hostile name; findings of every severity; flags; an image that could not be read."""
+    """Three classes, one of a hostile name; findings of every severity; parts; flags; an image that can't be read."""
     repeated = finding(
         "CA201",
         "error",
@@ -189,4 +205,9 @@ def canonical_report() -> ScanReport:
         notes=("1 of 4 classes has fewer than 12 images, too few to look for cues",),
         images=tuple(sorted(rows, key=lambda row: row.path)),
         folder="cam-audit-out",
+        parts=(
+            part("cat", 1, 0.75, "unknown", None, "cat/1.png"),
+            part(HOSTILE, 1, 0.5, "surroundings", 0.75, *(f"{HOSTILE}/{name}" for name in NAMES[:6])),
+            part(HOSTILE, 2, -0.25, "object", 2.5, f"{HOSTILE}/{NAMES[6]}", f"{HOSTILE}/{NAMES[7]}"),
+        ),
     )

@@ -34,6 +34,11 @@ CLASSES = ("ant", "bee", "cow")
 # Noise that is blurred across, down and along the diagonal, and the waves that answer to each.
 BLURS = (np.eye(5)[::-1] / 5, np.ones((5, 1)) / 5, np.ones((1, 5)) / 5)
 Y, X = np.mgrid[:CELL, :CELL]
+# What the notes of an audit say where no net told object from surroundings.
+NO_PLACE = (
+    "where the parts of a class lie is not told: that takes a net other than the audited one, by --foreground or the "
+    "extra imagenet"
+)
 WAVES = [
     sign * np.where((phase + along) // 2 % 2, 1.0, -1.0)
     for along in (X + Y, X, Y)

@@ -17,6 +17,7 @@ from cam_audit.records import (
     Disagreement,
     Example,
     Finding,
+    Part,
     Said,
     ShownCounterfactual,
     ShownPicture,
@@ -43,8 +44,26 @@ SHOWN = ShownCounterfactual(
 CONFUSED = ConfusedImage("cat/c.png", "cat", "dog", Disagreement(1 / 3, (0.5, 0.0625), (1 / 6, 0.9)))
 
 
+PART = Part(
+    label="cat",
+    number=1,
+    share=-1 / 3,
+    beyond=2 / 3,
+    images=30,
+    looked_at=40,
+    where="surroundings",
+    foreground_ratio=1 / 7,
+    sheet="parts/cat/1.jpg",
+    examples=(Example("cat/a.png", (0.0, 0.25, 1 / 3, 1.0)), Example("cat/b.png", (0.5, 0.5, 1.0, 1.0))),
+)
+
+
 def report_of(*findings: Finding, confused: tuple[ConfusedImage, ...] = (), notes: tuple[str, ...] = ()) -> AuditResult:
     return AuditResult(findings, {}, {"cat/a.png": ("CA101",)}, confused, sampled=9, passes=3, notes=notes)
+
+
+def with_parts(*parts: Part) -> AuditResult:
+    return dataclasses.replace(report_of(), parts=parts)
 
 
 def written(report: AuditResult) -> dict:
@@ -72,9 +91,61 @@ def test_a_finding_has_the_documented_keys_and_nothing_else() -> None:
             }
         ],
         "maps": {},
+        "parts": [],
         "confused": [],
         "notes": [],
     }
+
+
+def test_a_part_has_the_documented_keys_and_its_numbers_to_six_places() -> None:
+    unknown = dataclasses.replace(PART, number=2, where="unknown", foreground_ratio=None, examples=())
+    assert written(with_parts(PART, unknown))["parts"] == [
+        {
+            "class": "cat",
+            "number": 1,
+            "share": -0.333333,
+            "beyond_others": 0.666667,
+            "images": 30,
+            "looked_at": 40,
+            "where": "surroundings",
+            "foreground_ratio": 0.142857,
+            "sheet": "parts/cat/1.jpg",
+            "examples": [
+                {"path": "cat/a.png", "box": [0.0, 0.25, 0.333333, 1.0]},
+                {"path": "cat/b.png", "box": [0.5, 0.5, 1.0, 1.0]},
+            ],
+        },
+        {
+            "class": "cat",
+            "number": 2,
+            "share": -0.333333,
+            "beyond_others": 0.666667,
+            "images": 30,
+            "looked_at": 40,
+            "where": "unknown",
+            "foreground_ratio": None,
+            "sheet": "parts/cat/1.jpg",
+            "examples": [],
+        },
+    ]
+
+
+def test_parts_come_back_in_their_order_and_older_findings_have_none() -> None:
+    exact = dataclasses.replace(PART, share=-0.5, beyond=0.25, foreground_ratio=0.125, examples=(Example("cat/b.png"),))
+    other = dataclasses.replace(exact, label="a", number=3, foreground_ratio=None, examples=())
+    text = "".join(findings(with_parts(exact, other)))
+    assert parse(text)[4] == (exact, other)
+    document = json.loads(text)
+    del document["parts"]
+    assert parse(json.dumps(document))[4] == ()
+
+
+@pytest.mark.parametrize("missing", ["class", "share", "where", "sheet", "examples"])
+def test_a_part_without_one_of_its_keys_is_a_value_error(missing: str) -> None:
+    document = written(with_parts(PART))
+    del document["parts"][0][missing]
+    with pytest.raises(ValueError, match=missing):
+        parse(json.dumps(document))
 
 
 def test_a_counterfactual_has_three_pictures_with_what_the_net_says_of_each() -> None:
@@ -161,13 +232,14 @@ def test_what_was_written_is_read_back() -> None:
     report = report_of(FINDING, confused=(CONFUSED,), notes=("one",))
     maps = ClassMaps(np.zeros((1, 1)), np.zeros((1, 1)), np.ones((1, 1)))
     with_maps = dataclasses.replace(report, maps={FINDING.fingerprint: maps})
-    found, have_maps, confused, notes = parse("".join(findings(with_maps)))
+    found, have_maps, confused, notes, parts = parse("".join(findings(with_maps)))
     assert found[0].examples[0].box == (0.1, 0.333333, 0.5, 1.0)
     assert dataclasses.replace(found[0], examples=()) == dataclasses.replace(FINDING, examples=())
     assert have_maps == {FINDING.fingerprint}
     assert parse("".join(findings(report)))[1] == frozenset()
     assert (confused[0].path, confused[0].disagreement.label_peak) == ("cat/c.png", (0.166667, 0.9))
     assert notes == ("one",)
+    assert parts == ()
 
 
 @pytest.mark.parametrize(
@@ -207,7 +279,10 @@ def test_a_name_that_is_not_utf8_is_read_as_results_csv_has_it() -> None:
     odd = ShownPicture(name, Said(name, 0.5, 0.5))
     shown = ShownCounterfactual("paste", name, name, odd, odd, odd)
     finding = Finding("CA201", "note", name, "", {"score": 1.0}, (Example(name),), "0" * 32, (shown,))
-    (found,), _, _, _ = parse("".join(findings(report_of(finding))))
+    part = dataclasses.replace(PART, label=name, sheet=f"parts/{name}/1.jpg", examples=(Example(name),))
+    (found,), _, _, _, (read_part,) = parse("".join(findings(dataclasses.replace(report_of(finding), parts=(part,)))))
+    assert {read_part.label, read_part.examples[0].path} == {r"\udcff\.png"}
+    assert read_part.sheet == r"parts/\udcff\.png/1.jpg"
     assert found.label == found.examples[0].path == r"\udcff\.png"
     (read,) = found.counterfactuals
     assert {read.path, read.label, *read.files, read.before.said.class_name} == {r"\udcff\.png"}

@@ -22,6 +22,8 @@ from small_scans import SCAN, cut_off_scan, scan, start
 from cam_audit.cli.scan import how_to_go_on
 from cam_audit.errors import CamAuditError
 from cam_audit.files import write_bytes
+from cam_audit.findings.sample import draw_key
+from cam_audit.records import ImageSource
 
 
 @pytest.fixture
@@ -125,6 +127,30 @@ def test_images_that_changed_came_or_went_meanwhile_are_seen_as_they_are(folder:
     shutil.rmtree(folder / "undisturbed")
     run(folder, *SCAN[:-1], "undisturbed", code=3)
     assert differences(folder / "out", folder / "undisturbed") == ()
+
+
+def test_where_images_went_others_are_taken_to_parts_as_in_a_new_scan(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cam_audit.findings.sample.MAX_PART_IMAGES", 12)
+    ants = sorted((ImageSource("", f"ant/{index:02}.png", "ant", 0) for index in range(14)), key=draw_key)
+    options = {"overlays": "none", "foreground": "none"}
+    cut_off_scan(images=20, **options)
+    # of those whose activations were kept, so that the thirteenth takes its place
+    (folder / "photos" / ants[0].name).unlink()
+    scan(resume=True, **options)
+    scan(out="anew", **options)
+    assert (folder / "out" / "parts" / "ant" / "1.jpg").is_file()
+    assert differences(Path("out"), Path("anew")) == ()
+
+
+def test_another_foreground_net_is_refused(folder: Path) -> None:
+    options = {"overlays": "none", "foreground": "told.onnx"}
+    net(red=0, ant=125).write(folder / "told.onnx")
+    cut_off_scan(**options)
+    net(red=0, ant=124).write(folder / "told.onnx")
+    with pytest.raises(CamAuditError, match="had the foreground net "):
+        scan(resume=True, **options)
 
 
 def test_masks_that_changed_meanwhile_are_seen_as_they_are(folder: Path) -> None:

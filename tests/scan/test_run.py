@@ -151,7 +151,7 @@ def test_another_scan_into_the_folder_takes_the_pictures_of_the_first_away(
     out = Path(shutil.copytree(stamped_by_cheat.folder, tmp_path / "out"))
     assert len(files(out / "counterfactuals")) == 1 + 18
     run(coloured(tmp_path / "data", red=(RED, 2), green=(GREEN, 1)), model, out)
-    assert [name for name in files(out) if name.startswith(("counterfactuals/", "maps/"))] == []
+    assert [name for name in files(out) if name.startswith(("counterfactuals/", "maps/", "parts/"))] == []
 
 
 def test_of_a_result_without_counterfactuals_none_stay(
@@ -161,7 +161,7 @@ def test_of_a_result_without_counterfactuals_none_stay(
     out = Path(shutil.copytree(stamped_by_cheat.folder, tmp_path / "out"))
     before = files(out)
     report = stamped_by_cheat
-    write_findings(out, report, report.class_maps, report.edited_images, report.job, stamped)
+    write_findings(out, report, report.class_maps, report.edited_images, report.part_maps, report.job, stamped)
     assert files(out) == before
-    write_findings(out, dataclasses.replace(report, findings=()), {}, {}, report.job, stamped)
-    assert [name for name in files(out) if name.startswith(("counterfactuals/", "maps/"))] == []
+    write_findings(out, dataclasses.replace(report, findings=(), parts=()), {}, {}, {}, report.job, stamped)
+    assert [name for name in files(out) if name.startswith(("counterfactuals/", "maps/", "parts/"))] == []

@@ -18,12 +18,13 @@ from cam_audit.reports.counts import counts_of
 from cam_audit.reports.html.charts import charts
 from cam_audit.reports.html.grid import data
 from cam_audit.reports.html.headline import headline
+from cam_audit.reports.html.parts import parts_by_class, sheet_address
 from cam_audit.reports.html.steps import caveat, groups, steps
 from cam_audit.reports.verdict import verdict_on
 from cam_audit.text import as_utf8, visible
 
 HERE = Path(__file__).parent
-STYLES = ("page.css", "findings.css", "charts.css", "images.css")
+STYLES = ("page.css", "findings.css", "parts.css", "charts.css", "images.css")
 # As in page.css, which a notebook does not have.
 SEVERITY_COLOURS = {"error": "#b0262b", "warning": "#865300", "note": "#39597f"}
 SCRIPTS = ("page.js", "review.js", "viewer.js", "images.js")
@@ -44,6 +45,8 @@ def render(report: ScanReport) -> Iterator[str]:
             for f in report.findings
         ],
         listed=len(listed),
+        parts=parts_by_class(report),
+        sheets={part.sheet: sheet_address(report, part) for part in report.parts},
         charts=charts(counts.classes),
         codes=CODES,
         tests=counterfactuals(),

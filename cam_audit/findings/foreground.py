@@ -1,0 +1,49 @@
+"""Object or surroundings, told by a net that has nothing to do with the audited one.
+
+The sum of an ImageNet net's activations over channels is larger on objects than around them. Measured with
+EfficientNet-Lite0: the area under the ROC curve of its cells, object against the rest, is .97 on horses with masks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cam_audit.cam import Map
+from cam_audit.findings.map_use import on_grid
+from cam_audit.findings.parts import Pieces
+from cam_audit.images.rgb import RgbImage
+from cam_audit.models.model import Model
+
+OBJECT, SURROUNDINGS, UNKNOWN = "object", "surroundings", "unknown"
+
+# A part lies in the surroundings if it is on the foreground so much less than the class's part that is there most; and
+# where not even that one is on it so much more than anywhere, the net has no opinion.
+LESS = 0.55
+OPINION = 1.4
+
+
+def foreground_map(model: Model, rgb: RgbImage, grid: tuple[int, int]) -> Map:
+    """How much of an object there is in each cell of a grid (h, w): float32, mean 1; rgb: the whole picture."""
+    activations = model.run(model.fit(rgb)).activations
+    summed = on_grid(activations.sum(0), grid)
+    return np.asarray(summed / max(float(summed.mean()), 1e-9), np.float32)
+
+
+def ratio(piece: Pieces, foregrounds: Sequence[Map]) -> float:
+    """How much more a part is on the foreground than if it were anywhere: 1 is no more; weighted by presence."""
+    weights = piece.presence + 1e-12
+    ratios = [
+        float((of_map * foreground).sum() / max(float(of_map.sum()), 1e-9) / max(float(foreground.mean()), 1e-9))
+        for of_map, foreground in zip(piece.maps, foregrounds, strict=True)
+    ]
+    return float(np.average(ratios, weights=weights))
+
+
+def where(ratios: Sequence[float]) -> list[str]:
+    """Where each of a class's parts lies, by its ratio against that of the others."""
+    most = max(ratios, default=0.0)
+    if most < OPINION:
+        return [UNKNOWN] * len(ratios)
+    return [SURROUNDINGS if each < LESS * most else OBJECT for each in ratios]

@@ -1,0 +1,151 @@
+"""A scan takes classes to parts, writes their sheets, and asks a foreground net where they lie."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from commands import run as run_command
+from data_sets import CLASSES, NO_PLACE, coloured, draw, run, stamp_in_the_corner
+from pictures import GREEN, RED, seen_by_pillow
+from tiny_net import colour_net, random_net
+
+import cam_audit
+from cam_audit.errors import CamAuditError
+from cam_audit.models import efficientnet
+from cam_audit.models.model import Model, load_model
+from cam_audit.reports.output_folder import read_results
+from cam_audit.scan.audit_report import AuditReport
+from cam_audit.scan.run import foreground_net
+
+pytestmark = pytest.mark.usefixtures("described_once")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw(tmp_path_factory.mktemp("pictures"), stamp_in_the_corner, (14, 13, 12))
+
+
+@pytest.fixture(scope="module")
+def scanned(pictures: Path, cheat: Model, tmp_path_factory: pytest.TempPathFactory) -> AuditReport:
+    return run(pictures, cheat, tmp_path_factory.mktemp("scanned"), foreground="none", workers=1)
+
+
+def sheets(out: Path) -> dict[str, bytes]:
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in (out / "parts").rglob("*.*")}
+
+
+def test_each_part_has_a_sheet_that_findings_json_names(scanned: AuditReport) -> None:
+    out = Path(scanned.folder)
+    parts = json.loads((out / "findings.json").read_text(encoding="utf-8"))["parts"]
+    assert {part["sheet"] for part in parts} == sheets(out).keys()
+    assert {part["class"] for part in parts} == set(CLASSES)
+    counts = {"ant": 14, "bee": 13, "cow": 12}
+    for part in parts:
+        assert part["sheet"] == f"parts/{part['class']}/{part['number']}.jpg"
+        assert (part["looked_at"], part["where"]) == (counts[part["class"]], "unknown")
+        picture = seen_by_pillow(sheets(out)[part["sheet"]])
+        # the pictures are square
+        assert picture.shape == (150, 154 * len(part["examples"]) - 4, 3)
+    assert read_results(out).parts == tuple(each for each in scanned.parts)
+    page = (out / "report.html").read_text(encoding="utf-8")
+    for part in parts:
+        assert f'src="./{part["sheet"]}"' in page
+    assert NO_PLACE in scanned.notes
+
+
+def test_the_largest_part_of_the_class_with_a_stamp_lies_on_the_stamp(scanned: AuditReport) -> None:
+    largest = next(part for part in scanned.parts if part.label == "ant")
+    assert largest.number == 1
+    assert largest.share > 0.5
+    assert largest.images == largest.looked_at
+    for example in largest.examples:
+        assert example.box
+        left, top, right, bottom = example.box
+        # the stamp is at 70 to 90 of 96 pixels, and maps have twelve cells
+        assert left >= 8 / 12
+        assert top >= 8 / 12
+        assert right - left <= 4 / 12
+        assert bottom - top <= 4 / 12
+
+
+def test_a_report_saves_the_sheets_that_a_scan_writes(
+    scanned: AuditReport, pictures: Path, cheat: Model, tmp_path: Path
+) -> None:
+    in_memory = cam_audit.audit(pictures, cheat, overlays="none", foreground="none", workers=2)
+    in_memory.save(tmp_path / "saved")
+    assert sheets(tmp_path / "saved") == sheets(Path(scanned.folder)) != {}
+
+
+def test_sheets_of_an_earlier_scan_go(scanned: AuditReport, tmp_path: Path, model: Model) -> None:
+    out = Path(shutil.copytree(scanned.folder, tmp_path / "out"))
+    run(coloured(tmp_path / "data", red=(RED, 2), green=(GREEN, 1)), model, out)
+    assert sheets(out) == {}
+
+
+def test_without_a_last_linear_layer_there_are_no_parts_and_it_is_said(pictures: Path, nets: Path) -> None:
+    report = cam_audit.audit(pictures, nets / "bare.onnx", foreground="none")
+    assert report.parts == ()
+    assert report.notes[-1] == "this net has no last linear layer, so its classes are not taken to parts"
+
+
+def test_a_file_tells_where_parts_lie(pictures: Path, cheat: Model, nets: Path) -> None:
+    report = cam_audit.audit(pictures, cheat, foreground=str(nets / "colour.onnx"))
+    assert NO_PLACE not in report.notes
+    ants = [part for part in report.parts if part.label == "ant"]
+    assert all(part.foreground_ratio is not None for part in report.parts)
+    # to the net of colours, the red stamp is an object, and there are none in pictures of grey
+    assert ants[0].where == "object"
+    assert {part.where for part in report.parts if part.label != "ant"} == {"unknown"}
+    assert ants[0].foreground_ratio == max(part.foreground_ratio or 0 for part in report.parts)
+
+
+def test_no_net_is_asked_if_none_is_wanted_or_auto_finds_none(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert foreground_net("none", model) is None
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("CAM_AUDIT_MODELS", raising=False)
+    monkeypatch.setattr(efficientnet, "find_weights", lambda: None)
+    assert foreground_net("auto", model) is None
+    colour_net().write(tmp_path / "efficientnet-lite0.onnx")
+    monkeypatch.setenv("CAM_AUDIT_MODELS", str(tmp_path))
+    found = foreground_net("auto", load_model(random_net().write(tmp_path / "other.onnx")))
+    assert found
+    assert found.path == tmp_path / "efficientnet-lite0.onnx"
+    # the audited net does not judge itself
+    assert foreground_net("auto", found) is None
+    with pytest.raises(CamAuditError, match="this is the net that is audited"):
+        foreground_net("efficientnet-lite0", found)
+    with pytest.raises(CamAuditError, match="this is the net that is audited"):
+        foreground_net(str(found.path), found)
+
+
+def test_auto_builds_no_net_where_no_class_is_taken_to_parts(
+    tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("cam_audit.scan.run.foreground_net", lambda name, _: asked.append(name))
+    cam_audit.audit(coloured(tmp_path / "few", red=(RED, 11), green=(GREEN, 11)), model)
+    cam_audit.audit(coloured(tmp_path / "one", red=(RED, 12)), model)
+    assert asked == []
+    cam_audit.audit(coloured(tmp_path / "two", red=(RED, 12), green=(GREEN, 1)), model)
+    assert asked == ["auto"]
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("no-such-net", "no net is called 'no-such-net'"),
+        ("gone.onnx", "gone.onnx"),
+        ("tiny", "--foreground tiny: this is the net that is audited; name another, or none"),
+    ],
+)
+def test_a_net_that_is_not_there_or_is_the_audited_one_is_refused(folder: Path, name: str, complaint: str) -> None:
+    said = run_command(folder, "scan", "photos", "--net", "tiny", "--foreground", name, code=2).stderr
+    assert complaint in said
+    assert said.count("\n") == 1
+    assert not (folder / "cam-audit-out").exists()
