@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.findings.codes import counterfactual
-from cam_audit.findings.edits import EDITS, apply
+from cam_audit.findings.edits import EDITS, apply, needs_donor
 from cam_audit.images.decode import read_image
 from cam_audit.images.resize import resize
 from cam_audit.images.rgb import RgbImage
@@ -39,6 +39,8 @@ from cam_audit.text import as_utf8
 EDITS_FILE = f"{COUNTERFACTUALS_FOLDER}/edits.json"
 # So many images of a test are shown, the first ones: not those that show most.
 SHOWN = 3
+# No net takes larger pictures, and who lists them may be anybody.
+MAX_SIDE = 20_000
 
 
 def shown_of(finding: Finding, counterfactuals: Sequence[Counterfactual]) -> Finding:
@@ -160,7 +162,7 @@ def said_document(said: Said) -> dict[str, object]:
 
 def parsed_said(item: Mapping[str, Any]) -> Said:
     """What `said_document` made."""
-    return Said(as_utf8(item["class"]), item["score"], item["cue_class_score"])
+    return Said(as_utf8(item["class"]), float(item["score"]), float(item["cue_class_score"]))
 
 
 def _counterfactual(each: Counterfactual, number: Any) -> dict[str, object]:
@@ -191,18 +193,26 @@ def below(name: Any) -> str:
     return path
 
 
+def _size(sides: Any) -> tuple[int, int]:
+    width, height = map(int, sides)
+    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
+        raise ValueError(f"no picture is {width}x{height}")
+    return width, height
+
+
 def _parsed(item: Mapping[str, Any], edits: Sequence[Edit]) -> Counterfactual:
     def picture(part: Mapping[str, Any]) -> EditedPicture:
         donor = None if part["donor"] is None else below(part["donor"])
-        size = part["donor_size"] and (part["donor_size"][0], part["donor_size"][1])
+        size = None if part["donor_size"] is None else _size(part["donor_size"])
+        if needs_donor(edits[part["edit"]]) and None in (donor, size):
+            raise ValueError("an edit lacks the image that takes part")
         return EditedPicture(edits[part["edit"]], donor, size, parsed_said(part))
 
-    width, height = item["size"]
     return Counterfactual(
         below(item["test"]),
         below(item["path"]),
         below(item["class"]),
-        (width, height),
+        _size(item["size"]),
         parsed_said(item["before"]),
         picture(item["edited"]),
         picture(item["control"]),
@@ -223,6 +233,7 @@ def _parsed_edit(item: Mapping[str, Any]) -> Edit:
         height, width = item["mask"]["shape"]
         bits = np.frombuffer(base64.b64decode(item["mask"]["bits"]), np.uint8)
         mask = np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool)
-    if item["name"] not in EDITS:
-        raise ValueError(f"{item['name']!r} is no edit")
+    needs = {"paste": (box,), "strokes": (mask,), "cast": (factors,), "painted_over": (box, mask)}
+    if item["name"] not in EDITS or all(each is None for each in needs.get(item["name"], ("nothing",))):
+        raise ValueError(f"{item['name']!r} is no edit that can be made")
     return Edit(item["name"], box, mask, factors)

@@ -108,7 +108,7 @@ def _example(example: Example) -> dict[str, object]:
 
 
 def _parsed_example(item: Mapping[str, Any]) -> Example:
-    return Example(as_utf8(item["path"]), tuple(item["box"]) if item["box"] else None)
+    return Example(below(item["path"]), tuple(item["box"]) if item["box"] else None)
 
 
 def _parsed_part(item: Mapping[str, Any]) -> Part:
@@ -121,7 +121,7 @@ def _parsed_part(item: Mapping[str, Any]) -> Part:
         looked_at=item["looked_at"],
         where=item["where"],
         foreground_ratio=item["foreground_ratio"],
-        sheet=as_utf8(item["sheet"]),
+        sheet=below(item["sheet"]),
         examples=tuple(map(_parsed_example, item["examples"])),
     )
 
@@ -154,13 +154,13 @@ def _confused(image: ConfusedImage) -> dict[str, object]:
 
 def _parsed_finding(item: Mapping[str, Any]) -> Finding:
     return Finding(
-        code=item["code"],
+        code=below(item["code"]),
         severity=item["severity"],
         label=as_utf8(item["class"]),
         message=as_utf8(item["message"]),
         evidence=item["evidence"],
         examples=tuple(map(_parsed_example, item["examples"])),
-        fingerprint=item["fingerprint"],
+        fingerprint=below(item["fingerprint"]),
         counterfactuals=tuple(map(_parsed_shown, item.get("counterfactuals", ()))),
     )
 

@@ -245,7 +245,8 @@ def test_an_edit_that_is_not_known_is_refused(scanned: Path) -> None:
     before = everything(scanned.parent)
     result = run(scanned, "challenge", "cam-audit-out", "-o", "challenge", code=2)
     assert result.stderr == (
-        "cam-audit: cam-audit-out/counterfactuals/edits.json: damaged: 'melted' is no edit; scan again\n"
+        "cam-audit: cam-audit-out/counterfactuals/edits.json: damaged: 'melted' is no edit that can be made; "
+        "scan again\n"
     )
     assert everything(scanned.parent) == before
 

@@ -91,8 +91,9 @@ def test_of_images_that_are_gone_no_picture_is_named(folder: Path, tmp_path: Pat
     (photos / gone).unlink()
     report.save(tmp_path / "saved")
     pictures = {path.relative_to(tmp_path / "saved").as_posix() for path in (tmp_path / "saved").rglob("*.jpg")}
-    named = [each for finding in read_results(tmp_path / "saved").findings for each in finding.counterfactuals]
-    assert {file for each in named for file in each.files} == pictures
+    read = read_results(tmp_path / "saved")
+    named = [each for finding in read.findings for each in finding.counterfactuals]
+    assert {file for each in named for file in each.files} | {part.sheet for part in read.parts} == pictures
     assert 0 < len(named) < len(shown)
     assert gone not in {each.path for each in named}
     # what was tried is still told, and the report in memory is as it was
@@ -102,7 +103,8 @@ def test_of_images_that_are_gone_no_picture_is_named(folder: Path, tmp_path: Pat
     for path in photos.rglob("*.png"):
         path.unlink()
     report.save(tmp_path / "nothing")
-    assert [each for f in read_results(tmp_path / "nothing").findings for each in f.counterfactuals] == []
+    empty = read_results(tmp_path / "nothing")
+    assert ([each for finding in empty.findings for each in finding.counterfactuals], empty.parts) == ([], ())
     assert list((tmp_path / "nothing" / "counterfactuals").rglob("*.jpg")) == []
 
 
