@@ -1,7 +1,7 @@
 """What the audit adds to the time of a scan, on drawings without findings and with planted cues.
 
-    python benchmarks/audit_cost.py --net resnet18 --rounds 3 --kinds stamprand,frame
-    python benchmarks/audit_cost.py --images 10000 --memory
+    PYTHONPATH=study python benchmarks/audit_cost.py --net resnet18 --rounds 3 --kinds stamprand,frame
+    PYTHONPATH=study python benchmarks/audit_cost.py --images 10000 --memory
 
 Draws the demo's things in settings that no class is tied to, at photo size (short side 400 pixels), into folders
 that stand for no class of the net: once as they are, and once with a cue of each of `--kinds` on every image of one

@@ -14,6 +14,11 @@ from cam_audit.errors import CamAuditError
 _BLOCK = 1 << 20
 
 
+def leads_outside(name: str) -> bool:
+    """Whether a name with `/` between folders may lead out of the folder that it is to lie below."""
+    return not {"", ".", ".."}.isdisjoint(name.split("/")) or "\0" in name
+
+
 def sha256_of(path: str | Path) -> str:
     """The SHA-256 of a file, as hex; other threads go on meanwhile. Raises OSError."""
     digest = hashlib.sha256()

@@ -98,7 +98,6 @@ class Effect:
     gain: Estimate
     rank: int | None = None
     z: float | None = None
-    classes: int = 2
 
     @property
     def about(self) -> Counterfactual:
@@ -118,14 +117,12 @@ class Effect:
     @property
     def turns(self) -> bool:
         """Whether predictions change."""
-        return self.flips.low > 0 and self.flips.value >= MIN_FLIPS
+        return turns(self.flips.value, self.flips.low)
 
     @property
     def stands_out(self) -> bool:
         """Whether the edit moves this class more than others, and does not just disturb pictures."""
-        if self.z is not None:
-            return self.z >= MIN_Z
-        return self.rank is None or self.rank == 1
+        return stands_out(self.rank, self.z)
 
     @property
     def is_settled(self) -> bool:
@@ -133,6 +130,18 @@ class Effect:
         turns = self.turns or self.flips.value < MIN_FLIPS / 2
         moves = self.takes_away or self.moves or self.gain.value < self.about.min_gain / 2
         return turns and moves
+
+
+def turns(flips: float, low: float) -> bool:
+    """Whether predictions change, by the difference of the shares that turn and the low end of its interval."""
+    return low > 0 and flips >= MIN_FLIPS
+
+
+def stands_out(rank: float | None, z: float | None) -> bool:
+    """Whether a class comes first, or, where there is a z, far enough from the usual one."""
+    if z is not None:
+        return z >= MIN_Z
+    return rank is None or rank == 1
 
 
 def effects_of(
@@ -189,14 +198,15 @@ def _gains(name: str, trials: Sequence[Trial], class_index: int, scale: float) -
     return [float(change[class_index] - change[own]) / scale for change, own in changes]
 
 
-def _standing(name: str, trials: Sequence[Trial], class_index: int) -> tuple[int | None, float | None, int]:
-    """Rank and z of the class, see `Effect`, and the number of classes.
+def _standing(name: str, trials: Sequence[Trial], class_index: int) -> tuple[int | None, float | None]:
+    """Rank and z of the class, see `Effect`.
 
-    A class is compared with on images that are not its own, as those lose their class by any edit.
+    The change of another class is taken over the images that are not its own: any edit takes score from an image's own
+    class.
     """
     classes = len(trials[0].before)
     if classes < 3:
-        return None, None, classes
+        return None, None
     direction = -1 if counterfactual(name).takes_away else 1
     changes = direction * np.stack([trial.edited.logits - trial.control.logits for trial in trials])
     foreign = np.ones(changes.shape, bool)
@@ -206,8 +216,8 @@ def _standing(name: str, trials: Sequence[Trial], class_index: int) -> tuple[int
     means = (changes * foreign).sum(0) / np.maximum(counts, 1)
     others = np.delete(means, class_index)[np.delete(counts, class_index) > 0]
     if not others.size:
-        return None, None, classes
+        return None, None
     rank = 1 + int((others > means[class_index]).sum())
     spread = float(others.std())
     z = float(means[class_index] - others.mean()) / spread if classes >= MANY_CLASSES and spread else None
-    return rank, z, classes
+    return rank, z

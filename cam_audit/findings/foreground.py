@@ -1,7 +1,8 @@
 """Object or surroundings, told by a net that has nothing to do with the audited one.
 
 The sum of an ImageNet net's activations over channels is larger on objects than around them. Measured with
-EfficientNet-Lite0: the area under the ROC curve of its cells, object against the rest, is .97 on horses with masks.
+EfficientNet-Lite0 on 80 photos of horses with masks: the area under the ROC curve of its cells, those that are three
+quarters horse against those that are a quarter or less, is .96.
 """
 
 from __future__ import annotations

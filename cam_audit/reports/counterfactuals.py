@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.errors import CamAuditError, ImageError
+from cam_audit.files import leads_outside
 from cam_audit.findings.codes import counterfactual
 from cam_audit.findings.edits import EDITS, apply, needs_donor
 from cam_audit.images.decode import read_image
@@ -188,7 +189,7 @@ def _counterfactual(each: Counterfactual, number: Any) -> dict[str, object]:
 def below(name: Any) -> str:
     """The name of a file or folder below another; raises ValueError for one that leads outside: it may be anybody's."""
     path = as_utf8(name)
-    if not {"", ".", ".."}.isdisjoint(path.split("/")) or "\0" in path:
+    if leads_outside(path):
         raise ValueError(f"{path!r} leads outside")
     return path
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from cam_audit.errors import CamAuditError
-from cam_audit.files import replacing
+from cam_audit.files import leads_outside, replacing
 from cam_audit.images.find import OutputMarks
 from cam_audit.records import COUNTERFACTUALS_FOLDER, MAPS_FOLDER, PARTS_FOLDER, ImageRow, ScanReport
 from cam_audit.reports import findings_json, results_csv
@@ -124,7 +124,7 @@ def overlay_name(image_name: str) -> str:
 
     Raises CamAuditError for a name that leads outside the data set.
     """
-    if not {"", ".", ".."}.isdisjoint(image_name.split("/")):
+    if leads_outside(image_name):
         raise CamAuditError(f"{image_name!r} is not the name of an image below a data set")
     folder, _, file_name = image_name.rpartition("/")
     if len(os.fsencode(folder)) > MAX_FOLDER_BYTES:

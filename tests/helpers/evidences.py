@@ -39,7 +39,7 @@ def effect(
     """`flips`: the ends of the interval, by itself all that can be; `gain`: low, value, high."""
     low, high = flips or (-1.0, 1.0)
     share = Estimate((turned - control) / images, low, high)
-    return Effect(test, images, turned, control, share, Estimate(gain[1], gain[0], gain[2]), rank, z, 3)
+    return Effect(test, images, turned, control, share, Estimate(gain[1], gain[0], gain[2]), rank, z)
 
 
 def turning(test: str = "paste", **changes: object) -> Effect:

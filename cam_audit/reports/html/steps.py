@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cam_audit.findings.codes import CODES, ERROR, FULL_IMAGES, MIN_FLIPS, MIN_USE, MIN_Z, NOTE, counterfactuals
+from cam_audit.findings.codes import CODES, ERROR, FULL_IMAGES, MIN_FLIPS, MIN_USE, NOTE, counterfactuals
+from cam_audit.findings.counterfactual import stands_out, turns
 from cam_audit.findings.cues.cielab import to_rgb
 from cam_audit.findings.evidence import Use
 from cam_audit.records import Finding
@@ -114,14 +115,11 @@ def caveat(finding: Finding) -> str:
 
 def _turning(evidence: Mapping[str, float]) -> str:
     """The prefix of the numbers of the planting, or, where that turns too few, of the taking away."""
-    planted = evidence.get("flips_low", 0.0) > 0 and evidence.get("flips", 0.0) >= MIN_FLIPS
-    return "" if planted else "taken_"
+    return "" if turns(evidence.get("flips", 0.0), evidence.get("flips_low", 0.0)) else "taken_"
 
 
 def _stands_out(evidence: Mapping[str, float], prefix: str) -> bool:
-    if f"{prefix}z" in evidence:
-        return evidence[f"{prefix}z"] >= MIN_Z
-    return evidence.get(f"{prefix}rank", 1) <= 1
+    return stands_out(evidence.get(f"{prefix}rank"), evidence.get(f"{prefix}z"))
 
 
 def _cue(finding: Finding) -> Step:
@@ -233,7 +231,7 @@ def _bars(evidence: Mapping[str, float]) -> Iterator[Bar]:
             for number in ("flips", "flips_low", "flips_high", "turned", "control_turned", "targets")
         )
         counts = f"{turned:.0f} and {control:.0f} of {images:.0f}"
-        yield Bar(test.label, value, low, high, counts, low > 0 and value >= MIN_FLIPS)
+        yield Bar(test.label, value, low, high, counts, turns(value, low))
 
 
 def _object_steps(evidence: Mapping[str, float]) -> tuple[Step, Step, Step]:
