@@ -246,7 +246,8 @@ class Part:
 
     `number`: 1 is the class's largest. `share`: what it adds to the class's score, -1..1; the absolute shares of a
     class's parts, and of a rest that is not listed, add up to 1. `beyond`: the same, less what it adds in images of
-    other classes. `images` of the `looked_at` images show it. `where`: object, surroundings or unknown, by
+    other classes. `images` of the `looked_at` images show it, and `others` of `others_looked_at` images of other
+    classes. `where`: object, surroundings or unknown, by
     `foreground_ratio`: how much more it is on the object than if it were anywhere; None where no net told. `sheet`: its
     picture, below the output folder. `examples`: the images that show most of it, each with the box around it.
     """
@@ -257,6 +258,8 @@ class Part:
     beyond: float
     images: int
     looked_at: int
+    others: int
+    others_looked_at: int
     where: str
     foreground_ratio: float | None
     sheet: str
@@ -269,6 +272,17 @@ class PartMap:
 
     path: str
     values: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartMaps:
+    """Where a part lies in all images that were looked at, those with most of it first.
+
+    `direction`: float32 (C,), of length 1: the activations that are the part.
+    """
+
+    direction: NDArray[np.float32]
+    maps: tuple[PartMap, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -302,7 +316,7 @@ class AuditResult:
     every image that has any; `confused`: the images whose prediction differs from their folder; `sampled`,
     `classes_sampled`: how many images and classes the cues were looked for in; `passes`: forward passes spent on
     counterfactuals; `notes`: what the audit could not do. `parts`: of each class, the largest first; `part_maps`: by a
-    part's sheet, of its examples.
+    part's sheet.
     """
 
     findings: tuple[Finding, ...]
@@ -315,7 +329,7 @@ class AuditResult:
     counterfactuals: Mapping[str, tuple[Counterfactual, ...]] = field(default_factory=dict)
     classes_sampled: int = 0
     parts: tuple[Part, ...] = ()
-    part_maps: Mapping[str, tuple[PartMap, ...]] = field(default_factory=dict)
+    part_maps: Mapping[str, PartMaps] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from cam_audit.findings.evidence import Evidence, counterfactuals_of, measure
 from cam_audit.findings.sample import MIN_IMAGES, Collected, Unsampled
 from cam_audit.findings.second_look import look_again
 from cam_audit.models.model import Model
-from cam_audit.records import ClassMaps, Counterfactual, Finding, ImageSource, Part, PartMap
+from cam_audit.records import ClassMaps, Counterfactual, Finding, ImageSource, Part, PartMaps
 from cam_audit.workers import Each
 
 
@@ -35,7 +35,7 @@ class Examination:
     passes: int = 0
     counterfactuals: Mapping[str, tuple[Counterfactual, ...]] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
-    part_maps: Mapping[str, tuple[PartMap, ...]] = field(default_factory=dict)
+    part_maps: Mapping[str, PartMaps] = field(default_factory=dict)
     looked_again: Mapping[str, int] = field(default_factory=dict)
 
 

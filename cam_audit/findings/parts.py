@@ -34,26 +34,30 @@ class Pieces:
     """One part of a class's score.
 
     `share`: what it adds to the class's score, -1..1; the absolute shares of all parts and of the rest add up to 1.
-    `beyond`: the same, less what the part adds in other classes' images. `maps`: where it is in each image, float32
-    (h, w) each, 0 or more; `presence`: float32 (images,), the mean of each map; `shown`: bool (images,), whether an
-    image shows it.
+    `beyond`: the same, less what the part adds in other classes' images. `direction`: float32 (C,), of length 1, of the
+    activations; `worth`: what one unit of presence adds to the logit. `maps`: where it is in each image, float32 (h, w)
+    each, 0 or more; `presence`: float32 (images,), the mean of each map; `shown`: bool (images,), whether an image
+    shows it. `others`: how many of the other classes' images show it.
     """
 
     share: float
     beyond: float
+    direction: Floats
+    worth: float
     maps: tuple[Floats, ...]
     presence: Floats
     shown: NDArray[np.bool_]
+    others: int
 
 
 def pieces_of(
-    activations: Sequence[Floats], kept: Sequence[NDArray[np.bool_]], weight: Floats, others: Floats
+    activations: Sequence[Floats], kept: Sequence[NDArray[np.bool_]], weight: Floats, others: Sequence[Floats]
 ) -> tuple[list[Pieces], float]:
     """The parts of a class's score, the largest first, and the share of the rest, 0..1.
 
     activations: float32 (C, h, w) of each image of the class; kept: bool (h, w) of each, the cells that are picture and
-    not padding; weight: float32 (C,), what speaks for the class and not for all; others: float32 (C,), the mean
-    activations of other classes' images.
+    not padding; weight: float32 (C,), what speaks for the class and not for all; others: float32 (C, n) each, the cells
+    of images of other classes.
     """
     cells = np.concatenate([a[:, k].T for a, k in zip(activations, kept, strict=True)]).astype(np.float32)
     presence, directions = merged(*factorise(cells))
@@ -61,10 +65,9 @@ def pieces_of(
     means = presence.mean(0)
     added = means * worth
     rest = float((cells @ weight).mean() - added.sum())
-    # what the same parts give other classes' images: the least squares fit of their mean, nowhere negative
-    theirs = np.maximum(np.linalg.lstsq(directions.T, others, rcond=None)[0], 0)
+    theirs = np.stack([project(of_image.T, directions).mean(0) for of_image in others])
     total = float(np.abs(added).sum() + abs(rest)) or 1.0
-    shares, beyond = added / total, (means - theirs) * worth / total
+    shares, beyond = added / total, (means - theirs.mean(0)) * worth / total
     ends = np.cumsum([int(k.sum()) for k in kept])[:-1]
     pieces = []
     left = abs(rest) / total
@@ -77,10 +80,31 @@ def pieces_of(
             whole = np.zeros(k.shape, np.float32)
             whole[k] = of_image
             maps.append(whole)
-        of_images = np.array([of_map.mean() for of_map in maps], np.float32)
-        shown = of_images >= max(_TINY, SHOWN_FROM * float(np.quantile(of_images, 0.9)))
-        pieces.append(Pieces(float(shares[j]), float(beyond[j]), tuple(maps), of_images, shown))
+        # over the cells that are picture, as it is in other images
+        of_images = np.array([of_map[k].mean() for of_map, k in zip(maps, kept, strict=True)], np.float32)
+        least = max(_TINY, SHOWN_FROM * float(np.quantile(of_images, 0.9)))
+        pieces.append(
+            Pieces(
+                share=float(shares[j]),
+                beyond=float(beyond[j]),
+                direction=directions[j],
+                worth=float(worth[j]),
+                maps=tuple(maps),
+                presence=of_images,
+                shown=of_images >= least,
+                others=int((theirs[:, j] >= least).sum()),
+            )
+        )
     return pieces, left
+
+
+def project(cells: Floats, directions: Floats, sweeps: int = SWEEPS) -> Floats:
+    """The presence (n, r), 0 or more, of directions (r, C) in cells (n, C), in the least squares sense."""
+    gram, products = directions @ directions.T, cells @ directions.T
+    presence: Floats = np.maximum(products, 0) / np.maximum(np.diag(gram), _TINY)
+    for _ in range(sweeps):
+        presence = _updated(presence, products, gram, signed=False)
+    return presence
 
 
 def factorise(cells: Floats, rank: int = RANK, sweeps: int = SWEEPS) -> tuple[Floats, Floats]:

@@ -25,7 +25,8 @@ from cam_audit.records import (
     Finding,
     ImageResult,
     ImageSource,
-    PartMap,
+    Part,
+    PartMaps,
     ScanReport,
 )
 from cam_audit.reports import findings_json, render, results_csv
@@ -74,7 +75,7 @@ def write_findings(
     result: AuditResult | ScanReport,
     maps: Mapping[str, ClassMaps],
     counterfactuals: Mapping[str, Sequence[Counterfactual]],
-    part_maps: Mapping[str, Sequence[PartMap]],
+    part_maps: Mapping[str, PartMaps],
     job: ScanJob,
     dataset: Path,
 ) -> None:
@@ -89,7 +90,7 @@ def write_findings(
             write_bytes(out / finding.maps_name, encode_png(sheet))
     needed, root = needed_side(job.model, job.settings), dataset if dataset.is_dir() else dataset.parent
     written = _write_counterfactuals(out, result.findings, counterfactuals, root, needed)
-    sheets = _write_parts(out, part_maps, root, needed, job)
+    sheets = _write_parts(out, result.parts, part_maps, root, needed, job)
     # of images that have gone meanwhile there is no picture to name
     shown = tuple(
         replace(
@@ -127,20 +128,20 @@ def _write_counterfactuals(
 
 
 def _write_parts(
-    out: Path, part_maps: Mapping[str, Sequence[PartMap]], root: Path, needed: int, job: ScanJob
+    out: Path, parts: Iterable[Part], part_maps: Mapping[str, PartMaps], root: Path, needed: int, job: ScanJob
 ) -> set[str]:
     """The names of the sheets that could be written."""
     written = set()
-    for name, of_examples in part_maps.items():
+    for part in parts:
         tiles = []
-        for of_image in of_examples:
+        for of_image in part_maps[part.sheet].maps[: len(part.examples)]:
             # an image that has gone meanwhile is left out
             with contextlib.suppress(ImageError):
                 picture = job.model.fit(read_image(root / of_image.path, needed=needed)[0], job.settings.size)
                 tiles.append((picture, of_image.values))
         if tiles:
-            write_bytes(out / name, encode_jpeg(part_sheet(tiles), JPEG_QUALITY))
-            written.add(name)
+            write_bytes(out / part.sheet, encode_jpeg(part_sheet(tiles), JPEG_QUALITY))
+            written.add(part.sheet)
     remove_others(out, PARTS_FOLDER, written)
     return written
 

@@ -64,11 +64,16 @@ def test_the_examples_of_a_part_are_the_images_with_most_of_it_boxed_where_it_is
         "red/08.png",
     ]
     assert [example.box for example in largest.examples] == [(0.25, 0.0, 0.5, 0.5)] * 6
-    assert [each.path for each in maps] == [example.path for example in largest.examples]
-    for each in maps:
+    assert [each.path for each in maps.maps] == [f"red/{index:02}.png" for index in reversed(range(14))]
+    # the direction is that of the channel
+    np.testing.assert_allclose(np.abs(maps.direction), [1, 0, 0], atol=0.02)
+    for each in maps.maps:
         assert np.unravel_index(each.values.argmax(), GRID) == (0, 1)
     # they hold 1, 3, 5 to 27, and a tenth more than 24.4: a fifth of that is more than the first two have
     assert (largest.images, largest.looked_at) == (12, 14)
+    # no blue image shows red; all show the lower row
+    assert (largest.others, largest.others_looked_at) == (0, 14)
+    assert (against.others, against.others_looked_at) == (14, 14)
     assert (largest.number, largest.sheet, against.number) == (1, "parts/red/1.jpg", 2)
     # what the lower row adds: green speaks against red by a quarter of its weight, in other images as much
     assert against.examples[0].box == (0.0, 0.5, 1.0, 1.0)
@@ -107,7 +112,7 @@ def test_any_number_of_workers_comes_to_the_same(model: Model, workers: int) -> 
     alone, several = class_parts(net, one_by_one), class_parts(net, partial(in_order, workers))
     assert [part for part, _ in alone] == [part for part, _ in several] != []
     for (_, maps), (_, expected) in zip(several, alone, strict=True):
-        for one, other in zip(maps, expected, strict=True):
+        for one, other in zip(maps.maps, expected.maps, strict=True):
             assert one.path == other.path
             np.testing.assert_array_equal(one.values, other.values)
 
@@ -135,5 +140,7 @@ def test_the_parts_of_all_classes_come_with_the_largest_first_and_maps_by_sheet(
     assert len(parts) == len(found)
     assert maps.keys() == {part.sheet for part in parts}
     for part in parts:
-        assert [each.path for each in maps[part.sheet]] == [example.path for example in part.examples]
+        paths = [each.path for each in maps[part.sheet].maps]
+        assert len(paths) == part.looked_at
+        assert paths[: len(part.examples)] == [example.path for example in part.examples]
     assert split([]) == ((), {})
