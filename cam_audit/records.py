@@ -421,7 +421,8 @@ class ScanReport:
     `run`: what run.json says: images, errors, model, settings, versions, time. `findings`: worst first; `maps`: the
     fingerprints of those with class maps, at `Finding.maps_name`; `images`: one row an image.
     `folder`: the output folder as a path that holds where the rendered text will be read, "" beside it. `known`: the
-    fingerprints of the findings that a baseline accepts.
+    fingerprints of the findings that a baseline accepts; `part_marks`: by the sheet of a part that it has marked,
+    "shortcut" or "fine".
 
     For formats that show pictures (`cam_audit.reports.pictures.with_pictures`), `pictures`: by a finding's fingerprint;
     `listed`: the images to list one by one, None for all; `sheets`: by an image's path, the layout of its overlay,
@@ -440,3 +441,4 @@ class ScanReport:
     listed: ImageRows | None = None
     sheets: Mapping[str, SheetLayout] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
+    part_marks: Mapping[str, str] = field(default_factory=dict)

@@ -65,6 +65,15 @@ def parse(
         raise ValueError(f"not as cam-audit writes it: {error!r}") from None
 
 
+def parsed_sheet(name: Any) -> str:
+    """Where a part's sheet is below the output folder; raises ValueError where that leads outside.
+
+    Surrogates in it stay: they stand for bytes of the folder's name, under which the sheet is found.
+    """
+    below(name)
+    return str(name.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape"))
+
+
 def _document(report: AuditResult | ScanReport, maps: frozenset[str]) -> dict[str, object]:
     return {
         "findings": [_finding(finding) for finding in report.findings],
@@ -125,7 +134,7 @@ def _parsed_part(item: Mapping[str, Any]) -> Part:
         others_looked_at=item["others_looked_at"],
         where=item["where"],
         foreground_ratio=item["foreground_ratio"],
-        sheet=below(item["sheet"]),
+        sheet=parsed_sheet(item["sheet"]),
         examples=tuple(map(_parsed_example, item["examples"])),
     )
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 FINDINGS = 1
 COMPARISON = 1
 RUN = 1
-BASELINE = 1
-# The page's script (review.js) writes and checks it too.
-REVIEW = 1
+# 2 has the marks of parts; those of 1 are read.
+BASELINE = 2
+# As the baseline's; the page's script (review.js) writes and checks it too.
+REVIEW = 2
+PART_MAPS = 1

@@ -205,10 +205,12 @@ class _Run:
         if self.accepted:
             from cam_audit.reports.baseline import judge
 
-            judgement = judge(self.accepted, scanned)
+            judgement = judge(self.accepted, scanned, result.part_maps)
             known = [finding.fingerprint for finding in judgement.known]
+            marks = judgement.part_marks
             # for the formats, now and whenever they are rendered again
-            scanned = replace(scanned, run={**scanned.run, "known": known}, known=frozenset(known))
+            run = {**scanned.run, "known": known, "part_marks": marks}
+            scanned = replace(scanned, run=run, known=frozenset(known), part_marks=marks)
         return AuditReport(
             **{field.name: getattr(scanned, field.name) for field in fields(scanned)},
             judgement=judgement,

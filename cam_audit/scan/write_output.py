@@ -40,6 +40,8 @@ from cam_audit.reports.output_folder import (
     remove_others,
     writing_to,
 )
+from cam_audit.reports.part_maps import MAPS_FILE
+from cam_audit.reports.part_maps import render as part_maps_json
 from cam_audit.scan.chunk import scan_chunks
 from cam_audit.scan.image import ScanJob, needed_side
 from cam_audit.scan.observer import Observer
@@ -128,11 +130,14 @@ def _write_counterfactuals(
 
 
 def _write_parts(
-    out: Path, parts: Iterable[Part], part_maps: Mapping[str, PartMaps], root: Path, needed: int, job: ScanJob
+    out: Path, parts: Sequence[Part], part_maps: Mapping[str, PartMaps], root: Path, needed: int, job: ScanJob
 ) -> set[str]:
-    """The names of the sheets that could be written."""
+    """The names of the sheets that could be written; their maps are written, too."""
     written = set()
     for part in parts:
+        if part.sheet.casefold().startswith(f"{MAPS_FILE}/"):
+            # a class of that name, whose folder would take the place of the file
+            continue
         tiles = []
         for of_image in part_maps[part.sheet].maps[: len(part.examples)]:
             # an image that has gone meanwhile is left out
@@ -142,7 +147,10 @@ def _write_parts(
         if tiles:
             write_bytes(out / part.sheet, encode_jpeg(part_sheet(tiles), JPEG_QUALITY))
             written.add(part.sheet)
-    remove_others(out, PARTS_FOLDER, written)
+    remove_others(out, PARTS_FOLDER, {MAPS_FILE, *written} if written else ())
+    if written:
+        with replacing(out / MAPS_FILE) as file:
+            file.write(part_maps_json((part for part in parts if part.sheet in written), part_maps))
     return written
 
 

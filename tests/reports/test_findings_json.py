@@ -288,7 +288,8 @@ def test_a_name_that_is_not_utf8_is_read_as_results_csv_has_it() -> None:
     part = dataclasses.replace(PART, label=name, sheet=f"parts/{name}/1.jpg", examples=(Example(name),))
     (found,), _, _, _, (read_part,) = parse("".join(findings(dataclasses.replace(report_of(finding), parts=(part,)))))
     assert {read_part.label, read_part.examples[0].path} == {r"\udcff\.png"}
-    assert read_part.sheet == r"parts/\udcff\.png/1.jpg"
+    # under this name it is found
+    assert read_part.sheet == "parts/\udcff\\.png/1.jpg"
     assert found.label == found.examples[0].path == r"\udcff\.png"
     (read,) = found.counterfactuals
     assert {read.path, read.label, *read.files, read.before.said.class_name} == {r"\udcff\.png"}
