@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commands import run as run_command
 from data_sets import CLASSES, NO_PLACE, coloured, draw, run, stamp_in_the_corner
@@ -13,10 +14,15 @@ from pictures import GREEN, RED, seen_by_pillow
 from tiny_net import colour_net, random_net
 
 import cam_audit
+from cam_audit.cli.baseline import judgement
+from cam_audit.cli.process.exits import Exit, exit_of
 from cam_audit.errors import CamAuditError
 from cam_audit.models import efficientnet
 from cam_audit.models.model import Model, load_model
+from cam_audit.reports.baseline import baseline_of, judge
 from cam_audit.reports.output_folder import read_results
+from cam_audit.reports.part_maps import read_part_maps
+from cam_audit.reports.review import Review
 from cam_audit.scan.audit_report import AuditReport
 from cam_audit.scan.run import foreground_net
 
@@ -34,13 +40,14 @@ def scanned(pictures: Path, cheat: Model, tmp_path_factory: pytest.TempPathFacto
 
 
 def sheets(out: Path) -> dict[str, bytes]:
-    return {path.relative_to(out).as_posix(): path.read_bytes() for path in (out / "parts").rglob("*.*")}
+    files = [path for path in (out / "parts").rglob("*.*") if path.is_file()]
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}
 
 
 def test_each_part_has_a_sheet_that_findings_json_names(scanned: AuditReport) -> None:
     out = Path(scanned.folder)
     parts = json.loads((out / "findings.json").read_text(encoding="utf-8"))["parts"]
-    assert {part["sheet"] for part in parts} == sheets(out).keys()
+    assert {"parts/maps.json", *(part["sheet"] for part in parts)} == sheets(out).keys()
     assert {part["class"] for part in parts} == set(CLASSES)
     counts = {"ant": 14, "bee": 13, "cow": 12}
     for part in parts:
@@ -54,6 +61,77 @@ def test_each_part_has_a_sheet_that_findings_json_names(scanned: AuditReport) ->
     for part in parts:
         assert f'src="./{part["sheet"]}"' in page
     assert NO_PLACE in scanned.notes
+
+
+def test_maps_json_has_where_each_part_lies_in_all_images_that_were_looked_at(scanned: AuditReport) -> None:
+    read = read_part_maps(Path(scanned.folder))
+    assert read.keys() == {part.sheet for part in scanned.parts}
+    for part in scanned.parts:
+        kept, maps = scanned.part_maps[part.sheet], read[part.sheet]
+        assert len(maps.maps) == part.looked_at
+        assert [each.path for each in maps.maps] == [each.path for each in kept.maps]
+        assert float(maps.direction @ kept.direction) > 0.999
+        assert [each.path for each in maps.maps[: len(part.examples)]] == [each.path for each in part.examples]
+    largest = next(part for part in scanned.parts if part.label == "ant")
+    stamp = read[largest.sheet].maps[0].values
+    # the stamp is at 70 to 90 of 96 pixels
+    assert stamp.shape == (12, 12)
+    assert np.unravel_index(stamp.argmax(), stamp.shape) >= (8, 8)
+
+
+def test_a_class_that_is_called_like_the_file_of_maps_spoils_nothing(cheat: Model, tmp_path: Path) -> None:
+    pictures = draw(tmp_path / "data", stamp_in_the_corner, (12, 12, 12))
+    (pictures / "cow").rename(pictures / "Maps.JSON")
+    report = run(pictures, cheat, tmp_path / "out", foreground="none")
+    assert {part.label for part in report.parts} == {"ant", "bee"}
+    assert read_part_maps(tmp_path / "out").keys() == {part.sheet for part in report.parts}
+
+
+@pytest.mark.parametrize(("verdict", "code"), [("shortcut", Exit.FINDINGS), ("fine", Exit.CLEAN)])
+def test_a_part_that_is_marked_a_shortcut_fails_the_next_scan_of_the_net(
+    scanned: AuditReport, pictures: Path, cheat: Model, tmp_path: Path, verdict: str, code: Exit
+) -> None:
+    shutil.copytree(scanned.folder, tmp_path / "out")
+    largest = next(part for part in scanned.parts if part.label == "ant")
+    review = {
+        "tool": "cam-audit",
+        "schema_version": 2,
+        "model_sha256": scanned.run["model"]["sha256"],
+        "findings": {finding.fingerprint: {"verdict": "fine"} for finding in scanned.findings},
+        "images": {},
+        "parts": {largest.sheet: {"verdict": verdict}, "parts/gone/1.jpg": {"verdict": "fine"}},
+    }
+    (tmp_path / "review.json").write_text(json.dumps(review))
+    told = run_command(tmp_path, "baseline", "out", "-b", "b.json", "--review", "review.json")
+    assert f"accepted, 1 part marked {verdict}" in told.stdout
+    assert "note: 1 mark of the review on parts that this scan does not have" in told.stderr
+    again = run(pictures, cheat, tmp_path / "again", foreground="none", baseline=tmp_path / "b.json")
+    assert again.part_marks == {largest.sheet: verdict}
+    assert exit_of(again) == code
+    assert again.judgement
+    line = (
+        f"{verdict:8} part 1 of ant: {largest.share:.0%} of the score, {largest.share:.0%} when it was marked {verdict}"
+    )
+    assert line in judgement(tmp_path / "b.json", again.judgement)
+    # and whenever the report is written again
+    read = read_results(tmp_path / "again")
+    assert (exit_of(read), read.part_marks) == (code, again.part_marks)
+    page = (tmp_path / "again" / "report.html").read_text(encoding="utf-8")
+    assert ("Still there:" in page) == (verdict == "shortcut")
+    # without the marks, the file that is replaced is told
+    dropped = run_command(tmp_path, "baseline", "out", "-b", "b.json").stdout
+    assert f"dropped  {verdict:8} a part of ant with {largest.share:.0%} of the score, for example ant/" in dropped
+
+
+def test_marks_say_nothing_about_another_net_and_that_is_said(
+    scanned: AuditReport, pictures: Path, model: Model
+) -> None:
+    largest = scanned.parts[0]
+    review = Review(scanned.run["model"]["sha256"], {}, {}, {largest.sheet: "shortcut"})
+    judged = judge(baseline_of(scanned, review, scanned.part_maps), cam_audit.audit(pictures, model, foreground="none"))
+    assert judged.model_changed
+    assert judged.part_marks == {}
+    assert "note: the baseline's 1 mark of parts say nothing about another net" in judgement(Path("b.json"), judged)
 
 
 def test_the_largest_part_of_the_class_with_a_stamp_lies_on_the_stamp(scanned: AuditReport) -> None:
