@@ -4,7 +4,8 @@ from __future__ import annotations
 
 # findings.json, and the formats that tell the same
 FINDINGS = 1
-COMPARISON = 1
+# 2 has the changes of parts.
+COMPARISON = 2
 RUN = 1
 # 2 has the marks of parts; those of 1 are read.
 BASELINE = 2
