@@ -30,7 +30,7 @@ SAME_PLACE = 0.5
 # Maps of any grid are compared on this one, (height, width).
 GRID = (12, 12)
 # A change of a share counts from here on, if its interval leaves out 0. The interval takes the parts as they are, but
-# other images also make other parts: they moved nine of ten shares by up to 0.06, and none by this much.
+# other images also make other parts: a fifth of the images exchanged moved one share of twenty-five by this much.
 MIN_SHARE_CHANGE = 0.1
 _DRAWS = 1000
 _TINY = 1e-12

@@ -165,7 +165,7 @@ def read_results(folder: Path, run: Mapping[str, Any] | None = None) -> ScanRepo
         folder=str(folder),
         known=known,
         parts=parts,
-        part_marks=marks if isinstance(marks, dict) else {},
+        part_marks={sheet: str(mark) for sheet, mark in marks.items()} if isinstance(marks, dict) else {},
     )
 
 

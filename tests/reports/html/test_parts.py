@@ -50,10 +50,10 @@ def test_the_page_tells_of_each_part_its_share_place_and_images() -> None:
     html = section(*THREE)
     told = words(html)
     assert html.index("<b>cat</b>") < html.index("<b>dog</b>")
-    first = told.index("50% of the score of dog, part 1 on the object")
-    second = told.index("-25% of the score of dog, part 2 , against the class")
+    first = told.index("50% of the score of dog part 1 on the object")
+    second = told.index("-25% of the score of dog , against the class part 2")
     assert first < second < told.index("place unknown", first)
-    assert "40% of the score of cat, part 1 in the surroundings" in told
+    assert "40% of the score of cat part 1 in the surroundings" in told
     assert "images of this class show it 24 of 40 images of other classes show it 6 of 120" in told
     # a share of .5, and .25 of it beyond other classes
     assert "In images of other classes it adds 25% to the score of this class." in told
