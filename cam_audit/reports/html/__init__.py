@@ -36,6 +36,7 @@ def render(report: ScanReport) -> Iterator[str]:
     style, script = _joined(STYLES), f'(() => {{\n"use strict";\n{_joined(SCRIPTS)}}})();\n'
     listed = report.images if report.listed is None else report.listed
     counts, sheets = counts_of(report), strips(report)
+    numbers = {sheet: number for number, sheet in enumerate(sheets)}
     pieces = ENVIRONMENT.get_template("page.html").generate(
         report=report,
         run=report.run,
@@ -48,8 +49,8 @@ def render(report: ScanReport) -> Iterator[str]:
         listed=len(listed),
         parts=parts_by_class(report),
         strips=sheets,
-        part_numbers={sheet: number for number, sheet in enumerate(sheets)},
-        shortcuts=[shortcut_message(part) for part in marked_shortcuts(report)],
+        part_numbers=numbers,
+        shortcuts=[(shortcut_message(part), numbers[part.sheet]) for part in marked_shortcuts(report)],
         charts=charts(counts.classes),
         codes=CODES,
         tests=counterfactuals(),

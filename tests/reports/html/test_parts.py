@@ -123,6 +123,7 @@ def test_what_the_baseline_says_of_a_part_stands_on_it_and_a_shortcut_at_the_top
     (told,) = re.findall(r'<p class="still-there">.*?</p>', page)
     assert "part 2 of &#39;cat&#39;, which a reviewer marked a shortcut, carries 20% of the class&#39;s score" in told
     assert told.index("parts/cat/2.jpg") > told.index("To do: ")
+    assert re.findall(r'href="#(part-\d)"', told) == re.findall(r'<li class="part" id="(part-\d)"', page)[1:2]
 
 
 def test_a_strip_knows_where_its_pictures_are_by_the_sizes_of_the_images() -> None:
