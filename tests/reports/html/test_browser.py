@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-from canonical import HOSTILE, NAMES, canonical_report
+from canonical import HOSTILE, NAMES, canonical_report, part
 from finished_scan import OVERLAY_SIZE, PAINT, TRIAL_PAINTS, with_images, write_scan
 
 from cam_audit.reports.output_folder import REPORT_FILE, read_results
@@ -570,4 +570,25 @@ def test_parts_whose_pictures_are_not_beside_the_file_say_so(browser: Browser, s
     part = page.locator("[data-part='1']")
     part.scroll_into_view_if_needed()
     part.get_by_text("The pictures of this part are not beside this file").wait_for()
+    page.close()
+
+
+def test_of_a_hundred_classes_only_the_pictures_of_those_that_are_opened_are_loaded(
+    browser: Browser, tmp_path: Path
+) -> None:
+    labels = [f"class {number:03}" for number in range(100)]
+    parts = tuple(part(label, number, 0.2, "object", 2.0, "dog/1.png") for label in labels for number in (1, 2, 3))
+    folder = write_scan(tmp_path, replace(canonical_report(), parts=parts), overlays=False)
+    page = browser.new_page()
+    loaded: list[str] = []
+    page.on("request", lambda request: loaded.append(request.url))
+    page.goto(rendered_again(folder).as_uri())
+    page.get_by_role("heading", name="What the net looks at").scroll_into_view_if_needed()
+    assert page.locator(".class-parts").count() == 100
+    assert [address for address in loaded if "/parts/" in address] == []
+    page.locator(".class-parts summary").nth(1).click()
+    page.locator("[data-part] .part-tile img").first.wait_for()
+    page.wait_for_function("document.querySelector('[data-part] .part-tile img').naturalWidth")
+    shown = {address.partition("/parts/")[2] for address in loaded if "/parts/" in address}
+    assert shown == {f"class%20001/{number}.jpg" for number in (1, 2, 3)}
     page.close()
