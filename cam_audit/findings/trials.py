@@ -10,7 +10,7 @@ from itertools import chain, zip_longest
 from cam_audit.findings.audited_net import AuditedNet
 from cam_audit.findings.causes import Cause
 from cam_audit.findings.codes import CODES, codes_by_finder, counterfactual
-from cam_audit.findings.counterfactual import ERROR_AT, LOOKS, CueTest, Effect, Step, Trial, effects_of
+from cam_audit.findings.counterfactual import ERROR_AT, LOOKS, CueTest, Effect, Roles, Step, Trial, effects_of
 from cam_audit.findings.cues import finders
 from cam_audit.findings.edits import apply, needs_donor
 from cam_audit.findings.sample import Observation, draw_key, partner_key
@@ -120,7 +120,8 @@ def _plans(net: AuditedNet, cause: Cause, test: CueTest) -> list[_Plan]:
     class_index = net.class_of[label]
     hits = {hit.name: hit for hit in test.hits}
     own = [observation for observation in net.groups[label] if observation.source.name in hits]
-    foreign = [group for name, group in net.groups.items() if net.class_of[name] != class_index]
+    foreign = [_among(test, group) for name, group in net.groups.items() if net.class_of[name] != class_index]
+    foreign = [group for group in foreign if group]
     if not own or not foreign:
         return []
     plans = []
@@ -128,7 +129,8 @@ def _plans(net: AuditedNet, cause: Cause, test: CueTest) -> list[_Plan]:
         for target in [observation for observation in own if net.is_right(observation)][: LOOKS[-1]]:
             # the control's donor is another image of the class that shows the cue
             hit, other, twin = hits[target.source.name], _partner(net, target, foreign), _partner(net, target, [own])
-            edit, control = test.edit(hit, other.source.label), test.control(hit, other.source.label)
+            edit = test.edit(Roles(hit, target.source, other.source, other.source))
+            control = test.control(Roles(hit, target.source, twin.source, other.source))
             plans.append(_Plan(target, edit, other, control, twin))
         return plans
     for target in _round_robin([[each for each in group if net.is_right(each)] for group in foreign])[: LOOKS[-1]]:
@@ -136,9 +138,16 @@ def _plans(net: AuditedNet, cause: Cause, test: CueTest) -> list[_Plan]:
         # of two classes there is no third, and the control's donor is of the target's own
         thirds = [group for group in foreign if group[0].source.label != target.source.label] or foreign
         third = _partner(net, target, thirds)
-        hit, name = hits[donor.source.name], third.source.label
-        plans.append(_Plan(target, test.edit(hit, name), donor, test.control(hit, name), third))
+        hit = hits[donor.source.name]
+        edit = test.edit(Roles(hit, target.source, donor.source, third.source))
+        control = test.control(Roles(hit, target.source, third.source, third.source))
+        plans.append(_Plan(target, edit, donor, control, third))
     return plans
+
+
+def _among(test: CueTest, group: Sequence[Observation]) -> Sequence[Observation]:
+    """Those of a group that may take part."""
+    return group if test.among is None else [each for each in group if each.source.name in test.among]
 
 
 def _partner(net: AuditedNet, target: Observation, groups: Sequence[Sequence[Observation]]) -> Observation:

@@ -49,7 +49,10 @@ def test_the_page_tells_of_each_part_its_share_place_and_images() -> None:
     first, second = told.index("50% of the score on the object"), told.index("-25% of the score, against the class")
     assert first < second < told.index("place unknown")
     assert "40% of the score in the surroundings" in told
-    assert "In 24 of 40 images, and in 6 of 120 of other classes. +25% beyond what it adds in other classes' images." in told
+    assert (
+        "In 24 of 40 images, and in 6 of 120 of other classes. +25% beyond what it adds in other classes' images."
+        in told
+    )
     assert "2.5 times as much on the object as anywhere" in told
     assert told.count("times as much on the object as anywhere") == 2
     assert [words(each) for each in re.findall(r'<li class="rest-told">.*?</li>', html)] == [
