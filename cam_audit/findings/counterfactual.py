@@ -190,11 +190,12 @@ def effects_of(
 
 def strongest(effects: Iterable[Effect], *, takes_away: bool) -> Effect | None:
     """The test that shows most, of those that plant the cue or of those that take it away."""
-
-    def shown(effect: Effect) -> tuple[bool, bool, float]:
-        return effect.turns, effect.moves, effect.flips.value if effect.turns else effect.gain.value
-
     return max((effect for effect in effects if effect.takes_away == takes_away), key=shown, default=None)
+
+
+def shown(effect: Effect) -> tuple[bool, bool, float]:
+    """How much a test shows, for comparison with others."""
+    return effect.turns, effect.moves, effect.flips.value if effect.turns else effect.gain.value
 
 
 def _turned(name: str, trials: Sequence[Trial], class_index: int) -> tuple[list[bool], list[bool]]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from cam_audit.files import sha256_of
+from cam_audit.findings import context
 from cam_audit.findings.audited_net import AuditedNet, audited_net
 from cam_audit.findings.causes import causes_of
-from cam_audit.findings.class_parts import class_parts, split
+from cam_audit.findings.class_parts import ClassParts, class_parts, parts_of
+from cam_audit.findings.codes import CONTEXT, NOTE
 from cam_audit.findings.cues import find_cues
 from cam_audit.findings.decision import MAX_EXAMPLES, Annotated, finding_of, object_finding, order, outside_examples
 from cam_audit.findings.evidence import Evidence, counterfactuals_of, measure
+from cam_audit.findings.foreground import UNKNOWN
 from cam_audit.findings.sample import MIN_IMAGES, Collected, Unsampled
-from cam_audit.findings.second_look import look_again
+from cam_audit.findings.second_look import look_again, look_around
 from cam_audit.models.model import Model
 from cam_audit.records import ClassMaps, Counterfactual, Finding, ImageSource, Part, PartMaps
 from cam_audit.workers import Each
@@ -26,7 +30,8 @@ class Examination:
     `maps`, `counterfactuals`: by a finding's fingerprint. `parts`: of each class; `part_maps`: by a part's sheet.
 
     `flags`: by image that shows a cue, the codes that it gets for that. `looked_again`: by class folder, how many
-    images of classes with a cue were not sampled, and looked at for that cue alone.
+    images of classes with a cue were not sampled, and looked at for that cue alone. `surroundings`: by image, the share
+    of its class's score that comes from the surroundings, where that was asked.
     """
 
     findings: tuple[Finding, ...]
@@ -37,6 +42,7 @@ class Examination:
     parts: tuple[Part, ...] = ()
     part_maps: Mapping[str, PartMaps] = field(default_factory=dict)
     looked_again: Mapping[str, int] = field(default_factory=dict)
+    surroundings: Mapping[str, float] = field(default_factory=dict)
 
 
 def examine(
@@ -60,12 +66,14 @@ def examine(
     if not collected.observations:
         return Examination(tuple(sorted(object_findings, key=order)))
     net = audited_net(model, collected, shortest=shortest, needed=needed)
+    taken_apart = class_parts(net, each)
     suspicions = find_cues([observation.features for observation in collected.observations.values()], each)
+    suspicions += context.suspected(taken_apart)
     causes = causes_of([suspicion for suspicion in suspicions if suspicion.images >= MIN_IMAGES])
-    suspected = {cause.suspicion.label for cause in causes}
-    rest = {label: own for label, own in unsampled.items() if label in suspected}
     findings, maps, counterfactuals, passes = [*object_findings], {}, {}, 0
     flags: dict[str, set[str]] = {}
+    around: dict[str, ClassParts] = {}
+    by_label = {found.label: found for found in taken_apart}
     for cause in causes:
         evidence = measure(net, cause, each)
         finding = _finding(net, evidence)
@@ -75,23 +83,41 @@ def examine(
         if evidence.trials:
             counterfactuals[finding.fingerprint] = counterfactuals_of(model, evidence)
         passes += evidence.passes
-        for hit in cause.hits:
+        for hit in cause.hits_in_pixels:
             flags.setdefault(hit.name, set()).add(_flag(evidence.changed.get(hit.name)))
-    total = sum(map(len, rest.values()))
-    for number, look in enumerate(look_again(net, causes, rest, each), 1):
+        if CONTEXT in cause.finders and finding.severity != NOTE:
+            around[finding.label] = by_label[finding.label]
+    shares = _surroundings(taken_apart)
+    in_pixels = {cause.suspicion.label for cause in causes if cause.hits_in_pixels}
+    rest = {label: own for label, own in unsampled.items() if label in in_pixels}
+    unasked = {label: _unasked(net, found, unsampled) for label, found in around.items()}
+    looks = chain(
+        look_again(net, causes, rest, each),
+        *(look_around(net, found, unasked[label], each) for label, found in around.items()),
+    )
+    total = sum(map(len, (*rest.values(), *unasked.values())))
+    for number, look in enumerate(looks, 1):
         passes += look.passes
         for follows in look.follows:
             flags.setdefault(look.name, set()).add(_flag(follows))
+        if look.surroundings is not None:
+            shares[look.name] = look.surroundings
         if on_look:
             on_look(number, total)
+    for label in {cause.suspicion.label for cause in causes if CONTEXT in cause.finders}:
+        asked = [*(one.source for one in by_label[label].own), *unasked.get(label, ())]
+        for source in asked:
+            if shares.get(source.name, 0.0) > context.MOSTLY:
+                flags.setdefault(source.name, set()).add("CA107")
     return Examination(
         tuple(sorted(findings, key=order)),
         maps,
         {name: frozenset(codes) for name, codes in flags.items()},
         passes,
         counterfactuals,
-        *split(class_parts(net, each)),
-        {label: len(own) for label, own in rest.items()},
+        *parts_of(taken_apart),
+        {label: len(unsampled.get(label, ())) for label in {**rest, **around}},
+        shares,
     )
 
 
@@ -100,6 +126,23 @@ def _finding(net: AuditedNet, evidence: Evidence) -> Finding:
     observations = net.observations(cause.suspicion.label)
     digests = _digests(observations[hit.name].source for hit in cause.hits[:MAX_EXAMPLES])
     return finding_of(evidence, net.model.class_names[evidence.class_index], digests)
+
+
+def _surroundings(taken_apart: Sequence[ClassParts]) -> dict[str, float]:
+    """By image of the classes whose parts have a place, the share of the score that comes from the surroundings."""
+    return {
+        one.source.name: context.share_in(found, one)
+        for found in taken_apart
+        if any(part.where != UNKNOWN for part in found.parts)
+        for one in found.own
+    }
+
+
+def _unasked(net: AuditedNet, found: ClassParts, unsampled: Mapping[str, Sequence[Unsampled]]) -> list[ImageSource]:
+    """The images of a class that were not taken to parts."""
+    asked = {one.source.name for one in found.own}
+    sampled = [one.source for one in net.groups[found.label] if one.source.name not in asked]
+    return [*sampled, *(image.source for image in unsampled.get(found.label, ()))]
 
 
 def _flag(follows: bool | None) -> str:

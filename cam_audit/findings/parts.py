@@ -35,25 +35,39 @@ class Pieces:
 
     `share`: what it adds to the class's score, -1..1; the absolute shares of all parts and of the rest add up to 1.
     `beyond`: the same, less what the part adds in other classes' images. `direction`: float32 (C,), of length 1, of the
-    activations; `worth`: what one unit of presence adds to the logit. `maps`: where it is in each image, float32 (h, w)
-    each, 0 or more; `presence`: float32 (images,), the mean of each map; `shown`: bool (images,), whether an image
-    shows it. `others`: how many of the other classes' images show it.
+    activations, the one numbered `factor` of the split; `worth`: what one unit of presence adds to the logit.
+    `maps`: where it is in each image, float32 (h, w) each, 0 or more; `presence`: float32 (images,), the mean of each
+    map; `shown`: bool (images,), whether an image shows it; `others`: the same for other classes' images.
     """
 
     share: float
     beyond: float
     direction: Floats
+    factor: int
     worth: float
     maps: tuple[Floats, ...]
     presence: Floats
     shown: NDArray[np.bool_]
-    others: int
+    others: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """A class's score taken to pieces.
+
+    `pieces`: the largest first; `rest`: the share of what is in none of them, 0..1. `directions`: float32 (r, C), of
+    all parts, also of those too small to be listed.
+    """
+
+    pieces: tuple[Pieces, ...]
+    rest: float
+    directions: Floats
 
 
 def pieces_of(
     activations: Sequence[Floats], kept: Sequence[NDArray[np.bool_]], weight: Floats, others: Sequence[Floats]
-) -> tuple[list[Pieces], float]:
-    """The parts of a class's score, the largest first, and the share of the rest, 0..1.
+) -> Split:
+    """The parts of a class's score.
 
     activations: float32 (C, h, w) of each image of the class; kept: bool (h, w) of each, the cells that are picture and
     not padding; weight: float32 (C,), what speaks for the class and not for all; others: float32 (C, n) each, the cells
@@ -88,14 +102,27 @@ def pieces_of(
                 share=float(shares[j]),
                 beyond=float(beyond[j]),
                 direction=directions[j],
+                factor=int(j),
                 worth=float(worth[j]),
                 maps=tuple(maps),
                 presence=of_images,
                 shown=of_images >= least,
-                others=int((theirs[:, j] >= least).sum()),
+                others=theirs[:, j] >= least,
             )
         )
-    return pieces, left
+    return Split(tuple(pieces), left, directions)
+
+
+def shares_in(cells: Floats, directions: Floats, weight: Floats) -> Floats:
+    """What each part adds to the class's score in one image, as shares that add up to 1 with that of the rest.
+
+    cells: float32 (n, C), those of the image that are picture; directions, weight: as in `Split` and `pieces_of`.
+    Returns float32 (r,), -1..1.
+    """
+    added = project(cells, directions).mean(0) * (directions @ weight)
+    rest = float((cells @ weight).mean() - added.sum())
+    shares: Floats = added / (float(np.abs(added).sum() + abs(rest)) or 1.0)
+    return shares
 
 
 def project(cells: Floats, directions: Floats, sweeps: int = SWEEPS) -> Floats:

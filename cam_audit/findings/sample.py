@@ -31,7 +31,7 @@ MAX_SAMPLED = 8000
 MIN_SAMPLED_PER_CLASS = 24
 # Of these, the activations are kept of so many, some 100 KB each: by class, in all, and of so many classes.
 MAX_PART_IMAGES = 40
-MAX_ALL_PART_IMAGES = 600
+MAX_ALL_PART_IMAGES = 1200
 MAX_PART_CLASSES = 50
 # What padding is: a strip along a side whose levels differ by no more than this, at least so wide as a share of a side.
 _FLAT = 6

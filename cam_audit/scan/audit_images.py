@@ -124,6 +124,7 @@ def audit_images(
         counterfactuals=tried,
         parts=examination.parts if examination else (),
         part_maps=examination.part_maps if examination else {},
+        surroundings=examination.surroundings if examination else {},
         notes=(*_notes(folders, looked, compared, examination), *_notes_on_parts(job, sample, examination)),
     )
 
