@@ -40,6 +40,11 @@ class Cause:
         return list(hits.values())
 
     @property
+    def context(self) -> Suspicion | None:
+        """What the map shows of it in the surroundings, if it does."""
+        return self.finders.get(CONTEXT)
+
+    @property
     def hits_in_pixels(self) -> list[Hit]:
         """Those of finders that look at pixels and files; of surroundings, an image has a share, and not just some."""
         names = {hit.name for name, found in self.finders.items() if name != CONTEXT for hit in found.hits}

@@ -134,7 +134,7 @@ CODES = {
         Code(
             "CA107",
             "evidence in the surroundings",
-            "surroundings_share > 0.50, in a class with CA207",
+            "surroundings_share > 0.50, in a class with CA207, or with a finding that CA207 joined",
             "In this image most of what the net goes by lies in the surroundings, not on the object.",
             "that the prediction is wrong, or would change elsewhere: see CA207.",
         ),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
 from cam_audit.files import sha256_of
 from cam_audit.findings import context
 from cam_audit.findings.audited_net import AuditedNet, audited_net
-from cam_audit.findings.causes import causes_of
+from cam_audit.findings.causes import Cause, causes_of
 from cam_audit.findings.class_parts import ClassParts, class_parts, parts_of
-from cam_audit.findings.codes import CONTEXT, NOTE
+from cam_audit.findings.codes import NOTE
 from cam_audit.findings.cues import find_cues
 from cam_audit.findings.decision import MAX_EXAMPLES, Annotated, finding_of, object_finding, order, outside_examples
 from cam_audit.findings.evidence import Evidence, counterfactuals_of, measure
@@ -67,58 +68,54 @@ def examine(
         return Examination(tuple(sorted(object_findings, key=order)))
     net = audited_net(model, collected, shortest=shortest, needed=needed)
     taken_apart = class_parts(net, each)
-    suspicions = find_cues([observation.features for observation in collected.observations.values()], each)
-    suspicions += context.suspected(taken_apart)
-    causes = causes_of([suspicion for suspicion in suspicions if suspicion.images >= MIN_IMAGES])
-    findings, maps, counterfactuals, passes = [*object_findings], {}, {}, 0
-    flags: dict[str, set[str]] = {}
-    around: dict[str, ClassParts] = {}
-    by_label = {found.label: found for found in taken_apart}
-    for cause in causes:
-        evidence = measure(net, cause, each)
-        finding = _finding(net, evidence)
-        findings.append(finding)
-        if evidence.maps:
-            maps[finding.fingerprint] = evidence.maps
-        if evidence.trials:
-            counterfactuals[finding.fingerprint] = counterfactuals_of(model, evidence)
-        passes += evidence.passes
-        for hit in cause.hits_in_pixels:
-            flags.setdefault(hit.name, set()).add(_flag(evidence.changed.get(hit.name)))
-        if CONTEXT in cause.finders and finding.severity != NOTE:
-            around[finding.label] = by_label[finding.label]
-    shares = _surroundings(taken_apart)
+    causes = _causes(net, taken_apart, each)
+    evidence = [measure(net, cause, each) for cause in causes]
+    findings = [_finding(net, of_cause) for of_cause in evidence]
+    # surroundings take a pass an image, which a note is not worth
+    worth_asking = {f.label for f, cause in zip(findings, causes, strict=True) if f.severity != NOTE and cause.context}
+    asked = [(found, _unasked(net, found, unsampled)) for found in taken_apart if found.label in worth_asking]
     in_pixels = {cause.suspicion.label for cause in causes if cause.hits_in_pixels}
-    rest = {label: own for label, own in unsampled.items() if label in in_pixels}
-    unasked = {label: _unasked(net, found, unsampled) for label, found in around.items()}
+    searched = {label: own for label, own in unsampled.items() if label in in_pixels}
+    total = sum(map(len, searched.values())) + sum(len(sources) for _, sources in asked)
     looks = chain(
-        look_again(net, causes, rest, each),
-        *(look_around(net, found, unasked[label], each) for label, found in around.items()),
+        look_again(net, causes, searched, each),
+        *(look_around(net, found, sources, each) for found, sources in asked),
     )
-    total = sum(map(len, (*rest.values(), *unasked.values())))
+    passes = sum(of_cause.passes for of_cause in evidence)
+    flags = _flags_of_sample(evidence)
+    shares = _surroundings(taken_apart)
     for number, look in enumerate(looks, 1):
         passes += look.passes
         for follows in look.follows:
-            flags.setdefault(look.name, set()).add(_flag(follows))
+            flags[look.name].add(_flag(follows))
         if look.surroundings is not None:
             shares[look.name] = look.surroundings
         if on_look:
             on_look(number, total)
-    for label in {cause.suspicion.label for cause in causes if CONTEXT in cause.finders}:
-        asked = [*(one.source for one in by_label[label].own), *unasked.get(label, ())]
-        for source in asked:
-            if shares.get(source.name, 0.0) > context.MOSTLY:
-                flags.setdefault(source.name, set()).add("CA107")
+    for name in _of_class({cause.suspicion.label for cause in causes if cause.context}, taken_apart, asked):
+        if shares.get(name, 0.0) > context.MOSTLY:
+            flags[name].add("CA107")
+    proved = list(zip(findings, evidence, strict=True))
+    parts, part_maps = parts_of(taken_apart)
     return Examination(
-        tuple(sorted(findings, key=order)),
-        maps,
-        {name: frozenset(codes) for name, codes in flags.items()},
-        passes,
-        counterfactuals,
-        *parts_of(taken_apart),
-        {label: len(unsampled.get(label, ())) for label in {**rest, **around}},
-        shares,
+        findings=tuple(sorted([*object_findings, *findings], key=order)),
+        maps={finding.fingerprint: of_cause.maps for finding, of_cause in proved if of_cause.maps},
+        flags={name: frozenset(codes) for name, codes in flags.items()},
+        passes=passes,
+        counterfactuals={
+            finding.fingerprint: counterfactuals_of(model, of_cause) for finding, of_cause in proved if of_cause.trials
+        },
+        parts=parts,
+        part_maps=part_maps,
+        looked_again={label: len(unsampled.get(label, ())) for label in {*searched, *worth_asking}},
+        surroundings=shares,
     )
+
+
+def _causes(net: AuditedNet, taken_apart: Sequence[ClassParts], each: Each) -> list[Cause]:
+    features = [observation.features for group in net.groups.values() for observation in group]
+    suspicions = [*find_cues(features, each), *context.suspected(taken_apart)]
+    return causes_of([suspicion for suspicion in suspicions if suspicion.images >= MIN_IMAGES])
 
 
 def _finding(net: AuditedNet, evidence: Evidence) -> Finding:
@@ -143,6 +140,28 @@ def _unasked(net: AuditedNet, found: ClassParts, unsampled: Mapping[str, Sequenc
     asked = {one.source.name for one in found.own}
     sampled = [one.source for one in net.groups[found.label] if one.source.name not in asked]
     return [*sampled, *(image.source for image in unsampled.get(found.label, ()))]
+
+
+def _of_class(
+    labels: Collection[str],
+    taken_apart: Sequence[ClassParts],
+    asked: Sequence[tuple[ClassParts, Sequence[ImageSource]]],
+) -> Iterator[str]:
+    """The names of the images of some classes whose share of surroundings was asked."""
+    for found in taken_apart:
+        if found.label in labels:
+            yield from (one.source.name for one in found.own)
+    for _, sources in asked:
+        yield from (source.name for source in sources)
+
+
+def _flags_of_sample(evidence: Iterable[Evidence]) -> dict[str, set[str]]:
+    """By sampled image that shows a cue, its codes."""
+    flags: dict[str, set[str]] = defaultdict(set)
+    for of_cause in evidence:
+        for hit in of_cause.cause.hits_in_pixels:
+            flags[hit.name].add(_flag(of_cause.changed.get(hit.name)))
+    return flags
 
 
 def _flag(follows: bool | None) -> str:

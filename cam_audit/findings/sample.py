@@ -188,10 +188,12 @@ def observe(
     *,
     for_parts: bool = False,
     foreground: Model | None = None,
+    mask: NDArray[np.uint8] | None = None,
 ) -> Collected:
     """What the audit keeps of one image; data: the file's bytes, size: its full width and height.
 
-    for_parts: whether its activations are kept, and where the object is, as the net `foreground` tells.
+    for_parts: whether its activations are kept, and where the object is, as its mask tells, uint8 (H, W) of `rgb`, or
+    else the net `foreground`.
     """
     # the finders' modules, which a scan without classes never needs
     from cam_audit.findings.cues.features import image_features
@@ -205,7 +207,7 @@ def observe(
         logits=prediction.logits,
         map_class=map_class,
         own_map=centred_map(centred_weight(model, map_class), activations),
-        **(_kept_for_parts(rgb, prediction, foreground) if for_parts else {}),
+        **(_kept_for_parts(rgb, prediction, foreground, mask) if for_parts else {}),
     )
     collected = Collected()
     collected.observations[source.name] = observation
@@ -213,12 +215,16 @@ def observe(
     return collected
 
 
-def _kept_for_parts(rgb: RgbImage, prediction: Prediction, foreground: Model | None) -> dict[str, Any]:
+def _kept_for_parts(
+    rgb: RgbImage, prediction: Prediction, foreground: Model | None, mask: NDArray[np.uint8] | None
+) -> dict[str, Any]:
+    from cam_audit.findings.foreground import foreground_map, mask_map
+
     grid = prediction.activations.shape[1], prediction.activations.shape[2]
     objects = None
-    if foreground is not None:
-        from cam_audit.findings.foreground import foreground_map
-
+    if mask is not None:
+        objects = mask_map(mask, grid)
+    elif foreground is not None:
         objects = foreground_map(foreground, rgb, grid)
     return {
         "activations": prediction.activations.astype(np.float16),

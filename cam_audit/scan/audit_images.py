@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cam_audit.findings.foreground import UNKNOWN
 from cam_audit.findings.sample import (
     MAX_PART_CLASSES,
     MIN_IMAGES,
@@ -22,6 +23,7 @@ from cam_audit.records import AuditResult, ConfusedImage, ImageSource, Record, S
 from cam_audit.reports.counterfactuals import shown_of
 from cam_audit.scan.chunk import scan_chunks
 from cam_audit.scan.image import ScanJob, needed_side
+from cam_audit.text import count
 from cam_audit.workers import in_order
 
 if TYPE_CHECKING:
@@ -170,9 +172,23 @@ def _notes_on_parts(job: ScanJob, sample: frozenset[str], examination: Examinati
     sampled = Counter(name.partition("/")[0] for name in sample)
     large = sum(images >= MIN_IMAGES for images in sampled.values())
     if large > MAX_PART_CLASSES:
-        yield f"{MAX_PART_CLASSES} of {large} classes were taken to parts"
-    if examination and examination.parts and job.foreground is None:
         yield (
-            "where the parts of a class lie is not told: that takes a net other than the audited one, "
-            "by --foreground or the extra imagenet"
+            f"{MAX_PART_CLASSES} of {large} classes were taken to parts, the first by name; in the others evidence in "
+            "the surroundings (CA207) was not looked for"
+        )
+    if not examination or not examination.parts:
+        return
+    untold = sorted({part.label for part in examination.parts if part.foreground_ratio is None})
+    if untold:
+        yield (
+            f"evidence in the surroundings (CA207) was not looked for in {count(len(untold), 'class', 'classes')}: "
+            "that takes masks of all their images, or a net other than the audited one (`pip install "
+            "'cam-audit[imagenet]'` brings one, --foreground names another)"
+        )
+    unknown = sorted({part.label for part in examination.parts if part.where == UNKNOWN} - set(untold))
+    if unknown:
+        named = ", ".join(map(repr, unknown[:MAX_NAMED])) + (", ..." if len(unknown) > MAX_NAMED else "")
+        yield (
+            f"evidence in the surroundings (CA207) was not looked for in {count(len(unknown), 'class', 'classes')} "
+            f"({named}), where the foreground net knows no object: look at their parts, or give --masks"
         )

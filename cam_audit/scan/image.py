@@ -61,7 +61,7 @@ class ScanJob:
 
     `out`: the output folder that overlays are written to, None for no overlays. `sampled`: the names of the images
     that the audit looks at; `parts`: of those whose classes are taken to parts; `foreground`: the net that tells object
-    from surroundings in these, if any. `annotations`: where the objects are.
+    from surroundings in these, if any, where they are not annotated. `annotations`: where the objects are.
     """
 
     model: Model
@@ -114,7 +114,7 @@ def scan_image(job: ScanJob, source: ImageSource) -> ScannedImage:
         wanted = source.name in job.parts
         size = (width, height)
         collected = observe(
-            model, source, rgb, data, size, prediction, for_parts=wanted, foreground=job.foreground if wanted else None
+            model, source, rgb, data, size, prediction, for_parts=wanted, foreground=job.foreground, mask=mask
         )
     return ScannedImage(record, overlay, collected)
 

@@ -181,6 +181,7 @@ class _Run:
 
     def _details(self, result: AuditResult, images: int, errors: int) -> dict[str, Any]:
         """What run.json says of the scan, as JSON has it."""
+        foreground = self.job.foreground
         details = {
             **provenance(self.job.model),
             "finished": True,
@@ -188,6 +189,7 @@ class _Run:
             "errors": errors,
             "sampled": result.sampled,
             "classes_sampled": result.classes_sampled,
+            "foreground": {"net": foreground.net, "sha256": foreground.sha256} if foreground else None,
             "counterfactual_passes": result.passes,
             "findings": severity_counts(result.findings),
             "settings": asdict(self.options) | {"workers": self._workers},
