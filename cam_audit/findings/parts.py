@@ -2,7 +2,8 @@
 
 The last layer is linear, so a factorisation X ~ U V of the activations (cells of all images by channels) splits the
 score: part j adds mean(U_j) * (W_k . V_j) to it, and what the factorisation leaves over is the rest. U_j, cell by cell,
-is the part's map in each image. No gradients, and no further pass.
+is the part's map in each image. No gradients, and no further pass. Where a ReLU follows that layer in each cell, it is
+linear in the cells that it lets through, so U_j counts in these alone (`gates`).
 
 Source: factorising activations for concepts, Zhang et al., "Invertible Concept-based Explanations" (AAAI 2021), and Fel
 et al., "CRAFT" (CVPR 2023); for signed activations the semi-non-negative variant of Ding, Li and Jordan (2010).
@@ -47,20 +48,28 @@ class Pieces:
 
 
 def pieces_of(
-    activations: Sequence[Floats], kept: Sequence[NDArray[np.bool_]], weight: Floats, others: Floats
+    activations: Sequence[Floats],
+    kept: Sequence[NDArray[np.bool_]],
+    weight: Floats,
+    others: Floats,
+    gates: Sequence[NDArray[np.bool_]] | None = None,
 ) -> tuple[list[Pieces], float]:
     """The parts of a class's score, the largest first, and the share of the rest, 0..1.
 
     activations: float32 (C, h, w) of each image of the class; kept: bool (h, w) of each, the cells that are picture and
     not padding; weight: float32 (C,), what speaks for the class and not for all; others: float32 (C,), the mean
-    activations of other classes' images.
+    activations of other classes' images, counted where the class's score is let through; gates: bool (h, w) of each
+    image, the cells where it is, None for all. A part is nowhere else.
     """
     cells = np.concatenate([a[:, k].T for a, k in zip(activations, kept, strict=True)]).astype(np.float32)
+    # without gates, all that is kept is let through
+    let_through = np.concatenate([g[k] for g, k in zip(gates or kept, kept, strict=True)])
     presence, directions = merged(*factorise(cells))
+    presence = presence * let_through[:, None]
     worth = directions @ weight
     means = presence.mean(0)
     added = means * worth
-    rest = float((cells @ weight).mean() - added.sum())
+    rest = float((let_through * (cells @ weight)).mean() - added.sum())
     # what the same parts give other classes' images: the least squares fit of their mean, nowhere negative
     theirs = np.maximum(np.linalg.lstsq(directions.T, others, rcond=None)[0], 0)
     total = float(np.abs(added).sum() + abs(rest)) or 1.0
