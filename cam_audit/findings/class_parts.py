@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cam_audit.findings.audited_net import AuditedNet
 from cam_audit.findings.foreground import UNKNOWN, ratio, where
-from cam_audit.findings.map_use import centred_weight
+from cam_audit.findings.gates import gate, split_weight
 from cam_audit.findings.parts import Floats, Pieces, pieces_of
 from cam_audit.findings.sample import MIN_IMAGES, Observation
 from cam_audit.records import PARTS_FOLDER, Box, Example, Part, PartMap
@@ -29,22 +29,21 @@ def class_parts(net: AuditedNet, each: Each) -> list[Found]:
     Classes of fewer than MIN_IMAGES images whose activations were kept are left out.
     """
     groups = {label: kept for label, group in net.groups.items() if len(kept := _kept(group)) >= MIN_IMAGES}
-    means = {
-        label: np.mean([_activations(one).mean(axis=(1, 2)) for one in group], axis=0)
-        for label, group in groups.items()
-    }
+    classes = sorted({net.class_of[label] for label in groups})
+    means = {label: _means(group, classes) for label, group in groups.items()}
 
     def parts_in(label: str) -> list[Found]:
         group = groups[label]
         class_index = net.class_of[label]
-        others = [mean for other, mean in means.items() if net.class_of[other] != class_index]
+        others = [of_classes[class_index] for other, of_classes in means.items() if net.class_of[other] != class_index]
         if not others:
             return []
         pieces, _ = pieces_of(
             [_activations(one) for one in group],
             [_cells(one) for one in group],
-            centred_weight(net.model, class_index),
+            split_weight(net.model, class_index),
             np.mean(others, axis=0, dtype=np.float32),
+            [gate(one, class_index) for one in group],
         )
         foregrounds = [one.foreground for one in group if one.foreground is not None]
         ratios = [ratio(piece, foregrounds) for piece in pieces] if len(foregrounds) == len(group) else []
@@ -91,6 +90,16 @@ def _kept(group: Sequence[Observation]) -> list[Observation]:
 def _activations(observation: Observation) -> Floats:
     assert observation.activations is not None
     return observation.activations.astype(np.float32)
+
+
+def _means(group: Sequence[Observation], classes: Sequence[int]) -> Mapping[int, Floats]:
+    """The mean activations of some images where the score of a class is let through: float32 (C,), by class."""
+    means = []
+    for one in group:
+        let_through = np.stack([gate(one, class_index).ravel() for class_index in classes], axis=1)
+        activations = _activations(one)
+        means.append(activations.reshape(len(activations), -1) @ let_through.astype(np.float32) / len(let_through))
+    return dict(zip(classes, np.mean(means, axis=0).T, strict=True))
 
 
 def _cells(observation: Observation) -> NDArray[np.bool_]:
