@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from cam_audit.findings.audited_net import AuditedNet
 from cam_audit.findings.cues.records import sample_of
 from cam_audit.findings.foreground import UNKNOWN, ratio, where
-from cam_audit.findings.map_use import centred_weight
-from cam_audit.findings.parts import Floats, Pieces, Split, pieces_of, shares_in
+from cam_audit.findings.gates import gate, split_weight
+from cam_audit.findings.parts import Cells, Floats, Pieces, Split, pieces_of, shares_in
 from cam_audit.findings.sample import MIN_IMAGES, Observation
+from cam_audit.models.model import Prediction
 from cam_audit.records import PARTS_FOLDER, Box, Example, Part, PartMap, PartMaps
 from cam_audit.workers import Each
 
@@ -29,11 +30,13 @@ _IN_BOX = 0.5
 class ClassParts:
     """A class taken to parts.
 
-    `own`: the images in which they were found; `others`: those of other classes that they were held against; `weight`:
-    float32 (C,), of the class in the last layer, centred; `parts`: what is told of each of the split's pieces.
+    `class_index`: the net's class whose score is split. `own`: the images in which they were found; `others`: those of
+    other classes that they were held against; `weight`: float32 (C,), as in `gates.split_weight`; `parts`: what is told
+    of each of the split's pieces.
     """
 
     label: str
+    class_index: int
     own: Sequence[Observation]
     others: Sequence[Observation]
     weight: Floats
@@ -48,9 +51,9 @@ class ClassParts:
             if part.where == place and piece.share > 0
         ]
 
-    def share_on(self, place: str, activations: Floats, kept: NDArray[np.bool_]) -> float:
-        """The share of the class's score that such pieces have in one image, 0..1; activations: float32 (C, h, w)."""
-        shares = shares_in(activations[:, kept].T, self.split.directions, self.weight)
+    def share_on(self, place: str, cells: Cells) -> float:
+        """The share of the class's score that such pieces have in one image, 0..1."""
+        shares = shares_in(cells, self.split.directions, self.weight)
         return float(sum(max(0.0, float(shares[piece.factor])) for piece in self.on(place)))
 
     @property
@@ -78,14 +81,11 @@ def class_parts(net: AuditedNet, each: Each) -> list[ClassParts]:
         if not foreign:
             return None
         own, others = groups[label], sample_of(foreign, MAX_OTHERS)
-        weight = centred_weight(net.model, class_index)
+        weight = split_weight(net.model, class_index)
         split = pieces_of(
-            [activations_of(one) for one in own],
-            [cells_of(one) for one in own],
-            weight,
-            [activations_of(one)[:, cells_of(one)] for one in others],
+            [cells_of(one, class_index) for one in own], weight, [cells_of(one, class_index) for one in others]
         )
-        return ClassParts(label, own, others, weight, split, _parts(label, own, split))
+        return ClassParts(label, class_index, own, others, weight, split, _parts(label, own, split))
 
     return [found for found in each(parts_in, sorted(groups)) if found]
 
@@ -99,16 +99,21 @@ def parts_of(found: Sequence[ClassParts]) -> tuple[tuple[Part, ...], Mapping[str
     return tuple(parts), {sheet: maps for of_class in found for sheet, maps in of_class.maps.items()}
 
 
-def activations_of(observation: Observation) -> Floats:
-    """Those that were kept, float32 (C, h, w)."""
+def cells_of(observation: Observation, class_index: int) -> Cells:
+    """The cells of an image whose activations were kept, and where they count for the score of a class."""
     assert observation.activations is not None
-    return observation.activations.astype(np.float32)
-
-
-def cells_of(observation: Observation) -> NDArray[np.bool_]:
-    """The cells that are picture and not padding, bool (h, w)."""
     assert observation.kept is not None
-    return observation.kept
+    kept = observation.kept
+    values = observation.activations[:, kept].T.astype(np.float32)
+    return Cells(values, gate(observation, class_index)[kept], kept)
+
+
+def cells_in(prediction: Prediction, kept: NDArray[np.bool_], class_index: int) -> Cells:
+    """The same of a prediction that holds features, where the net offers them; kept: bool (h, w), what is picture."""
+    features = prediction.features
+    if features is None:
+        return Cells(prediction.activations[:, kept].T, np.ones(int(kept.sum()), bool), kept)
+    return Cells(features[:, kept].T, prediction.activations[class_index][kept] != 0, kept)
 
 
 def _parts(label: str, own: Sequence[Observation], split: Split) -> tuple[Part, ...]:

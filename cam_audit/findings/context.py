@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.cam import Map
-from cam_audit.findings.class_parts import ClassParts, activations_of, cells_of
+from cam_audit.findings.class_parts import ClassParts, cells_of
 from cam_audit.findings.codes import CONTEXT
 from cam_audit.findings.counterfactual import CueTest, Roles
 from cam_audit.findings.cues.records import Features, Hit, Recogniser, Suspicion
@@ -76,7 +76,7 @@ def _suspicion(found: ClassParts, observations: Mapping[str, Observation]) -> Su
 
 def share_in(found: ClassParts, observation: Observation) -> float:
     """The share of the class's score that comes from the surroundings in an image whose activations were kept."""
-    return found.share_on(SURROUNDINGS, activations_of(observation), cells_of(observation))
+    return found.share_on(SURROUNDINGS, cells_of(observation, found.class_index))
 
 
 def _recogniser(showing: set[str]) -> Recogniser:
@@ -151,7 +151,8 @@ def _emptiest(observation: Observation, like: Box) -> Box:
     rows, columns = (
         min(cells, max(1, round(share * cells))) for cells, share in ((height, bottom - top), (width, right - left))
     )
-    padding = np.where(cells_of(observation), 0, foreground.max())
+    assert observation.kept is not None
+    padding = np.where(observation.kept, 0, foreground.max())
     return _best(-(foreground + padding), rows, columns)[1]
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from cam_audit.errors import ImageError
 from cam_audit.findings.audited_net import AuditedNet
 from cam_audit.findings.causes import Cause
-from cam_audit.findings.class_parts import ClassParts
+from cam_audit.findings.class_parts import ClassParts, cells_in
 from cam_audit.findings.cues.features import LazyFeatures
 from cam_audit.findings.cues.records import Recogniser
 from cam_audit.findings.evidence import follows_cue
@@ -71,11 +71,12 @@ def look_around(net: AuditedNet, found: ClassParts, sources: Sequence[ImageSourc
     def look(source: ImageSource) -> SecondLook:
         try:
             rgb, _, _ = read_image(source.path, needed=net.needed)
-            activations = net.model.run(net.model.fit(rgb, net.shortest)).activations
+            prediction = net.model.run(net.model.fit(rgb, net.shortest), features=True)
         except (ImageError, MemoryError):
             return SecondLook(source.name)
-        kept = picture_cells(rgb, (activations.shape[1], activations.shape[2]))
-        return SecondLook(source.name, surroundings=found.share_on(SURROUNDINGS, activations, kept))
+        kept = picture_cells(rgb, (prediction.activations.shape[1], prediction.activations.shape[2]))
+        cells = cells_in(prediction, kept, found.class_index)
+        return SecondLook(source.name, surroundings=found.share_on(SURROUNDINGS, cells))
 
     return iter(each(look, sources))
 

@@ -19,6 +19,7 @@ from cam_audit.findings.sample import (
     choose_sample,
     folders_of,
 )
+from cam_audit.models.known import how_to_make_again
 from cam_audit.records import AuditResult, ConfusedImage, ImageSource, Record, SkippedImage
 from cam_audit.reports.counterfactuals import shown_of
 from cam_audit.scan.chunk import scan_chunks
@@ -53,8 +54,7 @@ def audit_images(
     """
     folders = folders_of(sources)
     sample = choose_sample(folders)
-    # without a last linear layer there is nothing that splits a class's score
-    parts = choose_parts(folders, sample) if job.model.cam_weight is not None else frozenset()
+    parts = choose_parts(folders, sample) if job.model.separable else frozenset()
     if sample:
         # Imported here because threads that import a package at the same time block each other, and only if there
         # are classes, because a scan without classes does not need the finders of cues.
@@ -166,8 +166,12 @@ def _notes_on_parts(job: ScanJob, sample: frozenset[str], examination: Examinati
     """What the parts of classes do not say, and what it would take."""
     if not sample:
         return
-    if job.model.cam_weight is None:
-        yield "this net has no last linear layer, so its classes are not taken to parts"
+    if not job.model.separable:
+        yield (
+            "this net has no last linear layer, and its file does not offer what enters its last convolution, so its "
+            "classes are not taken to parts; if that convolution is 1x1, make the file again, in float: "
+            f"{how_to_make_again(job.model.net, job.model.path)}"
+        )
         return
     sampled = Counter(name.partition("/")[0] for name in sample)
     large = sum(images >= MIN_IMAGES for images in sampled.values())

@@ -99,7 +99,7 @@ def scan_image(job: ScanJob, source: ImageSource) -> ScannedImage:
         data = read_bytes(source.path)
         rgb, width, height = decode(data, needed=needed_side(model, settings), path=source.path)
         fitted = model.fit(rgb, settings.size)
-        prediction = run_net(model, fitted)
+        prediction = run_net(model, fitted, features=source.name in job.parts)
         mask = job.annotations.mask(source.name, rgb.shape[1], rgb.shape[0]) if job.annotations else None
     except ImageError as error:
         return ScannedImage(SkippedImage(source, str(error)))
@@ -119,10 +119,10 @@ def scan_image(job: ScanJob, source: ImageSource) -> ScannedImage:
     return ScannedImage(record, overlay, collected)
 
 
-def run_net(model: Model, fitted: RgbImage) -> Prediction:
+def run_net(model: Model, fitted: RgbImage, *, features: bool = False) -> Prediction:
     """`Model.run` on an image at the net's size; raises ImageError where that fails or gives scores of no use."""
     try:
-        prediction = model.run(fitted)
+        prediction = model.run(fitted, features=features)
     except MemoryError:
         raise
     except Exception as error:

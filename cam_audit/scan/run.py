@@ -267,7 +267,7 @@ def _annotations(options: Options, sources: Sequence[ImageSource]) -> Annotation
 def _foreground(options: Options, model: Model, sources: Sequence[ImageSource]) -> Model | None:
     """The foreground net; AUTO is neither built nor loaded where no class can be taken to parts."""
     sizes = [len(of_class) for of_class in folders_of(sources).values()]
-    taken_to_parts = model.cam_weight is not None and len(sizes) > 1 and max(sizes) >= MIN_IMAGES
+    taken_to_parts = model.separable and len(sizes) > 1 and max(sizes) >= MIN_IMAGES
     if options.foreground == AUTO and not taken_to_parts:
         return None
     return foreground_net(options.foreground, model)

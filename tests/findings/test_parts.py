@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from itertools import permutations
-from typing import Any
 
 import numpy as np
 import pytest
+from split_up import taken_apart
 
-from cam_audit.findings.parts import Floats, Pieces, factorise, merged, pieces_of
+from cam_audit.findings.parts import Floats, factorise, merged
 
 GRID = (3, 4)
-
-
-def taken_apart(*of_class: Any) -> tuple[list[Pieces], float]:
-    split = pieces_of(*of_class)
-    return list(split.pieces), split.rest
 
 
 def planted(seed: int = 0, *, parts: int = 4, cells: int = 240, channels: int = 24) -> tuple[Floats, Floats]:
@@ -159,6 +154,28 @@ def test_of_exact_factors_each_part_adds_what_was_planted_and_keeps_its_sign() -
     # of the first, others have half; of the second, too; of the third nothing
     assert [by_share[share] for share in (0.4, -0.3, 0.3)] == pytest.approx([0.2, -0.15, 0.3], abs=1e-6)
     assert [piece.others.sum() for piece in sorted(pieces, key=lambda piece: piece.share)] == [1, 0, 1]
+
+
+def test_a_part_is_and_adds_only_where_the_score_is_let_through() -> None:
+    presence = np.zeros((24, 2), np.float32)
+    presence[:12, 0], presence[12:, 1] = 2, 3
+    activations, kept = images_of(presence @ np.eye(2, 5, dtype=np.float32))
+    gates = [np.ones(GRID, bool), np.zeros(GRID, bool)]
+    gates[0][1:] = False
+    weight, others = np.array([6, 4, 0, 0, 0], np.float32), [np.array([[0.25], [0], [0], [0], [0]], np.float32)]
+    pieces, rest = taken_apart(activations, kept, weight, others, gates)
+    # of the first, a third of one of two images; of the second, nothing
+    (piece,) = pieces
+    assert (piece.share, rest) == (pytest.approx(1), pytest.approx(0, abs=1e-6))
+    # 2 in four of 24 cells is 1/3, and others have 1/4
+    assert piece.beyond == pytest.approx(1 / 4)
+    np.testing.assert_allclose(piece.maps[0], np.where(gates[0], 2, 0), rtol=1e-5)
+    assert not piece.maps[1].any()
+    assert piece.shown.tolist() == [True, False]
+    open_everywhere, _ = taken_apart(activations, kept, weight, others, kept)
+    assert [each.share for each in open_everywhere] == [
+        each.share for each in taken_apart(activations, kept, weight, others)[0]
+    ]
 
 
 @pytest.mark.filterwarnings("error")
