@@ -316,7 +316,7 @@ class AuditResult:
     every image that has any; `confused`: the images whose prediction differs from their folder; `sampled`,
     `classes_sampled`: how many images and classes the cues were looked for in; `passes`: forward passes spent on
     counterfactuals; `notes`: what the audit could not do. `parts`: of each class, the largest first; `part_maps`: by a
-    part's sheet.
+    part's sheet; `surroundings`: by image, the share of its class's score that comes from there, where it was asked.
     """
 
     findings: tuple[Finding, ...]
@@ -330,6 +330,7 @@ class AuditResult:
     classes_sampled: int = 0
     parts: tuple[Part, ...] = ()
     part_maps: Mapping[str, PartMaps] = field(default_factory=dict)
+    surroundings: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +357,7 @@ class ImageRow:
     inside_area: float | None = None
     flags: tuple[str, ...] = ()
     overlay: str = ""
+    surroundings_share: float | None = None
 
 
 class ImageRows(Protocol):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_net import colour_net
 
 from cam_audit.findings.audited_net import AuditedNet, audited_net
 from cam_audit.findings.class_parts import Found, class_parts, split
 from cam_audit.findings.cues.records import ImageFeatures
+from cam_audit.findings.gates import packed_gates
 from cam_audit.findings.sample import Collected, Observation
-from cam_audit.models.model import Model
+from cam_audit.models.model import Model, load_model
 from cam_audit.records import ImageSource
 from cam_audit.workers import in_order, one_by_one
 
@@ -95,6 +99,27 @@ def test_classes_of_fewer_than_twelve_images_with_activations_are_left_out_and_n
         part for part, _ in class_parts(net_of(model, *group("red", 12), *group("green", 12)), one_by_one)
     ]
     assert class_parts(net_of(model, *group("red", 12), *blue), one_by_one) == []
+
+
+@pytest.mark.parametrize(("let_through", "beyond"), [(True, 0.0), (False, 1.0)])
+def test_what_other_images_have_counts_where_they_let_the_class_through(
+    tmp_path: Path, let_through: bool, beyond: float
+) -> None:
+    """Images of the other class hold just as much red, but a ReLU may let none of it through to the class red."""
+    net = load_model(replace(colour_net(), in_each_cell=True).write(tmp_path / "net.onnx"))
+    own, theirs = np.zeros((2, 4, *GRID), np.float32)
+    own[:, 0, 1] = 1
+    theirs[0, 0, 1] = let_through
+    observations = [
+        replace(observation(label, index), activations=activations(0, 9).astype(np.float16), gates=packed_gates(gates))
+        for label, gates in (("red", own), ("blue", theirs))
+        for index in range(12)
+    ]
+    # in the lower row there is green, where the score of red is not let through
+    ((part, maps),) = parts_of(class_parts(net_of(net, *observations), one_by_one), "red")
+    assert part.share == pytest.approx(1, abs=1e-3)
+    assert part.beyond == pytest.approx(beyond, abs=1e-3)
+    np.testing.assert_allclose(maps[0].values, np.where(own[0] > 0, 9, 0), rtol=1e-2)
 
 
 def test_folders_of_the_same_class_are_no_others(model: Model) -> None:

@@ -180,9 +180,9 @@ def test_the_file_is_sorted_has_no_time_and_comes_back(tmp_path: Path) -> None:
 def test_thresholds_are_those_of_the_manual() -> None:
     manual = (Path(__file__).parents[2] / "docs" / "findings.md").read_text(encoding="utf-8")
     words = thresholds()
-    assert words["warning"] == "gain > 0.15 for certain (0.25 for surroundings, 0.10 for cast)"
+    assert words["warning"] == "gain > 0.15 for certain (0.25 for surroundings, 0.10 for cast, 0.25 for context)"
     assert words["error"] == "10% more images turn than with a control, for certain"
-    assert "(0.15 of what usually decides, for surroundings 0.25, for casts 0.10)" in manual
+    assert "(0.15 of what usually decides, for surroundings and context 0.25, for casts 0.10)" in manual
     assert "the estimate is at least 10 %" in manual
 
 

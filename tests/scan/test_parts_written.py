@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from commands import run as run_command
-from data_sets import CLASSES, NO_PLACE, coloured, draw, run, stamp_in_the_corner
+from data_sets import CLASSES, coloured, draw, net, no_place, run, stamp_in_the_corner
 from pictures import GREEN, RED, seen_by_pillow
-from tiny_net import colour_net, random_net
+from tiny_net import TinyNet, colour_net, random_net
 
 import cam_audit
 from cam_audit.cli.baseline import judgement
@@ -60,7 +62,7 @@ def test_each_part_has_a_sheet_that_findings_json_names(scanned: AuditReport) ->
     page = (out / "report.html").read_text(encoding="utf-8")
     for part in parts:
         assert f'src="./{part["sheet"]}"' in page
-    assert NO_PLACE in scanned.notes
+    assert no_place(3) in scanned.notes
 
 
 def test_maps_json_has_where_each_part_lies_in_all_images_that_were_looked_at(scanned: AuditReport) -> None:
@@ -163,15 +165,47 @@ def test_sheets_of_an_earlier_scan_go(scanned: AuditReport, tmp_path: Path, mode
     assert sheets(out) == {}
 
 
-def test_without_a_last_linear_layer_there_are_no_parts_and_it_is_said(pictures: Path, nets: Path) -> None:
-    report = cam_audit.audit(pictures, nets / "bare.onnx", foreground="none")
-    assert report.parts == ()
-    assert report.notes[-1] == "this net has no last linear layer, so its classes are not taken to parts"
+@pytest.fixture(scope="module")
+def per_cell(tmp_path_factory: pytest.TempPathFactory) -> TinyNet:
+    """The cheating net with its linear layer in each cell, before a ReLU that lets only much through."""
+    return replace(net(red=100, ant=0), in_each_cell=True, bias=np.full(3, -10, np.float32))
+
+
+def test_a_net_with_a_last_convolution_is_taken_to_parts_by_what_enters_it(
+    pictures: Path, per_cell: TinyNet, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    report = run(pictures, load_model(per_cell.write(tmp_path / "net.onnx")), out, foreground="none", workers=2)
+    assert {part.label for part in report.parts} == set(CLASSES)
+    assert {part.sheet for part in report.parts} == sheets(out).keys()
+    assert not any("not taken to parts" in note for note in report.notes)
+    largest = next(part for part in report.parts if part.label == "ant")
+    assert largest.share > 0.5
+    for example in largest.examples:
+        assert example.box
+        # the stamp is at 70 to 90 of 96 pixels, and maps have twelve cells
+        assert min(example.box[:2]) >= 8 / 12
+
+
+def test_without_what_splits_a_score_there_are_no_parts_and_it_is_said_what_to_do(
+    pictures: Path, nets: Path, per_cell: TinyNet, tmp_path: Path
+) -> None:
+    old = per_cell.proto()
+    del old.graph.output[2:]
+    onnx.save(old, str(tmp_path / "old net.onnx"))
+    for path, target in ((nets / "bare.onnx", "bare.onnx"), (tmp_path / "old net.onnx", "'old net.onnx'")):
+        report = cam_audit.audit(pictures, path, foreground="none")
+        assert report.parts == ()
+        assert report.notes[-1] == (
+            "this net has no last linear layer, and its file does not offer what enters its last convolution, so its "
+            "classes are not taken to parts; if that convolution is 1x1, make the file again, in float: "
+            f"`cam-audit models adapt PLAIN.onnx -o {target}`"
+        )
 
 
 def test_a_file_tells_where_parts_lie(pictures: Path, cheat: Model, nets: Path) -> None:
     report = cam_audit.audit(pictures, cheat, foreground=str(nets / "colour.onnx"))
-    assert NO_PLACE not in report.notes
+    assert no_place(3) not in report.notes
     ants = [part for part in report.parts if part.label == "ant"]
     assert all(part.foreground_ratio is not None for part in report.parts)
     # to the net of colours, the red stamp is an object, and there are none in pictures of grey
@@ -203,15 +237,18 @@ def test_no_net_is_asked_if_none_is_wanted_or_auto_finds_none(
 
 
 def test_auto_builds_no_net_where_no_class_is_taken_to_parts(
-    tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, model: Model, nets: Path, per_cell: TinyNet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr("cam_audit.scan.run.foreground_net", lambda name, _: asked.append(name))
     cam_audit.audit(coloured(tmp_path / "few", red=(RED, 11), green=(GREEN, 11)), model)
     cam_audit.audit(coloured(tmp_path / "one", red=(RED, 12)), model)
+    cam_audit.audit(coloured(tmp_path / "bare", red=(RED, 12), green=(GREEN, 1)), nets / "bare.onnx")
     assert asked == []
     cam_audit.audit(coloured(tmp_path / "two", red=(RED, 12), green=(GREEN, 1)), model)
     assert asked == ["auto"]
+    cam_audit.audit(tmp_path / "two", load_model(per_cell.write(tmp_path / "net.onnx")))
+    assert asked == ["auto"] * 2
 
 
 @pytest.mark.parametrize(
