@@ -7,6 +7,7 @@ it takes away is exchanged for other classes' surroundings. Objects stay as they
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from cam_audit.findings.codes import CONTEXT
 from cam_audit.findings.counterfactual import CueTest, Roles
 from cam_audit.findings.cues.records import Features, Hit, Recogniser, Suspicion
 from cam_audit.findings.foreground import SURROUNDINGS
+from cam_audit.findings.parts import presence_in
 from cam_audit.findings.sample import Observation
 from cam_audit.records import Box, Edit
 
@@ -24,6 +26,8 @@ from cam_audit.records import Box, Edit
 THRESHOLD = 0.1
 # An image is flagged where they have more than this share of its score.
 MOSTLY = 0.5
+# An image shows them from this share of what the class's middle image has of them.
+_SHOWN_FROM = 0.5
 # A cell is theirs from this share of their peak in the image on.
 _OF_PEAK = 0.35
 # A cell is surroundings up to so much of an object in it, where the image's mean is 1. Where a part is, a little more:
@@ -45,17 +49,23 @@ def _suspicion(found: ClassParts, observations: Mapping[str, Observation]) -> Su
     beyond, share = (sum(getattr(piece, name) for piece in pieces) for name in ("beyond", "share"))
     if beyond < THRESHOLD:
         return None
+    factors, worth = [piece.factor for piece in pieces], np.array([piece.worth for piece in pieces], np.float32)
+
+    def added(one: Observation) -> float:
+        presence = presence_in(cells_of(one, found.class_index), found.split.directions)
+        return float(presence.mean(0)[factors] @ worth)
+
+    of_own = {one.source.name: added(one) for one in found.own}
+    shown_from = _SHOWN_FROM * median(of_own.values())
     maps = {
         one.source.name: np.asarray(sum(piece.worth * piece.maps[index] for piece in pieces), np.float32)
         for index, one in enumerate(found.own)
-        if any(piece.shown[index] for piece in pieces)
+        if of_own[one.source.name] >= shown_from
     }
     boxes = {name: _richest(values, observations[name]) for name, values in maps.items()}
     shares = {name: share_in(found, observations[name]) for name in maps}
     hits = tuple(Hit(name, shares[name], boxes[name]) for name in sorted(maps, key=lambda name: (-shares[name], name)))
-    showing = {
-        one.source.name for index, one in enumerate(found.others) if any(piece.others[index] for piece in pieces)
-    }
+    showing = {one.source.name for one in found.others if added(one) >= shown_from}
     return Suspicion(
         finder=CONTEXT,
         label=found.label,

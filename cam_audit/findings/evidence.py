@@ -97,8 +97,8 @@ def measure(net: AuditedNet, cause: Cause, each: Each = one_by_one) -> Evidence:
     if net.scale is None or CODES[cause.code].in_file:
         # what a file is, is not in its pixels: nothing to plant and no cells to look at
         return Evidence(cause, class_index, groups=groups)
-    maps, use, again = _use(net, cause, class_index, net.scale, each)
     outcome = run_tests(net, cause, net.scale, each)
+    maps, use, again = _use(net, outcome.cause, class_index, net.scale, each)
     changed, removals = _removals(net, cause, outcome.trials.get("painted_over", ()), each)
     return Evidence(
         outcome.cause,
