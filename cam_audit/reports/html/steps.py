@@ -160,8 +160,8 @@ def _context_steps(evidence: Mapping[str, float]) -> tuple[Step, Step]:
             score >= threshold,
             f"{share:.0%}",
             f"of the score; at least {threshold:.0%} beyond other classes",
-            f"So much of the class's score comes from these parts, as the map splits it exactly. That is {score:.0%} of "
-            "the score more than they add in other classes' images.",
+            f"So much of the class's score comes from these parts, as the map splits it exactly. That is {score:.0%} "
+            "of the score more than they add in other classes' images.",
         ),
     )
 
