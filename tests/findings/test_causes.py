@@ -138,7 +138,7 @@ def test_the_surroundings_of_one_class_are_not_the_border_of_another() -> None:
     [
         (CORNER, True),
         # of the same corner: the box of one cell in it, and of several around it
-        ((0.92, 0.9, 1.0, 1.0), True),
+        ((0.9, 0.89, 1.0, 1.0), True),
         ((0.6, 0.6, 1.0, 1.0), True),
         # a fifth of what they cover together: .2 x .2 of .2 x 1, and a little less
         ((0.01, 0.8, 1.0, 1.0), True),
