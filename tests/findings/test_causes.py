@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import pytest
 
@@ -12,10 +13,16 @@ from cam_audit.records import Box
 
 CORNER = (0.8, 0.8, 1.0, 1.0)
 AROUND = (0.0, 0.0, 1.0, 1.0)
+Named = tuple[str, list[str]]
 
 
 def suspicion(
-    finder: str, names: str = "abc", *, boxes: list[Box | None] | None = None, score: float = 0.5, label: str = "cat"
+    finder: str,
+    names: str = "abc",
+    *,
+    boxes: Sequence[Box | None] | None = None,
+    score: float = 0.5,
+    label: str = "cat",
 ) -> Suspicion:
     """A suspicion with a hit for each letter of `names`; as from the finders, only an overlay has a box of its own."""
     boxes = boxes or [None]
@@ -24,7 +31,7 @@ def suspicion(
     return Suspicion(finder, label, score, 0.1, 30, hits, "is seen", {}, box)
 
 
-def codes(*suspicions: Suspicion) -> list[tuple[str, list[str]]]:
+def codes(*suspicions: Suspicion) -> list[Named]:
     """Each cause as its code and its finders, the one that names it first."""
     return [(cause.code, list(cause.finders)) for cause in causes_of(suspicions)]
 
@@ -65,7 +72,7 @@ ELSEWHERE = [(0.0, 0.0, 0.2, 0.2), (0.4, 0.4, 0.6, 0.6), CORNER]
     ids=["fixed", "wandering", "elsewhere", "beside", "nowhere"],
 )
 @pytest.mark.parametrize("turned", [False, True])
-def test_a_stamp_seen_as_repeated_and_as_overlay_is_one(boxes: list[Box], expected: list, turned: bool) -> None:
+def test_a_stamp_seen_as_repeated_and_as_overlay_is_one(boxes: list[Box], expected: list[Named], turned: bool) -> None:
     both = [suspicion("duplicates", boxes=boxes), suspicion("template", boxes=[CORNER])]
     assert codes(*(both[::-1] if turned else both)) == expected
 
@@ -78,7 +85,7 @@ def test_a_stamp_seen_as_repeated_and_as_overlay_is_one(boxes: list[Box], expect
         (0.5, 0.6, ("CA204", ["colour", "border"])),
     ],
 )
-def test_border_and_colour_are_the_larger_one(border: float, colour: float, expected: tuple) -> None:
+def test_border_and_colour_are_the_larger_one(border: float, colour: float, expected: Named) -> None:
     assert codes(suspicion("colour", score=colour), suspicion("border", score=border)) == [expected]
 
 
@@ -120,7 +127,7 @@ def test_files_are_a_cause_beside_all_others() -> None:
     ids=["border", "colour", "both", "frame"],
 )
 def test_what_the_map_shows_of_the_surroundings_is_the_border_or_the_colour(
-    others: list[str], expected: tuple, turned: bool
+    others: list[str], expected: Named, turned: bool
 ) -> None:
     # however much of the score it carries, and wherever its boxes are
     found = [suspicion("context", boxes=[AROUND, CORNER], score=0.9)]

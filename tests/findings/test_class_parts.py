@@ -72,7 +72,7 @@ def test_the_examples_of_a_part_are_the_images_with_most_of_it_boxed_where_it_is
     # the direction is that of the channel
     np.testing.assert_allclose(np.abs(maps.direction), [1, 0, 0], atol=0.02)
     for each in maps.maps:
-        assert np.unravel_index(each.values.argmax(), GRID) == (0, 1)
+        assert [int(place) for place in np.unravel_index(each.values.argmax(), GRID)] == [0, 1]
     # they hold 1, 3, 5 to 27, and a tenth more than 24.4: a fifth of that is more than the first two have
     assert (largest.images, largest.looked_at) == (12, 14)
     # no blue image shows red; all show the lower row
@@ -217,7 +217,9 @@ def test_what_is_in_no_part_of_the_class_is_counted_as_the_rest_with_either_sign
     for thing in range(3):
         cells[thing, 3 * thing : 3 * thing + 3] = 1
     worth = np.array([5, 3, 2, sign * 7], np.float32)
-    taken_apart = pieces_of([cells.reshape(4, 3, 4)] * 12, [np.ones((3, 4), bool)] * 12, worth, [np.zeros((4, 1))])
+    taken_apart = pieces_of(
+        [cells.reshape(4, 3, 4)] * 12, [np.ones((3, 4), bool)] * 12, worth, [np.zeros((4, 1), np.float32)]
+    )
     parts = tuple(part_at(piece.direction, ["surroundings", "object", "object"]) for piece in taken_apart.pieces)
     found = ClassParts("red", [observation("red", 0)] * 12, [], worth, taken_apart, parts)
     # one cell of the first, 6 x 5, and in another cell the fourth, 4 x 7, which the class's images did not have

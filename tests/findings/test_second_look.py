@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from pictures import encode
 from tiny_net import CELL, TinyNet
 
-from cam_audit.findings import second_look
 from cam_audit.findings.audited_net import AuditedNet
 from cam_audit.findings.class_parts import ClassParts
 from cam_audit.findings.cues import colour, duplicates, matches
@@ -23,6 +22,7 @@ from cam_audit.findings.map_use import ActivationSum
 from cam_audit.findings.parts import Pieces, Split
 from cam_audit.findings.sample import draw_key
 from cam_audit.findings.second_look import SecondLook, look_around
+from cam_audit.images.decode import read_image
 from cam_audit.models.model import Model, Prediction, load_model
 from cam_audit.records import ImageSource, Part
 from cam_audit.workers import in_order, one_by_one
@@ -268,7 +268,7 @@ def test_what_cannot_be_read_has_no_share_takes_no_pass_and_leaves_the_others_th
     (tmp_path / "e.png").write_bytes(encode(of_cells("rl", "lr")))
     sources = [ImageSource(str(tmp_path), f"{name}.png", "ox", 0) for name in "abcde"]
     passes: list[int] = []
-    run, read = Model.run, second_look.read_image
+    run = Model.run
 
     def run_counted(model: Model, rgb: Rgb) -> Prediction:
         passes.append(1)
@@ -277,10 +277,10 @@ def test_what_cannot_be_read_has_no_share_takes_no_pass_and_leaves_the_others_th
     def too_large(path: str, **options: Any) -> Any:
         if path.endswith("e.png"):
             raise MemoryError
-        return read(path, **options)
+        return read_image(path, **options)
 
     monkeypatch.setattr(Model, "run", run_counted)
-    monkeypatch.setattr(second_look, "read_image", too_large)
+    monkeypatch.setattr("cam_audit.findings.second_look.read_image", too_large)
     looks = list(look_around(net, oxen("object", "surroundings"), sources, functools.partial(in_order, 3)))
     assert [look.name for look in looks] == [source.name for source in sources]
     assert [look.surroundings is None for look in looks] == [False, True, True, False, True]

@@ -9,7 +9,7 @@ import io
 import pytest
 from canonical import canonical_report, rendered
 
-from cam_audit.records import ImageResult, ImageSource, MapStatistics, ObjectShare, Score, SkippedImage
+from cam_audit.records import ImageResult, ImageSource, MapStatistics, ObjectShare, Record, Score, SkippedImage
 from cam_audit.reports.results_csv import completed, header, image_row, line, parse, row
 
 RESULT = ImageResult(
@@ -157,7 +157,7 @@ def without_the_last(line: str) -> str:
 
 def test_an_earlier_file_is_read_in_which_no_image_has_a_share_of_surroundings() -> None:
     odd, skipped = named('odd\r"\n,=.jpg'), SkippedImage(RESULT.source, "the file is empty")
-    records = (RESULT, odd, skipped)
+    records: tuple[Record, ...] = (RESULT, odd, skipped)
     text = EARLIER + "".join(without_the_last(row(record)) for record in records)
     back = list(parse(io.StringIO(text, newline="")))
     assert back == list(parse(io.StringIO(header() + "".join(map(row, records)), newline="")))

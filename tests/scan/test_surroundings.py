@@ -36,7 +36,7 @@ def scan(folder: Path, out: str, *, resume: bool | None = None, **options: Any) 
         patch.setattr("cam_audit.findings.sample.MAX_SAMPLED_PER_CLASS", SAMPLED)
         patch.setattr("cam_audit.findings.sample.MAX_PART_IMAGES", APART)
         chosen = {"overlays": "none", "foreground": "red.onnx", "fail_on": "never", "workers": 1, **options}
-        audit("photos", "meadow.onnx", out=out, resume=resume, **chosen)  # type: ignore[arg-type]
+        audit("photos", "meadow.onnx", out=out, resume=resume, **chosen)
     return folder / out
 
 
