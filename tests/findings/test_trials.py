@@ -434,6 +434,8 @@ def test_it_gets_the_maps_name_where_the_maps_test_shows_more(seen: Scan) -> Non
         turns = {each.test: each.turns for each in outcome.effects if not each.takes_away}
         assert turns == {"surroundings": False, "context": True}
         assert (outcome.cause.code, set(outcome.cause.finders)) == ("CA207", {"border", "context"})
+        # and under this name, too, it is taken away both ways
+        assert set(outcome.trials) == {"surroundings", "context", "surroundings_taken", "context_taken"}
 
 
 def by_hand(finder: str) -> Suspicion:
