@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cam_audit.findings.codes import CONTEXT, codes_by_finder
+from cam_audit.findings.codes import CODES, CONTEXT, codes_by_finder
 from cam_audit.findings.cues.records import Hit, Suspicion
 from cam_audit.records import MAX_LOCAL_AREA, Box, area_of
 
@@ -32,9 +32,14 @@ class Cause:
 
     @property
     def hits(self) -> list[Hit]:
-        """The images that show it, most suspicious first, each once."""
+        """The images that show it, most suspicious first, each once.
+
+        Where what the map shows in the surroundings is a mark, the finders of marks say which images bear it.
+        """
         hits: dict[str, Hit] = {}
         for suspicion in (self.suspicion, *self.others):
+            if suspicion.finder == CONTEXT and CODES[self.code].is_local:
+                continue
             for hit in suspicion.hits:
                 hits.setdefault(hit.name, hit)
         return list(hits.values())
@@ -49,6 +54,12 @@ class Cause:
         """Those of finders that look at pixels and files; of surroundings, an image has a share, and not just some."""
         names = {hit.name for name, found in self.finders.items() if name != CONTEXT for hit in found.hits}
         return [hit for hit in self.hits if hit.name in names]
+
+    @property
+    def hits_looked_at(self) -> list[Hit]:
+        """Those among the images that the finder that names it looked at."""
+        among = self.suspicion.looked_at
+        return [hit for hit in self.hits if among is None or hit.name in among]
 
     def named_by(self, finder: str) -> Cause:
         """The same cause under the code of another of its finders."""
@@ -76,16 +87,17 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
         around = []
         if overlay and border and overlay.box and area_of(overlay.box) > MAX_LOCAL_AREA:
             around, overlay = [overlay], None
-        on_mark = []
-        if context and any(_fills(context, mark) for mark in (repeated, overlay) if mark):
-            on_mark, context = [context], None
+        filled = next((mark for mark in (repeated, overlay) if mark and context and _fills(context, mark)), None)
+        on_mark = (context,) if context and filled else ()
+        if filled:
+            context = None
         if repeated and overlay and _same_place(repeated, overlay):
             # the boxes of the repeated cue are each image's own, so its hits come first
             kind = overlay if _fixed_place(repeated) else repeated
             causes.append(Cause(codes[kind.finder], repeated, (overlay, *on_mark)))
         else:
             marks = [mark for mark in (repeated, overlay) if mark]
-            causes += [Cause(codes[mark.finder], mark, tuple(on_mark) if mark is marks[0] else ()) for mark in marks]
+            causes += [Cause(codes[mark.finder], mark, on_mark if mark is filled else ()) for mark in marks]
         if context and (border or colour):
             around.append(context)
         elif context:

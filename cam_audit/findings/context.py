@@ -40,7 +40,7 @@ _MIN_CELLS = 2
 
 def suspected(found: Sequence[ClassParts]) -> list[Suspicion]:
     """The classes of whose score a tenth or more comes from the surroundings, beyond what others have of the same."""
-    observations = {one.source.name: one for of_class in found for one in of_class.own}
+    observations = {one.source.name: one for of_class in found for one in of_class.own if one.foreground is not None}
     return [suspicion for of_class in found if (suspicion := _suspicion(of_class, observations)) and suspicion.hits]
 
 
@@ -162,7 +162,7 @@ def _emptiest(observation: Observation, like: Box) -> Box:
         min(cells, max(1, round(share * cells))) for cells, share in ((height, bottom - top), (width, right - left))
     )
     assert observation.kept is not None
-    padding = np.where(observation.kept, 0, foreground.max())
+    padding = np.where(observation.kept, 0, foreground.max() + 1)
     return _best(-(foreground + padding), rows, columns)[1]
 
 

@@ -124,7 +124,7 @@ def _numbers(evidence: Evidence) -> dict[str, float]:
     suspicion, use, groups = cause.suspicion, evidence.use, evidence.groups
     numbers: dict[str, float] = {
         "images": suspicion.images,
-        "hits": len(cause.hits),
+        "hits": len(cause.hits_looked_at),
         "score": suspicion.score,
         "threshold": suspicion.threshold,
     }

@@ -107,7 +107,7 @@ def examine(
         },
         parts=parts,
         part_maps=part_maps,
-        looked_again={label: len(unsampled.get(label, ())) for label in {*searched, *worth_asking}},
+        looked_again={label: len(own) for label, own in unsampled.items() if label in {*searched, *worth_asking}},
         surroundings=shares,
     )
 

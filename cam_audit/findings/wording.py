@@ -14,7 +14,7 @@ def message(evidence: Evidence, severity: str, class_name: str) -> str:
     label = repr(suspicion.label)
     recognised = "can be told" if severity == NOTE else "may be recognised"
     sentences = [f"{label} {recognised} by {suspicion.cue}"]
-    sentences.append(_seen(len(cause.hits), suspicion.images, evidence.groups))
+    sentences.append(_seen(len(cause.hits_looked_at), suspicion.images, evidence.groups))
     in_pixels = [found for finder, found in cause.finders.items() if finder != CONTEXT]
     if suspicion.finder == CONTEXT and in_pixels:
         sentences.append(f"The pixels tell it, too, by {max(in_pixels, key=lambda found: found.score).cue}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+
 import pytest
 
 from cam_audit.findings.causes import causes_of
@@ -10,10 +13,16 @@ from cam_audit.records import Box
 
 CORNER = (0.8, 0.8, 1.0, 1.0)
 AROUND = (0.0, 0.0, 1.0, 1.0)
+Named = tuple[str, list[str]]
 
 
 def suspicion(
-    finder: str, names: str = "abc", *, boxes: list[Box | None] | None = None, score: float = 0.5, label: str = "cat"
+    finder: str,
+    names: str = "abc",
+    *,
+    boxes: Sequence[Box | None] | None = None,
+    score: float = 0.5,
+    label: str = "cat",
 ) -> Suspicion:
     """A suspicion with a hit for each letter of `names`; as from the finders, only an overlay has a box of its own."""
     boxes = boxes or [None]
@@ -22,14 +31,21 @@ def suspicion(
     return Suspicion(finder, label, score, 0.1, 30, hits, "is seen", {}, box)
 
 
-def codes(*suspicions: Suspicion) -> list[tuple[str, list[str]]]:
+def codes(*suspicions: Suspicion) -> list[Named]:
     """Each cause as its code and its finders, the one that names it first."""
     return [(cause.code, list(cause.finders)) for cause in causes_of(suspicions)]
 
 
 @pytest.mark.parametrize(
     ("finder", "code"),
-    [("duplicates", "CA201"), ("template", "CA202"), ("border", "CA203"), ("colour", "CA204"), ("files", "CA206")],
+    [
+        ("duplicates", "CA201"),
+        ("template", "CA202"),
+        ("border", "CA203"),
+        ("colour", "CA204"),
+        ("files", "CA206"),
+        ("context", "CA207"),
+    ],
 )
 def test_a_suspicion_alone_is_a_cause_of_its_own(finder: str, code: str) -> None:
     assert codes(suspicion(finder, boxes=[CORNER])) == [(code, [finder])]
@@ -56,7 +72,7 @@ ELSEWHERE = [(0.0, 0.0, 0.2, 0.2), (0.4, 0.4, 0.6, 0.6), CORNER]
     ids=["fixed", "wandering", "elsewhere", "beside", "nowhere"],
 )
 @pytest.mark.parametrize("turned", [False, True])
-def test_a_stamp_seen_as_repeated_and_as_overlay_is_one(boxes: list[Box], expected: list, turned: bool) -> None:
+def test_a_stamp_seen_as_repeated_and_as_overlay_is_one(boxes: list[Box], expected: list[Named], turned: bool) -> None:
     both = [suspicion("duplicates", boxes=boxes), suspicion("template", boxes=[CORNER])]
     assert codes(*(both[::-1] if turned else both)) == expected
 
@@ -69,7 +85,7 @@ def test_a_stamp_seen_as_repeated_and_as_overlay_is_one(boxes: list[Box], expect
         (0.5, 0.6, ("CA204", ["colour", "border"])),
     ],
 )
-def test_border_and_colour_are_the_larger_one(border: float, colour: float, expected: tuple) -> None:
+def test_border_and_colour_are_the_larger_one(border: float, colour: float, expected: Named) -> None:
     assert codes(suspicion("colour", score=colour), suspicion("border", score=border)) == [expected]
 
 
@@ -97,6 +113,129 @@ def test_a_frame_and_a_stamp_are_two() -> None:
 def test_files_are_a_cause_beside_all_others() -> None:
     found = codes(suspicion("border"), suspicion("files"), suspicion("duplicates", boxes=FIXED))
     assert found == [("CA201", ["duplicates"]), ("CA203", ["border"]), ("CA206", ["files"])]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        (["border"], ("CA203", ["border", "context"])),
+        (["colour"], ("CA204", ["colour", "context"])),
+        (["border", "colour"], ("CA203", ["border", "colour", "context"])),
+        (["border", "colour", "template"], ("CA203", ["border", "colour", "template", "context"])),
+    ],
+    ids=["border", "colour", "both", "frame"],
+)
+def test_what_the_map_shows_of_the_surroundings_is_the_border_or_the_colour(
+    others: list[str], expected: Named, turned: bool
+) -> None:
+    # however much of the score it carries, and wherever its boxes are
+    found = [suspicion("context", boxes=[AROUND, CORNER], score=0.9)]
+    found += [suspicion(finder, boxes=[AROUND if finder == "template" else None]) for finder in others]
+    assert codes(*(found[::-1] if turned else found)) == [expected]
+
+
+def test_the_surroundings_of_one_class_are_not_the_border_of_another() -> None:
+    context, border = suspicion("context"), suspicion("border", label="dog")
+    assert codes(context, border) == [("CA207", ["context"]), ("CA203", ["border"])]
+
+
+@pytest.mark.parametrize(
+    ("box", "joined"),
+    [
+        (CORNER, True),
+        # of the same corner: the box of one cell in it, and of several around it
+        ((0.9, 0.89, 1.0, 1.0), True),
+        ((0.6, 0.6, 1.0, 1.0), True),
+        # a fifth of what they cover together: .2 x .2 of .2 x 1, and a little less
+        ((0.01, 0.8, 1.0, 1.0), True),
+        ((0.0, 0.79, 1.0, 1.0), False),
+        # or they only touch, or overlap at their rims
+        ((0.6, 0.8, 0.8, 1.0), False),
+        ((0.65, 0.8, 0.85, 1.0), False),
+        (AROUND, False),
+    ],
+)
+@pytest.mark.parametrize("finder", ["duplicates", "template"])
+def test_surroundings_that_a_local_mark_fills_are_that_mark(finder: str, box: Box, joined: bool) -> None:
+    mark, context = suspicion(finder, boxes=[CORNER]), suspicion("context", boxes=[box])
+    code = "CA201" if finder == "duplicates" else "CA202"
+    apart = [(code, [finder]), ("CA207", ["context"])]
+    assert codes(mark, context) == codes(context, mark) == ([(code, [finder, "context"])] if joined else apart)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "names", "joined"),
+    [
+        # of three images that show both, in two and in one
+        ([CORNER, CORNER, (0.0, 0.0, 0.2, 0.2)], "abc", True),
+        ([CORNER, (0.0, 0.0, 0.2, 0.2), (0.0, 0.0, 0.2, 0.2)], "abc", False),
+        # half of two are not most
+        ([CORNER, (0.0, 0.0, 0.2, 0.2)], "ab", False),
+        # d and e do not show the mark, so they have no say
+        ([CORNER, (0.0, 0.0, 0.2, 0.2), (0.0, 0.0, 0.2, 0.2)], "ade", True),
+        # no image shows both
+        ([CORNER], "de", False),
+        ([None], "abc", False),
+    ],
+)
+def test_most_of_the_images_that_show_both_decide_whether_a_mark_fills_the_surroundings(
+    boxes: list[Box | None], names: str, joined: bool
+) -> None:
+    found = codes(suspicion("duplicates", boxes=[CORNER]), suspicion("context", names, boxes=boxes))
+    assert found == (
+        [("CA201", ["duplicates", "context"])] if joined else [("CA201", ["duplicates"]), ("CA207", ["context"])]
+    )
+
+
+def test_an_overlay_whose_images_have_no_boxes_of_their_own_lies_where_it_is() -> None:
+    overlay = dataclasses.replace(suspicion("template"), box=CORNER)
+    assert codes(overlay, suspicion("context", boxes=[CORNER])) == [("CA202", ["template", "context"])]
+    elsewhere = suspicion("context", boxes=[(0.0, 0.0, 0.2, 0.2)])
+    assert codes(overlay, elsewhere) == [("CA202", ["template"]), ("CA207", ["context"])]
+
+
+def test_surroundings_that_a_mark_fills_are_no_part_of_the_border() -> None:
+    mark, border = suspicion("duplicates", boxes=FIXED), suspicion("border")
+    on_it, around = suspicion("context", boxes=FIXED), suspicion("context", boxes=[(0.0, 0.0, 1.0, 0.5)])
+    assert codes(mark, border, on_it) == [("CA201", ["duplicates", "context"]), ("CA203", ["border"])]
+    assert codes(mark, border, around) == [("CA201", ["duplicates"]), ("CA203", ["border", "context"])]
+
+
+def test_a_stamp_that_all_three_see_is_one() -> None:
+    repeated, overlay = suspicion("duplicates", boxes=FIXED), suspicion("template", boxes=[CORNER])
+    context = suspicion("context", boxes=FIXED)
+    assert codes(repeated, overlay, context) == [("CA202", ["duplicates", "template", "context"])]
+
+
+LEFT = (0.0, 0.0, 0.2, 0.2)
+
+
+def test_of_two_marks_the_surroundings_are_the_repeated_one_if_they_lie_there() -> None:
+    repeated, overlay = suspicion("duplicates", boxes=[LEFT]), suspicion("template", boxes=[CORNER])
+    on_repeated = codes(repeated, overlay, suspicion("context", boxes=[LEFT]))
+    assert on_repeated == [("CA201", ["duplicates", "context"]), ("CA202", ["template"])]
+
+
+def test_of_two_marks_the_surroundings_are_the_overlay_if_they_lie_there() -> None:
+    repeated, overlay = suspicion("duplicates", boxes=[LEFT]), suspicion("template", boxes=[CORNER])
+    on_overlay = codes(repeated, overlay, suspicion("context", boxes=[CORNER]))
+    assert on_overlay == [("CA201", ["duplicates"]), ("CA202", ["template", "context"])]
+
+
+def test_images_of_surroundings_alone_show_nothing_in_their_pixels() -> None:
+    border, context = suspicion("border", "ba"), suspicion("context", "cbd", boxes=[CORNER])
+    (merged,) = causes_of([context, border])
+    assert [hit.name for hit in merged.hits] == ["b", "a", "c", "d"]
+    assert [(hit.name, hit.box) for hit in merged.hits_in_pixels] == [("b", None), ("a", None)]
+    # whichever of the two names it
+    renamed = merged.named_by("context")
+    assert (renamed.code, [hit.name for hit in renamed.hits]) == ("CA207", ["c", "b", "d", "a"])
+    assert {hit.name for hit in renamed.hits_in_pixels} == {"a", "b"}
+    (alone,) = causes_of([context])
+    assert (len(alone.hits), alone.hits_in_pixels) == (3, [])
+    (without,) = causes_of([border])
+    assert without.hits_in_pixels == without.hits
 
 
 def test_classes_do_not_share_causes() -> None:

@@ -148,6 +148,17 @@ def test_examples_are_the_most_suspicious_hits_with_their_boxes(hits: int, examp
     assert finding.evidence["hits"] == hits
 
 
+def test_no_more_images_show_a_cause_than_the_finder_that_names_it_looked_at() -> None:
+    """A background of 55 of 60 images, named by what the map shows in the 40 that were taken to parts."""
+    context, border = suspicion("context", images=40, hits=30), suspicion("border", images=60, hits=55)
+    apart = frozenset(f"cat/{index:02}.png" for index in range(40))
+    cause = Cause("CA207", dataclasses.replace(context, looked_at=apart), (border,))
+    finding = found(evidence(cause=cause))
+    # it says "55 of its 40 images show it"
+    assert finding.evidence["hits"] <= finding.evidence["images"]
+    assert "All 40 of its images show it" in finding.message
+
+
 def test_all_numbers_are_in_the_evidence() -> None:
     repeated, overlay = suspicion(), suspicion("template", hits=24)
     planted = turning("strokes", control=3, gain=(1 / 3, 2 / 3, 1), rank=2, z=4 / 3)

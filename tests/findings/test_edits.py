@@ -110,6 +110,90 @@ def test_surroundings_of_tiny_and_thin_pictures(width: int, height: int) -> None
     assert edited.dtype == np.uint8
 
 
+def checker(width: int, height: int, left: int, top: int, right: int, bottom: int) -> Rgb:
+    """Blue, with a rectangle of squares of 3 x 2 pixels, red ones and green ones, each a little lighter than the last.
+
+    So every pixel of the rectangle is known by its colour, and a shift or a turn of the pattern does not go unnoticed.
+    """
+    rgb = flat((0, 0, 255), width, height)
+    for y, x in itertools.product(range(top, bottom), range(left, right)):
+        is_red = ((x - left) // 3 + (y - top) // 2) % 2
+        light = 100 + 5 * (y - top) + 2 * (x - left)
+        rgb[y, x] = (light, 0, 0) if is_red else (0, light, 0)
+    return rgb
+
+
+def unfolded(rgb: Rgb, left: int, top: int, right: int, bottom: int) -> Rgb:
+    """The rectangle alone, mirrored at its sides again and again until it fills the picture."""
+    height, width = rgb.shape[:2]
+    around = ((top, height - bottom), (left, width - right), (0, 0))
+    return np.pad(rgb[top:bottom, left:right], around, mode="symmetric")
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "box"),
+    [
+        # in the middle, against a corner, along a side, and a single pixel
+        (48, 48, (18, 12, 30, 24)),
+        (60, 40, (0, 0, 9, 8)),
+        (40, 60, (33, 51, 40, 60)),
+        (48, 32, (0, 20, 48, 28)),
+        (20, 20, (7, 9, 8, 10)),
+        (20, 20, (0, 0, 20, 20)),
+    ],
+)
+def test_a_texture_is_the_donors_rectangle_mirrored_outwards(
+    width: int, height: int, box: tuple[int, int, int, int]
+) -> None:
+    left, top, right, bottom = box
+    donor = checker(width, height, *box)
+    edit = Edit("texture", box=(left / width, top / height, right / width, bottom / height), mask=np.ones((4, 4), bool))
+    filled = apply(edit, speckled(width, height), donor)
+    np.testing.assert_array_equal(filled, unfolded(donor, *box))
+    # in its own place it is what it was, and nothing around it is seen
+    np.testing.assert_array_equal(filled[top:bottom, left:right], donor[top:bottom, left:right])
+    assert not filled[..., 2].any()
+
+
+def test_a_texture_fills_the_mask_fades_at_its_edge_and_far_from_it_nothing_changes() -> None:
+    picture, donor = speckled(96, 64), checker(96, 64, 36, 24, 60, 40)
+    mask = np.zeros((8, 12), bool)
+    mask[2:6, 3:9] = True
+    edited = apply(Edit("texture", box=(36 / 96, 24 / 64, 60 / 96, 40 / 64), mask=mask), picture, donor)
+    fill = unfolded(donor, 36, 24, 60, 40)
+    # cells have 8 pixels: from the middle of one to that of the next the mask rises, and a blur reaches 4 deviations on
+    reach = 4 + math.ceil(4 * 64 * 4 / 224)
+    outside, inside = np.ones((64, 96), bool), np.zeros((64, 96), bool)
+    outside[16 - reach : 48 + reach, 24 - reach : 72 + reach] = False
+    inside[16 + reach : 48 - reach, 24 + reach : 72 - reach] = True
+    np.testing.assert_array_equal(edited[outside], picture[outside])
+    np.testing.assert_array_equal(edited[inside], fill[inside])
+    # at the mask's edge, which lies between two pixels, they are mixed half and half
+    white, black = flat((255, 255, 255), 96, 64), flat((0, 0, 0), 96, 64)
+    mixed = apply(Edit("texture", box=(0.0, 0.0, 0.5, 0.5), mask=mask), black, white)[32, :, 0].astype(int)
+    assert mixed[23] + mixed[24] == pytest.approx(255, abs=2)
+    assert (np.diff(mixed[:48]) >= 0).all()
+    assert 60 < mixed[23] < 127 < mixed[24] < 195
+
+
+def test_without_anything_set_in_its_mask_a_texture_changes_nothing() -> None:
+    picture = speckled(40, 30)
+    edit = Edit("texture", box=(0.0, 0.0, 0.5, 0.5), mask=np.zeros((3, 4), bool))
+    np.testing.assert_array_equal(apply(edit, picture, flat(PURE_RED, 40, 30)), picture)
+
+
+def test_a_donor_of_another_aspect_is_fitted_before_its_rectangle_is_cut() -> None:
+    """The left half of a wide donor is the left half of a tall picture; where the donor is blue, nothing is of it."""
+    donor = flat((0, 0, 255), 60, 20)
+    donor[:, :30] = PURE_RED
+    donor[10:, :30] = PURE_GREEN
+    edited = apply(Edit("texture", box=(0.0, 0.0, 0.5, 1.0), mask=np.ones((2, 2), bool)), flat(GREY, 20, 40), donor)
+    expected = flat(PURE_RED, 20, 40)
+    expected[20:] = PURE_GREEN
+    np.testing.assert_array_equal(edited, expected)
+    assert edited.shape == (40, 20, 3)
+
+
 def test_a_cast_multiplies_each_channel() -> None:
     picture = flat((100, 40, 192))
     picture[:, 16:] = (3, 200, 0)
@@ -210,6 +294,7 @@ def test_what_is_painted_over_continues_its_surroundings_and_nothing_else_change
 
 ALL = {
     "surroundings": SURROUNDINGS,
+    "texture": Edit("texture", box=(0.25, 0.5, 0.75, 1.0), mask=np.eye(4, dtype=bool)),
     "cast": Edit("cast", factors=(2.0, 0.5, 1.0)),
     "paste": Edit("paste", box=(0.0, 0.0, 0.5, 0.5)),
     "strokes": Edit("strokes", mask=np.eye(4, dtype=bool)),

@@ -267,6 +267,33 @@ def test_what_it_costs_is_counted_by_who_shows_the_cue(audited: AuditedNet) -> N
     assert groups.looked_at == 16
 
 
+def test_only_images_that_the_finder_looked_at_are_counted_as_showing_it_or_not(audited: AuditedNet) -> None:
+    looked_at = frozenset(
+        ["red/0.png", "red/4.png", "red/6.png", "green/1.png", "green/4.png", "blue/0.png", "blue/1.png", "blue/2.png"]
+    )
+    asked: list[str] = []
+
+    def recogniser() -> Recogniser:
+        def recognise(image: Features) -> Hit | None:
+            asked.append(image.name)
+            return Hit(image.name, 1.0) if image.name in {"green/1.png", "blue/2.png", "blue/7.png"} else None
+
+        return recognise
+
+    found = cause(count=4, recogniser=recogniser)
+    of_some = dataclasses.replace(found, suspicion=dataclasses.replace(found.suspicion, looked_at=looked_at))
+    groups = measure(audited, of_some).groups
+    assert groups is not None
+    # of four red ones that show it one, which is right; of four that don't one that is right, and one that is not
+    assert (groups.shown, groups.lacking, groups.others) == (Group(1, 1), Group(2, 1), Group(2, 0))
+    assert groups.looked_at == len(asked) == 5
+    assert set(asked) == {name for name in looked_at if not name.startswith("red")}
+    none = dataclasses.replace(found, suspicion=dataclasses.replace(found.suspicion, looked_at=frozenset()))
+    groups = measure(audited, none).groups
+    assert groups is not None
+    assert (groups.shown, groups.lacking, groups.others, groups.looked_at) == (*(Group(0, 0),) * 3, 0)
+
+
 def test_images_of_other_classes_that_are_taken_for_the_class_are_counted(tmp_path: Path, model: Model) -> None:
     pictures = {"red": [cells(red=4)] * 4, "green": [cells(red=8), cells(green=4), cells(red=9), cells(blue=4)]}
     # another folder of the same class has no images of other classes

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from data_sets import Rgb, audited, draw, flagged, frame, no_place, run, sources_of, stamp_anywhere, stamp_in_the_corner
 from numpy.typing import NDArray
+from pictures import encode
+from tiny_net import CELL, TinyNet
 
+from cam_audit.findings.audited_net import AuditedNet
+from cam_audit.findings.class_parts import ClassParts
 from cam_audit.findings.cues import colour, duplicates, matches
 from cam_audit.findings.cues.features import image_features
+from cam_audit.findings.map_use import ActivationSum
+from cam_audit.findings.parts import Pieces, Split
 from cam_audit.findings.sample import draw_key
-from cam_audit.models.model import Model
-from cam_audit.records import ImageSource
+from cam_audit.findings.second_look import SecondLook, look_around
+from cam_audit.images.decode import read_image
+from cam_audit.models.model import Model, Prediction, load_model
+from cam_audit.records import ImageSource, Part
+from cam_audit.workers import in_order, one_by_one
 
 Plant = Callable[[Rgb, np.random.Generator], None]
 pytestmark = pytest.mark.usefixtures("described_once")
@@ -166,3 +176,122 @@ def test_any_number_of_workers_flags_the_same(ants: Callable[[Plant], Path], tmp
     for name in ("results.csv", "findings.json"):
         assert (alone / name).read_bytes() == (several / name).read_bytes(), name
     assert (alone / "results.csv").read_text().count("CA101") > len(BEARERS & SAMPLE)
+
+
+def around_net() -> TinyNet:
+    """Knows red (1 where a cell is purely red) and light (1 where it is white, and 0 where it is red)."""
+    conv = np.empty((2, 3, CELL, CELL), np.float32)
+    conv[0] = np.array([1, -0.5, -0.5])[:, None, None] / CELL**2
+    conv[1] = np.array([-1, 1, 1])[:, None, None] / CELL**2
+    return TinyNet(conv, np.eye(2, dtype=np.float32), np.zeros(2, np.float32), ("ox", "owl"))
+
+
+# A red cell adds 3 to an ox's score, a white one 2.
+WEIGHT = np.array([3, 2], np.float32)
+WHITE, LIGHT, BLACK, PURE_RED = (255, 255, 255), (204, 204, 204), (0, 0, 0), (255, 0, 0)
+
+
+def oxen(*where: str, shares: Sequence[float] = (0.5, 0.5)) -> ClassParts:
+    """Oxen have two parts, red and light, which lie where it is told."""
+    nowhere = np.zeros(0, bool)
+    pieces = tuple(
+        Pieces(
+            share,
+            share,
+            np.eye(2, dtype=np.float32)[factor],
+            factor,
+            1.0,
+            (),
+            np.zeros(0, np.float32),
+            nowhere,
+            nowhere,
+        )
+        for factor, share in enumerate(shares)
+    )
+    parts = tuple(Part("ox", n, 0.5, 0.5, 0, 0, 0, 0, place, 1.0, "", ()) for n, place in enumerate(where, 1))
+    return ClassParts("ox", 0, (), (), WEIGHT, Split(pieces, 0.0, np.eye(2, dtype=np.float32)), parts)
+
+
+def of_cells(*rows: str) -> Rgb:
+    """A cell of 8 x 8 pixels for each letter."""
+    colours = {"w": WHITE, "l": LIGHT, ".": BLACK, "r": PURE_RED}
+    small = np.array([[colours[letter] for letter in row] for row in rows], np.uint8)
+    return small.repeat(CELL, axis=0).repeat(CELL, axis=1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "share"),
+    [
+        # light: 3 x .8 x 2, red: 2 x 3
+        (("r.l.", ".l..", "..r.", "l..."), 4.8 / 10.8),
+        (("r...", ".r..", "..r.", "...r"), 0.0),
+        (("l...", ".l..", "..l.", "...l"), 1.0),
+        # above and below there is white padding, which would add 8 x 2
+        (("wwww", "r.l.", ".l.r", "wwww"), 3.2 / 9.2),
+        # on the left
+        (("wrl.", "w.l.", "wr..", "w..l"), 4.8 / 10.8),
+        # what is white within the picture is no padding
+        (("r...", "wwww", ".r..", "..r."), 8 / 17),
+        # a picture that is not square has more cells
+        (("r.l...l.", ".l...l..", "..r...r.", "l...l..r"), 9.6 / 21.6),
+        (("....",) * 4, 0.0),
+    ],
+)
+def test_the_share_around_is_what_its_cells_add_of_all_but_padding(
+    tmp_path: Path, rows: Sequence[str], share: float
+) -> None:
+    net = AuditedNet(load_model(around_net().write(tmp_path / "net.onnx")), {}, {}, ActivationSum(), None)
+    (tmp_path / "ox.png").write_bytes(encode(of_cells(*rows)))
+    source = ImageSource(str(tmp_path), "ox.png", "ox", 0)
+    (look,) = look_around(net, oxen("object", "surroundings"), [source], one_by_one)
+    assert (look.name, look.follows, look.passes) == ("ox.png", (), 1)
+    assert look.surroundings == pytest.approx(share, abs=1e-5)
+    (other,) = look_around(net, oxen("surroundings", "object"), [source], one_by_one)
+    assert other.surroundings == pytest.approx(1 - share if "r" in "".join(rows) else 0, abs=1e-5)
+
+
+def test_of_a_class_whose_parts_around_speak_against_it_no_image_has_a_share_there(tmp_path: Path) -> None:
+    net = AuditedNet(load_model(around_net().write(tmp_path / "net.onnx")), {}, {}, ActivationSum(), None)
+    (tmp_path / "ox.png").write_bytes(encode(of_cells("r.l.", ".l..", "..r.", "l...")))
+    sources = [ImageSource(str(tmp_path), "ox.png", "ox", 0)]
+    for found in (oxen("object", "surroundings", shares=(0.5, -0.5)), oxen("unknown", "unknown")):
+        assert [look.surroundings for look in look_around(net, found, sources, one_by_one)] == [0.0]
+
+
+def test_what_cannot_be_read_has_no_share_takes_no_pass_and_leaves_the_others_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = AuditedNet(load_model(around_net().write(tmp_path / "net.onnx")), {}, {}, ActivationSum(), None)
+    for name in ("a", "d"):
+        (tmp_path / f"{name}.png").write_bytes(encode(of_cells("r.l.", ".l..", "..r.", "l...")))
+    (tmp_path / "b.png").write_bytes(b"torn")
+    (tmp_path / "e.png").write_bytes(encode(of_cells("rl", "lr")))
+    sources = [ImageSource(str(tmp_path), f"{name}.png", "ox", 0) for name in "abcde"]
+    passes: list[int] = []
+    run = Model.run
+
+    def run_counted(model: Model, rgb: Rgb, *, features: bool = False) -> Prediction:
+        passes.append(1)
+        return run(model, rgb, features=features)
+
+    def too_large(path: str, **options: Any) -> Any:
+        if path.endswith("e.png"):
+            raise MemoryError
+        return read_image(path, **options)
+
+    monkeypatch.setattr(Model, "run", run_counted)
+    monkeypatch.setattr("cam_audit.findings.second_look.read_image", too_large)
+    looks = list(look_around(net, oxen("object", "surroundings"), sources, functools.partial(in_order, 3)))
+    assert [look.name for look in looks] == [source.name for source in sources]
+    assert [look.surroundings is None for look in looks] == [False, True, True, False, True]
+    assert looks[0].surroundings == looks[3].surroundings
+    assert [look.passes for look in looks] == [1, 0, 0, 1, 0]
+    assert len(passes) == 2
+
+
+@pytest.mark.parametrize(
+    ("follows", "surroundings", "passes"),
+    [((), None, 0), ((None,), None, 0), ((True, False, None), None, 2), ((), 0.0, 1), ((True,), 0.5, 2)],
+)
+def test_a_look_counts_its_passes(follows: tuple[bool | None, ...], surroundings: float | None, passes: int) -> None:
+    assert SecondLook("a", follows, surroundings).passes == passes

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from evidences import effect, moving, turning
 from measured import cells, observed
 from numpy.typing import NDArray
 from tiny_net import colour_net
@@ -16,11 +17,11 @@ from tiny_net import colour_net
 from cam_audit.findings.audited_net import AuditedNet, audited_net
 from cam_audit.findings.causes import Cause
 from cam_audit.findings.codes import codes_by_finder
-from cam_audit.findings.counterfactual import ERROR_AT, LOOKS, CueTest, Trial, effects_of
+from cam_audit.findings.counterfactual import ERROR_AT, LOOKS, CueTest, Effect, Roles, Trial, effects_of
 from cam_audit.findings.cues.records import Hit, ImageFeatures, Suspicion
 from cam_audit.findings.map_use import ActivationSum
 from cam_audit.findings.sample import Observation, draw_key
-from cam_audit.findings.trials import Outcome, _Plan, _plans, run_tests
+from cam_audit.findings.trials import Outcome, _named_by, _Plan, _plans, run_tests
 from cam_audit.models.model import Model
 from cam_audit.records import Box, Edit, ImageSource
 from cam_audit.workers import one_by_one
@@ -297,6 +298,214 @@ def test_a_trial_whose_images_are_gone_is_left_out_and_the_others_stay(seen: Sca
 
 def took_part(trial: Trial) -> set[str | None]:
     return {trial.source.name, trial.edited.donor, trial.control.donor}
+
+
+ROW = (0.0, 0.0, 1.0, 0.25)  # the first 4 cells
+
+
+def around(
+    net: AuditedNet, hits: int | None = None, among: frozenset[str] | None = None, asked: list[Roles] | None = None
+) -> Suspicion:
+    """That parts of red images lie in the first row, which is planted everywhere but in the last two."""
+    shown = suspicion(net, "context", ROW, hits)
+    mask = np.zeros((4, 4), bool)
+    mask[:2] = True
+
+    def edit(roles: Roles) -> Edit:
+        if asked is not None:
+            asked.append(roles)
+        return Edit("texture", box=ROW, mask=mask)
+
+    tests = [CueTest(name, shown.hits, edit, edit, among) for name in ("context", "context_taken")]
+    return dataclasses.replace(shown, tests=tuple(tests))
+
+
+def measured_by(first: Suspicion, *others: Suspicion, net: AuditedNet) -> Outcome:
+    return run_tests(net, Cause(codes_by_finder()[first.finder], first, others), SCALE, one_by_one)
+
+
+def test_surroundings_that_the_map_shows_are_planted_and_taken_away_by_tests_of_their_own(seen: Scan) -> None:
+    net = seen(folders())
+    outcome = measured_by(around(net), net=net)
+    assert (outcome.cause.code, set(outcome.trials)) == ("CA207", {"context", "context_taken"})
+    assert {trial.source.label for trial in outcome.trials["context"]} == {"green", "blue", "other"}
+    assert {trial.source.label for trial in outcome.trials["context_taken"]} == {"red"}
+    # a red row, mirrored down over half of the picture: 8 cells of red against 4 of their own
+    assert {effect.test: (effect.turned, effect.control_turned) for effect in outcome.effects} == {
+        "context": (18, 0),
+        # its own red is gone from the upper half, and nothing is where it was
+        "context_taken": (6, 0),
+    }
+
+
+def test_only_images_that_may_take_part_are_targets_donors_or_partners(seen: Scan) -> None:
+    net = seen(folders())
+    # all red ones, and half of the green and of the other ones
+    among = frozenset(name for name in net.observations("red")) | {
+        f"{label}/{index}.png" for label in ("green", "other") for index in range(3)
+    }
+    outcome = measured_by(around(net, among=among), net=net)
+    planted, taken = outcome.trials["context"], outcome.trials["context_taken"]
+    assert {trial.source.name for trial in planted} == {name for name in among if not name.startswith("red")}
+    assert len(taken) == 6
+    named = {name for trial in (*planted, *taken) for name in took_part(trial)}
+    assert named == among
+    for trial in planted:
+        # a third class is one of which some may
+        assert {label(trial.source.name), label(trial.control.donor)} == {"green", "other"}
+    # without any of another class there is nothing to plant in, and nothing to take from
+    outcome = measured_by(around(net, among=frozenset(net.observations("red"))), net=net)
+    assert (outcome.effects, outcome.trials) == ((), {})
+
+
+def test_tests_without_such_names_are_made_with_all_images_beside_one_that_has_them(seen: Scan) -> None:
+    net = seen(folders())
+    among = frozenset([*net.observations("red"), "green/0.png", "green/1.png", "blue/2.png"])
+    outcome = measured_by(suspicion(net, "border", None), around(net, among=among), net=net)
+    assert {trial.source.name for trial in outcome.trials["context"]} == {name for name in among if name[0] != "r"}
+    assert len(outcome.trials["surroundings"]) == 18
+
+
+def test_an_edit_is_told_which_images_take_part_in_it(seen: Scan) -> None:
+    net, asked = seen(folders()), list[Roles]()
+    outcome = measured_by(around(net, hits=4, asked=asked), net=net)
+    for name, takes_away in (("context", False), ("context_taken", True)):
+        trials = {trial.source.name: trial for trial in outcome.trials[name]}
+        pairs = [
+            pair for pair in zip(asked[::2], asked[1::2], strict=True) if (pair[0].target.label == "red") == takes_away
+        ]
+        assert len(pairs) == len(trials) == (4 if takes_away else 18)
+        for edit, control in pairs:
+            trial = trials[edit.target.name]
+            assert (edit.donor.name, control.donor.name) == (trial.edited.donor, trial.control.donor)
+            assert edit.target == control.target
+            # who shows the cue: the donor of what is planted, or the target from which it is taken
+            shows = trial.source.name if takes_away else trial.edited.donor
+            assert edit.hit.name == control.hit.name == shows
+            # who does not, and gives what the control has, or what comes in place of the cue
+            lacks = trial.edited.donor if takes_away else trial.control.donor
+            assert edit.other.name == control.other.name == lacks
+            assert label(lacks) != "red"
+
+
+def test_surroundings_that_pixels_and_the_map_show_are_taken_away_both_ways(seen: Scan) -> None:
+    net = seen(folders())
+    border, context = suspicion(net, "border", None), around(net)
+    both = {"surroundings", "context", "surroundings_taken", "context_taken"}
+    for first, other in ((border, context), (context, border)):
+        assert set(measured_by(first, other, net=net).trials) == both
+
+
+def test_a_cast_is_taken_away_and_not_what_the_map_shows_with_it(seen: Scan) -> None:
+    net = seen(by_colour_or_border(RED_INSIDE))
+    nothing = dataclasses.replace(around(net), tests=(still(net, "context"), still(net, "context_taken")))
+    outcome = measured_by(suspicion(net, "border", None), suspicion(net, "colour", None), nothing, net=net)
+    assert outcome.cause.code == "CA204"
+    assert set(outcome.trials) == {"surroundings", "cast", "context", "cast_taken"}
+
+
+def still(net: AuditedNet, name: str) -> CueTest:
+    """A test that changes no picture."""
+    nothing = Edit("texture", box=ROW, mask=np.zeros((2, 2), bool))
+    return CueTest(name, suspicion(net, "context", ROW).hits, lambda _: nothing, lambda _: nothing)
+
+
+def test_the_background_keeps_its_name_where_the_maps_test_shows_no_more(seen: Scan) -> None:
+    """A red border turns images of other classes, and what the map shows changes none."""
+    net = seen({**by_colour_or_border(RED_AROUND)})
+    border = suspicion(net, "border", None)
+    nothing = dataclasses.replace(around(net), tests=(still(net, "context"), still(net, "context_taken")))
+    for first, other in ((border, nothing), (nothing, border)):
+        outcome = measured_by(first, other, net=net)
+        assert any(each.turns or each.moves for each in outcome.effects if each.test == "surroundings")
+        assert (outcome.cause.code, set(outcome.cause.finders)) == ("CA203", {"border", "context"})
+
+
+def test_it_gets_the_maps_name_where_the_maps_test_shows_more(seen: Scan) -> None:
+    """Red in the middle, which the border has nothing of: planted everywhere, it turns all."""
+    net = seen({**folders(), "red": [ringed((255, 0, 0), (128, 128, 128))] * 6})
+    border = suspicion(net, "border", None)
+    inside, mask = (0.25, 0.25, 0.75, 0.75), np.ones((2, 2), bool)
+    strong, hits = Edit("texture", box=inside, mask=mask), suspicion(net, "context", inside).hits
+    tests = tuple(CueTest(name, hits, lambda _: strong, lambda _: strong) for name in ("context", "context_taken"))
+    context = dataclasses.replace(suspicion(net, "context", inside), tests=tests)
+    for first, other in ((border, context), (context, border)):
+        outcome = measured_by(first, other, net=net)
+        turns = {each.test: each.turns for each in outcome.effects if not each.takes_away}
+        assert turns == {"surroundings": False, "context": True}
+        assert (outcome.cause.code, set(outcome.cause.finders)) == ("CA207", {"border", "context"})
+        # and under this name, too, it is taken away both ways
+        assert set(outcome.trials) == {"surroundings", "context", "surroundings_taken", "context_taken"}
+
+
+def by_hand(finder: str) -> Suspicion:
+    return Suspicion(finder, "red", 0.5, 0.1, 9, (Hit("red/0.png", 1.0),), "a cue", {})
+
+
+STILL = {"surroundings": effect("surroundings"), "cast": effect("cast"), "context": effect("context")}
+FEW, MANY = {"turned": 9, "flips": (0.1, 0.4)}, {"turned": 30, "flips": (0.6, 0.9)}
+SMALL, LARGE = {"gain": (0.3, 0.4, 0.5)}, {"gain": (0.5, 0.7, 0.9)}
+
+
+@pytest.mark.parametrize(
+    ("effects", "code"),
+    [
+        # as much, whatever it is
+        ([turning("surroundings"), turning("context")], "CA203"),
+        ([moving("surroundings"), moving("context")], "CA203"),
+        ([], None),
+        # more: what turns, before what moves, before how much
+        ([moving("surroundings", **LARGE), turning("context", **FEW, **SMALL)], "CA207"),
+        ([turning("surroundings", **FEW, **SMALL), moving("context", **LARGE)], "CA203"),
+        # what turns and moves, before what only turns, even more
+        ([turning("surroundings", **MANY, gain=(-0.1, 0.1, 0.3)), turning("context", **FEW)], "CA207"),
+        ([turning("surroundings", **FEW), turning("context", **MANY, gain=(-0.1, 0.1, 0.3))], "CA203"),
+        ([moving("context")], "CA207"),
+        ([moving("surroundings")], "CA203"),
+        # and how many turn, or how far the score moves where none do
+        ([turning("surroundings", **FEW), turning("context", **MANY)], "CA207"),
+        ([turning("surroundings", **MANY), turning("context", **FEW)], "CA203"),
+        ([turning("surroundings", **FEW, **LARGE), turning("context", **MANY, **SMALL)], "CA207"),
+        ([moving("surroundings", **SMALL), moving("context", **LARGE)], "CA207"),
+        ([moving("surroundings", **LARGE), moving("context", **SMALL)], "CA203"),
+        # a cast that shows more than the background, against what the map shows
+        ([moving("surroundings"), turning("cast", **FEW), turning("context", **MANY)], "CA207"),
+        ([moving("surroundings"), turning("cast", **MANY), turning("context", **FEW)], "CA204"),
+        ([moving("surroundings"), turning("cast"), turning("context")], "CA204"),
+        # where background and cast turn, it is the background that the map's test is held against
+        ([turning("surroundings", **FEW), turning("cast", **MANY), turning("context")], "CA207"),
+    ],
+)
+@pytest.mark.parametrize("first", ["border", "colour", "context"])
+def test_the_test_that_shows_most_names_the_cause(effects: list[Effect], code: str | None, first: str) -> None:
+    all_of_them = {**STILL, **{each.test: each for each in effects}}
+    named_first, *others = (
+        by_hand(finder) for finder in sorted(["border", "colour", "context"], key=lambda f: f != first)
+    )
+    cause = Cause(codes_by_finder()[first], named_first, tuple(others))
+    named = _named_by(cause, tuple(all_of_them.values()))
+    # where nothing is shown it keeps its name
+    assert named.code == (code or cause.code)
+    assert (set(named.finders), named.suspicion.finder) == (set(cause.finders), FINDER_OF[named.code])
+
+
+FINDER_OF = {"CA203": "border", "CA204": "colour", "CA207": "context"}
+
+
+@pytest.mark.parametrize("effects", [(), (effect("context"),), (turning("context"),)])
+def test_what_the_map_alone_shows_keeps_its_name(effects: tuple[Effect, ...]) -> None:
+    assert _named_by(Cause("CA207", by_hand("context")), effects).code == "CA207"
+
+
+@pytest.mark.parametrize("finder", ["duplicates", "template"])
+def test_a_mark_that_fills_the_surroundings_keeps_its_name_and_its_tests(seen: Scan, finder: str) -> None:
+    net = seen(folders())
+    overlay = np.zeros((112, 112), np.float32)
+    overlay[:28] = 40
+    mark = dataclasses.replace(suspicion(net, finder, ROW), overlay=overlay if finder == "template" else None, box=ROW)
+    outcome = measured_by(mark, around(net), net=net)
+    assert outcome.cause.suspicion is mark
+    assert set(outcome.trials) == {"paste" if finder == "duplicates" else "strokes", "painted_over"}
 
 
 ANY = Edit("paste", box=TOP)

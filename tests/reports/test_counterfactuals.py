@@ -25,6 +25,7 @@ MASK: NDArray[np.bool_] = RANDOM.random((37, 53)) < 0.3
 PASTE = Edit("paste", box=(0.1, 1 / 3, 0.5, 1.0))
 CAST = Edit("cast", factors=(1 / 3, 1.0, 1.7))
 STROKES = Edit("strokes", mask=MASK)
+TEXTURE = Edit("texture", box=(0.1, 1 / 3, 0.5, 1.0), mask=MASK)
 PLAIN = Edit("surroundings")
 
 
@@ -60,7 +61,11 @@ def test_what_was_listed_is_read_back_masks_bit_for_bit() -> None:
         tried("strokes", f"dog/{HOSTILE}\n.png", STROKES, Edit("strokes", mask=~MASK), 'cat/"ж"😀.png', (53, 37)),
         tried("painted_over", "cat/c.png", Edit("painted_over", mask=MASK.T), Edit("painted_over", mask=MASK[:1])),
     )
-    of_border = (tried("cast", "cat/d.png", CAST, Edit("cast", factors=(1.0, 1.0, 1.0))),)
+    of_border = (
+        tried("cast", "cat/d.png", CAST, Edit("cast", factors=(1.0, 1.0, 1.0))),
+        tried("context", "cat/d.png", TEXTURE, replace(TEXTURE, box=(0.0, 0.0, 1 / 7, 0.25)), "dog/e.png"),
+        tried("context_taken", "dog/e.png", replace(TEXTURE, mask=~MASK), TEXTURE, "cat/d.png"),
+    )
     all_of_them = {REPEATED.fingerprint: of_repeated, BORDER.fingerprint: of_border}
     text = "".join(render((BORDER, REPEATED), all_of_them, 800))
     read, needed = parse(text)
@@ -188,6 +193,25 @@ def test_a_cast_multiplies_the_channels_of_the_image_as_it_enters_the_net(tmp_pa
     np.testing.assert_array_equal(edited[..., 1], green)
     np.testing.assert_array_equal(edited[..., 2], np.minimum(255, 2 * blue))
     np.testing.assert_array_equal(control[..., 0], np.minimum(255, 2 * red))
+
+
+def test_a_texture_of_the_donor_is_mirrored_over_the_masked_half_as_by_hand(tmp_path: Path) -> None:
+    target, donor = gradient(64, 64), RANDOM.integers(0, 256, (64, 64, 3), np.uint8)
+    save(tmp_path, target=target, donor=donor)
+    mask = np.zeros((4, 4), bool)
+    mask[:, 2:] = True
+    # of the donor, from 8 to 24 pixels on the right and from 16 to 48 down; for the control all of it
+    right, whole = Edit("texture", box=(8 / 64, 0.25, 24 / 64, 0.75), mask=mask), Edit("texture", (0, 0, 1, 1), mask)
+    each = tried("context", "target.png", right, whole, "donor.png", (64, 64))
+    text = "".join(render((REPEATED,), {REPEATED.fingerprint: (each,)}, None))
+    ((read,),) = parse(text)[0].values()
+    before, edited, control = pictures_of(read, tmp_path, None)
+    np.testing.assert_array_equal(before, target)
+    unfolded = np.pad(donor[16:48, 8:24], ((16, 16), (8, 40), (0, 0)), mode="symmetric")
+    # cells have 16 pixels: the mask rises over 8 before and after the middle, and is blurred by 4 deviations more
+    np.testing.assert_array_equal(edited[:, :19], target[:, :19])
+    np.testing.assert_array_equal(edited[:, 45:], unfolded[:, 45:])
+    np.testing.assert_array_equal(control[:, 45:], donor[:, 45:])
 
 
 def test_what_is_painted_over_on_one_colour_has_that_colour(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import io
 import pytest
 from canonical import canonical_report, rendered
 
-from cam_audit.records import ImageResult, ImageSource, MapStatistics, ObjectShare, Score, SkippedImage
+from cam_audit.records import ImageResult, ImageSource, MapStatistics, ObjectShare, Record, Score, SkippedImage
 from cam_audit.reports.results_csv import completed, header, image_row, line, parse, row
 
 RESULT = ImageResult(
@@ -132,6 +132,55 @@ def test_the_share_inside_the_object_is_written_where_there_is_one() -> None:
         "0.333333",
         "CA103;CA104",
     )
+
+
+def test_the_share_of_the_surroundings_is_the_last_column_and_comes_back() -> None:
+    image = dataclasses.replace(image_row(RESULT), surroundings_share=2 / 3, flags=("CA107",))
+    text = header() + line(image)
+    assert header().rstrip("\n").split(",")[-1] == "surroundings_share"
+    assert line(image).endswith(",0.666667\n")
+    (back,) = parse(io.StringIO(text, newline=""))
+    assert (back.surroundings_share, back.flags) == (0.666667, ("CA107",))
+    (none,) = parse(io.StringIO(header() + line(dataclasses.replace(image, surroundings_share=0.0)), newline=""))
+    assert none.surroundings_share == 0
+    (unasked,) = parse(io.StringIO(header() + row(RESULT), newline=""))
+    assert unasked.surroundings_share is None
+
+
+# As it was before there were shares of surroundings.
+EARLIER = header().replace(",surroundings_share", "")
+
+
+def without_the_last(line: str) -> str:
+    return line.rpartition(",")[0] + "\n"
+
+
+def test_an_earlier_file_is_read_in_which_no_image_has_a_share_of_surroundings() -> None:
+    odd, skipped = named('odd\r"\n,=.jpg'), SkippedImage(RESULT.source, "the file is empty")
+    records: tuple[Record, ...] = (RESULT, odd, skipped)
+    text = EARLIER + "".join(without_the_last(row(record)) for record in records)
+    back = list(parse(io.StringIO(text, newline="")))
+    assert back == list(parse(io.StringIO(header() + "".join(map(row, records)), newline="")))
+    assert [image.surroundings_share for image in back] == [None] * 3
+    assert (back[0].overlay, back[1].path) == ("overlays/cat/a.jpg.png", 'odd\r"\n,=.jpg')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # rows of the other length, and columns that are others' or in another order
+        EARLIER + row(RESULT),
+        header() + without_the_last(row(RESULT)),
+        EARLIER.replace(",overlay", ""),
+        EARLIER.replace("overlay", "surroundings_share"),
+        header().replace("overlay,surroundings_share", "surroundings_share,overlay"),
+        header().replace("\n", ",more\n"),
+    ],
+    ids=range(6),
+)
+def test_other_columns_than_these_or_the_earlier_ones_are_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"cells, not 2|the columns are not those"):
+        list(parse(io.StringIO(text, newline="")))
 
 
 def test_signs_within_a_cell_are_left_alone() -> None:
