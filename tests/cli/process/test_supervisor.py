@@ -179,12 +179,12 @@ def test_a_crash_of_the_net_ends_the_scan_with_what_was_finished_kept(folder: Pa
     sabotage = """
 import cam_audit.scan.image as scan
 run_net, runs = scan.run_net, []
-def crash(*arguments):
+def crash(*arguments, **options):
     runs.append(1)
     if len(runs) > 10:
         os.kill(os.getpid(), signal.SIGILL)
         time.sleep(1000)
-    return run_net(*arguments)
+    return run_net(*arguments, **options)
 scan.run_net = crash
 """
     code, lines = ended(start("--workers", "1", sabotage=sabotage))
