@@ -21,7 +21,7 @@ from __future__ import annotations
 import itertools
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -103,6 +103,14 @@ class Study:
     keep: Path | None
 
 
+@dataclass(frozen=True)
+class ClassSeen:
+    """The parts of a class, and `Trial.together`, None for a class without a pasted part."""
+
+    parts: tuple[PartSeen, ...]
+    together: float | None
+
+
 @click.command()
 @click.argument("photos")
 @click.option("--donors", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
@@ -179,11 +187,7 @@ def run_trial(plan: Plan, halves: Halves, study: Study) -> Trial:
         report = cam_audit.audit(
             images, model, out=out, overlays="none", foreground=study.foreground, workers=study.workers
         )
-        parts = tuple(
-            part
-            for index in range(len(names))
-            for part in _parts_seen(report, model, shown, index, planted, Path(scratch))
-        )
+        seen = [_class_seen(report, model, shown, index, planted, Path(scratch)) for index in range(len(names))]
     correct = [picture for picture in halves.audited.pictures if classify(picture).argmax() == picture.label]
     if label is not None:
         _, flips = effect_of(classify, correct, _things(halves.audited_donors, plan.kind), label, plan.seed)
@@ -198,7 +202,8 @@ def run_trial(plan: Plan, halves: Halves, study: Study) -> Trial:
         findings=tuple(
             Found(each.code, each.severity, each.label, each.message, dict(each.evidence)) for each in report.findings
         ),
-        parts=parts,
+        parts=tuple(itertools.chain.from_iterable(each.parts for each in seen)),
+        together=next((each.together for each in seen if each.together is not None), None),
         object_cells=None if plan.kind else _object_cells(halves.audited, model, study.foreground),
     )
 
@@ -213,9 +218,9 @@ def _originals(audited: PhotoSet, planted: Planted) -> list[Picture]:
     return [clean[picture.label, picture.stem] for picture in planted]
 
 
-def _parts_seen(
+def _class_seen(
     report: AuditReport, model: Model, shown: PhotoSet, index: int, planted: Planted, folder: Path
-) -> Iterator[PartSeen]:
+) -> ClassSeen:
     """The parts that the audit lists of a class, each with what is known of it."""
     pictures = [picture for picture in shown.pictures if picture.label == index]
     names = [name_of(picture, shown.class_names) for picture in pictures]
@@ -228,26 +233,32 @@ def _parts_seen(
     if has.all():
         looks = [look(model, folder / "originals" / name) for name in names]
         without = presence_in([projected(each, parts.directions) for each in looks])
+    found = []
     objects = _covers(pictures, planted, parts, of_object=True)
     pasted = _covers(pictures, planted, parts, of_object=False)
     for number, part in enumerate(sorted(listed_parts, key=lambda part: part.number)):
         maps = [of_image[number] for of_image in parts.maps]
         presence = parts.presence[number]
         examples = np.argsort(-presence, kind="stable")[:EXAMPLES]
-        yield PartSeen(
-            class_name=part.label,
-            number=part.number,
-            share=part.share,
-            beyond=part.beyond,
-            where=part.where,
-            foreground_ratio=part.foreground_ratio,
-            shown=float(shown_in(presence).mean()),
-            lift=_lift_in(maps, pasted, has),
-            presence_auroc=auroc(presence[has], without[number]) if has.any() else None,
-            examples_planted=int(has[examples].sum()) if has.any() else None,
-            on_object=None if objects is None else lift(maps, objects),
-            measures=measured(parts, number),
+        found.append(
+            PartSeen(
+                class_name=part.label,
+                number=part.number,
+                share=part.share,
+                beyond=part.beyond,
+                where=part.where,
+                foreground_ratio=part.foreground_ratio,
+                shown=float(shown_in(presence).mean()),
+                lift=_lift_in(maps, pasted, has),
+                presence_auroc=auroc(presence[has], without[number]) if has.any() else None,
+                examples_planted=int(has[examples].sum()) if has.any() else None,
+                on_object=None if objects is None else lift(maps, objects),
+                measures=measured(parts, number),
+            )
         )
+    of_pasted = [number for number, part in enumerate(found) if part.is_pasted]
+    together = auroc(parts.presence[of_pasted][:, has].sum(0), without[of_pasted].sum(0)) if of_pasted else None
+    return ClassSeen(tuple(found), together)
 
 
 def _require_alike(parts: ClassParts, of_audit: Sequence[Part]) -> None:

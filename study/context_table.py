@@ -62,8 +62,9 @@ class PartSeen:
 class Trial:
     """One audit; `kind` and `class_name` "", and flips None, where nothing was pasted.
 
-    accuracy: share of the clean audited images that the net classifies correctly; flips: the oracle's. object_cells:
-    by class, AUROC of the foreground's cells, of trials without a plant.
+    accuracy: share of the clean audited images that the net classifies correctly; flips: the oracle's. together: as
+    `presence_auroc`, of the sum of all parts that were pasted. object_cells: by class, AUROC of the foreground's cells,
+    of trials without a plant.
     """
 
     kind: str
@@ -75,6 +76,7 @@ class Trial:
     flips: float | None
     findings: tuple[Found, ...]
     parts: tuple[PartSeen, ...]
+    together: float | None
     object_cells: Mapping[str, float] | None
 
     @property
@@ -112,9 +114,9 @@ def markdown(trials: Sequence[Trial]) -> str:
 
 
 COLUMNS = (
-    *("pasted", "%", "accuracy", "oracle: flips", "effective", f"{CODE} note+", "warning+", "error", "on the sheet"),
-    *("either", "lift", "lowest", "AUROC of presence", "lowest", ">= .9", "share", "planted examples"),
-    *("where", "other findings"),
+    *("pasted", "%", "accuracy", "oracle: flips", "effective", f"{CODE} note+", "warning+", "error"),
+    *("on the sheet", "either", "lift", "lowest", "AUROC of presence", "lowest", ">= .9", "of all pasted parts"),
+    *("share", "planted examples", "where", "other findings"),
 )
 
 
@@ -146,6 +148,7 @@ def _found_in(cell: Sequence[Trial]) -> list[str]:
         _count(cell, lambda t: t.on_the_sheet or _is_found(t, "note")),
         *(f"{np.median(lifts):.1f}", f"{min(lifts):.1f}"),
         *(f"{np.median(aurocs):.2f}", f"{min(aurocs):.2f}", f"{sum(a >= 0.9 for a in aurocs)}/{len(aurocs)}"),
+        _median(t.together for t in cell),
         f"{np.median([part.share for part in best]):.2f}",
         f"{_mean(examples):.1f}/6",
         _counted(part.where for part in best),
@@ -243,6 +246,11 @@ def _count(trials: Sequence[Trial], holds: Callable[[Trial], bool]) -> str:
 
 def _counted(words: Iterable[str]) -> str:
     return ", ".join(f"{word} x{count}" for word, count in sorted(Counter(words).items())) or "none"
+
+
+def _median(values: Iterable[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{np.median(known):.2f}" if known else "-"
 
 
 def _mean(values: Iterable[float]) -> float:

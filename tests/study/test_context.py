@@ -136,13 +136,14 @@ def test_tables_count_what_was_found_and_what_was_raised_for_nothing() -> None:
         Found("CA207", "note", "b", "", {}),
         Found("CA201", "error", "b", "", {}),
     )
-    trial = Trial("dogs", 60, 0, ("a", "b"), "a", 0.9, 0.5, findings, parts, None)
+    trial = Trial("dogs", 60, 0, ("a", "b"), "a", 0.9, 0.5, findings, parts, 0.97, None)
     assert trial.on_the_sheet
     assert (trial.severity("a"), trial.severity("b")) == ("warning", "note")
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in markdown([trial]).splitlines() if line]
     found = dict(zip(rows[0], rows[2], strict=True))
     assert (found["effective"], found["CA207 note+"], found["warning+"], found["error"]) == ("1/1", "1/1", "1/1", "0/1")
     assert (found["on the sheet"], found["lift"], found["AUROC of presence"]) == ("1/1", "3.0", "0.95")
+    assert found["of all pasted parts"] == "0.97"
     assert ["CA207 note", "1/1"] in rows
     assert ["CA207 warning", "0/1"] in rows
     # the part of class b is in the surroundings and called object, and so is what was pasted
