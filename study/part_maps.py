@@ -152,11 +152,6 @@ def _separate(parts: ClassParts, number: int) -> float:
     return _weighted(parts, number, lambda own, rest: 1 - float((own * rest).sum()) / _norms(own, rest))
 
 
-def _compact(parts: ClassParts, number: int) -> float:
-    """How small it is, against the rest of the score, where it is shown: the rest's spread over its own."""
-    return _weighted(parts, number, lambda own, rest: _spread(rest) / max(_spread(own), 0.05))
-
-
 def _roams(parts: ClassParts, number: int) -> float:
     """How far from its usual place it lies: the spread of its centre over images, over that of the rest."""
     presence = parts.presence[number]
@@ -164,6 +159,23 @@ def _roams(parts: ClassParts, number: int) -> float:
     own = [_centre(parts.maps[i][number]) for i in shown.tolist()]
     rest = [_centre(_rest(parts, number, i)) for i in shown.tolist()]
     return _scatter(own) / max(_scatter(rest), 0.01)
+
+
+def _wanders(parts: ClassParts, number: int) -> float:
+    """How much its place beside the rest of the score varies, left and right alike, as a share of the sides.
+
+    A head keeps its place beside a body, whichever way it looks; what has nothing to do with the object does not.
+    """
+    presence = parts.presence[number]
+    shown = np.flatnonzero(shown_in(presence))
+    if not len(shown):
+        return 0.0
+    beside = [_centre(parts.maps[i][number]) - _centre(_rest(parts, number, i)) for i in shown.tolist()]
+    places = np.stack(beside)
+    places[:, 0] = np.abs(places[:, 0])
+    weights = presence[shown]
+    mean = np.average(places, axis=0, weights=weights)
+    return float(np.sqrt(np.average(((places - mean) ** 2).sum(1), weights=weights)))
 
 
 def _unrelated(parts: ClassParts, number: int) -> float:
@@ -181,11 +193,10 @@ MEASURES: Mapping[str, Callable[[ClassParts, int], float]] = {
     "uneven": _uneven,
     "apart": _apart,
     "separate": _separate,
-    "compact": _compact,
     "roams": _roams,
+    "wanders": _wanders,
     "unrelated": _unrelated,
     "apart x uneven": lambda parts, number: _apart(parts, number) * _uneven(parts, number),
-    "apart x roams": lambda parts, number: _apart(parts, number) * _roams(parts, number),
 }
 
 

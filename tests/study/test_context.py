@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from context_table import PartSeen, Trial, markdown
 from detection_table import Found
-from part_maps import Look, auroc, class_parts, lift, measured, projected
+from part_maps import ClassParts, Look, auroc, class_parts, lift, measured, projected
 from pasting import MOST_HIDDEN, Things, cropped, place
 
 from cam_audit.findings.parts import pieces_of
@@ -110,8 +110,25 @@ def test_what_some_images_have_anywhere_leads_in_every_measure() -> None:
     parts = class_parts(looks(np.random.default_rng(2), images=24), WEIGHT)
     pasted = int(parts.directions[: parts.listed, 4].argmax())
     of_parts = [measured(parts, number) for number in range(parts.listed)]
-    for name in ("absent", "uneven", "roams", "apart x uneven", "apart x roams"):
+    for name in ("absent", "uneven", "roams", "wanders", "apart x uneven"):
         assert max(range(parts.listed), key=lambda number: of_parts[number][name]) == pasted, name
+
+
+def test_a_head_does_not_wander_whichever_way_it_looks() -> None:
+    """Body and head, mirrored in every other image: the head's centre moves, its place beside the body does not."""
+    mirrored = np.zeros((2, 8, 8), np.float32)
+    mirrored[0, 3:6, 3:5], mirrored[1, 2, 6] = 1, 1
+    maps = tuple(mirrored[:, :, ::-1] if image % 2 else mirrored for image in range(12))
+    parts = ClassParts(np.eye(2, dtype=np.float32), np.ones(2, np.float32), np.array([0.6, 0.4]), maps)
+    found = measured(parts, 1)
+    assert found["roams"] > 10
+    assert found["wanders"] == pytest.approx(0, abs=1e-6)
+    dropped = tuple(
+        np.roll(of_image, image % 2 * 4, axis=1) * [[[0]], [[1]]] + of_image * [[[1]], [[0]]]
+        for image, of_image in enumerate(maps)
+    )
+    # half of the images have it four rows lower: half of half a picture from the mean
+    assert measured(replace(parts, maps=dropped), 1)["wanders"] == pytest.approx(0.25)
 
 
 def part(label: str, number: int, measure: float, lift: float | None = None, **values: object) -> PartSeen:
