@@ -172,6 +172,11 @@ def class_map_sheet(finding: Finding, maps: ClassMaps) -> RgbImage:
     return sheet
 
 
+def part_width(width: int, height: int) -> int:
+    """How wide a picture of that size is in a part's sheet, in pixels."""
+    return max(1, round(width * PART_HEIGHT / height))
+
+
 def part_sheet(tiles: Sequence[tuple[RgbImage, NDArray[np.float32]]]) -> RgbImage:
     """Pictures in a row, dimmed but for where a part lies in each: uint8 (PART_HEIGHT, W, 3) RGB.
 
@@ -180,7 +185,7 @@ def part_sheet(tiles: Sequence[tuple[RgbImage, NDArray[np.float32]]]) -> RgbImag
     peak = max(float(values.max()) for _, values in tiles) or 1.0
     row = []
     for rgb, values in tiles:
-        width = max(1, round(rgb.shape[1] * PART_HEIGHT / rgb.shape[0]))
+        width = part_width(rgb.shape[1], rgb.shape[0])
         picture = resize(rgb, width, PART_HEIGHT)
         light = cv2.resize(values / peak, (width, PART_HEIGHT), interpolation=cv2.INTER_CUBIC)
         # the root, as the eye sees half the light as three quarters of it

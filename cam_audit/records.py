@@ -246,7 +246,8 @@ class Part:
 
     `number`: 1 is the class's largest. `share`: what it adds to the class's score, -1..1; the absolute shares of a
     class's parts, and of a rest that is not listed, add up to 1. `beyond`: the same, less what it adds in images of
-    other classes. `images` of the `looked_at` images show it. `where`: object, surroundings or unknown, by
+    other classes. `images` of the `looked_at` images show it, and `others` of `others_looked_at` images of other
+    classes. `where`: object, surroundings or unknown, by
     `foreground_ratio`: how much more it is on the object than if it were anywhere; None where no net told. `sheet`: its
     picture, below the output folder. `examples`: the images that show most of it, each with the box around it.
     """
@@ -257,6 +258,8 @@ class Part:
     beyond: float
     images: int
     looked_at: int
+    others: int
+    others_looked_at: int
     where: str
     foreground_ratio: float | None
     sheet: str
@@ -269,6 +272,17 @@ class PartMap:
 
     path: str
     values: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartMaps:
+    """Where a part lies in all images that were looked at, those with most of it first.
+
+    `direction`: float32 (C,), of length 1: the activations that are the part.
+    """
+
+    direction: NDArray[np.float32]
+    maps: tuple[PartMap, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -302,7 +316,7 @@ class AuditResult:
     every image that has any; `confused`: the images whose prediction differs from their folder; `sampled`,
     `classes_sampled`: how many images and classes the cues were looked for in; `passes`: forward passes spent on
     counterfactuals; `notes`: what the audit could not do. `parts`: of each class, the largest first; `part_maps`: by a
-    part's sheet, of its examples.
+    part's sheet; `surroundings`: by image, the share of its class's score that comes from there, where it was asked.
     """
 
     findings: tuple[Finding, ...]
@@ -315,7 +329,8 @@ class AuditResult:
     counterfactuals: Mapping[str, tuple[Counterfactual, ...]] = field(default_factory=dict)
     classes_sampled: int = 0
     parts: tuple[Part, ...] = ()
-    part_maps: Mapping[str, tuple[PartMap, ...]] = field(default_factory=dict)
+    part_maps: Mapping[str, PartMaps] = field(default_factory=dict)
+    surroundings: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +357,7 @@ class ImageRow:
     inside_area: float | None = None
     flags: tuple[str, ...] = ()
     overlay: str = ""
+    surroundings_share: float | None = None
 
 
 class ImageRows(Protocol):
@@ -407,7 +423,8 @@ class ScanReport:
     `run`: what run.json says: images, errors, model, settings, versions, time. `findings`: worst first; `maps`: the
     fingerprints of those with class maps, at `Finding.maps_name`; `images`: one row an image.
     `folder`: the output folder as a path that holds where the rendered text will be read, "" beside it. `known`: the
-    fingerprints of the findings that a baseline accepts.
+    fingerprints of the findings that a baseline accepts; `part_marks`: by the sheet of a part that it has marked,
+    "shortcut" or "fine".
 
     For formats that show pictures (`cam_audit.reports.pictures.with_pictures`), `pictures`: by a finding's fingerprint;
     `listed`: the images to list one by one, None for all; `sheets`: by an image's path, the layout of its overlay,
@@ -426,3 +443,4 @@ class ScanReport:
     listed: ImageRows | None = None
     sheets: Mapping[str, SheetLayout] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
+    part_marks: Mapping[str, str] = field(default_factory=dict)

@@ -20,15 +20,17 @@ def compare(before: Path, after: Path, outputs: tuple[Output, ...]) -> int:
     """Say whether better data, or another net, helped: BEFORE and AFTER are the output folders of two scans.
 
     Findings are compared by code and class, classes by their folders, images by their paths; data sets and nets may
-    differ, and what can't be compared is said. Findings that are only notes don't decide. The exit code is 0 whatever
-    the answer.
+    differ, and what can't be compared is said. Parts of what the nets look at are compared by where they lie in the
+    images that both scans looked at. Findings that are only notes don't decide. The exit code is 0 whatever the answer.
     """
     from cam_audit.reports import comparison as reports
     from cam_audit.reports.compare import compare as compare_reports
     from cam_audit.reports.output_folder import read_results
+    from cam_audit.reports.part_maps import read_part_maps
 
     require_places(outputs)
-    comparison = compare_reports(read_results(before), read_results(after))
+    reports_of = read_results(before), read_results(after)
+    comparison = compare_reports(*reports_of, read_part_maps(before), read_part_maps(after))
     if not to_stdout(outputs):
         click.echo(reports.text(comparison), nl=False)
     for output in outputs:

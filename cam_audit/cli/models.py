@@ -95,6 +95,8 @@ def info(file: Path, classes: bool) -> None:
         "preprocessing": _in_words(contents.preprocessing),
         "classes": f"{len(model.class_names)}: {_in_short(model.class_names)} (--classes lists all)",
     }
+    if model.feature_weight is not None:
+        fields["features"] = _features_in_words(model.feature_weight.shape[1])
     if file_format.QUANTISATION_KEY in contents.metadata:
         fields |= _noted_quantisation(contents.metadata[file_format.QUANTISATION_KEY])
     _show(fields)
@@ -188,6 +190,7 @@ def adapt(
         {
             "head": adapted.head,
             "map": f"{adapted.channels} channels of {rows}x{columns} cells at {height}x{width}",
+            **({"features": _features_in_words(adapted.features)} if adapted.features else {}),
             "input": f"{height}x{width}{DYNAMIC if adapted.dynamic_size else FIXED}",
             "preprocessing": _in_words(preprocessing),
             "classes": f"{adapted.classes}: {_in_short(classes.names) if classes else 'unnamed, --labels names them'}",
@@ -275,6 +278,10 @@ def _quantisation_in_words(figures: Mapping[str, Any]) -> dict[str, str]:
         "same map": f"correlation {figures['cam_correlation']:.4f}, IoU {figures['cam_iou']:.3f} of the coloured cells",
         "speed": f"{figures['speedup']:.1f} x, on one thread",
     }
+
+
+def _features_in_words(channels: int) -> str:
+    return f"{channels} channels enter the last convolution, by which classes are taken to parts"
 
 
 def _class_table(names: tuple[str, ...], ids: tuple[str, ...]) -> str:

@@ -10,6 +10,7 @@ from cam_audit.records import ScanReport
 from cam_audit.reports.counts import Counts, counts_of
 from cam_audit.reports.lines import confused_pairs
 from cam_audit.reports.output_folder import FINDINGS_FILE, PICTURE_FOLDERS, REPORT_FILE, RESULTS_FILE
+from cam_audit.reports.part_marks import marked_shortcuts, shortcut_message
 from cam_audit.text import count, printable
 
 INDENT = " " * 9
@@ -48,6 +49,12 @@ def _findings(report: ScanReport) -> list[str]:
         lines += textwrap.wrap(finding.message, 100, initial_indent=INDENT, subsequent_indent=INDENT)
         if finding.examples:
             lines.append(f"{INDENT}for example {finding.examples[0].path}")
+    for part in marked_shortcuts(report):
+        lines += [
+            "",
+            f"{'shortcut':8} part {part.number} of {part.label}: a part that was marked a shortcut is still there",
+        ]
+        lines += textwrap.wrap(shortcut_message(part), 100, initial_indent=INDENT, subsequent_indent=INDENT)
     return lines + [f"note: {note}" for note in report.notes]
 
 

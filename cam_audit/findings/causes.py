@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cam_audit.findings.codes import codes_by_finder
+from cam_audit.findings.codes import CONTEXT, codes_by_finder
 from cam_audit.findings.cues.records import Hit, Suspicion
 from cam_audit.records import MAX_LOCAL_AREA, Box, area_of
 
 # Mean distance of the boxes' centres from their median, as a share of the picture, that still counts as one place.
 MAX_WANDER = 0.05
+# What two boxes share of what they cover together, from where on they hold the same; those of maps are whole cells.
+MIN_UNION = 0.2
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,17 @@ class Cause:
                 hits.setdefault(hit.name, hit)
         return list(hits.values())
 
+    @property
+    def context(self) -> Suspicion | None:
+        """What the map shows of it in the surroundings, if it does."""
+        return self.finders.get(CONTEXT)
+
+    @property
+    def hits_in_pixels(self) -> list[Hit]:
+        """Those of finders that look at pixels and files; of surroundings, an image has a share, and not just some."""
+        names = {hit.name for name, found in self.finders.items() if name != CONTEXT for hit in found.hits}
+        return [hit for hit in self.hits if hit.name in names]
+
     def named_by(self, finder: str) -> Cause:
         """The same cause under the code of another of its finders."""
         suspicion = self.finders[finder]
@@ -48,7 +61,8 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
     """The causes behind suspicions, each with the code of the finder that names it.
 
     A stamp at a fixed place is seen as repeated and as overlay, a red background by border and by colour, a frame by
-    border and by overlay: each must come out as one finding. What any other finder sees is a cause of its own.
+    border and by overlay: each must come out as one finding, with what the map shows of it in the surroundings. What
+    any other finder sees is a cause of its own.
     """
     codes = codes_by_finder()
     by_label: dict[str, dict[str, Suspicion]] = {}
@@ -58,15 +72,24 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
     for found in by_label.values():
         repeated, overlay = found.pop("duplicates", None), found.pop("template", None)
         border, colour = found.pop("border", None), found.pop("colour", None)
+        context = found.pop(CONTEXT, None)
         around = []
         if overlay and border and overlay.box and area_of(overlay.box) > MAX_LOCAL_AREA:
             around, overlay = [overlay], None
+        on_mark = []
+        if context and any(_fills(context, mark) for mark in (repeated, overlay) if mark):
+            on_mark, context = [context], None
         if repeated and overlay and _same_place(repeated, overlay):
             # the boxes of the repeated cue are each image's own, so its hits come first
             kind = overlay if _fixed_place(repeated) else repeated
-            causes.append(Cause(codes[kind.finder], repeated, (overlay,)))
+            causes.append(Cause(codes[kind.finder], repeated, (overlay, *on_mark)))
         else:
-            causes += [Cause(codes[each.finder], each) for each in (repeated, overlay) if each]
+            marks = [mark for mark in (repeated, overlay) if mark]
+            causes += [Cause(codes[mark.finder], mark, tuple(on_mark) if mark is marks[0] else ()) for mark in marks]
+        if context and (border or colour):
+            around.append(context)
+        elif context:
+            causes.append(Cause(codes[CONTEXT], context))
         if border and (colour is None or border.score >= colour.score):
             causes.append(Cause(codes[border.finder], border, (*([colour] if colour else []), *around)))
         elif colour:
@@ -79,6 +102,19 @@ def _same_place(repeated: Suspicion, overlay: Suspicion) -> bool:
     """Whether most boxes of a repeated cue, each image's own, touch the overlay's."""
     boxes = [hit.box for hit in repeated.hits if hit.box]
     return overlay.box is not None and 2 * sum(_overlap(box, overlay.box) for box in boxes) > len(boxes)
+
+
+def _fills(context: Suspicion, mark: Suspicion) -> bool:
+    """Whether what lies in the surroundings is a local mark, in most of the images that show both."""
+    boxes = {hit.name: hit.box or mark.box for hit in mark.hits}
+    pairs = [(hit.box, box) for hit in context.hits if hit.box and (box := boxes.get(hit.name))]
+    return 2 * sum(_union_share(*pair) >= MIN_UNION for pair in pairs) > len(pairs)
+
+
+def _union_share(a: Box, b: Box) -> float:
+    """What two boxes share, as a share of what they cover together, 0..1."""
+    shared = max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+    return shared / max(area_of(a) + area_of(b) - shared, 1e-9)
 
 
 def _overlap(a: Box, b: Box) -> bool:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from cam_audit.records import Finding
 
+# The finder that takes maps to pieces; all others are modules of `cues`, which know pixels and files.
+CONTEXT = "context"
+
 NOTE, WARNING, ERROR = SEVERITIES = ("note", "warning", "error")
 # By the value of `--fail-on`, the severities that make a scan fail.
 FAILING = {"error": (ERROR,), "warning": (ERROR, WARNING), "never": ()}
@@ -129,6 +132,13 @@ CODES = {
             "that the prediction is wrong.",
         ),
         Code(
+            "CA107",
+            "evidence in the surroundings",
+            "surroundings_share > 0.50, in a class with CA207, or with a finding that CA207 joined",
+            "In this image most of what the net goes by lies in the surroundings, not on the object.",
+            "that the prediction is wrong, or would change elsewhere: see CA207.",
+        ),
+        Code(
             "CA201",
             "repeated cue",
             "hit share >= 0.10",
@@ -236,6 +246,34 @@ CODES = {
             finder="files",
             told_by="the file",
             in_file=True,
+        ),
+        Code(
+            "CA207",
+            "part of the evidence lies in the surroundings",
+            "share beyond others >= 0.10",
+            "Parts of what the net looks at lie off the object, and other classes' images have less of them: snow "
+            "under wolves, a keyboard beside mice.",
+            "that the parts lie where they are said to: the foreground net does not know every object. Look at their "
+            "sheets.",
+            "photograph the class elsewhere, exchange backgrounds, or add other classes in these surroundings.",
+            finder=CONTEXT,
+            tests=(
+                Counterfactual(
+                    "context",
+                    "With these surroundings in place of their own",
+                    "with another image's surroundings instead",
+                    "surroundings planted",
+                    0.25,
+                ),
+                Counterfactual(
+                    "context_taken",
+                    "With other classes' surroundings in place of these parts",
+                    "with these parts of another of its images instead",
+                    "surroundings taken away",
+                    takes_away=True,
+                ),
+            ),
+            same_cause_as="CA203",
         ),
     )
 }

@@ -30,7 +30,24 @@ MIN_TARGETS = 4
 MANY_CLASSES = 20
 
 Logits = NDArray[np.float32]
-EditOf = Callable[[Hit, str], Edit]
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The images that an edit is about.
+
+    `hit`: one that shows the cue: the donor of what is planted, or the target from which it is taken. `target`: the
+    image that is edited; `donor`: the one whose pixels it gets, if it gets any. `other`: the image of another class
+    that takes part: the control's donor, or, where the cue is taken away, the edit's.
+    """
+
+    hit: Hit
+    target: ImageSource
+    donor: ImageSource
+    other: ImageSource
+
+
+EditOf = Callable[[Roles], Edit]
 
 
 @dataclass(frozen=True)
@@ -38,14 +55,15 @@ class CueTest:
     """A test of a cue: the edit that plants it or takes it away, and the one that is its control.
 
     `name`: as in the `codes.Counterfactual` that has its words. `hits`: the images that show the cue: donors of what is
-    planted, or targets from which it is taken. `edit`, `control`: give an edit for a hit and the folder of the other
-    image that takes part: of the control's donor, or, where the cue is taken away, of the edit's.
+    planted, or targets from which it is taken. `edit`, `control`: give the edit for the images that it is about.
+    `among`: the names of the images that may take part, None for all.
     """
 
     name: str
     hits: tuple[Hit, ...]
     edit: EditOf
     control: EditOf
+    among: frozenset[str] | None = None
 
     @property
     def about(self) -> Counterfactual:
@@ -172,11 +190,12 @@ def effects_of(
 
 def strongest(effects: Iterable[Effect], *, takes_away: bool) -> Effect | None:
     """The test that shows most, of those that plant the cue or of those that take it away."""
-
-    def shown(effect: Effect) -> tuple[bool, bool, float]:
-        return effect.turns, effect.moves, effect.flips.value if effect.turns else effect.gain.value
-
     return max((effect for effect in effects if effect.takes_away == takes_away), key=shown, default=None)
+
+
+def shown(effect: Effect) -> tuple[bool, bool, float]:
+    """How much a test shows, for comparison with others."""
+    return effect.turns, effect.moves, effect.flips.value if effect.turns else effect.gain.value
 
 
 def _turned(name: str, trials: Sequence[Trial], class_index: int) -> tuple[list[bool], list[bool]]:

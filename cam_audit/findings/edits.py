@@ -51,6 +51,19 @@ def surroundings(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
     return np.asarray(np.rint(picture * keep + filled * (1 - keep)), np.uint8)
 
 
+def texture(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """Where the mask is set, what lies in the donor's box, mirrored outwards from there; with soft edges."""
+    assert edit.box
+    assert edit.mask is not None
+    height, width = picture.shape[:2]
+    fitted = resize(donor, width, height)
+    left, top, right, bottom = pixel_box(edit.box, fitted)
+    filled = fitted[_mirrored(height, top, bottom)[:, None], _mirrored(width, left, right)]
+    mask = cv2.resize(edit.mask.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    fill = cv2.GaussianBlur(mask, (0, 0), SOFT * min(height, width))[..., None]
+    return np.asarray(np.rint(picture * (1 - fill) + filled * fill), np.uint8)
+
+
 def cast(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
     """Each channel multiplied: another white balance or exposure (after von Kries 1902)."""
     return np.asarray(np.clip(np.rint(picture * np.array(edit.factors, np.float32)), 0, 255), np.uint8)
@@ -94,12 +107,13 @@ def painted_over(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
 
 EDITS: Mapping[str, Callable[[Edit, RgbImage, RgbImage], RgbImage]] = {
     "surroundings": surroundings,
+    "texture": texture,
     "cast": cast,
     "paste": paste,
     "strokes": strokes,
     "painted_over": painted_over,
 }
-WITH_DONOR = frozenset({"surroundings", "paste", "strokes"})
+WITH_DONOR = frozenset({"surroundings", "texture", "paste", "strokes"})
 
 
 def strokes_of(overlay: NDArray[np.float32]) -> Mask:
@@ -156,6 +170,13 @@ def _overlap(a: Box, b: Box) -> float:
 def _fitted(mask: Mask, rgb: RgbImage) -> Mask:
     size = (rgb.shape[1], rgb.shape[0])
     return np.asarray(cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST), bool)
+
+
+def _mirrored(length: int, low: int, high: int) -> NDArray[np.intp]:
+    """For each place along a side, the place in low..high that it mirrors, again and again: int (length,)."""
+    span = high - low
+    steps = (np.arange(length) - low) % (2 * span)
+    return low + np.minimum(steps, 2 * span - 1 - steps)
 
 
 # most pictures of a data set are of a few sizes

@@ -97,8 +97,8 @@ def measure(net: AuditedNet, cause: Cause, each: Each = one_by_one) -> Evidence:
     if net.scale is None or CODES[cause.code].in_file:
         # what a file is, is not in its pixels: nothing to plant and no cells to look at
         return Evidence(cause, class_index, groups=groups)
-    maps, use, again = _use(net, cause, class_index, net.scale, each)
     outcome = run_tests(net, cause, net.scale, each)
+    maps, use, again = _use(net, outcome.cause, class_index, net.scale, each)
     changed, removals = _removals(net, cause, outcome.trials.get("painted_over", ()), each)
     return Evidence(
         outcome.cause,
@@ -205,14 +205,18 @@ def _removals(net: AuditedNet, cause: Cause, painted_over: Sequence[Trial], each
 
 
 def _groups(net: AuditedNet, cause: Cause, each: Each) -> Groups:
-    label = cause.suspicion.label
+    label, among = cause.suspicion.label, cause.suspicion.looked_at
     class_index, shown = net.class_of[label], {hit.name for hit in cause.hits}
     recognisers = [suspicion.recogniser() for suspicion in cause.finders.values()]
-    foreign = [group for name, group in net.groups.items() if net.class_of[name] != class_index]
+
+    def looked_at_in(group: Sequence[Observation]) -> Sequence[Observation]:
+        return group if among is None else [each for each in group if each.source.name in among]
+
+    foreign = [looked_at_in(group) for name, group in net.groups.items() if net.class_of[name] != class_index]
     # of each class alike, in the order in which they are drawn; of many classes, of some that are spread over them
-    looked_at = foreign[:: max(1, -(-len(foreign) // MAX_OTHERS))]
-    share = MAX_OTHERS // max(1, len(looked_at))
-    others = [observation for group in looked_at for observation in group[:share]]
+    spread = foreign[:: max(1, -(-len(foreign) // MAX_OTHERS))]
+    share = MAX_OTHERS // max(1, len(spread))
+    others = [observation for group in spread for observation in group[:share]]
 
     def shows(observation: Observation) -> bool:
         return any(recognise(observation.features) for recognise in recognisers)
@@ -222,7 +226,7 @@ def _groups(net: AuditedNet, cause: Cause, each: Each) -> Groups:
     def group(observations: Sequence[Observation]) -> Group:
         return Group(len(observations), sum(each.predicted == class_index for each in observations))
 
-    own = net.groups[label]
+    own = looked_at_in(net.groups[label])
     return Groups(
         group([each for each in own if each.source.name in shown]),
         group([each for each in own if each.source.name not in shown]),

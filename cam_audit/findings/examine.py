@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from cam_audit.files import sha256_of
+from cam_audit.findings import context
 from cam_audit.findings.audited_net import AuditedNet, audited_net
-from cam_audit.findings.causes import causes_of
-from cam_audit.findings.class_parts import class_parts, split
+from cam_audit.findings.causes import Cause, causes_of
+from cam_audit.findings.class_parts import ClassParts, class_parts, parts_of
+from cam_audit.findings.codes import NOTE
 from cam_audit.findings.cues import find_cues
 from cam_audit.findings.decision import MAX_EXAMPLES, Annotated, finding_of, object_finding, order, outside_examples
 from cam_audit.findings.evidence import Evidence, counterfactuals_of, measure
+from cam_audit.findings.foreground import UNKNOWN
 from cam_audit.findings.sample import MIN_IMAGES, Collected, Unsampled
-from cam_audit.findings.second_look import look_again
+from cam_audit.findings.second_look import look_again, look_around
 from cam_audit.models.model import Model
-from cam_audit.records import ClassMaps, Counterfactual, Finding, ImageSource, Part, PartMap
+from cam_audit.records import ClassMaps, Counterfactual, Finding, ImageSource, Part, PartMaps
 from cam_audit.workers import Each
 
 
@@ -26,7 +31,8 @@ class Examination:
     `maps`, `counterfactuals`: by a finding's fingerprint. `parts`: of each class; `part_maps`: by a part's sheet.
 
     `flags`: by image that shows a cue, the codes that it gets for that. `looked_again`: by class folder, how many
-    images of classes with a cue were not sampled, and looked at for that cue alone.
+    images of classes with a cue were not sampled, and looked at for that cue alone. `surroundings`: by image, the share
+    of its class's score that comes from the surroundings, where that was asked.
     """
 
     findings: tuple[Finding, ...]
@@ -35,8 +41,9 @@ class Examination:
     passes: int = 0
     counterfactuals: Mapping[str, tuple[Counterfactual, ...]] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
-    part_maps: Mapping[str, tuple[PartMap, ...]] = field(default_factory=dict)
+    part_maps: Mapping[str, PartMaps] = field(default_factory=dict)
     looked_again: Mapping[str, int] = field(default_factory=dict)
+    surroundings: Mapping[str, float] = field(default_factory=dict)
 
 
 def examine(
@@ -60,39 +67,55 @@ def examine(
     if not collected.observations:
         return Examination(tuple(sorted(object_findings, key=order)))
     net = audited_net(model, collected, shortest=shortest, needed=needed)
-    suspicions = find_cues([observation.features for observation in collected.observations.values()], each)
-    causes = causes_of([suspicion for suspicion in suspicions if suspicion.images >= MIN_IMAGES])
-    suspected = {cause.suspicion.label for cause in causes}
-    rest = {label: own for label, own in unsampled.items() if label in suspected}
-    findings, maps, counterfactuals, passes = [*object_findings], {}, {}, 0
-    flags: dict[str, set[str]] = {}
-    for cause in causes:
-        evidence = measure(net, cause, each)
-        finding = _finding(net, evidence)
-        findings.append(finding)
-        if evidence.maps:
-            maps[finding.fingerprint] = evidence.maps
-        if evidence.trials:
-            counterfactuals[finding.fingerprint] = counterfactuals_of(model, evidence)
-        passes += evidence.passes
-        for hit in cause.hits:
-            flags.setdefault(hit.name, set()).add(_flag(evidence.changed.get(hit.name)))
-    total = sum(map(len, rest.values()))
-    for number, look in enumerate(look_again(net, causes, rest, each), 1):
+    taken_apart = class_parts(net, each)
+    causes = _causes(net, taken_apart, each)
+    evidence = [measure(net, cause, each) for cause in causes]
+    findings = [_finding(net, of_cause) for of_cause in evidence]
+    # surroundings take a pass an image, which a note is not worth
+    worth_asking = {f.label for f, cause in zip(findings, causes, strict=True) if f.severity != NOTE and cause.context}
+    asked = [(found, _unasked(net, found, unsampled)) for found in taken_apart if found.label in worth_asking]
+    in_pixels = {cause.suspicion.label for cause in causes if cause.hits_in_pixels}
+    searched = {label: own for label, own in unsampled.items() if label in in_pixels}
+    total = sum(map(len, searched.values())) + sum(len(sources) for _, sources in asked)
+    looks = chain(
+        look_again(net, causes, searched, each),
+        *(look_around(net, found, sources, each) for found, sources in asked),
+    )
+    passes = sum(of_cause.passes for of_cause in evidence)
+    flags = _flags_of_sample(evidence)
+    shares = _surroundings(taken_apart)
+    for number, look in enumerate(looks, 1):
         passes += look.passes
         for follows in look.follows:
-            flags.setdefault(look.name, set()).add(_flag(follows))
+            flags[look.name].add(_flag(follows))
+        if look.surroundings is not None:
+            shares[look.name] = look.surroundings
         if on_look:
             on_look(number, total)
+    for name in _of_class({cause.suspicion.label for cause in causes if cause.context}, taken_apart, asked):
+        if shares.get(name, 0.0) > context.MOSTLY:
+            flags[name].add("CA107")
+    proved = list(zip(findings, evidence, strict=True))
+    parts, part_maps = parts_of(taken_apart)
     return Examination(
-        tuple(sorted(findings, key=order)),
-        maps,
-        {name: frozenset(codes) for name, codes in flags.items()},
-        passes,
-        counterfactuals,
-        *split(class_parts(net, each)),
-        {label: len(own) for label, own in rest.items()},
+        findings=tuple(sorted([*object_findings, *findings], key=order)),
+        maps={finding.fingerprint: of_cause.maps for finding, of_cause in proved if of_cause.maps},
+        flags={name: frozenset(codes) for name, codes in flags.items()},
+        passes=passes,
+        counterfactuals={
+            finding.fingerprint: counterfactuals_of(model, of_cause) for finding, of_cause in proved if of_cause.trials
+        },
+        parts=parts,
+        part_maps=part_maps,
+        looked_again={label: len(unsampled.get(label, ())) for label in {*searched, *worth_asking}},
+        surroundings=shares,
     )
+
+
+def _causes(net: AuditedNet, taken_apart: Sequence[ClassParts], each: Each) -> list[Cause]:
+    features = [observation.features for group in net.groups.values() for observation in group]
+    suspicions = [*find_cues(features, each), *context.suspected(taken_apart)]
+    return causes_of([suspicion for suspicion in suspicions if suspicion.images >= MIN_IMAGES])
 
 
 def _finding(net: AuditedNet, evidence: Evidence) -> Finding:
@@ -100,6 +123,45 @@ def _finding(net: AuditedNet, evidence: Evidence) -> Finding:
     observations = net.observations(cause.suspicion.label)
     digests = _digests(observations[hit.name].source for hit in cause.hits[:MAX_EXAMPLES])
     return finding_of(evidence, net.model.class_names[evidence.class_index], digests)
+
+
+def _surroundings(taken_apart: Sequence[ClassParts]) -> dict[str, float]:
+    """By image of the classes whose parts have a place, the share of the score that comes from the surroundings."""
+    return {
+        one.source.name: context.share_in(found, one)
+        for found in taken_apart
+        if any(part.where != UNKNOWN for part in found.parts)
+        for one in found.own
+    }
+
+
+def _unasked(net: AuditedNet, found: ClassParts, unsampled: Mapping[str, Sequence[Unsampled]]) -> list[ImageSource]:
+    """The images of a class that were not taken to parts."""
+    asked = {one.source.name for one in found.own}
+    sampled = [one.source for one in net.groups[found.label] if one.source.name not in asked]
+    return [*sampled, *(image.source for image in unsampled.get(found.label, ()))]
+
+
+def _of_class(
+    labels: Collection[str],
+    taken_apart: Sequence[ClassParts],
+    asked: Sequence[tuple[ClassParts, Sequence[ImageSource]]],
+) -> Iterator[str]:
+    """The names of the images of some classes whose share of surroundings was asked."""
+    for found in taken_apart:
+        if found.label in labels:
+            yield from (one.source.name for one in found.own)
+    for _, sources in asked:
+        yield from (source.name for source in sources)
+
+
+def _flags_of_sample(evidence: Iterable[Evidence]) -> dict[str, set[str]]:
+    """By sampled image that shows a cue, its codes."""
+    flags: dict[str, set[str]] = defaultdict(set)
+    for of_cause in evidence:
+        for hit in of_cause.cause.hits_in_pixels:
+            flags[hit.name].add(_flag(of_cause.changed.get(hit.name)))
+    return flags
 
 
 def _flag(follows: bool | None) -> str:

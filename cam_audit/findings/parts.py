@@ -2,7 +2,8 @@
 
 The last layer is linear, so a factorisation X ~ U V of the activations (cells of all images by channels) splits the
 score: part j adds mean(U_j) * (W_k . V_j) to it, and what the factorisation leaves over is the rest. U_j, cell by cell,
-is the part's map in each image. No gradients, and no further pass.
+is the part's map in each image. No gradients, and no further pass. Where a ReLU follows that layer in each cell, it is
+linear in the cells that it lets through, so U_j counts in these alone (`gates`).
 
 Source: factorising activations for concepts, Zhang et al., "Invertible Concept-based Explanations" (AAAI 2021), and Fel
 et al., "CRAFT" (CVPR 2023); for signed activations the semi-non-negative variant of Ding, Li and Jordan (2010).
@@ -30,57 +31,120 @@ _TINY = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """The cells of an image that are picture and not padding.
+
+    `values`: float32 (n, C), their activations; `let_through`: bool (n,), where these count for the class's score; a
+    part is nowhere else. `kept`: bool (h, w), which cells of the image's map they are.
+    """
+
+    values: Floats
+    let_through: NDArray[np.bool_]
+    kept: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Pieces:
     """One part of a class's score.
 
     `share`: what it adds to the class's score, -1..1; the absolute shares of all parts and of the rest add up to 1.
-    `beyond`: the same, less what the part adds in other classes' images. `maps`: where it is in each image, float32
-    (h, w) each, 0 or more; `presence`: float32 (images,), the mean of each map; `shown`: bool (images,), whether an
-    image shows it.
+    `beyond`: the same, less what the part adds in other classes' images. `direction`: float32 (C,), of length 1, of the
+    activations, the one numbered `factor` of the split; `worth`: what one unit of presence adds to the logit.
+    `maps`: where it is in each image, float32 (h, w) each, 0 or more; `presence`: float32 (images,), its mean over the
+    cells that are picture; `shown`: bool (images,), whether an image shows it; `others`: the same for other classes'
+    images.
     """
 
     share: float
     beyond: float
+    direction: Floats
+    factor: int
+    worth: float
     maps: tuple[Floats, ...]
     presence: Floats
     shown: NDArray[np.bool_]
+    others: NDArray[np.bool_]
 
 
-def pieces_of(
-    activations: Sequence[Floats], kept: Sequence[NDArray[np.bool_]], weight: Floats, others: Floats
-) -> tuple[list[Pieces], float]:
-    """The parts of a class's score, the largest first, and the share of the rest, 0..1.
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """A class's score taken to pieces.
 
-    activations: float32 (C, h, w) of each image of the class; kept: bool (h, w) of each, the cells that are picture and
-    not padding; weight: float32 (C,), what speaks for the class and not for all; others: float32 (C,), the mean
-    activations of other classes' images.
+    `pieces`: the largest first; `rest`: the share of what is in none of them, 0..1. `directions`: float32 (r, C), of
+    all parts, also of those too small to be listed.
     """
-    cells = np.concatenate([a[:, k].T for a, k in zip(activations, kept, strict=True)]).astype(np.float32)
+
+    pieces: tuple[Pieces, ...]
+    rest: float
+    directions: Floats
+
+
+def pieces_of(own: Sequence[Cells], weight: Floats, others: Sequence[Cells]) -> Split:
+    """The parts of a class's score.
+
+    own, others: the cells of images of the class, and of other classes; weight: float32 (C,), what speaks for the
+    class.
+    """
+    cells = np.concatenate([of_image.values for of_image in own])
+    let_through = np.concatenate([of_image.let_through for of_image in own])
     presence, directions = merged(*factorise(cells))
+    presence = presence * let_through[:, None]
     worth = directions @ weight
     means = presence.mean(0)
     added = means * worth
-    rest = float((cells @ weight).mean() - added.sum())
-    # what the same parts give other classes' images: the least squares fit of their mean, nowhere negative
-    theirs = np.maximum(np.linalg.lstsq(directions.T, others, rcond=None)[0], 0)
+    rest = float((let_through * (cells @ weight)).mean() - added.sum())
+    theirs = np.stack([presence_in(of_image, directions).mean(0) for of_image in others])
     total = float(np.abs(added).sum() + abs(rest)) or 1.0
-    shares, beyond = added / total, (means - theirs) * worth / total
-    ends = np.cumsum([int(k.sum()) for k in kept])[:-1]
+    shares, beyond = added / total, (means - theirs.mean(0)) * worth / total
+    ends = np.cumsum([len(of_image.values) for of_image in own])[:-1]
     pieces = []
     left = abs(rest) / total
     for j in np.argsort(-np.abs(shares), kind="stable"):
         if abs(shares[j]) < LEAST_SHARE:
             left += float(abs(shares[j]))
             continue
-        maps = []
-        for k, of_image in zip(kept, np.split(presence[:, j], ends), strict=True):
-            whole = np.zeros(k.shape, np.float32)
-            whole[k] = of_image
-            maps.append(whole)
-        of_images = np.array([of_map.mean() for of_map in maps], np.float32)
-        shown = of_images >= max(_TINY, SHOWN_FROM * float(np.quantile(of_images, 0.9)))
-        pieces.append(Pieces(float(shares[j]), float(beyond[j]), tuple(maps), of_images, shown))
-    return pieces, left
+        by_image = np.split(presence[:, j], ends)
+        of_images = np.array([of_image.mean() for of_image in by_image], np.float32)
+        least = max(_TINY, SHOWN_FROM * float(np.quantile(of_images, 0.9)))
+        pieces.append(
+            Pieces(
+                share=float(shares[j]),
+                beyond=float(beyond[j]),
+                direction=directions[j],
+                factor=int(j),
+                worth=float(worth[j]),
+                maps=tuple(_on_map(one.kept, of_image) for one, of_image in zip(own, by_image, strict=True)),
+                presence=of_images,
+                shown=of_images >= least,
+                others=theirs[:, j] >= least,
+            )
+        )
+    return Split(tuple(pieces), left, directions)
+
+
+def shares_in(cells: Cells, directions: Floats, weight: Floats) -> Floats:
+    """What each part adds to the class's score in one image, as shares that add up to 1 with that of the rest.
+
+    directions, weight: as in `Split` and `pieces_of`. Returns float32 (r,), -1..1.
+    """
+    added = presence_in(cells, directions).mean(0) * (directions @ weight)
+    rest = float((cells.let_through * (cells.values @ weight)).mean() - added.sum())
+    shares: Floats = added / (float(np.abs(added).sum() + abs(rest)) or 1.0)
+    return shares
+
+
+def presence_in(cells: Cells, directions: Floats) -> Floats:
+    """Where each part is in one image, float32 (n, r), 0 or more; directions: float32 (r, C)."""
+    return project(cells.values, directions) * cells.let_through[:, None]
+
+
+def project(cells: Floats, directions: Floats, sweeps: int = SWEEPS) -> Floats:
+    """The presence (n, r), 0 or more, of directions (r, C) in cells (n, C), in the least squares sense."""
+    gram, products = directions @ directions.T, cells @ directions.T
+    presence: Floats = np.maximum(products, 0) / np.maximum(np.diag(gram), _TINY)
+    for _ in range(sweeps):
+        presence = _updated(presence, products, gram, signed=False)
+    return presence
 
 
 def factorise(cells: Floats, rank: int = RANK, sweeps: int = SWEEPS) -> tuple[Floats, Floats]:
@@ -120,6 +184,12 @@ def merged(presence: Floats, directions: Floats) -> tuple[Floats, Floats]:
         joined_presence.append(presence[:, group] @ (directions[group] @ direction))
         joined.append(direction)
     return np.stack(joined_presence, 1).astype(np.float32), np.stack(joined).astype(np.float32)
+
+
+def _on_map(kept: NDArray[np.bool_], values: Floats) -> Floats:
+    whole = np.zeros(kept.shape, np.float32)
+    whole[kept] = values
+    return whole
 
 
 def _updated(factor: Floats, products: Floats, gram: Floats, *, signed: bool) -> Floats:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cam_audit.cam import Map
 from cam_audit.files import sha256_of
+from cam_audit.findings.gates import packed_gates
 from cam_audit.findings.map_use import ActivationSum, centred_map, centred_weight, on_grid
 from cam_audit.images.rgb import RgbImage
 from cam_audit.models.model import Model, Prediction
@@ -29,9 +30,9 @@ MIN_IMAGES = 12
 MAX_SAMPLED_PER_CLASS = 60
 MAX_SAMPLED = 8000
 MIN_SAMPLED_PER_CLASS = 24
-# Of these, the activations are kept of so many, some 100 KB each: by class, in all, and of so many classes.
+# Of these, the activations are kept of so many, 100 to 300 KB each: by class, in all, and of so many classes.
 MAX_PART_IMAGES = 40
-MAX_ALL_PART_IMAGES = 600
+MAX_ALL_PART_IMAGES = 1200
 MAX_PART_CLASSES = 50
 # What padding is: a strip along a side whose levels differ by no more than this, at least so wide as a share of a side.
 _FLAT = 6
@@ -128,8 +129,9 @@ class Observation:
 
     `logits` float32 (K,). `own_map` is the centred map, on the common grid, of `map_class`: the folder's class, or the
     predicted one where the folder stands for none. Of the images whose class is taken to parts, `activations`: float16
-    (C, h, w); `kept`: bool (h, w), the cells that are picture and not padding; `foreground`: how much of an object is
-    in each, float32 (h, w), where a foreground net told.
+    (C, h, w), or the features (C', h, w) where the net has a last convolution in the place of a linear layer, and then
+    `gates`, as `packed_gates` has them; `kept`: bool (h, w), the cells that are picture and not padding; `foreground`:
+    how much of an object is in each, float32 (h, w), where a foreground net told.
     """
 
     source: ImageSource
@@ -140,6 +142,7 @@ class Observation:
     activations: NDArray[np.float16] | None = None
     kept: NDArray[np.bool_] | None = None
     foreground: Map | None = None
+    gates: NDArray[np.uint8] | None = None
 
     @property
     def predicted(self) -> int:
@@ -188,10 +191,12 @@ def observe(
     *,
     for_parts: bool = False,
     foreground: Model | None = None,
+    mask: NDArray[np.uint8] | None = None,
 ) -> Collected:
     """What the audit keeps of one image; data: the file's bytes, size: its full width and height.
 
-    for_parts: whether its activations are kept, and where the object is, as the net `foreground` tells.
+    for_parts: whether its activations are kept, or the features that `prediction` has in their place, and where the
+    object is, as its mask tells, uint8 (H, W) of `rgb`, or else the net `foreground`.
     """
     # the finders' modules, which a scan without classes never needs
     from cam_audit.findings.cues.features import image_features
@@ -205,7 +210,7 @@ def observe(
         logits=prediction.logits,
         map_class=map_class,
         own_map=centred_map(centred_weight(model, map_class), activations),
-        **(_kept_for_parts(rgb, prediction, foreground) if for_parts else {}),
+        **(_kept_for_parts(rgb, prediction, foreground, mask) if for_parts else {}),
     )
     collected = Collected()
     collected.observations[source.name] = observation
@@ -213,15 +218,21 @@ def observe(
     return collected
 
 
-def _kept_for_parts(rgb: RgbImage, prediction: Prediction, foreground: Model | None) -> dict[str, Any]:
+def _kept_for_parts(
+    rgb: RgbImage, prediction: Prediction, foreground: Model | None, mask: NDArray[np.uint8] | None
+) -> dict[str, Any]:
+    from cam_audit.findings.foreground import foreground_map, mask_map
+
     grid = prediction.activations.shape[1], prediction.activations.shape[2]
     objects = None
-    if foreground is not None:
-        from cam_audit.findings.foreground import foreground_map
-
+    if mask is not None:
+        objects = mask_map(mask, grid)
+    elif foreground is not None:
         objects = foreground_map(foreground, rgb, grid)
+    features = prediction.features
     return {
-        "activations": prediction.activations.astype(np.float16),
+        "activations": (prediction.activations if features is None else features).astype(np.float16),
+        "gates": None if features is None else packed_gates(prediction.activations),
         "kept": picture_cells(rgb, grid),
         "foreground": objects,
     }

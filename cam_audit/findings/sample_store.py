@@ -22,7 +22,7 @@ from cam_audit.records import ImageSource
 # Before the name of a feature that is an array.
 PREFIX = "features."
 # What is kept of images whose class is taken to parts, by the names of an observation.
-FOR_PARTS = ("activations", "kept", "foreground")
+FOR_PARTS = ("activations", "kept", "foreground", "gates")
 
 
 def save(path: Path, collected: Collected) -> None:

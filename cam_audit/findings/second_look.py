@@ -1,4 +1,7 @@
-"""Looks again at the images that were not sampled, in the classes where a cue was found: which of them show it?"""
+"""Looks again at the images that were not sampled, in the classes where a cue was found: which of them show it?
+
+Where the cue is a class's surroundings, that takes the net's activations, and so another pass an image.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,14 @@ from functools import partial
 from cam_audit.errors import ImageError
 from cam_audit.findings.audited_net import AuditedNet
 from cam_audit.findings.causes import Cause
+from cam_audit.findings.class_parts import ClassParts, cells_in
 from cam_audit.findings.cues.features import LazyFeatures
 from cam_audit.findings.cues.records import Recogniser
 from cam_audit.findings.evidence import follows_cue
-from cam_audit.findings.sample import Unsampled
-from cam_audit.images.decode import decode, read_bytes
+from cam_audit.findings.foreground import SURROUNDINGS
+from cam_audit.findings.sample import Unsampled, picture_cells
+from cam_audit.images.decode import decode, read_bytes, read_image
+from cam_audit.records import ImageSource
 from cam_audit.workers import Each
 
 # A removal test costs a forward pass. More of them for one cause than this, those of the sampled images among them,
@@ -26,16 +32,18 @@ class SecondLook:
     """What a second look at an image came to.
 
     `follows`: for each cause that the image shows, whether its prediction changes when the cue is painted over, None
-    where that can't be done or was not; empty where the image shows none.
+    where that can't be done or was not; empty where the image shows none. `surroundings`: the share of the class's
+    score that comes from the surroundings, 0..1, None where that was not asked.
     """
 
     name: str
     follows: tuple[bool | None, ...] = ()
+    surroundings: float | None = None
 
     @property
     def passes(self) -> int:
         """Forward passes spent."""
-        return sum(follows is not None for follows in self.follows)
+        return sum(follows is not None for follows in self.follows) + (self.surroundings is not None)
 
 
 def look_again(
@@ -55,6 +63,22 @@ def look_again(
         ]
         if searches:
             yield from each(partial(_look, net, searches), own)
+
+
+def look_around(net: AuditedNet, found: ClassParts, sources: Sequence[ImageSource], each: Each) -> Iterator[SecondLook]:
+    """Ask how much of a class's score comes from the surroundings, in images of it that were not taken to parts."""
+
+    def look(source: ImageSource) -> SecondLook:
+        try:
+            rgb, _, _ = read_image(source.path, needed=net.needed)
+            prediction = net.model.run(net.model.fit(rgb, net.shortest), features=True)
+        except (ImageError, MemoryError):
+            return SecondLook(source.name)
+        kept = picture_cells(rgb, (prediction.activations.shape[1], prediction.activations.shape[2]))
+        cells = cells_in(prediction, kept, found.class_index)
+        return SecondLook(source.name, surroundings=found.share_on(SURROUNDINGS, cells))
+
+    return iter(each(look, sources))
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from itertools import chain, zip_longest
 
 from cam_audit.findings.audited_net import AuditedNet
 from cam_audit.findings.causes import Cause
-from cam_audit.findings.codes import CODES, codes_by_finder, counterfactual
-from cam_audit.findings.counterfactual import ERROR_AT, LOOKS, CueTest, Effect, Step, Trial, effects_of
+from cam_audit.findings.codes import CODES, CONTEXT, codes_by_finder, counterfactual
+from cam_audit.findings.counterfactual import ERROR_AT, LOOKS, CueTest, Effect, Roles, Step, Trial, effects_of, shown
 from cam_audit.findings.cues import finders
 from cam_audit.findings.edits import apply, needs_donor
 from cam_audit.findings.sample import Observation, draw_key, partner_key
@@ -20,6 +20,7 @@ from cam_audit.workers import Each
 
 # Pictures that are kept while a cause is measured, some 200 KB each.
 _KEPT = 64
+_OF_SURROUNDINGS = {"border", CONTEXT}
 
 Trials = Mapping[str, Sequence[Trial]]
 PictureOf = Callable[[Observation], RgbImage | None]
@@ -49,7 +50,7 @@ class Outcome:
 
 
 def run_tests(net: AuditedNet, cause: Cause, scale: float, each: Each) -> Outcome:
-    """Plant a cue by all tests that suit it, then take it away, by the test of the finder that names the cause.
+    """Plant a cue by all tests that suit it, then take it away, by the tests of the finder that names the cause.
 
     All tests begin with the first of LOOKS images. Those that this does not settle go on to the next one, unless it
     has already been shown that predictions change when the cue is planted.
@@ -73,7 +74,7 @@ def run_tests(net: AuditedNet, cause: Cause, scale: float, each: Each) -> Outcom
 
     effects = look(0, [name for name in plans if not counterfactual(name).takes_away])
     cause = _named_by(cause, effects)
-    own_tests = {test.name for test in CODES[codes_by_finder()[cause.suspicion.finder]].tests}
+    own_tests = _own_tests(cause)
     effects = look(0, [name for name in plans if name in own_tests and counterfactual(name).takes_away])
     if looks > 1 and not any(effect.turns and not effect.takes_away for effect in effects):
         effects = look(1, [effect.test for effect in effects if not effect.is_settled])
@@ -87,7 +88,7 @@ def _tests(net: AuditedNet, cause: Cause) -> dict[str, CueTest]:
     tests: dict[str, CueTest] = {}
     for name, suspicion in cause.finders.items():
         if CODES[codes[name]].is_local == CODES[cause.code].is_local:
-            for test in known[name].tests(suspicion, features):
+            for test in suspicion.tests or known[name].tests(suspicion, features):
                 tests.setdefault(test.name, test)
     return tests
 
@@ -99,15 +100,26 @@ def _named_by(cause: Cause, effects: Sequence[Effect]) -> Cause:
     """
     if CODES[cause.code].is_local:
         return cause
-    shown = {effect.test: (effect.turns, effect.moves) for effect in effects}
+    by_test = {effect.test: shown(effect) for effect in effects}
 
-    def most(finder: str) -> tuple[bool, bool]:
+    def most(finder: str) -> tuple[bool, bool, float]:
         tests = CODES[codes_by_finder()[finder]].tests
-        return max((shown[test.name] for test in tests if test.name in shown), default=(False, False))
+        return max((by_test[test.name] for test in tests if test.name in by_test), default=(False, False, 0.0))
 
     # in the order of the table of codes, in which the background comes first
-    best = max((finder for finder in codes_by_finder() if finder in cause.finders), key=most)
-    return cause.named_by(best) if any(most(best)) else cause
+    of_pixels = [finder for finder in codes_by_finder() if finder in cause.finders and finder != CONTEXT]
+    best = max(of_pixels, key=lambda finder: most(finder)[:2], default=CONTEXT)
+    if CONTEXT in cause.finders and most(CONTEXT) > most(best):
+        best = CONTEXT
+    return cause.named_by(best) if any(most(best)[:2]) else cause
+
+
+def _own_tests(cause: Cause) -> set[str]:
+    """The tests of the finder that names a cause; of surroundings, those of the pixels and those of the map."""
+    naming = {cause.suspicion.finder}
+    if naming <= _OF_SURROUNDINGS:
+        naming = _OF_SURROUNDINGS & cause.finders.keys()
+    return {test.name for finder in naming for test in CODES[codes_by_finder()[finder]].tests}
 
 
 def _plans(net: AuditedNet, cause: Cause, test: CueTest) -> list[_Plan]:
@@ -120,7 +132,8 @@ def _plans(net: AuditedNet, cause: Cause, test: CueTest) -> list[_Plan]:
     class_index = net.class_of[label]
     hits = {hit.name: hit for hit in test.hits}
     own = [observation for observation in net.groups[label] if observation.source.name in hits]
-    foreign = [group for name, group in net.groups.items() if net.class_of[name] != class_index]
+    foreign = [_among(test, group) for name, group in net.groups.items() if net.class_of[name] != class_index]
+    foreign = [group for group in foreign if group]
     if not own or not foreign:
         return []
     plans = []
@@ -128,7 +141,8 @@ def _plans(net: AuditedNet, cause: Cause, test: CueTest) -> list[_Plan]:
         for target in [observation for observation in own if net.is_right(observation)][: LOOKS[-1]]:
             # the control's donor is another image of the class that shows the cue
             hit, other, twin = hits[target.source.name], _partner(net, target, foreign), _partner(net, target, [own])
-            edit, control = test.edit(hit, other.source.label), test.control(hit, other.source.label)
+            edit = test.edit(Roles(hit, target.source, other.source, other.source))
+            control = test.control(Roles(hit, target.source, twin.source, other.source))
             plans.append(_Plan(target, edit, other, control, twin))
         return plans
     for target in _round_robin([[each for each in group if net.is_right(each)] for group in foreign])[: LOOKS[-1]]:
@@ -136,9 +150,16 @@ def _plans(net: AuditedNet, cause: Cause, test: CueTest) -> list[_Plan]:
         # of two classes there is no third, and the control's donor is of the target's own
         thirds = [group for group in foreign if group[0].source.label != target.source.label] or foreign
         third = _partner(net, target, thirds)
-        hit, name = hits[donor.source.name], third.source.label
-        plans.append(_Plan(target, test.edit(hit, name), donor, test.control(hit, name), third))
+        hit = hits[donor.source.name]
+        edit = test.edit(Roles(hit, target.source, donor.source, third.source))
+        control = test.control(Roles(hit, target.source, third.source, third.source))
+        plans.append(_Plan(target, edit, donor, control, third))
     return plans
+
+
+def _among(test: CueTest, group: Sequence[Observation]) -> Sequence[Observation]:
+    """Those of a group that may take part."""
+    return group if test.among is None else [each for each in group if each.source.name in test.among]
 
 
 def _partner(net: AuditedNet, target: Observation, groups: Sequence[Sequence[Observation]]) -> Observation:

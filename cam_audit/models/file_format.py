@@ -7,6 +7,13 @@ Inputs and outputs:
     cam_weight   float32 (K, C)        the classifier's weight; absent where activations[k] is the map of class k
     cam_bias     float32 (K,)          the classifier's bias; absent with cam_weight
 
+A net without cam_weight may have three more, all or none, so that the scores of its classes come apart over channels.
+Its last convolution is 1x1: activations = feature_weight @ features + feature_bias in each cell, or the ReLU of that.
+    features        float32 (N, C', h, w)  what enters the last convolution
+    feature_weight  float32 (K, C')        that convolution's weight
+    feature_bias    float32 (K,)           that convolution's bias
+Where there is cam_weight, outputs of these names are not looked at.
+
 Metadata keys carry the prefix `cam_audit.`; values are strings, `classes`, `class_ids`, `input_size` and
 `quantisation` (of an int8 file: how it differs from the float file) JSON.
 """
@@ -16,7 +23,13 @@ LOGITS = "logits"
 ACTIVATIONS = "activations"
 CAM_WEIGHT = "cam_weight"
 CAM_BIAS = "cam_bias"
-OUTPUTS = (LOGITS, ACTIVATIONS, CAM_WEIGHT, CAM_BIAS)
+FEATURES = "features"
+FEATURE_WEIGHT = "feature_weight"
+FEATURE_BIAS = "feature_bias"
+FEATURE_OUTPUTS = (FEATURES, FEATURE_WEIGHT, FEATURE_BIAS)
+OUTPUTS = (LOGITS, ACTIVATIONS, CAM_WEIGHT, CAM_BIAS, *FEATURE_OUTPUTS)
+# The others are the same for every image.
+OF_THE_IMAGE = (LOGITS, ACTIVATIONS, FEATURES)
 
 METADATA_PREFIX = "cam_audit."
 VERSION = "1"

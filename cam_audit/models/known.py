@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,6 +107,13 @@ def whereabouts(net: Net) -> str:
     if path is None and net.name == efficientnet.NET and efficientnet.find_weights():
         return "built when it is first used"
     return str(path or next(iter(net.ways), "missing; install cam-audit again"))
+
+
+def how_to_make_again(name: str, path: Path) -> str:
+    """The commands that make the file of a net anew, for what older versions of the program did not put into it."""
+    adapted = shlex.join(["cam-audit", "models", "adapt", "PLAIN.onnx", "-o", path.name])
+    ways = NETS[name].ways if name in NETS else ()
+    return " or ".join(f"`{way}`" for way in ways or (adapted,))
 
 
 def _how_to_get(net: Net) -> str:

@@ -7,7 +7,7 @@ import math
 import os
 import random
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,10 +32,14 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Prediction:
-    """One forward pass: logits float32 (K,) before any softmax, activations float32 (C, h, w)."""
+    """One forward pass: logits float32 (K,) before any softmax, activations float32 (C, h, w).
+
+    `features`: what enters the last convolution, float32 (C', h, w), where it was asked for and the net offers it.
+    """
 
     logits: NDArray[np.float32]
     activations: NDArray[np.float32]
+    features: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class Model:
 
     `input_size` is (H, W) in pixels, `fixed_size` whether the net takes no other; `map_size` (h, w) the cells of
     the map at that size; `cam_weight` float32 (K, C) and `cam_bias` (K,), both None where activations[k] is
-    the map of class k; `class_ids` WordNet ids or ""; `sha256` of the file, as hex.
+    the map of class k; `feature_weight` float32 (K, C') and `feature_bias` (K,), the last convolution of such a net,
+    both None where its file does not offer what enters it; `class_ids` WordNet ids or ""; `sha256` of the file, as hex.
     """
 
     path: Path
@@ -59,14 +64,18 @@ class Model:
     licence: str
     cam_weight: NDArray[np.float32] | None
     cam_bias: NDArray[np.float32] | None
+    feature_weight: NDArray[np.float32] | None
+    feature_bias: NDArray[np.float32] | None
     session: ort.InferenceSession
 
     def __reduce__(self) -> tuple[Any, ...]:
         # another process or machine loads the same file, which must be there
         return _load_same, (self.path, self.sha256)
 
-    def run(self, rgb: NDArray[np.uint8]) -> Prediction:
+    def run(self, rgb: NDArray[np.uint8], *, features: bool = False) -> Prediction:
         """One forward pass over an RGB image, uint8 (H, W, 3), at the size it has.
+
+        features: whether to fetch what enters the last convolution, where the net offers that.
 
         Raises ModelError where the outputs are not what they were when the net was loaded, which a net may compute
         from the image, and whatever onnxruntime raises.
@@ -78,13 +87,21 @@ class Model:
             >>> prediction.logits.shape, prediction.activations.ndim
             ((5,), 3)
         """
-        logits, activations = self.session.run(
-            [file_format.LOGITS, file_format.ACTIVATIONS], {file_format.IMAGE: rgb[None]}
-        )
+        names = [file_format.LOGITS, file_format.ACTIVATIONS]
+        if features and self.feature_weight is not None:
+            names.append(file_format.FEATURES)
+        logits, activations, *further = self.session.run(names, {file_format.IMAGE: rgb[None]})
         as_loaded = logits.shape == (1, len(self.class_names)) and activations.shape[:2] == (1, self.channels)
         if not (as_loaded and activations.ndim == 4 and activations.size and np.isfinite(activations).all()):
             raise ModelError("its outputs have other shapes than when it was loaded, or activations are not numbers")
-        return Prediction(logits[0], activations[0])
+        if further and not self._fits(further[0], activations):
+            raise ModelError("its features have another shape than when it was loaded, or are not numbers")
+        return Prediction(logits[0], activations[0], *(each[0] for each in further))
+
+    def _fits(self, features: Array, activations: Array) -> bool:
+        assert self.feature_weight is not None
+        expected = 1, self.feature_weight.shape[1], *activations.shape[2:]
+        return features.shape == expected and bool(np.isfinite(features).all())
 
     def fit(self, rgb: NDArray[np.uint8], shortest: int | None = None) -> NDArray[np.uint8]:
         """An image at the size at which it enters the net: its shortest side `shortest` pixels, the net's own if None.
@@ -106,6 +123,11 @@ class Model:
     def channels(self) -> int:
         """How many activation maps there are, C."""
         return len(self.class_names) if self.cam_weight is None else int(self.cam_weight.shape[1])
+
+    @property
+    def separable(self) -> bool:
+        """Whether the score of a class comes apart over channels: by `cam_weight`, or by `feature_weight`."""
+        return self.cam_weight is not None or self.feature_weight is not None
 
     @property
     def cell(self) -> int:
@@ -131,7 +153,8 @@ def load_model(path: str | Path) -> Model:
     """Load a CAM-ready ONNX file and prove that it is one.
 
     Checked on two different images of two sizes (of one, where the net has a fixed size): the mean over h, w
-    of the map of class k, plus the bias, equals logit k to 1e-3 of the largest logit.
+    of the map of class k, plus the bias, equals logit k to 1e-3 of the largest logit. Where there are `features`, too,
+    that the last convolution makes the activations of them, with or without a ReLU, to 1e-3 of the largest.
 
     Raises ModelError where the file is missing, broken or not CAM-ready.
 
@@ -162,7 +185,7 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
     metadata = _Metadata(path, session.get_modelmeta().custom_metadata_map)
     input_size = metadata.input_size()
     fixed_size = any(isinstance(side, int) for side in inputs[0].shape[1:3])
-    wanted = [name for name in file_format.OUTPUTS if name in outputs]
+    wanted = _wanted(outputs, path)
     values = _outputs(session, wanted, _check_image(input_size), path)
     cam_weight = values.get(file_format.CAM_WEIGHT)
     cam_bias = values.get(file_format.CAM_BIAS)
@@ -172,7 +195,12 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
     # The second image is oblong where sizes are free: a pooling window of a fixed size fails there.
     height, width = input_size
     other = input_size if fixed_size else (max(64, height * 3 // 4), max(64, width // 2))
-    _checked(_outputs(session, wanted[:2], _check_image(other, seed=1), path), cam_weight, cam_bias, path)
+    of_the_image = [name for name in wanted if name in file_format.OF_THE_IMAGE]
+    again = _outputs(session, of_the_image, _check_image(other, seed=1), path)
+    _checked(again, cam_weight, cam_bias, path)
+    if file_format.FEATURES in wanted:
+        _check_features(values, path)
+        _check_features({**values, **again}, path)
     classes = metadata.strings(file_format.CLASSES_KEY)
     if len(classes) != prediction.logits.size:
         raise ModelError(f"{path}: {len(classes)} class names for {prediction.logits.size} classes")
@@ -192,8 +220,22 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
         licence=metadata.text(file_format.LICENCE_KEY),
         cam_weight=cam_weight,
         cam_bias=cam_bias,
+        feature_weight=values.get(file_format.FEATURE_WEIGHT),
+        feature_bias=values.get(file_format.FEATURE_BIAS),
         session=session,
     )
+
+
+def _wanted(outputs: Collection[str], path: Path) -> list[str]:
+    """Those of a file's outputs that are looked at; raises ModelError where some of the features are missing."""
+    wanted = [name for name in file_format.OUTPUTS if name in outputs]
+    offered = [name for name in file_format.FEATURE_OUTPUTS if name in outputs]
+    if file_format.CAM_WEIGHT in outputs:
+        return [name for name in wanted if name not in offered]
+    if offered and len(offered) < len(file_format.FEATURE_OUTPUTS):
+        missing = next(name for name in file_format.FEATURE_OUTPUTS if name not in outputs)
+        raise ModelError(f"{path}: not CAM-ready, it has {offered[0]!r} but no output {missing!r}; {HOW_TO_MAKE_ONE}")
+    return wanted
 
 
 def _load_same(path: Path, sha256: str) -> Model:
@@ -259,6 +301,29 @@ def _checked(values: Mapping[str, Array], cam_weight: Array | None, cam_bias: Ar
             f"activation map is defined; {HOW_TO_MAKE_ONE}"
         )
     return prediction
+
+
+def _check_features(values: Mapping[str, Array], path: Path) -> None:
+    """Prove that the last convolution makes the activations of the features; raises ModelError where it does not."""
+    activations = values[file_format.ACTIVATIONS][0]
+    features, weight, bias = (values[name] for name in file_format.FEATURE_OUTPUTS)
+    classes, *grid = activations.shape
+    shapes = (1, *weight.shape[1:], *grid), (classes, *weight.shape[1:]), (classes,)
+    if weight.ndim != 2 or (features.shape, weight.shape, bias.shape) != shapes:
+        raise ModelError(
+            f"{path}: not CAM-ready, features {features.shape}, feature_weight {weight.shape} and feature_bias "
+            f"{bias.shape} do not fit activations {activations.shape}; {HOW_TO_MAKE_ONE}"
+        )
+    with np.errstate(all="ignore"):
+        convolved = np.tensordot(weight, features[0], axes=1) + bias[:, None, None]
+        misses = [float(np.abs(made - activations).max()) for made in (np.maximum(convolved, 0), convolved)]
+    # a ReLU would hide what is infinitely negative
+    worst = min(misses) / max(1.0, float(np.abs(activations).max())) if np.isfinite(convolved).all() else math.inf
+    if worst > IDENTITY_TOLERANCE:
+        raise ModelError(
+            f"{path}: not CAM-ready, feature_weight and feature_bias make of its features what misses the activations "
+            f"by {worst:.2g} (relative); {HOW_TO_MAKE_ONE}, or leave these three outputs out"
+        )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 Weights become int8 with a scale a channel, activations uint8 between the least and the largest value that the
 calibration photos give. On x86 without VNNI such products may saturate: the measurement holds where it is made.
+
+An int8 file does not offer `features`: 8 bits are too few for the last convolution to make the activations of them as
+the contract has it. Left in float, it would cost SqueezeNet half of what int8 gains: 1.7 x instead of 2.3 x.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from cam_audit.images.decode import read_image
 from cam_audit.images.rgb import RgbImage
 from cam_audit.models import file_format
 from cam_audit.models.adapt.contents import read_contents
-from cam_audit.models.adapt.quantisable import body, read_quantisable, write_with_metadata
+from cam_audit.models.adapt.quantisable import body, read_quantisable, write_with_metadata, write_without_features
 from cam_audit.models.model import Model, load_model
 
 MAX_PHOTOS = 300
@@ -110,11 +113,12 @@ def _write_int8(model_path: Path, calibration: Sequence[RgbImage], target: Path)
         from onnxruntime import quantization
     except ImportError as error:
         raise ModelError(f"the quantiser lacks a package ({error}); pip install 'cam-audit[models]'") from None
-    prepared = target.with_name(f"prepared-{target.name}")
+    bare, prepared = target.with_name(f"bare-{target.name}"), target.with_name(f"prepared-{target.name}")
+    write_without_features(model_path, bare)
     try:
         with _quiet():
             # batch norms are folded before scales are chosen
-            quantization.quant_pre_process(str(model_path), str(prepared), skip_symbolic_shape=True)
+            quantization.quant_pre_process(str(bare), str(prepared), skip_symbolic_shape=True)
             model = read_quantisable(prepared)
             quantization.quantize_static(
                 model,

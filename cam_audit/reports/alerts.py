@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cam_audit.findings.codes import CODES, FAILING, NOTE
-from cam_audit.records import Finding, ImageRow, ScanReport
+from cam_audit.records import Finding, ImageRow, Part, ScanReport
+from cam_audit.reports.part_marks import marked_shortcuts
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,12 @@ def failing(report: ScanReport) -> list[Finding]:
     severities = FAILING[report.run.get("settings", {}).get("fail_on", "error")]
     new = (finding for finding in report.findings if finding.fingerprint not in report.known)
     return [finding for finding in new if finding.severity in severities]
+
+
+def failing_parts(report: ScanReport) -> list[Part]:
+    """The parts that make the scan fail: marked a shortcut, and still there. Whatever `--fail-on` is, but never."""
+    fails = FAILING[report.run.get("settings", {}).get("fail_on", "error")]
+    return marked_shortcuts(report) if fails else []
 
 
 def flag_message(code: str, image: ImageRow) -> str:

@@ -6,6 +6,8 @@ still stands for a finding of the same class and kind that shares an example's p
 
 Effects are kept with their intervals, as another draw of photos moves them: an accepted finding counts as new only
 where its effect has grown beyond what it was accepted with, or where it is graver and its interval says so.
+
+Marks of parts are kept with the parts' directions, which mean nothing to another net: see `part_marks`.
 """
 
 from __future__ import annotations
@@ -29,10 +31,21 @@ from cam_audit.findings.codes import (
     kind_of,
 )
 from cam_audit.findings.intervals import Estimate
-from cam_audit.records import Finding, ScanReport
+from cam_audit.records import Finding, PartMaps, ScanReport
 from cam_audit.reports import schema
 from cam_audit.reports.json_text import json_text
 from cam_audit.reports.output_folder import TOOL
+from cam_audit.reports.part_marks import (
+    IN_SURROUNDINGS,
+    Answer,
+    PartEntry,
+    answering,
+    documents,
+    parsed,
+    part_entries,
+    surroundings_marked_fine,
+    verdicts,
+)
 from cam_audit.reports.read_json import read_document
 from cam_audit.reports.review import FINE, Review
 
@@ -78,6 +91,7 @@ class Baseline:
     thresholds: Mapping[str, str]
     findings: Mapping[str, Entry]
     images: Mapping[str, tuple[str, ...]]
+    parts: tuple[PartEntry, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +103,7 @@ class Judgement:
     `model_changed`: whether it is another net than the baseline's; `thresholds`: by code or severity, (then, now) where
     they differ.
     `flagged`: how many images carry a flag; `fine`: how many of them were marked fine with all their flags.
+    `parts`: the parts that answer to marks; `stale_parts`: marks that no part answers to; both empty for another net.
     """
 
     accepted: Baseline
@@ -100,6 +115,13 @@ class Judgement:
     thresholds: Mapping[str, tuple[str, str]]
     flagged: int
     fine: int
+    parts: tuple[Answer, ...] = ()
+    stale_parts: tuple[PartEntry, ...] = ()
+
+    @property
+    def part_marks(self) -> dict[str, str]:
+        """The verdicts on parts, by the part's sheet."""
+        return verdicts(self.parts)
 
 
 def thresholds() -> dict[str, str]:
@@ -114,14 +136,21 @@ def thresholds() -> dict[str, str]:
     }
 
 
-def baseline_of(report: ScanReport, review: Review | None = None) -> Baseline:
-    """Accept every finding of a scan; with a review only those that are marked fine, and the images marked fine."""
+def baseline_of(
+    report: ScanReport, review: Review | None = None, part_maps: Mapping[str, PartMaps] | None = None
+) -> Baseline:
+    """Accept every finding of a scan; with a review only those that are marked fine, and the images marked fine.
+
+    The marks of parts, shortcuts too, are taken along where part_maps, by a part's sheet, has their directions.
+    """
     images = {}
+    parts: tuple[PartEntry, ...] = ()
     accepted = report.findings
     if review:
         accepted = tuple(f for f in report.findings if review.findings.get(f.fingerprint) == FINE)
         images = {image.path: tuple(sorted(image.flags)) for image in report.images if image.flags}
         images = {path: flags for path, flags in images.items() if review.images.get(path) == FINE}
+        parts = part_entries(report, review, part_maps or {})
     model = report.run["model"]
     return Baseline(
         net=str(model["net"]),
@@ -129,11 +158,17 @@ def baseline_of(report: ScanReport, review: Review | None = None) -> Baseline:
         thresholds=thresholds(),
         findings={finding.fingerprint: _entry(finding) for finding in accepted},
         images=images,
+        parts=parts,
     )
 
 
-def judge(baseline: Baseline, report: ScanReport) -> Judgement:
-    """Hold what a scan found against a baseline."""
+def judge(baseline: Baseline, report: ScanReport, part_maps: Mapping[str, PartMaps] | None = None) -> Judgement:
+    """Hold what a scan found against a baseline; part_maps: by a part's sheet."""
+    model_changed = report.run["model"]["sha256"] != baseline.model_sha256
+    marked = () if model_changed else baseline.parts
+    parts = answering(marked, report.parts, part_maps or {})
+    answered = [answer.entry for answer in parts]
+    marks = verdicts(parts)
     exact = baseline.findings.keys() & {finding.fingerprint for finding in report.findings}
     answers: dict[str, str] = {}
     for finding in report.findings:
@@ -144,6 +179,8 @@ def judge(baseline: Baseline, report: ScanReport) -> Judgement:
 
     def is_known(finding: Finding) -> bool:
         entry = accepted.get(finding.fingerprint)
+        if finding.code == IN_SURROUNDINGS and surroundings_marked_fine(finding, report.parts, marks):
+            return True
         return entry is not None and entry.covers(finding)
 
     new = tuple(finding for finding in report.findings if not is_known(finding))
@@ -154,10 +191,12 @@ def judge(baseline: Baseline, report: ScanReport) -> Judgement:
         known=tuple(filter(is_known, report.findings)),
         grown={f.fingerprint: accepted[f.fingerprint] for f in new if f.fingerprint in accepted},
         stale=tuple(entry for key, entry in sorted(baseline.findings.items()) if key not in answers.values()),
-        model_changed=report.run["model"]["sha256"] != baseline.model_sha256,
+        model_changed=model_changed,
         thresholds=_changed(baseline.thresholds, thresholds()),
         flagged=len(flagged),
         fine=sum(set(image.flags) <= set(baseline.images.get(image.path, ())) for image in flagged),
+        parts=parts,
+        stale_parts=tuple(entry for entry in marked if entry not in answered),
     )
 
 
@@ -179,6 +218,7 @@ def render(baseline: Baseline) -> str:
             for key, entry in baseline.findings.items()
         },
         "images": {path: list(flags) for path, flags in baseline.images.items()},
+        "parts": list(documents(baseline.parts)),
     }
     return json_text(document, sort_keys=True)
 
@@ -232,6 +272,8 @@ def _parsed(content: Mapping[str, Any]) -> Baseline:
         thresholds={str(name): str(words) for name, words in content["thresholds"].items()},
         findings={str(key): _parsed_entry(item) for key, item in content["findings"].items()},
         images={str(path): tuple(map(str, flags)) for path, flags in content["images"].items()},
+        # version 1 has none
+        parts=tuple(map(parsed, content.get("parts", ()))),
     )
 
 

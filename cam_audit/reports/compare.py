@@ -9,8 +9,9 @@ from statistics import mean
 
 from cam_audit.findings.codes import FULL_IMAGES, MIN_GAIN, MIN_USE, NOTE, SEVERITIES, kind_of
 from cam_audit.findings.sample import MIN_IMAGES
-from cam_audit.records import Finding, ScanReport
+from cam_audit.records import Finding, PartMaps, ScanReport
 from cam_audit.reports.baseline import effects_of
+from cam_audit.reports.compare_parts import PartChange, part_changes
 from cam_audit.reports.counts import Counts, counts_of
 
 APPEARED, WORSE, UNTOLD, SAME, BETTER, WENT = CHANGES = ("appeared", "worse", "can't tell", "same", "better", "went")
@@ -96,7 +97,8 @@ class Comparison:
     `outcome`: HELPED, MIXED, HARMED, NO_CHANGE or UNKNOWN, and `verdict` says it in a sentence. `agreement`: the mean
     over the classes that both have, before and after. `errors`: how many images could not be read. `shared`: how many
     readable images have the same path in both;
-    `predictions`: those of them that are predicted as another class. `notes`: what is not alike, and so not comparable.
+    `predictions`: those of them that are predicted as another class. `parts`: what became of what the net looks at for
+    each class. `notes`: what is not alike, and so not comparable.
     """
 
     before: ScanReport
@@ -110,10 +112,20 @@ class Comparison:
     shared: int
     predictions: tuple[PredictionChange, ...]
     notes: tuple[str, ...]
+    parts: tuple[PartChange, ...] = ()
 
 
-def compare(before: ScanReport, after: ScanReport) -> Comparison:
-    """Hold two scans side by side: findings by code and class, classes by folder, images by path."""
+def compare(
+    before: ScanReport,
+    after: ScanReport,
+    maps_before: Mapping[str, PartMaps] | None = None,
+    maps_after: Mapping[str, PartMaps] | None = None,
+) -> Comparison:
+    """Hold two scans side by side: findings by code and class, classes by folder, images by path.
+
+    Parts are compared where their maps are given, by a part's sheet.
+    """
+    parts, notes = part_changes(before, after, maps_before or {}, maps_after or {})
     counts = counts_of(before), counts_of(after)
     classes = _classes(*counts)
     findings = _findings(before.findings, after.findings, counts, {change.label: change for change in classes})
@@ -132,7 +144,8 @@ def compare(before: ScanReport, after: ScanReport) -> Comparison:
         errors=(counts[0].errors, counts[1].errors),
         shared=shared,
         predictions=predictions,
-        notes=tuple(_notes(before, after, shared, counts[1].images - counts[1].errors)),
+        notes=(*_notes(before, after, shared, counts[1].images - counts[1].errors), *notes),
+        parts=parts,
     )
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from textwrap import wrap
 
-from cam_audit.records import Finding, ScanReport
+from cam_audit.records import Finding, Part, ScanReport
 from cam_audit.reports import schema
 from cam_audit.reports.compare import ClassReading, Comparison, FindingChange
+from cam_audit.reports.compare_parts import MIN_SHARE_CHANGE, PartChange
 from cam_audit.reports.json_text import json_text
 from cam_audit.text import printable
 
@@ -19,6 +20,12 @@ SIDES = ("before", "after")
 
 CLASS_COLUMNS = ("class", "images", "prediction = folder", "mean score of the folder's class")
 FINDING_COLUMNS = ("change", "code", "class", "severity", "flips", "gain", "use", "score")
+PART_COLUMNS = ("change", "class", "share of the score", "95% interval", "where", "part", "sheet")
+PARTS_TOLD = (
+    f"What the nets look at, part by part. A share has changed if it moved by {MIN_SHARE_CHANGE:.0%} of the score and "
+    "the interval, in percentage points, leaves out 0; it tells of the draw of images, not of how parts come out anew. "
+    "A part that is new or gone may lie under 5% of the score in the other scan."
+)
 
 Row = Sequence[str]
 
@@ -33,6 +40,8 @@ def text(comparison: Comparison) -> str:
     if comparison.findings:
         lines += ["", *_aligned([FINDING_COLUMNS, *map(_finding_row, comparison.findings)])]
         lines += _untold(comparison)
+    if comparison.parts:
+        lines += ["", *wrap(PARTS_TOLD, WIDTH), "", *_aligned([PART_COLUMNS, *map(_part_row, comparison.parts)])]
     lines += ["", *_aligned([CLASS_COLUMNS, *_class_rows(comparison)])]
     lines += ["", *_predictions(comparison)]
     for note in comparison.notes:
@@ -51,6 +60,8 @@ def markdown(comparison: Comparison) -> str:
     if comparison.findings:
         lines += ["", *_table(FINDING_COLUMNS, map(_finding_row, comparison.findings)), ""]
         lines += [f"- {_escaped(line)}" for line in _untold(comparison)]
+    if comparison.parts:
+        lines += ["", PARTS_TOLD, "", *_table(PART_COLUMNS, map(_part_row, comparison.parts))]
     lines += ["", *_table(CLASS_COLUMNS, _class_rows(comparison)), ""]
     first, *rest = _predictions(comparison)
     lines += [_escaped(first), "", *(f"- {_escaped(line.strip())}" for line in rest)]
@@ -83,6 +94,7 @@ def json(comparison: Comparison) -> str:
             {"class": change.label, **{side: _reading_document(getattr(change, side)) for side in SIDES}}
             for change in comparison.classes
         ],
+        "parts": list(map(_part_change_document, comparison.parts)),
         "images_in_both": comparison.shared,
         "predictions": [asdict(change) for change in comparison.predictions],
     }
@@ -122,6 +134,38 @@ def _finding_document(finding: Finding | None) -> dict[str, object] | None:
 
 def _reading_document(reading: ClassReading | None) -> dict[str, object] | None:
     return None if reading is None else {**asdict(reading), "agreement": reading.agreement}
+
+
+def _part_change_document(change: PartChange) -> dict[str, object]:
+    return {
+        "class": change.label,
+        "change": change.change,
+        **{side: _part_document(getattr(change, side)) for side in SIDES},
+        "matched_by": change.matched_by,
+        "alike": None if change.alike is None else round(change.alike, 6),
+        "share_change": None
+        if change.share_change is None
+        else {name: round(number, 6) for name, number in asdict(change.share_change).items()},
+    }
+
+
+def _part_document(part: Part | None) -> dict[str, object] | None:
+    if part is None:
+        return None
+    return {"number": part.number, "share": part.share, "where": part.where, "sheet": part.sheet}
+
+
+def _part_row(change: PartChange) -> Row:
+    step = change.share_change
+    return [
+        change.change,
+        change.label,
+        _pair(*(part.share if part else None for part in (change.before, change.after)), form="{:.0%}"),
+        f"{step.low * 100:+.0f} to {step.high * 100:+.0f}" if step else "",
+        " -> ".join(dict.fromkeys(part.where for part in (change.before, change.after) if part)),
+        _pair(*(part.number if part else None for part in (change.before, change.after)), form="{}"),
+        (change.after or change.before).sheet,  # type: ignore[union-attr]
+    ]
 
 
 def _finding_row(change: FindingChange) -> Row:

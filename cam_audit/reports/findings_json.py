@@ -65,6 +65,15 @@ def parse(
         raise ValueError(f"not as cam-audit writes it: {error!r}") from None
 
 
+def parsed_sheet(name: Any) -> str:
+    """Where a part's sheet is below the output folder; raises ValueError where that leads outside.
+
+    Surrogates in it stay: they stand for bytes of the folder's name, under which the sheet is found.
+    """
+    below(name)
+    return str(name.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape"))
+
+
 def _document(report: AuditResult | ScanReport, maps: frozenset[str]) -> dict[str, object]:
     return {
         "findings": [_finding(finding) for finding in report.findings],
@@ -96,6 +105,8 @@ def _part(part: Part) -> dict[str, object]:
         "beyond_others": round(part.beyond, 6),
         "images": part.images,
         "looked_at": part.looked_at,
+        "others": part.others,
+        "others_looked_at": part.others_looked_at,
         "where": part.where,
         "foreground_ratio": None if part.foreground_ratio is None else round(part.foreground_ratio, 6),
         "sheet": part.sheet,
@@ -119,9 +130,11 @@ def _parsed_part(item: Mapping[str, Any]) -> Part:
         beyond=item["beyond_others"],
         images=item["images"],
         looked_at=item["looked_at"],
+        others=item["others"],
+        others_looked_at=item["others_looked_at"],
         where=item["where"],
         foreground_ratio=item["foreground_ratio"],
-        sheet=below(item["sheet"]),
+        sheet=parsed_sheet(item["sheet"]),
         examples=tuple(map(_parsed_example, item["examples"])),
     )
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from cam_audit.findings.codes import ERROR, WARNING
 from cam_audit.records import ScanReport
-from cam_audit.reports.alerts import class_alerts, image_path, sentence, unreadable
+from cam_audit.reports.alerts import class_alerts, class_path, failing_parts, image_path, sentence, unreadable
 from cam_audit.reports.lines import verdict
+from cam_audit.reports.part_marks import shortcut_message
 from cam_audit.text import count, printable
 
 # GitHub drops further ones of a step without a word.
@@ -17,13 +18,18 @@ MAX_EACH = 10
 def render(report: ScanReport) -> Iterator[str]:
     """At most MAX_EACH errors and as many warnings, gravest first, and a notice with the verdict and what was cut.
 
-    Images that could not be read are warnings, after those about classes; flags of images are not told.
+    Parts that fail the scan are errors, and images that could not be read are warnings, after those about classes;
+    flags of images are not told.
     """
     told = class_alerts(report)
     commands = {
         severity: [_command(severity, a.title, a.message, a.path) for a in told if a.severity == severity]
         for severity in (ERROR, WARNING)
     }
+    commands[ERROR] += [
+        _command(ERROR, "part marked as a shortcut", sentence(shortcut_message(part)), class_path(report, part.label))
+        for part in failing_parts(report)
+    ]
     commands[WARNING] += [
         _command(WARNING, "image not read", sentence(image.error), image_path(report, image.path))
         for image in unreadable(report)

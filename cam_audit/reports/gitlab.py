@@ -11,12 +11,14 @@ from cam_audit.reports.alerts import (
     Alert,
     class_alerts,
     class_path,
+    failing_parts,
     fingerprint,
     flag_alerts,
     image_path,
     sentence,
     unreadable,
 )
+from cam_audit.reports.part_marks import shortcut_message
 from cam_audit.text import count, printable
 
 SEVERITY = {ERROR: "critical", WARNING: "major", NOTE: "info"}
@@ -31,10 +33,20 @@ def render(report: ScanReport) -> Iterator[str]:
         )
         for image in unreadable(report)
     ]
+    parts = [
+        _issue(
+            "marked-part",
+            SEVERITY[ERROR],
+            class_path(report, part.label),
+            shortcut_message(part),
+            fingerprint("marked-part", part.sheet),
+        )
+        for part in failing_parts(report)
+    ]
     flags, total = flag_alerts(report, MAX_ISSUES)
-    issues = [*map(_alert_issue, class_alerts(report)), *unread, *map(_alert_issue, flags)]
+    issues = [*map(_alert_issue, class_alerts(report)), *parts, *unread, *map(_alert_issue, flags)]
     shown = issues[:MAX_ISSUES]
-    left_out = len(report.findings) + len(unread) + total - len(shown)
+    left_out = len(report.findings) + len(parts) + len(unread) + total - len(shown)
     if left_out:
         text = f"{count(left_out, 'more issue')} left out; results.csv has all"
         shown.append(_issue("left-out", "info", class_path(report, ""), text, fingerprint("left-out", "")))

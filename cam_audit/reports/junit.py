@@ -14,10 +14,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from xml.etree import ElementTree as ET
 
 from cam_audit.findings.codes import CODES
-from cam_audit.records import Finding, ImageRow, ScanReport
+from cam_audit.records import Finding, ImageRow, Part, ScanReport
 from cam_audit.reports import schema
-from cam_audit.reports.alerts import class_path, failing, flag_message, image_path, overlay_path, sentence
+from cam_audit.reports.alerts import (
+    class_path,
+    failing,
+    failing_parts,
+    flag_message,
+    image_path,
+    overlay_path,
+    sentence,
+)
 from cam_audit.reports.lines import verdict
+from cam_audit.reports.part_marks import shortcut_message
 from cam_audit.text import count, printable
 
 # GitLab reads no file of 30 MB or more.
@@ -80,6 +89,7 @@ def _properties(report: ScanReport) -> ET.Element:
 def _cases(report: ScanReport) -> Iterator[ET.Element]:
     failed = failing(report)
     examples = {example.path for finding in report.findings for example in finding.examples}
+    marked = failing_parts(report)
     labels = {finding.label: None for finding in report.findings}
     images = {}
     unread = []
@@ -90,7 +100,8 @@ def _cases(report: ScanReport) -> Iterator[ET.Element]:
         if image.error:
             unread.append(image)
     for label in labels:
-        yield _class_case(report, label, [finding for finding in failed if finding.label == label], images)
+        of_class = [finding for finding in failed if finding.label == label]
+        yield _class_case(report, label, of_class, [part for part in marked if part.label == label], images)
     for image in unread:
         case = _case(report, image.label, image.path, image_path(report, image.path))
         ET.SubElement(case, "error", message=_line(image.error), type="unreadable")
@@ -108,13 +119,19 @@ def _cases(report: ScanReport) -> Iterator[ET.Element]:
 
 
 def _class_case(
-    report: ScanReport, label: str, failed: Sequence[Finding], images: Mapping[str, ImageRow]
+    report: ScanReport,
+    label: str,
+    failed: Sequence[Finding],
+    marked: Sequence[Part],
+    images: Mapping[str, ImageRow],
 ) -> ET.Element:
     findings = [finding for finding in report.findings if finding.label == label]
     case = _case(report, label, label or ".", class_path(report, label))
-    if failed:
-        failure = ET.SubElement(case, "failure", message=_titles(failed), type="shortcut")
-        failure.text = "\n\n".join(map(_told, failed))
+    if failed or marked:
+        titles = [*filter(None, [_titles(failed)]), *(f"part {part.number} marked a shortcut" for part in marked)]
+        failure = ET.SubElement(case, "failure", message=", ".join(titles), type="shortcut")
+        told = [*map(_told, failed), *(_line(sentence(shortcut_message(part))) for part in marked)]
+        failure.text = "\n\n".join(told)
     examples = [images[example.path] for finding in findings for example in finding.examples if example.path in images]
     lines = _attachment(report, examples[0]) if examples else []
     _system_out(case, lines + [_told(finding) for finding in findings if finding not in failed])

@@ -9,8 +9,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from cam_audit.findings.codes import CODES
 from cam_audit.records import Finding, ImageRow, ScanReport
 from cam_audit.reports import schema
-from cam_audit.reports.alerts import class_path, failing, image_path, overlay_path, sentence, unreadable
+from cam_audit.reports.alerts import (
+    class_path,
+    failing,
+    failing_parts,
+    image_path,
+    overlay_path,
+    sentence,
+    unreadable,
+)
 from cam_audit.reports.lines import confused_pairs, evidence, verdict
+from cam_audit.reports.part_marks import marked_shortcuts, shortcut_message
 from cam_audit.text import count, printable
 
 # A comment of a pull request holds 65,536 characters.
@@ -36,10 +45,16 @@ REFERENCE = re.compile("[@#]")
 def render(report: ScanReport) -> Iterator[str]:
     """Verdict, findings with their three lines of evidence, what they mean, confused pairs, images, notes."""
     unread = list(unreadable(report))
+    marked = marked_shortcuts(report)
     sections = [
         f"## cam-audit: {_outcome(report, unread)}",
         _text(verdict(report)),
         *_findings(report),
+        *_listed(
+            "Parts that were marked as shortcuts",
+            [_text(sentence(shortcut_message(part))) for part in marked[:MAX_LISTED]],
+        ),
+        *_cut(len(marked), MAX_LISTED, "findings.json"),
         *_confused(report),
         *_flagged(report),
         *_unread(report, unread),
@@ -52,7 +67,7 @@ def render(report: ScanReport) -> Iterator[str]:
 
 def _outcome(report: ScanReport, unread: Sequence[ImageRow]) -> str:
     """As the exit code has it."""
-    if failing(report):
+    if failing(report) or failing_parts(report):
         return "failed"
     return "incomplete" if unread else "passed"
 

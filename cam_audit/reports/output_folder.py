@@ -154,7 +154,19 @@ def read_results(folder: Path, run: Mapping[str, Any] | None = None) -> ScanRepo
         findings, maps, confused, notes, parts = findings_json.parse(file.read())
     images = _Table(folder / RESULTS_FILE)
     known = frozenset(map(str, run.get("known", ())))
-    return ScanReport(run, findings, maps, confused, notes, images, folder=str(folder), known=known, parts=parts)
+    marks = run.get("part_marks")
+    return ScanReport(
+        run,
+        findings,
+        maps,
+        confused,
+        notes,
+        images,
+        folder=str(folder),
+        known=known,
+        parts=parts,
+        part_marks={sheet: str(mark) for sheet, mark in marks.items()} if isinstance(marks, dict) else {},
+    )
 
 
 class _Table:

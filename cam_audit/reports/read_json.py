@@ -18,7 +18,8 @@ def read_document(
 ) -> Document:
     """What `parse` makes of the file's JSON object; `kind` says in messages what it should be, e.g. "a baseline".
 
-    Raises CamAuditError where the file can't be read, is no such document, or is of a newer version.
+    Documents of versions 1 to `schema_version` are read. Raises CamAuditError where the file can't be read, is no such
+    document, or is of a newer version.
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -34,8 +35,8 @@ def read_document(
             f"{file}: written by a newer {TOOL} (schema_version {version}, and this one reads {schema_version}); "
             f"update {TOOL}"
         )
-    if version != schema_version:
-        raise CamAuditError(f"{file}: not {kind}: schema_version is {version!r}, not {schema_version}")
+    if version not in range(1, schema_version + 1):
+        raise CamAuditError(f"{file}: not {kind}: schema_version is {version!r}, not 1 to {schema_version}")
     try:
         return parse(content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -16,10 +16,15 @@ COLUMNS = [
     *("top1_class", "top1_score", "top2_class", "top2_score", "top3_class", "top3_score"),
     *("label_score", "cam_class", "cam_peak_x", "cam_peak_y", "cam_border_share", "cam_area"),
     *("inside_share", "inside_area", "flags", "overlay"),
+    # new columns come last, so that programs that know the others still find them
+    "surroundings_share",
 ]
 TOP = 3
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-NUMBERS = (*("label_score", "cam_peak_x", "cam_peak_y", "cam_border_share", "cam_area", "inside_share", "inside_area"),)
+NUMBERS = (
+    *("label_score", "cam_peak_x", "cam_peak_y", "cam_border_share", "cam_area", "inside_share", "inside_area"),
+    "surroundings_share",
+)
 
 
 def render(report: ScanReport) -> Iterator[str]:
@@ -91,10 +96,16 @@ def image_row(record: Record) -> ImageRow:
     )
 
 
-def completed(rows: Iterable[str], flags: Iterable[Sequence[str]], overlays: Iterable[str | None]) -> Iterator[str]:
-    """The lines that `row` made, each with its codes and its overlay, which are known only after the scan."""
-    for cells, codes, overlay in zip(csv.reader(rows), flags, overlays, strict=True):
+def completed(
+    rows: Iterable[str],
+    flags: Iterable[Sequence[str]],
+    surroundings: Iterable[float | None],
+    overlays: Iterable[str | None],
+) -> Iterator[str]:
+    """The lines that `row` made, each with what is known only after the scan."""
+    for cells, codes, share, overlay in zip(csv.reader(rows), flags, surroundings, overlays, strict=True):
         cells[COLUMNS.index("flags")] = ";".join(codes)
+        cells[COLUMNS.index("surroundings_share")] = _text(share)
         if overlay is not None:
             cells[COLUMNS.index("overlay")] = inert(overlay)
         yield _line(cells)
@@ -104,12 +115,15 @@ def parse(lines: Iterable[str]) -> Iterator[ImageRow]:
     """The rows of a results.csv, from its lines; raises ValueError where it is not one."""
     rows = csv.reader(lines, strict=True)
     try:
-        if next(rows, None) != COLUMNS:
+        columns = next(rows, [])
+        # earlier files have no shares of surroundings
+        if columns not in (COLUMNS, COLUMNS[:-1]):
             raise ValueError("the columns are not those of results.csv")
+        missing = [""] * (len(COLUMNS) - len(columns))
         for cells in rows:
-            if len(cells) != len(COLUMNS):
-                raise ValueError(f"line {rows.line_num} has {len(cells)} cells, not {len(COLUMNS)}")
-            yield _parsed([cell.removeprefix("'") for cell in cells])
+            if len(cells) != len(columns):
+                raise ValueError(f"line {rows.line_num} has {len(cells)} cells, not {len(columns)}")
+            yield _parsed([cell.removeprefix("'") for cell in cells] + missing)
     except csv.Error as error:
         raise ValueError(str(error)) from None
 
@@ -118,7 +132,7 @@ def _parsed(cells: Sequence[str]) -> ImageRow:
     # by place and not by name: a large table is read several times over, in half the time
     (
         path, _, error, width, height, label, name1, score1, name2, score2, name3, score3, label_score,
-        cam_class, peak_x, peak_y, border_share, area, inside_share, inside_area, flags, overlay,
+        cam_class, peak_x, peak_y, border_share, area, inside_share, inside_area, flags, overlay, surroundings_share,
     ) = cells  # fmt: skip
     top = ((name1, score1), (name2, score2), (name3, score3))
     return ImageRow(
@@ -139,6 +153,7 @@ def _parsed(cells: Sequence[str]) -> ImageRow:
         _float(inside_area),
         tuple(filter(None, flags.split(";"))),
         overlay,
+        _float(surroundings_share),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,15 @@ SHORTCUT, FINE, UNSURE = VERDICTS = ("shortcut", "fine", "unsure")
 
 @dataclass(frozen=True)
 class Review:
-    """A reviewer's verdicts: on findings by their fingerprint, on images by their path; unmarked ones are absent."""
+    """A reviewer's verdicts: on findings by their fingerprint, on images by their path, on parts by their sheet.
+
+    What nobody marked is absent.
+    """
 
     model_sha256: str
     findings: Mapping[str, str]
     images: Mapping[str, str]
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_review(file: Path) -> Review:
@@ -32,6 +36,8 @@ def _parsed(content: Mapping[str, Any]) -> Review:
         model_sha256=str(content["model_sha256"]),
         findings={str(key): _verdict(mark["verdict"]) for key, mark in content["findings"].items()},
         images={str(path): _verdict(verdict) for path, verdict in content["images"].items()},
+        # version 1 has none
+        parts={str(sheet): _verdict(mark["verdict"]) for sheet, mark in content.get("parts", {}).items()},
     )
 
 

@@ -10,11 +10,21 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
-from cam_audit.findings.codes import CODES, NOTE, WARNING, Code
+from cam_audit.findings.codes import CODES, ERROR, NOTE, WARNING, Code
 from cam_audit.records import Example, Finding, ImageRow, ScanReport
 from cam_audit.reports import schema
-from cam_audit.reports.alerts import Alert, class_alerts, class_path, flag_alerts, image_path, sentence, unreadable
+from cam_audit.reports.alerts import (
+    Alert,
+    class_alerts,
+    class_path,
+    failing_parts,
+    flag_alerts,
+    image_path,
+    sentence,
+    unreadable,
+)
 from cam_audit.reports.lines import verdict
+from cam_audit.reports.part_marks import shortcut_message
 from cam_audit.text import count, printable
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -116,7 +126,8 @@ def _location(path: str) -> dict[str, object]:
 
 
 def _invocation(report: ScanReport, left_out: int) -> dict[str, object]:
-    notifications = [_notification(NOTE, note) for note in report.notes]
+    notifications = [_notification(ERROR, shortcut_message(part)) for part in failing_parts(report)]
+    notifications += [_notification(NOTE, note) for note in report.notes]
     if left_out:
         text = f"{count(left_out, 'more result')} left out; findings.json and results.csv have all"
         notifications.append(_notification(WARNING, text))

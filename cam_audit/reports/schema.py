@@ -4,8 +4,11 @@ from __future__ import annotations
 
 # findings.json, and the formats that tell the same
 FINDINGS = 1
-COMPARISON = 1
+# 2 has the changes of parts.
+COMPARISON = 2
 RUN = 1
-BASELINE = 1
-# The page's script (review.js) writes and checks it too.
-REVIEW = 1
+# 2 has the marks of parts; those of 1 are read.
+BASELINE = 2
+# As the baseline's; the page's script (review.js) writes and checks it too.
+REVIEW = 2
+PART_MAPS = 1

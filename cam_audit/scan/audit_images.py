@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cam_audit.findings.foreground import UNKNOWN
 from cam_audit.findings.sample import (
     MAX_PART_CLASSES,
     MIN_IMAGES,
@@ -18,10 +19,12 @@ from cam_audit.findings.sample import (
     choose_sample,
     folders_of,
 )
+from cam_audit.models.known import how_to_make_again
 from cam_audit.records import AuditResult, ConfusedImage, ImageSource, Record, SkippedImage
 from cam_audit.reports.counterfactuals import shown_of
 from cam_audit.scan.chunk import scan_chunks
 from cam_audit.scan.image import ScanJob, needed_side
+from cam_audit.text import count
 from cam_audit.workers import in_order
 
 if TYPE_CHECKING:
@@ -51,8 +54,7 @@ def audit_images(
     """
     folders = folders_of(sources)
     sample = choose_sample(folders)
-    # without a last linear layer there is nothing that splits a class's score
-    parts = choose_parts(folders, sample) if job.model.cam_weight is not None else frozenset()
+    parts = choose_parts(folders, sample) if job.model.separable else frozenset()
     if sample:
         # Imported here because threads that import a package at the same time block each other, and only if there
         # are classes, because a scan without classes does not need the finders of cues.
@@ -124,6 +126,7 @@ def audit_images(
         counterfactuals=tried,
         parts=examination.parts if examination else (),
         part_maps=examination.part_maps if examination else {},
+        surroundings=examination.surroundings if examination else {},
         notes=(*_notes(folders, looked, compared, examination), *_notes_on_parts(job, sample, examination)),
     )
 
@@ -163,15 +166,33 @@ def _notes_on_parts(job: ScanJob, sample: frozenset[str], examination: Examinati
     """What the parts of classes do not say, and what it would take."""
     if not sample:
         return
-    if job.model.cam_weight is None:
-        yield "this net has no last linear layer, so its classes are not taken to parts"
+    if not job.model.separable:
+        yield (
+            "this net has no last linear layer, and its file does not offer what enters its last convolution, so its "
+            "classes are not taken to parts; if that convolution is 1x1, make the file again, in float: "
+            f"{how_to_make_again(job.model.net, job.model.path)}"
+        )
         return
     sampled = Counter(name.partition("/")[0] for name in sample)
     large = sum(images >= MIN_IMAGES for images in sampled.values())
     if large > MAX_PART_CLASSES:
-        yield f"{MAX_PART_CLASSES} of {large} classes were taken to parts"
-    if examination and examination.parts and job.foreground is None:
         yield (
-            "where the parts of a class lie is not told: that takes a net other than the audited one, "
-            "by --foreground or the extra imagenet"
+            f"{MAX_PART_CLASSES} of {large} classes were taken to parts, the first by name; in the others evidence in "
+            "the surroundings (CA207) was not looked for"
+        )
+    if not examination or not examination.parts:
+        return
+    untold = sorted({part.label for part in examination.parts if part.foreground_ratio is None})
+    if untold:
+        yield (
+            f"evidence in the surroundings (CA207) was not looked for in {count(len(untold), 'class', 'classes')}: "
+            "that takes masks of all their images, or a net other than the audited one (`pip install "
+            "'cam-audit[imagenet]'` brings one, --foreground names another)"
+        )
+    unknown = sorted({part.label for part in examination.parts if part.where == UNKNOWN} - set(untold))
+    if unknown:
+        named = ", ".join(map(repr, unknown[:MAX_NAMED])) + (", ..." if len(unknown) > MAX_NAMED else "")
+        yield (
+            f"evidence in the surroundings (CA207) was not looked for in {count(len(unknown), 'class', 'classes')} "
+            f"({named}), where the foreground net knows no object: look at their parts, or give --masks"
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cam_audit.errors import CamAuditError
-from cam_audit.records import ClassMaps, Counterfactual, ImageRow, ImageSource, PartMap, ScanReport
+from cam_audit.records import ClassMaps, Counterfactual, ImageRow, ImageSource, PartMaps, ScanReport
 from cam_audit.reports import results_csv
 from cam_audit.reports.output_folder import prepare_output
 from cam_audit.scan.dataset import require_there
@@ -48,8 +48,8 @@ class AuditReport(ScanReport):
 
     `findings`: worst first; `images`: a row an image; `notes`: what the audit could not do. `judgement`: the findings
     held against the baseline, if there was one. `class_maps`: by a finding's fingerprint, where the net looks for the
-    class; `edited_images`: the counterfactuals; `part_maps`: by a part's sheet, where it lies in its
-    examples.
+    class; `edited_images`: the counterfactuals; `part_maps`: by a part's sheet, where it lies in all
+    images that were looked at.
 
     Example:
         >>> import cam_audit
@@ -60,7 +60,7 @@ class AuditReport(ScanReport):
 
     class_maps: Mapping[str, ClassMaps]
     edited_images: Mapping[str, Sequence[Counterfactual]]
-    part_maps: Mapping[str, Sequence[PartMap]]
+    part_maps: Mapping[str, PartMaps]
     judgement: Judgement | None
     options: Options
     job: ScanJob

@@ -61,7 +61,7 @@ class ScanJob:
 
     `out`: the output folder that overlays are written to, None for no overlays. `sampled`: the names of the images
     that the audit looks at; `parts`: of those whose classes are taken to parts; `foreground`: the net that tells object
-    from surroundings in these, if any. `annotations`: where the objects are.
+    from surroundings in these, if any, where they are not annotated. `annotations`: where the objects are.
     """
 
     model: Model
@@ -99,7 +99,7 @@ def scan_image(job: ScanJob, source: ImageSource) -> ScannedImage:
         data = read_bytes(source.path)
         rgb, width, height = decode(data, needed=needed_side(model, settings), path=source.path)
         fitted = model.fit(rgb, settings.size)
-        prediction = run_net(model, fitted)
+        prediction = run_net(model, fitted, features=source.name in job.parts)
         mask = job.annotations.mask(source.name, rgb.shape[1], rgb.shape[0]) if job.annotations else None
     except ImageError as error:
         return ScannedImage(SkippedImage(source, str(error)))
@@ -114,15 +114,15 @@ def scan_image(job: ScanJob, source: ImageSource) -> ScannedImage:
         wanted = source.name in job.parts
         size = (width, height)
         collected = observe(
-            model, source, rgb, data, size, prediction, for_parts=wanted, foreground=job.foreground if wanted else None
+            model, source, rgb, data, size, prediction, for_parts=wanted, foreground=job.foreground, mask=mask
         )
     return ScannedImage(record, overlay, collected)
 
 
-def run_net(model: Model, fitted: RgbImage) -> Prediction:
+def run_net(model: Model, fitted: RgbImage, *, features: bool = False) -> Prediction:
     """`Model.run` on an image at the net's size; raises ImageError where that fails or gives scores of no use."""
     try:
-        prediction = model.run(fitted)
+        prediction = model.run(fitted, features=features)
     except MemoryError:
         raise
     except Exception as error:

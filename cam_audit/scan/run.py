@@ -6,7 +6,7 @@ import json
 import shlex
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -108,9 +108,8 @@ class _Run:
         """Scan and audit without writing anything."""
         lines: list[str] = []
         result = self._audited(self.job, lambda record: lines.append(results_csv.row(record)))
-        flags = (result.flags.get(source.name, ()) for source in self.sources)
         # as they would come back from results.csv, so that it makes no difference whether they did
-        completed = results_csv.completed(lines, flags, (None for _ in lines))
+        completed = _completed(lines, result, self.sources, {})
         rows = tuple(results_csv.parse([results_csv.header(), *completed]))
         return self._judged(
             ScanReport(
@@ -150,8 +149,7 @@ class _Run:
             if journal.images:
                 remove_others(out, OVERLAYS_FOLDER, overlays | {name for name in drawn.values() if name})
             rows.seek(0)
-            flags = (result.flags.get(source.name, ()) for source in sources)
-            write_results(out, results_csv.completed(rows, flags, (drawn.get(source.name) for source in sources)))
+            write_results(out, _completed(rows, result, sources, drawn))
         write_findings(out, result, result.maps, result.counterfactuals, result.part_maps, self.job, options.dataset)
         self.observer.on_stage("report", 0)
         # by its whole path, as the caller may go to another folder
@@ -183,6 +181,7 @@ class _Run:
 
     def _details(self, result: AuditResult, images: int, errors: int) -> dict[str, Any]:
         """What run.json says of the scan, as JSON has it."""
+        foreground = self.job.foreground
         details = {
             **provenance(self.job.model),
             "finished": True,
@@ -190,6 +189,7 @@ class _Run:
             "errors": errors,
             "sampled": result.sampled,
             "classes_sampled": result.classes_sampled,
+            "foreground": {"net": foreground.net, "sha256": foreground.sha256} if foreground else None,
             "counterfactual_passes": result.passes,
             "findings": severity_counts(result.findings),
             "settings": asdict(self.options) | {"workers": self._workers},
@@ -205,10 +205,12 @@ class _Run:
         if self.accepted:
             from cam_audit.reports.baseline import judge
 
-            judgement = judge(self.accepted, scanned)
+            judgement = judge(self.accepted, scanned, result.part_maps)
             known = [finding.fingerprint for finding in judgement.known]
+            marks = judgement.part_marks
             # for the formats, now and whenever they are rendered again
-            scanned = replace(scanned, run={**scanned.run, "known": known}, known=frozenset(known))
+            run = {**scanned.run, "known": known, "part_marks": marks}
+            scanned = replace(scanned, run=run, known=frozenset(known), part_marks=marks)
         return AuditReport(
             **{field.name: getattr(scanned, field.name) for field in fields(scanned)},
             judgement=judgement,
@@ -238,6 +240,19 @@ def _prepare(out: Path, resume: bool | None) -> None:
     prepare_output(out, keep=going_on)
 
 
+def _completed(
+    rows: Iterable[str], result: AuditResult, sources: Sequence[ImageSource], overlays: Mapping[str, str | None]
+) -> Iterator[str]:
+    """The rows of the images with what the audit found."""
+    names = [source.name for source in sources]
+    return results_csv.completed(
+        rows,
+        (result.flags.get(name, ()) for name in names),
+        map(result.surroundings.get, names),
+        map(overlays.get, names),
+    )
+
+
 def _waiting_rows(out: Path) -> IO[str]:
     """Where rows wait for the flags that only the whole audit can tell."""
     return tempfile.TemporaryFile("w+", dir=out, encoding="utf-8", newline="")
@@ -254,7 +269,7 @@ def _annotations(options: Options, sources: Sequence[ImageSource]) -> Annotation
 def _foreground(options: Options, model: Model, sources: Sequence[ImageSource]) -> Model | None:
     """The foreground net; AUTO is neither built nor loaded where no class can be taken to parts."""
     sizes = [len(of_class) for of_class in folders_of(sources).values()]
-    taken_to_parts = model.cam_weight is not None and len(sizes) > 1 and max(sizes) >= MIN_IMAGES
+    taken_to_parts = model.separable and len(sizes) > 1 and max(sizes) >= MIN_IMAGES
     if options.foreground == AUTO and not taken_to_parts:
         return None
     return foreground_net(options.foreground, model)

@@ -25,7 +25,8 @@ from cam_audit.records import (
     Finding,
     ImageResult,
     ImageSource,
-    PartMap,
+    Part,
+    PartMaps,
     ScanReport,
 )
 from cam_audit.reports import findings_json, render, results_csv
@@ -39,6 +40,8 @@ from cam_audit.reports.output_folder import (
     remove_others,
     writing_to,
 )
+from cam_audit.reports.part_maps import MAPS_FILE
+from cam_audit.reports.part_maps import render as part_maps_json
 from cam_audit.scan.chunk import scan_chunks
 from cam_audit.scan.image import ScanJob, needed_side
 from cam_audit.scan.observer import Observer
@@ -74,7 +77,7 @@ def write_findings(
     result: AuditResult | ScanReport,
     maps: Mapping[str, ClassMaps],
     counterfactuals: Mapping[str, Sequence[Counterfactual]],
-    part_maps: Mapping[str, Sequence[PartMap]],
+    part_maps: Mapping[str, PartMaps],
     job: ScanJob,
     dataset: Path,
 ) -> None:
@@ -89,7 +92,7 @@ def write_findings(
             write_bytes(out / finding.maps_name, encode_png(sheet))
     needed, root = needed_side(job.model, job.settings), dataset if dataset.is_dir() else dataset.parent
     written = _write_counterfactuals(out, result.findings, counterfactuals, root, needed)
-    sheets = _write_parts(out, part_maps, root, needed, job)
+    sheets = _write_parts(out, result.parts, part_maps, root, needed, job)
     # of images that have gone meanwhile there is no picture to name
     shown = tuple(
         replace(
@@ -127,21 +130,27 @@ def _write_counterfactuals(
 
 
 def _write_parts(
-    out: Path, part_maps: Mapping[str, Sequence[PartMap]], root: Path, needed: int, job: ScanJob
+    out: Path, parts: Sequence[Part], part_maps: Mapping[str, PartMaps], root: Path, needed: int, job: ScanJob
 ) -> set[str]:
-    """The names of the sheets that could be written."""
+    """The names of the sheets that could be written; their maps are written, too."""
     written = set()
-    for name, of_examples in part_maps.items():
+    for part in parts:
+        if part.sheet.casefold().startswith(f"{MAPS_FILE}/"):
+            # a class of that name, whose folder would take the place of the file
+            continue
         tiles = []
-        for of_image in of_examples:
+        for of_image in part_maps[part.sheet].maps[: len(part.examples)]:
             # an image that has gone meanwhile is left out
             with contextlib.suppress(ImageError):
                 picture = job.model.fit(read_image(root / of_image.path, needed=needed)[0], job.settings.size)
                 tiles.append((picture, of_image.values))
         if tiles:
-            write_bytes(out / name, encode_jpeg(part_sheet(tiles), JPEG_QUALITY))
-            written.add(name)
-    remove_others(out, PARTS_FOLDER, written)
+            write_bytes(out / part.sheet, encode_jpeg(part_sheet(tiles), JPEG_QUALITY))
+            written.add(part.sheet)
+    remove_others(out, PARTS_FOLDER, {MAPS_FILE, *written} if written else ())
+    if written:
+        with replacing(out / MAPS_FILE) as file:
+            file.write(part_maps_json((part for part in parts if part.sheet in written), part_maps))
     return written
 
 

@@ -15,7 +15,19 @@ import numpy as np
 import onnx
 import pytest
 from pictures import encode
-from plain_nets import CLASSES, WEIGHT, expected_activations, flat_pool, gemm, matmul, picture, plain
+from plain_nets import (
+    CLASSES,
+    WEIGHT,
+    Net,
+    expected_activations,
+    features,
+    flat_pool,
+    gemm,
+    matmul,
+    picture,
+    plain,
+    pointwise,
+)
 from tiny_net import colour_net
 
 import cam_audit
@@ -103,6 +115,16 @@ def test_info_tells_what_a_file_is_made_of(run) -> None:
     assert found["preprocessing"] == "RGB 0..255 minus (123, 117, 104), divided by (1, 1, 1), channels then as BGR"
     assert found["classes"].startswith("5: class 0, class 1, ")
     assert "int8" not in found
+
+
+def test_adapt_and_info_tell_how_many_channels_enter_the_last_convolution(run, folder: Path) -> None:
+    net = Net()
+    relu = net.op("Relu", pointwise(net, features(net)))
+    onnx.save(net.model([flat_pool(net, relu)]), folder / "squeeze.onnx")
+    told = "6 channels enter the last convolution, by which classes are taken to parts"
+    assert fields(run("adapt", "squeeze.onnx", "-o", "net.onnx", "--preset", "unit")[0])["features"] == told
+    assert fields(run("info", "net.onnx")[0])["features"] == told
+    assert "features" not in fields(run("info", "colour.onnx")[0])
 
 
 def test_info_of_a_file_that_adapt_did_not_make(run) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_net import colour_net
 
 from cam_audit.findings.audited_net import AuditedNet, audited_net
 from cam_audit.findings.class_parts import Found, class_parts, split
 from cam_audit.findings.cues.records import ImageFeatures
+from cam_audit.findings.gates import packed_gates
 from cam_audit.findings.sample import Collected, Observation
-from cam_audit.models.model import Model
+from cam_audit.models.model import Model, load_model
 from cam_audit.records import ImageSource
 from cam_audit.workers import in_order, one_by_one
 
@@ -64,11 +68,16 @@ def test_the_examples_of_a_part_are_the_images_with_most_of_it_boxed_where_it_is
         "red/08.png",
     ]
     assert [example.box for example in largest.examples] == [(0.25, 0.0, 0.5, 0.5)] * 6
-    assert [each.path for each in maps] == [example.path for example in largest.examples]
-    for each in maps:
+    assert [each.path for each in maps.maps] == [f"red/{index:02}.png" for index in reversed(range(14))]
+    # the direction is that of the channel
+    np.testing.assert_allclose(np.abs(maps.direction), [1, 0, 0], atol=0.02)
+    for each in maps.maps:
         assert np.unravel_index(each.values.argmax(), GRID) == (0, 1)
     # they hold 1, 3, 5 to 27, and a tenth more than 24.4: a fifth of that is more than the first two have
     assert (largest.images, largest.looked_at) == (12, 14)
+    # no blue image shows red; all show the lower row
+    assert (largest.others, largest.others_looked_at) == (0, 14)
+    assert (against.others, against.others_looked_at) == (14, 14)
     assert (largest.number, largest.sheet, against.number) == (1, "parts/red/1.jpg", 2)
     # what the lower row adds: green speaks against red by a quarter of its weight, in other images as much
     assert against.examples[0].box == (0.0, 0.5, 1.0, 1.0)
@@ -92,6 +101,27 @@ def test_classes_of_fewer_than_twelve_images_with_activations_are_left_out_and_n
     assert class_parts(net_of(model, *group("red", 12), *blue), one_by_one) == []
 
 
+@pytest.mark.parametrize(("let_through", "beyond"), [(True, 0.0), (False, 1.0)])
+def test_what_other_images_have_counts_where_they_let_the_class_through(
+    tmp_path: Path, let_through: bool, beyond: float
+) -> None:
+    """Images of the other class hold just as much red, but a ReLU may let none of it through to the class red."""
+    net = load_model(replace(colour_net(), in_each_cell=True).write(tmp_path / "net.onnx"))
+    own, theirs = np.zeros((2, 4, *GRID), np.float32)
+    own[:, 0, 1] = 1
+    theirs[0, 0, 1] = let_through
+    observations = [
+        replace(observation(label, index), activations=activations(0, 9).astype(np.float16), gates=packed_gates(gates))
+        for label, gates in (("red", own), ("blue", theirs))
+        for index in range(12)
+    ]
+    # in the lower row there is green, where the score of red is not let through
+    ((part, maps),) = parts_of(class_parts(net_of(net, *observations), one_by_one), "red")
+    assert part.share == pytest.approx(1, abs=1e-3)
+    assert part.beyond == pytest.approx(beyond, abs=1e-3)
+    np.testing.assert_allclose(maps[0].values, np.where(own[0] > 0, 9, 0), rtol=1e-2)
+
+
 def test_folders_of_the_same_class_are_no_others(model: Model) -> None:
     alone = class_parts(net_of(model, *group("red"), *group("green")), one_by_one)
     beside = class_parts(net_of(model, *group("red"), *group("rot"), *group("green")), one_by_one)
@@ -107,7 +137,7 @@ def test_any_number_of_workers_comes_to_the_same(model: Model, workers: int) -> 
     alone, several = class_parts(net, one_by_one), class_parts(net, partial(in_order, workers))
     assert [part for part, _ in alone] == [part for part, _ in several] != []
     for (_, maps), (_, expected) in zip(several, alone, strict=True):
-        for one, other in zip(maps, expected, strict=True):
+        for one, other in zip(maps.maps, expected.maps, strict=True):
             assert one.path == other.path
             np.testing.assert_array_equal(one.values, other.values)
 
@@ -135,5 +165,7 @@ def test_the_parts_of_all_classes_come_with_the_largest_first_and_maps_by_sheet(
     assert len(parts) == len(found)
     assert maps.keys() == {part.sheet for part in parts}
     for part in parts:
-        assert [each.path for each in maps[part.sheet]] == [example.path for example in part.examples]
+        paths = [each.path for each in maps[part.sheet].maps]
+        assert len(paths) == part.looked_at
+        assert paths[: len(part.examples)] == [example.path for example in part.examples]
     assert split([]) == ((), {})

@@ -14,7 +14,7 @@ from cam_audit.models.model import Model
 def piece_of(*maps: np.ndarray) -> Pieces:
     whole = tuple(np.asarray(each, np.float32) for each in maps)
     presence = np.array([each.mean() for each in whole], np.float32)
-    return Pieces(0.5, 0.5, whole, presence, presence > 0)
+    return Pieces(0.5, 0.5, np.ones(2, np.float32), 0, 1.0, whole, presence, presence > 0, presence > 0)
 
 
 def test_the_ratio_is_that_of_a_plain_loop_weighted_by_presence() -> None:

@@ -6,8 +6,9 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from split_up import taken_apart
 
-from cam_audit.findings.parts import Floats, factorise, merged, pieces_of
+from cam_audit.findings.parts import Floats, factorise, merged
 
 GRID = (3, 4)
 
@@ -111,7 +112,9 @@ def test_the_shares_of_the_parts_and_of_the_rest_add_up_to_1(signed: bool) -> No
     random = np.random.default_rng(3)
     cells = random.normal(size=(120, 16)).astype(np.float32)
     activations, kept = images_of(cells if signed else np.abs(cells))
-    pieces, rest = pieces_of(activations, kept, random.normal(size=16).astype(np.float32), np.ones(16, np.float32))
+    pieces, rest = taken_apart(
+        activations, kept, random.normal(size=16).astype(np.float32), [np.ones((16, 1), np.float32)]
+    )
     assert pieces
     assert 0 < rest < 1
     assert sum(abs(piece.share) for piece in pieces) + rest == pytest.approx(1, abs=1e-5)
@@ -125,7 +128,7 @@ def test_parts_and_the_signed_rest_add_up_to_the_mean_score_of_the_cells(monkeyp
     random = np.random.default_rng(4)
     cells = random.gamma(1, 1, (240, 16)).astype(np.float32)
     weight = random.normal(size=16).astype(np.float32)
-    pieces, rest = pieces_of(*images_of(cells), weight, np.zeros(16, np.float32))
+    pieces, rest = taken_apart(*images_of(cells), weight, [np.zeros((16, 1), np.float32)])
     score = float(np.mean([weight @ cell for cell in cells.astype(np.float64)]))
     added = sum(piece.share for piece in pieces)
     # all are shares of one total, which two equations give: with the rest's sign, the sum is the score
@@ -141,21 +144,45 @@ def test_of_exact_factors_each_part_adds_what_was_planted_and_keeps_its_sign() -
     directions = np.eye(3, 5, dtype=np.float32)
     # they add 2/2 x 4 = 4, 3/4 x -4 = -3 and 1/4 x 12 = 3 to a score of 4
     weight = np.array([4, -4, 12, 9, 9], np.float32)
-    others = np.array([0.5, 0.75, 0, 0, 0], np.float32)
-    pieces, rest = pieces_of(*images_of(presence @ directions), weight, others)
+    # two images of other classes, of two cells and of one
+    others = [np.array([[0.5, 1.5], [0.5, 1.0], [0, 0], [0, 0], [0, 0]], np.float32), np.zeros((5, 1), np.float32)]
+    pieces, rest = taken_apart(*images_of(presence @ directions), weight, others)
     assert rest == pytest.approx(0, abs=1e-6)
     assert [piece.share for piece in pieces[:1]] == pytest.approx([0.4])
     assert sorted(piece.share for piece in pieces) == pytest.approx([-0.3, 0.3, 0.4])
     by_share = {round(piece.share, 3): piece.beyond for piece in pieces}
-    # of the first, others have half; of the second as much; of the third nothing
-    assert [by_share[share] for share in (0.4, -0.3, 0.3)] == pytest.approx([0.2, 0, 0.3], abs=1e-6)
+    # of the first, others have half; of the second, too; of the third nothing
+    assert [by_share[share] for share in (0.4, -0.3, 0.3)] == pytest.approx([0.2, -0.15, 0.3], abs=1e-6)
+    assert [piece.others.sum() for piece in sorted(pieces, key=lambda piece: piece.share)] == [1, 0, 1]
+
+
+def test_a_part_is_and_adds_only_where_the_score_is_let_through() -> None:
+    presence = np.zeros((24, 2), np.float32)
+    presence[:12, 0], presence[12:, 1] = 2, 3
+    activations, kept = images_of(presence @ np.eye(2, 5, dtype=np.float32))
+    gates = [np.ones(GRID, bool), np.zeros(GRID, bool)]
+    gates[0][1:] = False
+    weight, others = np.array([6, 4, 0, 0, 0], np.float32), [np.array([[0.25], [0], [0], [0], [0]], np.float32)]
+    pieces, rest = taken_apart(activations, kept, weight, others, gates)
+    # of the first, a third of one of two images; of the second, nothing
+    (piece,) = pieces
+    assert (piece.share, rest) == (pytest.approx(1), pytest.approx(0, abs=1e-6))
+    # 2 in four of 24 cells is 1/3, and others have 1/4
+    assert piece.beyond == pytest.approx(1 / 4)
+    np.testing.assert_allclose(piece.maps[0], np.where(gates[0], 2, 0), rtol=1e-5)
+    assert not piece.maps[1].any()
+    assert piece.shown.tolist() == [True, False]
+    open_everywhere, _ = taken_apart(activations, kept, weight, others, kept)
+    assert [each.share for each in open_everywhere] == [
+        each.share for each in taken_apart(activations, kept, weight, others)[0]
+    ]
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("level", "weight"), [(0, 1), (1, 0), (0, 0)])
 def test_without_activations_or_weights_there_are_no_parts_and_nothing_infinite(level: int, weight: int) -> None:
     activations, kept = [np.full((5, *GRID), level, np.float32)] * 12, [np.ones(GRID, bool)] * 12
-    pieces, rest = pieces_of(activations, kept, np.full(5, weight, np.float32), np.full(5, level, np.float32))
+    pieces, rest = taken_apart(activations, kept, np.full(5, weight, np.float32), [np.full((5, 1), level, np.float32)])
     assert pieces == []
     assert rest == 0
     presence, directions = factorise(np.zeros((9, 4), np.float32))
@@ -193,9 +220,9 @@ def test_padding_is_in_no_part_and_counts_for_no_score() -> None:
         picture.append(of_image)
         # what padding holds would be the largest part of all
         padded.append(np.concatenate([np.full((6, 1, 4), 100, np.float32), of_image], axis=1))
-    weight, others = np.linspace(-1, 2, 6, dtype=np.float32), np.ones(6, np.float32)
-    alone, rest = pieces_of(picture, [np.ones((2, 4), bool)] * 12, weight, others)
-    pieces, rest_padded = pieces_of(padded, [kept] * 12, weight, others)
+    weight, others = np.linspace(-1, 2, 6, dtype=np.float32), [np.ones((6, 1), np.float32)]
+    alone, rest = taken_apart(picture, [np.ones((2, 4), bool)] * 12, weight, others)
+    pieces, rest_padded = taken_apart(padded, [kept] * 12, weight, others)
     assert [piece.share for piece in pieces] == [piece.share for piece in alone] != []
     assert rest == rest_padded
     for piece, without in zip(pieces, alone, strict=True):
@@ -209,8 +236,8 @@ def test_images_that_show_a_part_have_a_fifth_of_what_the_strongest_have() -> No
     levels = np.array([10.0] * 8 + [2.5, 1.5, 0.5, 0.0], np.float32)
     activations = [np.stack([np.full(GRID, level), np.full(GRID, 1)]).astype(np.float32) for level in levels]
     # a channel for the part whose level differs, and one that is alike everywhere
-    pieces, _ = pieces_of(
-        activations, [np.ones(GRID, bool)] * 12, np.array([1, 0], np.float32), np.zeros(2, np.float32)
+    pieces, _ = taken_apart(
+        activations, [np.ones(GRID, bool)] * 12, np.array([1, 0], np.float32), [np.zeros((2, 1), np.float32)]
     )
     piece = pieces[0]
     np.testing.assert_allclose(piece.presence, [of_map.mean() for of_map in piece.maps], rtol=1e-6)
@@ -224,8 +251,8 @@ def test_images_of_different_sizes_are_taken_to_parts_together() -> None:
     random = np.random.default_rng(7)
     grids = [(3, 4), (4, 3), (2, 7)] * 4
     activations = [random.random((5, *grid), np.float32) for grid in grids]
-    pieces, _ = pieces_of(
-        activations, [np.ones(grid, bool) for grid in grids], np.ones(5, np.float32), np.ones(5, np.float32)
+    pieces, _ = taken_apart(
+        activations, [np.ones(grid, bool) for grid in grids], np.ones(5, np.float32), [np.ones((5, 1), np.float32)]
     )
     for piece in pieces:
         assert [of_map.shape for of_map in piece.maps] == grids

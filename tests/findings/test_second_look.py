@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_sets import NO_PLACE, Rgb, audited, draw, flagged, frame, run, sources_of, stamp_anywhere, stamp_in_the_corner
+from data_sets import Rgb, audited, draw, flagged, frame, no_place, run, sources_of, stamp_anywhere, stamp_in_the_corner
 from numpy.typing import NDArray
 
 from cam_audit.findings.cues import colour, duplicates, matches
@@ -88,7 +88,7 @@ def test_a_finding_counts_the_sample_and_the_notes_say_what_was_looked_at(framed
         "cues were looked for in 54 of 72 images: at most 18 of a class, of those that can be read, and of copies of a "
         "file one",
         "in the class with a cue, the other 18 images were looked at for that cue alone",
-        NO_PLACE,
+        no_place(3),
     )
     # no cue that could be painted over: the second look took no pass
     assert report.passes == sum(finding.evidence["passes"] for finding in report.findings)

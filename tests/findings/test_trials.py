@@ -314,7 +314,7 @@ def planned(counts: dict[str, Sequence[str]], cue: str = "c00") -> list[_Plan]:
         ]
     net = AuditedNet(None, groups, class_of, ActivationSum(), SCALE)  # type: ignore[arg-type]
     hits = tuple(Hit(each.source.name, 1.0, TOP) for each in groups[cue])
-    test = CueTest("paste", hits, lambda _, __: ANY, lambda _, __: ANY)
+    test = CueTest("paste", hits, lambda _: ANY, lambda _: ANY)
     return _plans(net, Cause("CA201", Suspicion("duplicates", cue, 1.0, 0.1, 9, hits, "", {})), test)
 
 

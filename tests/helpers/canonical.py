@@ -112,6 +112,8 @@ def part(label: str, number: int, share: float, where: str, foreground_ratio: fl
         beyond=share / 2,
         images=24,
         looked_at=40,
+        others=6,
+        others_looked_at=120,
         where=where,
         foreground_ratio=foreground_ratio,
         sheet=f"parts/{label}/{number}.jpg",

@@ -34,11 +34,6 @@ CLASSES = ("ant", "bee", "cow")
 # Noise that is blurred across, down and along the diagonal, and the waves that answer to each.
 BLURS = (np.eye(5)[::-1] / 5, np.ones((5, 1)) / 5, np.ones((1, 5)) / 5)
 Y, X = np.mgrid[:CELL, :CELL]
-# What the notes of an audit say where no net told object from surroundings.
-NO_PLACE = (
-    "where the parts of a class lie is not told: that takes a net other than the audited one, by --foreground or the "
-    "extra imagenet"
-)
 WAVES = [
     sign * np.where((phase + along) // 2 % 2, 1.0, -1.0)
     for along in (X + Y, X, Y)
@@ -163,3 +158,12 @@ def colour_sources(root: Path, model: Model) -> list[ImageSource]:
 def table(out: Path) -> list[dict[str, str]]:
     with (out / "results.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def no_place(classes: int) -> str:
+    """What the notes of an audit say where no net told object from surroundings in so many classes."""
+    return (
+        f"evidence in the surroundings (CA207) was not looked for in {classes} classes: that takes masks of all their "
+        "images, or a net other than the audited one (`pip install 'cam-audit[imagenet]'` brings one, --foreground "
+        "names another)"
+    )

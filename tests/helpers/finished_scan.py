@@ -11,7 +11,7 @@ import numpy as np
 
 from cam_audit.files import write_bytes
 from cam_audit.images.png import encode_png
-from cam_audit.overlay import Panel, class_map_sheet, overlay_sheet
+from cam_audit.overlay import Panel, class_map_sheet, overlay_sheet, part_sheet
 from cam_audit.records import AuditResult, ClassMaps, ImageRow, ScanReport, Score
 from cam_audit.reports import findings_json as findings_json
 from cam_audit.reports import results_csv
@@ -23,6 +23,8 @@ MAPS = ClassMaps(np.eye(4), np.zeros((4, 4)), np.ones((4, 4)))
 # What the pictures of counterfactuals show, each in one colour: the image before, edited, and with the control.
 TRIAL_PAINTS = ((20, 160, 60), (200, 40, 30), (120, 120, 10))
 TRIAL_SIZE = (96, 64)
+# A part that is everywhere.
+LIGHT = np.ones((2, 2), np.float32)
 
 
 def write_scan(folder: Path, report: ScanReport, *, overlays: bool = True) -> Path:
@@ -33,6 +35,7 @@ def write_scan(folder: Path, report: ScanReport, *, overlays: bool = True) -> Pa
     (folder / "results.csv").write_text(lines, encoding="utf-8", newline="")
     maps = dict.fromkeys(report.maps, MAPS)
     audit = AuditResult(report.findings, maps, {}, report.confused, sampled=0, passes=0, notes=report.notes)
+    audit = replace(audit, parts=report.parts)
     (folder / "findings.json").write_text("".join(findings_json.findings(audit)), encoding="utf-8")
     for finding in report.findings:
         if finding.fingerprint in report.maps:
@@ -41,6 +44,11 @@ def write_scan(folder: Path, report: ScanReport, *, overlays: bool = True) -> Pa
             for file, paint in zip(shown.files, TRIAL_PAINTS, strict=True):
                 rgb = np.full((*TRIAL_SIZE[::-1], 3), paint, np.uint8)
                 write_bytes(folder / file, cv2.imencode(".jpg", rgb[..., ::-1])[1].tobytes())
+    rows = {image.path: image for image in report.images}
+    for part in report.parts:
+        examples = [rows[example.path] for example in part.examples]
+        tiles = [(np.full((each.height or 1, each.width or 1, 3), PAINT, np.uint8), LIGHT) for each in examples]
+        write_bytes(folder / part.sheet, cv2.imencode(".jpg", part_sheet(tiles)[..., ::-1])[1].tobytes())
     for image in report.images:
         if image.overlay and overlays:
             write_bytes(folder / image.overlay, sheet_of(image, wrong=image.path in {c.path for c in report.confused}))

@@ -21,7 +21,10 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class TinyNet:
-    """conv: float32 (C, 3, CELL, CELL), its stride CELL, on RGB in 0..1; linear: (K, C) or None."""
+    """conv: float32 (C, 3, CELL, CELL), its stride CELL, on RGB in 0..1; linear: (K, C) or None.
+
+    `in_each_cell`: as in SqueezeNet, it is a 1x1 convolution before the pooling; `rectified`: with a ReLU.
+    """
 
     conv: Array
     linear: Array | None
@@ -30,9 +33,11 @@ class TinyNet:
     ids: tuple[str, ...] = ()
     fixed_size: tuple[int, int] | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    in_each_cell: bool = False
+    rectified: bool = True
 
-    def forward(self, rgb: NDArray[np.uint8]) -> tuple[Array, Array]:
-        """Logits (K,) and activations (C, h, w) for uint8 (H, W, 3), by loops over the cells."""
+    def features(self, rgb: NDArray[np.uint8]) -> Array:
+        """What the convolution with its ReLU makes of uint8 (H, W, 3), (C, h, w), by loops over the cells."""
         rows, columns = rgb.shape[0] // CELL, rgb.shape[1] // CELL
         activations = np.zeros((len(self.conv), rows, columns))
         for row in range(rows):
@@ -40,8 +45,17 @@ class TinyNet:
                 cell = rgb[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL].transpose(2, 0, 1) / 255
                 for channel, kernel in enumerate(self.conv):
                     activations[channel, row, column] = max(0.0, (cell * kernel).sum())
-        pooled = activations.mean(axis=(1, 2))
-        logits = pooled if self.linear is None else self.linear @ pooled + self.bias
+        return activations.astype(np.float32)
+
+    def forward(self, rgb: NDArray[np.uint8]) -> tuple[Array, Array]:
+        """Logits (K,) and activations (C, h, w) for uint8 (H, W, 3)."""
+        activations = self.features(rgb)
+        if self.in_each_cell and self.linear is not None:
+            activations = np.einsum("kc,chw->khw", self.linear, activations) + self.bias[:, None, None]
+            if self.rectified:
+                activations = np.where(activations > 0, activations, 0)
+        pooled = activations.astype(np.float64).mean(axis=(1, 2))
+        logits = pooled if self.linear is None or self.in_each_cell else self.linear @ pooled + self.bias
         return logits.astype(np.float32), activations.astype(np.float32)
 
     def proto(self) -> onnx.ModelProto:
@@ -53,15 +67,22 @@ class TinyNet:
             helper.make_node("Mul", ["float", "scale"], ["scaled"]),
             helper.make_node("Transpose", ["scaled"], ["planes"], perm=[0, 3, 1, 2]),
             helper.make_node("Conv", ["planes", "conv"], ["convolved"], strides=[CELL, CELL]),
-            helper.make_node("Relu", ["convolved"], ["activations"]),
+            helper.make_node("Relu", ["convolved"], ["features" if self.in_each_cell else "activations"]),
             helper.make_node("GlobalAveragePool", ["activations"], ["pooled"]),
-            helper.make_node("Flatten", ["pooled"], ["logits" if self.linear is None else "features"]),
+            helper.make_node("Flatten", ["pooled"], ["flat" if self._has_linear_layer else "logits"]),
         ]
         outputs = ["logits", "activations"]
-        if self.linear is not None:
+        if self._has_linear_layer:
             weights |= {"cam_weight": self.linear, "cam_bias": self.bias}
-            nodes.append(helper.make_node("Gemm", ["features", "cam_weight", "cam_bias"], ["logits"], transB=1))
+            nodes.append(helper.make_node("Gemm", ["flat", "cam_weight", "cam_bias"], ["logits"], transB=1))
             outputs += ["cam_weight", "cam_bias"]
+        if self.in_each_cell:
+            weights |= {"last": self.linear[:, :, None, None], "feature_weight": self.linear, "feature_bias": self.bias}
+            scores = "scores" if self.rectified else "activations"
+            nodes.insert(5, helper.make_node("Conv", ["features", "last", "feature_bias"], [scores]))
+            if self.rectified:
+                nodes.insert(6, helper.make_node("Relu", [scores], ["activations"]))
+            outputs += ["features", "feature_weight", "feature_bias"]
         graph = helper.make_graph(
             nodes,
             "tiny",
@@ -72,6 +93,10 @@ class TinyNet:
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
         helper.set_model_props(model, {f"cam_audit.{key}": value for key, value in self.all_metadata().items()})
         return model
+
+    @property
+    def _has_linear_layer(self) -> bool:
+        return self.linear is not None and not self.in_each_cell
 
     def all_metadata(self) -> dict[str, str]:
         return {

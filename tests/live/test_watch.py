@@ -129,7 +129,7 @@ class Picky:
         self._model = model
         self.fit = model.fit
 
-    def run(self, rgb: Rgb) -> Prediction:
+    def run(self, rgb: Rgb, **_: object) -> Prediction:
         if rgb.shape[0] == 64:
             raise RuntimeError("negative dimension")
         return self._model.run(rgb)

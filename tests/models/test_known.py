@@ -8,7 +8,7 @@ import pytest
 
 from cam_audit.errors import ModelError
 from cam_audit.models import known
-from cam_audit.models.known import find_net, model_folders
+from cam_audit.models.known import find_net, how_to_make_again, model_folders
 
 
 @pytest.fixture
@@ -40,6 +40,16 @@ def test_without_the_variable_there_are_three_folders(folders: list[Path], monke
         else:
             monkeypatch.setenv("CAM_AUDIT_MODELS", value)
         assert len(model_folders()) == 3
+
+
+def test_a_file_is_made_again_as_its_net_is_made_or_by_adapt() -> None:
+    assert how_to_make_again("squeezenet", Path("/somewhere/squeezenet.onnx")) == (
+        "`cam-audit models pull squeezenet` or `python scripts/export_onnx.py --net squeezenet`"
+    )
+    # no command brings a net that comes with the package
+    for net in ("my net", "demo-fixed"):
+        command = how_to_make_again(net, Path("/somewhere/my net.onnx"))
+        assert command == "`cam-audit models adapt PLAIN.onnx -o 'my net.onnx'`"
 
 
 def test_any_file_in_a_model_folder_has_a_name(folders: list[Path]) -> None:

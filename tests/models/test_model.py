@@ -136,7 +136,7 @@ def second_linear_layer(proto: onnx.ModelProto) -> None:
     last = proto.graph.node.pop()
     proto.graph.node.extend(
         [
-            helper.make_node("Gemm", ["features", "hidden"], ["first"]),
+            helper.make_node("Gemm", ["flat", "hidden"], ["first"]),
             helper.make_node("Relu", ["first"], ["second"]),
             last,
         ]

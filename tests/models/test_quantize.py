@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 from pictures import encode
-from plain_nets import BIAS, CHANNELS, CLASSES, UNIT, WEIGHT, Net, save
+from plain_nets import BIAS, CHANNELS, CLASSES, UNIT, WEIGHT, Net, features, save
 
 from cam_audit.errors import ModelError
 from cam_audit.images.decode import read_image
@@ -242,6 +242,23 @@ def test_a_net_of_a_fixed_size_and_one_without_a_linear_layer(nets: Path, folder
         rgb = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
         close = before.run(rgb).activations
         np.testing.assert_allclose(after.run(rgb).activations, close, atol=0.1 * close.max())
+
+
+def test_an_int8_file_leaves_out_what_8_bits_are_too_few_for(folder: Path, tmp_path: Path) -> None:
+    """SqueezeNet's head; the float file offers what enters the last convolution."""
+    net = Net()
+    head = net.op("Relu", net.op("Conv", features(net), net.const(WEIGHT[:, :, None, None]), net.const(BIAS)))
+    source = save(net.model([net.op("Flatten", net.op("GlobalAveragePool", head))]), tmp_path)
+    adapt(source, tmp_path / "net.onnx", preprocessing=UNIT, classes=None, net="per cell", input_size=(32, 32))
+    assert load_model(tmp_path / "net.onnx").separable
+    figures = quantize(tmp_path / "net.onnx", photos(folder), tmp_path / "int8.onnx")
+    assert figures.cam_correlation > 0.99
+    graph = onnx.load(tmp_path / "int8.onnx").graph
+    assert [value.name for value in graph.output] == ["logits", "activations"]
+    assert not load_model(tmp_path / "int8.onnx").separable
+    # nor is a second copy of the weight left, which would be the larger one
+    large = [tensor for tensor in graph.initializer if np.prod(tensor.dims) == WEIGHT.size]
+    assert [tensor.data_type for tensor in large] == [TensorProto.INT8]
 
 
 def test_correlation_by_hand() -> None:

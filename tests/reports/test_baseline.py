@@ -169,7 +169,7 @@ def test_the_file_is_sorted_has_no_time_and_comes_back(tmp_path: Path) -> None:
         + "\n"
         == text
     )
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert document["findings"].keys() == {f.fingerprint for f in whole.findings}
     assert document["model"]["sha256"] == "ab" * 32
     assert "2026" not in text
@@ -180,9 +180,9 @@ def test_the_file_is_sorted_has_no_time_and_comes_back(tmp_path: Path) -> None:
 def test_thresholds_are_those_of_the_manual() -> None:
     manual = (Path(__file__).parents[2] / "docs" / "findings.md").read_text(encoding="utf-8")
     words = thresholds()
-    assert words["warning"] == "gain > 0.15 for certain (0.25 for surroundings, 0.10 for cast)"
+    assert words["warning"] == "gain > 0.15 for certain (0.25 for surroundings, 0.10 for cast, 0.25 for context)"
     assert words["error"] == "10% more images turn than with a control, for certain"
-    assert "(0.15 of what usually decides, for surroundings 0.25, for casts 0.10)" in manual
+    assert "(0.15 of what usually decides, for surroundings and context 0.25, for casts 0.10)" in manual
     assert "the estimate is at least 10 %" in manual
 
 
@@ -284,7 +284,7 @@ def test_what_a_review_calls_a_shortcut_goes_on_failing(scanned: Path) -> None:
     ("changed", "message"),
     [
         ({"model_sha256": "0" * 64}, "review.json: made about another net than the scan in cam-audit-out"),
-        ({"schema_version": 2}, "review.json: written by a newer cam-audit"),
+        ({"schema_version": 3}, "review.json: written by a newer cam-audit"),
         ({"findings": {"aa": {"verdict": "ok"}}}, "'ok' is no verdict; there are shortcut, fine, unsure"),
         ({"findings": []}, "review.json: not a review as cam-audit writes it"),
     ],
@@ -302,8 +302,8 @@ WRONG = {
     "deep.json": ("not a baseline", "[" * 100_000),
     "list.json": ("not a baseline of cam-audit", "[]"),
     "run.json": ("not a baseline as cam-audit writes it", '{"tool": "cam-audit", "schema_version": 1}'),
-    "old.json": ("schema_version is '1', not 1", '{"tool": "cam-audit", "schema_version": "1"}'),
-    "newer.json": ("written by a newer cam-audit (schema_version 2", '{"tool": "cam-audit", "schema_version": 2}'),
+    "old.json": ("schema_version is '1', not 1 to 2", '{"tool": "cam-audit", "schema_version": "1"}'),
+    "newer.json": ("written by a newer cam-audit (schema_version 3", '{"tool": "cam-audit", "schema_version": 3}'),
     "severity.json": (
         "'bad' is no severity",
         '{"tool": "cam-audit", "schema_version": 1, "model": {"net": "x", "sha256": "y"}, "thresholds": {}, '

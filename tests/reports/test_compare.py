@@ -235,7 +235,7 @@ def test_no_name_steers_the_terminal_or_the_markdown() -> None:
 
 def test_json_has_every_number() -> None:
     document = json.loads(FORMATS["json"](canonical()))
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert document["verdict"] == canonical().verdict
     by_class: Mapping[str, dict] = {item["class"]: item for item in document["classes"]}
     assert by_class["cat"]["before"] == {

@@ -51,6 +51,8 @@ PART = Part(
     beyond=2 / 3,
     images=30,
     looked_at=40,
+    others=6,
+    others_looked_at=120,
     where="surroundings",
     foreground_ratio=1 / 7,
     sheet="parts/cat/1.jpg",
@@ -107,6 +109,8 @@ def test_a_part_has_the_documented_keys_and_its_numbers_to_six_places() -> None:
             "beyond_others": 0.666667,
             "images": 30,
             "looked_at": 40,
+            "others": 6,
+            "others_looked_at": 120,
             "where": "surroundings",
             "foreground_ratio": 0.142857,
             "sheet": "parts/cat/1.jpg",
@@ -122,6 +126,8 @@ def test_a_part_has_the_documented_keys_and_its_numbers_to_six_places() -> None:
             "beyond_others": 0.666667,
             "images": 30,
             "looked_at": 40,
+            "others": 6,
+            "others_looked_at": 120,
             "where": "unknown",
             "foreground_ratio": None,
             "sheet": "parts/cat/1.jpg",
@@ -282,7 +288,8 @@ def test_a_name_that_is_not_utf8_is_read_as_results_csv_has_it() -> None:
     part = dataclasses.replace(PART, label=name, sheet=f"parts/{name}/1.jpg", examples=(Example(name),))
     (found,), _, _, _, (read_part,) = parse("".join(findings(dataclasses.replace(report_of(finding), parts=(part,)))))
     assert {read_part.label, read_part.examples[0].path} == {r"\udcff\.png"}
-    assert read_part.sheet == r"parts/\udcff\.png/1.jpg"
+    # under this name it is found
+    assert read_part.sheet == "parts/\udcff\\.png/1.jpg"
     assert found.label == found.examples[0].path == r"\udcff\.png"
     (read,) = found.counterfactuals
     assert {read.path, read.label, *read.files, read.before.said.class_name} == {r"\udcff\.png"}

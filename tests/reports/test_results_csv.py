@@ -39,14 +39,15 @@ def named(name: str) -> ImageResult:
 def test_the_header_is_the_documented_one() -> None:
     assert header() == (
         "path,status,error,width,height,label,top1_class,top1_score,top2_class,top2_score,top3_class,top3_score,"
-        "label_score,cam_class,cam_peak_x,cam_peak_y,cam_border_share,cam_area,inside_share,inside_area,flags,overlay\n"
+        "label_score,cam_class,cam_peak_x,cam_peak_y,cam_border_share,cam_area,inside_share,inside_area,flags,overlay,"
+        "surroundings_share\n"
     )
 
 
 def test_a_scanned_image_has_its_numbers_with_6_decimals() -> None:
     assert row(RESULT) == (
         "cat/a.jpg,ok,,640,480,cat,cat,0.666667,dog,0.250000,owl,0.000000,"
-        "0.666667,cat,0.500000,0.062500,0.333333,0.100000,,,,overlays/cat/a.jpg.png\n"
+        "0.666667,cat,0.500000,0.062500,0.333333,0.100000,,,,overlays/cat/a.jpg.png,\n"
     )
 
 
@@ -54,7 +55,7 @@ def test_what_is_not_defined_is_empty() -> None:
     result = dataclasses.replace(
         RESULT, scores=RESULT.scores[:1], label_score=None, cam=MapStatistics(0, 0, None, 0), overlay=None
     )
-    assert row(result) == "cat/a.jpg,ok,,640,480,cat,cat,0.666667,,,,,,cat,0.000000,0.000000,,0.000000,,,,\n"
+    assert row(result) == "cat/a.jpg,ok,,640,480,cat,cat,0.666667,,,,,,cat,0.000000,0.000000,,0.000000,,,,,\n"
 
 
 def test_more_than_three_scores_do_not_shift_the_columns() -> None:
@@ -64,7 +65,7 @@ def test_more_than_three_scores_do_not_shift_the_columns() -> None:
 
 def test_an_error_has_its_reason_and_nothing_measured() -> None:
     line = row(SkippedImage(RESULT.source, "the file is empty"))
-    assert line == "cat/a.jpg,error,the file is empty,,,cat" + "," * 16 + "\n"
+    assert line == "cat/a.jpg,error,the file is empty,,,cat" + "," * 17 + "\n"
 
 
 @pytest.mark.parametrize(
@@ -108,10 +109,16 @@ def test_rows_are_completed_with_the_codes_and_overlays_of_the_whole_audit() -> 
     odd = named('odd\r"\n,\udcff.jpg')
     plain = dataclasses.replace(RESULT, overlay=None)
     rows = io.StringIO(row(RESULT) + row(odd) + row(plain), newline="")
-    lines = list(completed(rows, [("CA101", "CA104"), (), ("CA105",)], [None, None, "overlays/\udcff.png"]))
-    assert parsed(lines[0]) == parsed(row(RESULT)) | {"flags": "CA101;CA104"}
+    lines = list(
+        completed(rows, [("CA101", "CA104"), (), ("CA105",)], [1 / 3, None, 0], [None, None, "overlays/\udcff.png"])
+    )
+    assert parsed(lines[0]) == parsed(row(RESULT)) | {"flags": "CA101;CA104", "surroundings_share": "0.333333"}
     assert lines[1] == row(odd)
-    assert parsed(lines[2]) == parsed(row(plain)) | {"flags": "CA105", "overlay": r"overlays/\udcff.png"}
+    assert parsed(lines[2]) == parsed(row(plain)) | {
+        "flags": "CA105",
+        "overlay": r"overlays/\udcff.png",
+        "surroundings_share": "0",
+    }
     for each in lines:
         each.encode("utf-8")
 

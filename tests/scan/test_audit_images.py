@@ -7,7 +7,7 @@ from statistics import median
 
 import numpy as np
 import pytest
-from data_sets import CLASSES, NO_PLACE, SIDE, STAMP, all_ants, audited, draw, flagged, sources_of, stamp_anywhere
+from data_sets import CLASSES, SIDE, STAMP, all_ants, audited, draw, flagged, no_place, sources_of, stamp_anywhere
 
 from cam_audit.findings.counterfactual import LOOKS
 from cam_audit.images.decode import read_image
@@ -49,7 +49,7 @@ def test_a_frame_that_decides_is_an_error_and_its_images_are_flagged(
     assert all_ants(framed) <= flagged(framed_by_cheat, "CA102")
     assert set(framed_by_cheat.flags) == all_ants(framed)
     assert framed_by_cheat.sampled == 72
-    assert framed_by_cheat.notes == (NO_PLACE,)
+    assert framed_by_cheat.notes == (no_place(3),)
 
 
 def test_the_use_is_that_of_a_plain_loop_over_the_images(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from data_sets import CLASSES, NO_PLACE, audited, colour_sources, coloured, draw, run, sources_of
+from data_sets import CLASSES, audited, colour_sources, coloured, draw, no_place, run, sources_of
 from pictures import GREEN, RED, encode, square
 
 from cam_audit.cli.summary import summary
@@ -44,7 +44,7 @@ def test_a_small_class_stays_at_note_or_is_not_looked_at(
         "no cue was looked for in 1 of 3 classes, which have fewer than 12 different images that can be read "
         "('ant': 11 of 11)"
     )
-    assert report.notes == ((not_looked_at, NO_PLACE) if count < 12 else (NO_PLACE,))
+    assert report.notes == ((not_looked_at, no_place(2)) if count < 12 else (no_place(3),))
     assert report.classes_sampled == (2 if count < 12 else 3)
     assert set(report.flags) == ({f"ant/{index:02}.png" for index in range(count)} if count >= 12 else set())
 

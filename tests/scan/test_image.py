@@ -310,7 +310,7 @@ def test_size_is_the_shortest_side_at_the_net(
 ) -> None:
     seen: list[tuple[int, ...]] = []
     run = Model.run
-    monkeypatch.setattr(Model, "run", lambda self, rgb: (seen.append(rgb.shape), run(self, rgb))[1])
+    monkeypatch.setattr(Model, "run", lambda self, rgb, **_: (seen.append(rgb.shape), run(self, rgb))[1])
     scan_one(model, square(RED, 0, 0, width=200, height=100), tmp_path, ScanSettings(size=size))
     assert seen == [(cells[0] * 8, cells[1] * 8, 3)]
 

@@ -59,7 +59,7 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
 
 def planting(suspicion: Suspicion, groups: Groups) -> list[CueTest]:
     corner = Edit("paste", box=BOX)
-    return [CueTest(name, suspicion.hits, lambda _, __: corner, lambda _, __: corner) for name in ("corner", "again")]
+    return [CueTest(name, suspicion.hits, lambda _: corner, lambda _: corner) for name in ("corner", "again")]
 
 
 CODE = Code(

@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,16 @@ def test_where_images_went_others_are_taken_to_parts_as_in_a_new_scan(
     cut_off_scan(images=20, **options)
     # of those whose activations were kept, so that the thirteenth takes its place
     (folder / "photos" / ants[0].name).unlink()
+    scan(resume=True, **options)
+    scan(out="anew", **options)
+    assert (folder / "out" / "parts" / "ant" / "1.jpg").is_file()
+    assert differences(Path("out"), Path("anew")) == ()
+
+
+def test_what_enters_the_last_convolution_comes_back_as_it_was(folder: Path) -> None:
+    replace(net(red=100, ant=0), in_each_cell=True).write(folder / "cheat.onnx")
+    options = {"overlays": "none", "foreground": "none"}
+    cut_off_scan(images=20, **options)
     scan(resume=True, **options)
     scan(out="anew", **options)
     assert (folder / "out" / "parts" / "ant" / "1.jpg").is_file()

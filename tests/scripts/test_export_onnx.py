@@ -130,12 +130,33 @@ def test_own_weights(net: str, scripts: Any, nets: dict[str, Any], weights: Path
     model = load_model(tmp_path / f"{net}.onnx")
     assert_equals_torch(model, nets[net], net)
     assert model.class_names == (*"abcdef", "ёж")
+    assert model.separable
     assert (model.net, model.input_size, model.fixed_size) == (net, (224, 224), False)
     assert result.output.count("equal torch's") == 3
     assert {path.name for path in tmp_path.iterdir()} == {"labels.txt", f"{net}.onnx"}
     stored = {entry.key: entry.value for entry in onnx.load(model.path).metadata_props}
     assert stored["cam_audit.source_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert str(ROOT).encode() not in model.path.read_bytes()
+
+
+def test_what_enters_the_last_convolution_of_squeezenet(
+    scripts: Any, nets: dict[str, Any], weights: Path, tmp_path: Path
+) -> None:
+    import torch
+
+    result = export(scripts, "--net", "squeezenet", "--weights", weights / "squeezenet.pth", "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    model = load_model(tmp_path / "squeezenet.onnx")
+    module = nets["squeezenet"]
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    rgb = np.random.default_rng(2).integers(0, 256, (224, 298, 3), np.uint8)
+    with torch.inference_mode():
+        features = module.features(((torch.from_numpy(rgb) / 255 - mean) / std).permute(2, 0, 1)[None])[0].numpy()
+    found = model.run(rgb, features=True).features
+    np.testing.assert_allclose(found, features, rtol=0, atol=1e-4 * features.max())
+    last = module.classifier[1]
+    np.testing.assert_array_equal(model.feature_weight, last.weight.detach()[:, :, 0, 0])
+    np.testing.assert_array_equal(model.feature_bias, last.bias.detach())
 
 
 @pytest.mark.parametrize("net", MODULES)

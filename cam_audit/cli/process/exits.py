@@ -32,10 +32,10 @@ class Interrupted(Exception):
 
 
 def exit_of(report: ScanReport) -> Exit:
-    """FINDINGS if any makes the scan fail, else INCOMPLETE if images could not be read, else CLEAN."""
-    from cam_audit.reports.alerts import failing
+    """FINDINGS if any, or a part, makes the scan fail, else INCOMPLETE if images could not be read, else CLEAN."""
+    from cam_audit.reports.alerts import failing, failing_parts
 
-    if failing(report):
+    if failing(report) or failing_parts(report):
         return Exit.FINDINGS
     return Exit.INCOMPLETE if report.run["errors"] else Exit.CLEAN
 

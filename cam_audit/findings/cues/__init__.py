@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
-from cam_audit.findings.codes import codes_by_finder
+from cam_audit.findings.codes import CONTEXT, codes_by_finder
 from cam_audit.findings.cues.records import Groups, ImageFeatures, Suspicion
 from cam_audit.workers import Each, one_by_one
 
@@ -33,8 +33,9 @@ class Finder(Protocol):
 
 
 def finders() -> dict[str, Finder]:
-    """The finders that the table of codes names, in its order."""
-    return {name: cast("Finder", import_module(f"{__name__}.{name}")) for name in codes_by_finder()}
+    """The finders of pixels and files that the table of codes names, in its order."""
+    names = [name for name in codes_by_finder() if name != CONTEXT]
+    return {name: cast("Finder", import_module(f"{__name__}.{name}")) for name in names}
 
 
 def find_cues(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspicion]:

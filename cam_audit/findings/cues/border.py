@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cam_audit.findings.counterfactual import CueTest
+from cam_audit.findings.counterfactual import CueTest, Roles
 from cam_audit.findings.cues.cielab import Lab, mean_and_deviation
 from cam_audit.findings.cues.colour_probe import predictable_by
 from cam_audit.findings.cues.picture import Feature
-from cam_audit.findings.cues.records import Features, Groups, Hit, ImageFeatures, Suspicion
+from cam_audit.findings.cues.records import Features, Groups, ImageFeatures, Suspicion
 from cam_audit.records import Edit
 from cam_audit.workers import Each, one_by_one
 
@@ -60,7 +60,7 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
 def tests(suspicion: Suspicion, groups: Groups) -> list[CueTest]:
     """The texture of the donor's border all around, and that of other classes' borders around the class's own."""
 
-    def fill(hit: Hit, label: str) -> Edit:
+    def fill(roles: Roles) -> Edit:
         return Edit("surroundings")
 
     return [CueTest(name, suspicion.hits, fill, fill) for name in ("surroundings", "surroundings_taken")]

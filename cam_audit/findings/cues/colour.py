@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cam_audit.findings.counterfactual import CueTest
+from cam_audit.findings.counterfactual import CueTest, Roles
 from cam_audit.findings.cues.cielab import Lab, mean_and_deviation, to_rgb
 from cam_audit.findings.cues.colour_probe import predictable_by
 from cam_audit.findings.cues.picture import Feature
-from cam_audit.findings.cues.records import Features, Groups, Hit, ImageFeatures, Suspicion
+from cam_audit.findings.cues.records import Features, Groups, ImageFeatures, Suspicion
 from cam_audit.findings.edits import Factors
 from cam_audit.records import Edit
 from cam_audit.workers import Each, one_by_one
@@ -53,17 +53,17 @@ def tests(suspicion: Suspicion, groups: Groups) -> list[CueTest]:
     own = [image for image in groups[suspicion.label] if image.name in shown]
     casts = casts_of({**groups, suspicion.label: own})
 
-    def give(hit: Hit, label: str) -> Edit:
+    def give(roles: Roles) -> Edit:
         return Edit("cast", factors=casts[suspicion.label])
 
-    def give_another(hit: Hit, label: str) -> Edit:
-        return Edit("cast", factors=casts[label])
+    def give_another(roles: Roles) -> Edit:
+        return Edit("cast", factors=casts[roles.other.label])
 
-    def take(hit: Hit, label: str) -> Edit:
+    def take(roles: Roles) -> Edit:
         return Edit("cast", factors=_inverse(casts[suspicion.label]))
 
-    def take_another(hit: Hit, label: str) -> Edit:
-        return Edit("cast", factors=_inverse(casts[label]))
+    def take_another(roles: Roles) -> Edit:
+        return Edit("cast", factors=_inverse(casts[roles.other.label]))
 
     return [
         CueTest("cast", suspicion.hits, give, give_another),

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.findings.counterfactual import CueTest
+from cam_audit.findings.counterfactual import CueTest, Roles
 from cam_audit.findings.cues.edges import edges
 from cam_audit.findings.cues.matches import Floats, Keypoints, KeypointStack, find_keypoints, root_sift
 from cam_audit.findings.cues.picture import THUMBNAIL, Feature, Picture
@@ -93,14 +93,14 @@ def tests(suspicion: Suspicion, groups: Groups) -> list[CueTest]:
     boxed = tuple(hit for hit in suspicion.hits if hit.box)
     local = tuple(hit for hit in boxed if hit.box and area_of(hit.box) <= MAX_LOCAL_AREA)
 
-    def paste(hit: Hit, label: str) -> Edit:
-        return Edit("paste", box=hit.box)
+    def paste(roles: Roles) -> Edit:
+        return Edit("paste", box=roles.hit.box)
 
-    def paint(hit: Hit, label: str) -> Edit:
-        return Edit("painted_over", box=hit.box)
+    def paint(roles: Roles) -> Edit:
+        return Edit("painted_over", box=roles.hit.box)
 
-    def paint_elsewhere(hit: Hit, label: str) -> Edit:
-        return Edit("painted_over", box=hit.box and elsewhere(hit.box))
+    def paint_elsewhere(roles: Roles) -> Edit:
+        return Edit("painted_over", box=roles.hit.box and elsewhere(roles.hit.box))
 
     return [CueTest("paste", boxed, paste, paste), CueTest("painted_over", local, paint, paint_elsewhere)]
 

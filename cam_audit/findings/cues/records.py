@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.records import Box
+
+if TYPE_CHECKING:
+    from cam_audit.findings.counterfactual import CueTest
 
 Item = TypeVar("Item")
 
@@ -70,7 +73,8 @@ class Suspicion:
     `box`: where a cue of fixed place is, else None. `overlay`: what such a cue adds to an image's grey, float32
     (112, 112) in grey levels over the whole image, 0 where it adds nothing: it is painted over stroke by stroke, and
     not as a box. `recogniser`: prepares to recognise the cue in further images of the class, by what the finder learnt
-    from those it looked at.
+    from those it looked at. `tests`: those that plant it or take it away, where its finder has no module in `cues`.
+    `looked_at`: the names of the images of all classes that the finder looked at, None for all that were sampled.
     """
 
     finder: str
@@ -84,6 +88,8 @@ class Suspicion:
     box: Box | None = None
     overlay: NDArray[np.float32] | None = field(default=None, compare=False)
     recogniser: Callable[[], Recogniser] = field(default=_recognises_nothing, compare=False, repr=False)
+    tests: tuple[CueTest, ...] = field(default=(), compare=False, repr=False)
+    looked_at: frozenset[str] | None = None
 
 
 def by_label(images: Iterable[ImageFeatures]) -> dict[str, list[ImageFeatures]]:

@@ -95,8 +95,8 @@ def tests(suspicion: Suspicion, groups: Groups) -> list[CueTest]:
     add, paint = Edit("strokes", mask=mask), Edit("painted_over", mask=mask)
     paint_elsewhere = Edit("painted_over", mask=elsewhere_mask(mask))
     return [
-        CueTest("strokes", suspicion.hits, lambda _, __: add, lambda _, __: add),
-        CueTest("painted_over", suspicion.hits, lambda _, __: paint, lambda _, __: paint_elsewhere),
+        CueTest("strokes", suspicion.hits, lambda _: add, lambda _: add),
+        CueTest("painted_over", suspicion.hits, lambda _: paint, lambda _: paint_elsewhere),
     ]
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from cam_audit.models import file_format
-from cam_audit.models.adapt.head import Head, Linear
+from cam_audit.models.adapt.head import Head, LastConvolution, Linear
 from cam_audit.models.adapt.image_input import ImageInput
 from cam_audit.models.adapt.preprocessing import Preprocessing
 from cam_audit.models.adapt.source import Graph, subgraphs
@@ -54,14 +54,14 @@ def build(
     parts = [
         _preprocessing(image, preprocessing),
         _body(graph, image, head),
-        _activations(head),
+        _activations(head) if head.convolution is None else _convolution(head.convolution),
         _head(head.classifier),
     ]
     made = helper.make_graph(
         nodes=[node for part in parts for node in part.nodes],
         name=metadata[file_format.NET_KEY],
         inputs=[_image_value(accepts)],
-        outputs=_output_values(head.classifier),
+        outputs=_output_values(head),
         initializer=[tensor for part in parts for tensor in part.initializers],
     )
     model = graph.derive(made)
@@ -96,7 +96,8 @@ def _preprocessing(image: ImageInput, preprocessing: Preprocessing) -> Part:
 
 
 def _body(graph: Graph, image: ImageInput, head: Head) -> Part:
-    nodes, initializers = graph.upstream([head.activations])
+    last = head.convolution.reads if head.convolution else head.activations
+    nodes, initializers = graph.upstream([last])
     return Part(
         [_renamed(node) for node in nodes if image.planes not in node.output],
         [_renamed_tensor(tensor) for tensor in initializers],
@@ -111,6 +112,22 @@ def _activations(head: Head) -> Part:
         tensor = "cam_audit/maps"
     nodes.append(helper.make_node("Cast", [tensor], [file_format.ACTIVATIONS], to=TensorProto.FLOAT))
     return Part(nodes, [])
+
+
+def _convolution(last: LastConvolution) -> Part:
+    """From the features to the activations; its weight, stored once as the convolution reads it, is an output, too."""
+    weight, bias = last.linear.weight[:, :, None, None], last.linear.bias
+    scores = "cam_audit/scores" if last.rectified else file_format.ACTIVATIONS
+    nodes = [
+        helper.make_node("Cast", [RENAMED.get(last.reads, last.reads)], [file_format.FEATURES], to=TensorProto.FLOAT),
+        helper.make_node("Conv", [file_format.FEATURES, "cam_audit/weight", "cam_audit/bias"], [scores]),
+        # by nodes of their own, as OpenVINO refuses a stored tensor that is an output itself
+        helper.make_node("Flatten", ["cam_audit/weight"], [file_format.FEATURE_WEIGHT]),
+        helper.make_node("Identity", ["cam_audit/bias"], [file_format.FEATURE_BIAS]),
+    ]
+    if last.rectified:
+        nodes.append(helper.make_node("Relu", [scores], [file_format.ACTIVATIONS]))
+    return Part(nodes, [_stored("cam_audit/weight", weight), _stored("cam_audit/bias", bias)])
 
 
 def _head(classifier: Linear | None) -> Part:
@@ -130,7 +147,8 @@ def _image_value(accepts: InputShape) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(file_format.IMAGE, TensorProto.UINT8, shape)
 
 
-def _output_values(classifier: Linear | None) -> list[onnx.ValueInfoProto]:
+def _output_values(head: Head) -> list[onnx.ValueInfoProto]:
+    classifier, convolution = head.classifier, head.convolution
     classes, channels = classifier.weight.shape if classifier else ("K", "K")
     shapes: dict[str, list[str | int]] = {
         file_format.LOGITS: ["N", classes],
@@ -138,6 +156,13 @@ def _output_values(classifier: Linear | None) -> list[onnx.ValueInfoProto]:
     }
     if classifier:
         shapes |= {file_format.CAM_WEIGHT: [classes, channels], file_format.CAM_BIAS: [classes]}
+    if convolution:
+        count, features = convolution.linear.weight.shape
+        shapes |= {
+            file_format.FEATURES: ["N", features, "h", "w"],
+            file_format.FEATURE_WEIGHT: [count, features],
+            file_format.FEATURE_BIAS: [count],
+        }
     return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
 
 

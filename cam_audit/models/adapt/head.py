@@ -1,7 +1,11 @@
-"""Find the head of a classifier: average pooling, at most one fully connected layer, a softmax to cut off."""
+"""Find the head of a classifier: average pooling, at most one fully connected layer, a softmax to cut off.
+
+Where no fully connected layer follows, the last convolution takes its place, in each cell: SqueezeNet.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +23,8 @@ Array = NDArray[Any]
 RESHAPES = frozenset(("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"))
 PASSES_ON = frozenset(("Cast", "DequantizeLinear", "Dropout", "Identity", "QuantizeLinear"))
 NEUTRAL = RESHAPES | PASSES_ON
+# Of these, what keeps every number in its place, and does not bound it as quantising does.
+KEEPS = frozenset(("Cast", "Dropout", "Identity"))
 CUT = frozenset(("Softmax", "LogSoftmax", "Sigmoid"))
 
 
@@ -42,12 +48,26 @@ class Pooling:
     kernel: tuple[int, ...] | None = None
 
 
+@dataclass(frozen=True)
+class LastConvolution:
+    """The 1x1 convolution whose output is pooled, `rectified` where a ReLU comes between; `reads` is (N, C', h, w)."""
+
+    linear: Linear
+    rectified: bool
+
+    @property
+    def reads(self) -> str:
+        """The tensor that enters it."""
+        return self.linear.reads
+
+
 @dataclass(frozen=True, eq=False)
 class Head:
     """The head of a classifier.
 
     `logits` is the tensor before the cut activation; `activations` the tensor that enters the pooling,
-    (N, h, w, C) if `channels_last`, and `activation_layer` the layer that makes it.
+    (N, h, w, C) if `channels_last`, and `activation_layer` the layer that makes it. `convolution`: what makes the
+    scores in each cell, where there is no `classifier`; None where that is no 1x1 convolution.
     """
 
     logits: str
@@ -56,6 +76,7 @@ class Head:
     activation_layer: Layer
     pooling: Pooling
     classifier: Linear | None
+    convolution: LastConvolution | None
     cut: Layer | None
 
 
@@ -83,7 +104,8 @@ def find_head(graph: Graph, output: str) -> Head:
         activations, channels_last = before.input[0], False
     made_by = _behind_neutral(graph, activations)
     activation_layer = Layer(activations, "input") if made_by is None else Layer.of(made_by)
-    return Head(logits, activations, channels_last, activation_layer, pooling, classifier, cut)
+    convolution = None if classifier or channels_last else _last_convolution(graph, activations)
+    return Head(logits, activations, channels_last, activation_layer, pooling, classifier, convolution, cut)
 
 
 def check_map(head: Head, shape: tuple[int, ...]) -> None:
@@ -110,10 +132,27 @@ def check_map(head: Head, shape: tuple[int, ...]) -> None:
 
 def _behind_neutral(graph: Graph, tensor: str) -> onnx.NodeProto | None:
     """The node that makes a tensor's numbers; None where they are the graph's own input."""
+    return _behind(graph, tensor, NEUTRAL)
+
+
+def _behind(graph: Graph, tensor: str, passed: Collection[str]) -> onnx.NodeProto | None:
+    """The node that makes a tensor, but for those of the `passed` kinds; None where it is the graph's own input."""
     node = graph.producers.get(tensor)
-    while node is not None and node.op_type in NEUTRAL:
+    while node is not None and node.op_type in passed:
         node = graph.producers.get(node.input[0])
     return node
+
+
+def _last_convolution(graph: Graph, activations: str) -> LastConvolution | None:
+    """The 1x1 convolution that makes the activations by itself or with a ReLU."""
+    node = _behind(graph, activations, KEEPS)
+    rectified = node is not None and node.op_type == "Relu"
+    if node is not None and rectified:
+        node = _behind(graph, node.input[0], KEEPS)
+    if node is None or node.op_type != "Conv" or any(stride != 1 for stride in attribute(node, "strides", ())):
+        return None
+    linear = _pointwise_conv(graph, node)
+    return None if linear is None else LastConvolution(linear, rectified)
 
 
 def _linear(graph: Graph, node: onnx.NodeProto) -> Linear | None:

@@ -27,7 +27,10 @@ from cam_audit.models.model import Model, load_model
 
 @dataclass(frozen=True)
 class AdaptedModel:
-    """What `adapt` found and wrote: layers in words, as "'fc' (Gemm)", sizes (H, W) in pixels or cells."""
+    """What `adapt` found and wrote: layers in words, as "'fc' (Gemm)", sizes (H, W) in pixels or cells.
+
+    `features`: how many channels enter the last convolution, where the file offers these; None where it does not.
+    """
 
     path: Path
     pooling: str
@@ -35,6 +38,7 @@ class AdaptedModel:
     cut: str | None
     activation_layer: str
     channels: int
+    features: int | None
     classes: int
     input_size: tuple[int, int]
     map_size: tuple[int, int]
@@ -101,6 +105,7 @@ def adapt(
         cut=str(head.cut) if head.cut else None,
         activation_layer=str(head.activation_layer),
         channels=maps.shape[0],
+        features=None if model.feature_weight is None else model.feature_weight.shape[1],
         classes=len(model.class_names),
         input_size=model.input_size,
         map_size=(maps.shape[1], maps.shape[2]),

@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 
 from cam_audit.errors import ModelError
 from cam_audit.models.adapt.source import tensors_read, to_bytes
-from cam_audit.models.file_format import METADATA_PREFIX
+from cam_audit.models.file_format import FEATURE_OUTPUTS, METADATA_PREFIX
 
 # The preprocessing's tensors as `build` calls them, and those that a batch norm reads besides.
 FACTOR, OFFSET = "cam_audit/factor", "cam_audit/offset"
@@ -21,6 +21,15 @@ PLANES = [1, 3, 1, 1]
 # What keeps the resolution that 8 bits have.
 SIMPLE = frozenset(("Relu", "Clip", "MaxPool", "Add", "Concat"))
 LEAST_OPSET = 13
+
+
+def write_without_features(path: Path, target: Path) -> None:
+    """Write a copy without the outputs that only parts need; what makes them alone goes when it is optimised."""
+    model = onnx.load(path, load_external_data=False)
+    kept = [value for value in model.graph.output if value.name not in FEATURE_OUTPUTS]
+    del model.graph.output[:]
+    model.graph.output.extend(kept)
+    target.write_bytes(to_bytes(model))
 
 
 def read_quantisable(path: Path) -> onnx.ModelProto:

@@ -18,8 +18,9 @@ from cam_audit.reports.counts import counts_of
 from cam_audit.reports.html.charts import charts
 from cam_audit.reports.html.grid import data
 from cam_audit.reports.html.headline import headline
-from cam_audit.reports.html.parts import parts_by_class, sheet_address
+from cam_audit.reports.html.parts import parts_by_class, strips
 from cam_audit.reports.html.steps import caveat, groups, steps
+from cam_audit.reports.part_marks import marked_shortcuts, shortcut_message
 from cam_audit.reports.verdict import verdict_on
 from cam_audit.text import as_utf8, visible
 
@@ -27,14 +28,15 @@ HERE = Path(__file__).parent
 STYLES = ("page.css", "findings.css", "parts.css", "charts.css", "images.css")
 # As in page.css, which a notebook does not have.
 SEVERITY_COLOURS = {"error": "#b0262b", "warning": "#865300", "note": "#39597f"}
-SCRIPTS = ("page.js", "review.js", "viewer.js", "images.js")
+SCRIPTS = ("page.js", "review.js", "viewer.js", "parts.js", "images.js")
 
 
 def render(report: ScanReport) -> Iterator[str]:
     """The pieces of report.html; pictures are those that `reports.pictures` put into the report."""
     style, script = _joined(STYLES), f'(() => {{\n"use strict";\n{_joined(SCRIPTS)}}})();\n'
     listed = report.images if report.listed is None else report.listed
-    counts = counts_of(report)
+    counts, sheets = counts_of(report), strips(report)
+    numbers = {sheet: number for number, sheet in enumerate(sheets)}
     pieces = ENVIRONMENT.get_template("page.html").generate(
         report=report,
         run=report.run,
@@ -46,7 +48,9 @@ def render(report: ScanReport) -> Iterator[str]:
         ],
         listed=len(listed),
         parts=parts_by_class(report),
-        sheets={part.sheet: sheet_address(report, part) for part in report.parts},
+        strips=sheets,
+        part_numbers=numbers,
+        shortcuts=[(shortcut_message(part), numbers[part.sheet]) for part in marked_shortcuts(report)],
         charts=charts(counts.classes),
         codes=CODES,
         tests=counterfactuals(),
@@ -59,7 +63,7 @@ def render(report: ScanReport) -> Iterator[str]:
         policy=_policy(style, script),
         style=Markup(style),
         script=Markup(script),
-        data=map(Markup, data(report, listed)),
+        data=map(Markup, data(report, listed, sheets)),
     )
     # a file name that is not UTF-8 reaches us with surrogates, which UTF-8 can't hold
     yield from map(as_utf8, pieces)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from cam_audit.findings.codes import CODES
 from cam_audit.records import ImageRow, ScanReport, SheetLayout
+from cam_audit.reports.html.parts import Strip
 
 # What could end the script element, or begin a comment or an entity in it; in JSON all of it stands within strings.
 ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
@@ -17,8 +18,11 @@ FIELDS = (
 )
 
 
-def data(report: ScanReport, listed: Iterable[ImageRow]) -> Iterator[str]:
-    """The images, findings and settings that the script needs, as pieces of JSON safe in a script element."""
+def data(report: ScanReport, listed: Iterable[ImageRow], strips: Mapping[str, Strip]) -> Iterator[str]:
+    """The images, findings, parts and settings that the script needs, as pieces of JSON safe in a script element.
+
+    strips: by a part's sheet, of all parts.
+    """
     names = _Numbers()
     layouts = _Numbers()
     wrong = {image.path for image in report.confused}
@@ -29,6 +33,16 @@ def data(report: ScanReport, listed: Iterable[ImageRow]) -> Iterator[str]:
         "codes": {code.code: [code.title, code.meaning] for code in CODES.values()},
         "findings": {f.fingerprint: {"class": f.label, "code": f.code} for f in report.findings},
         "boxes": {e.path: e.box for f in reversed(report.findings) for e in f.examples if e.box},
+        "parts": [
+            {
+                "sheet": part.sheet,
+                "class": part.label,
+                "number": part.number,
+                "width": strip.width,
+                "tiles": strip.tiles,
+            }
+            for part, strip in ((part, strips[part.sheet]) for part in report.parts)
+        ],
         "fields": FIELDS,
     }
     yield f'{_json(document)[:-1]},"images":['

@@ -1,16 +1,21 @@
-// Verdicts of a reviewer, by fingerprint and by image path; kept in the browser for this net and this run.
+// Verdicts of a reviewer, by fingerprint, by image path and by a part's sheet; kept in the browser for this net and this run.
 const VERDICTS = { s: "shortcut", f: "fine", u: "unsure" };
 const STORE = `cam-audit review ${data.model} ${data.run}`;
-const marks = { findings: new Map(), images: new Map() };
+const marks = { findings: new Map(), images: new Map(), parts: new Map() };
+const parts = new Map(data.parts.map(({ sheet, class: label, number }) => [sheet, { class: label, number }]));
+const isVerdict = (word) => Object.values(VERDICTS).includes(word);
 const onMark = [];
 
 function readMarks(document) {
   for (const [fingerprint, { verdict }] of Object.entries(document.findings ?? {})) {
-    if (Object.hasOwn(data.findings, fingerprint) && Object.values(VERDICTS).includes(verdict)) marks.findings.set(fingerprint, verdict);
+    if (Object.hasOwn(data.findings, fingerprint) && isVerdict(verdict)) marks.findings.set(fingerprint, verdict);
   }
   const paths = new Set(images.map((image) => image.path));
   for (const [path, verdict] of Object.entries(document.images ?? {})) {
-    if (paths.has(path) && Object.values(VERDICTS).includes(verdict)) marks.images.set(path, verdict);
+    if (paths.has(path) && isVerdict(verdict)) marks.images.set(path, verdict);
+  }
+  for (const [sheet, { verdict }] of Object.entries(document.parts ?? {})) {
+    if (parts.has(sheet) && isVerdict(verdict)) marks.parts.set(sheet, verdict);
   }
 }
 
@@ -19,11 +24,12 @@ function reviewDocument() {
   const sorted = (map) => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
   const finding = ([fingerprint, verdict]) => [fingerprint, { ...data.findings[fingerprint], verdict }];
   return {
-    schema_version: 1,
+    schema_version: 2,
     tool: "cam-audit",
     model_sha256: data.model,
     findings: Object.fromEntries(sorted(marks.findings).map(finding)),
     images: Object.fromEntries(sorted(marks.images)),
+    parts: Object.fromEntries(sorted(marks.parts).map(([sheet, verdict]) => [sheet, { ...parts.get(sheet), verdict }])),
   };
 }
 
@@ -36,8 +42,10 @@ function keepMarks() {
   showMarks();
 }
 
+const markCount = () => marks.findings.size + marks.images.size + marks.parts.size;
+
 function showMarks() {
-  const number = marks.findings.size + marks.images.size;
+  const number = markCount();
   at("marks").textContent = number ? `${number.toLocaleString("en")} marked` : "nothing marked";
   at("save").disabled = at("clear").disabled = !number;
   for (const card of document.querySelectorAll("[data-finding]")) press(card, marks.findings.get(card.dataset.finding));
@@ -58,11 +66,13 @@ function mark(map, key, verdict) {
   keepMarks();
 }
 
-/** What a key or button pressed there is about: the image in the viewer, an image in the page, or a finding. */
+/** What a key or button pressed there is about: the image in the viewer, an image in the page, a part or a finding. */
 function markThere(place, verdict) {
   if (at("viewer").open) return mark(marks.images, viewed().path, verdict);
   const row = place.closest("[data-row]");
   if (row && images[row.dataset.row]) return mark(marks.images, images[row.dataset.row].path, verdict);
+  const part = place.closest("[data-part]");
+  if (part) return mark(marks.parts, data.parts[part.dataset.part].sheet, verdict);
   const card = place.closest("[data-finding]");
   if (card) mark(marks.findings, card.dataset.finding, verdict);
 }
@@ -87,9 +97,10 @@ at("save").addEventListener("click", () => {
 });
 
 at("clear").addEventListener("click", () => {
-  if (!confirm(`Take away all ${marks.findings.size + marks.images.size} marks?`)) return;
+  if (!confirm(`Take away all ${markCount()} marks?`)) return;
   marks.findings.clear();
   marks.images.clear();
+  marks.parts.clear();
   keepMarks();
 });
 
@@ -99,7 +110,7 @@ at("file").addEventListener("change", async () => {
   if (!file) return;
   try {
     const document = JSON.parse(await file.text());
-    if (document.tool !== "cam-audit" || document.schema_version !== 1) throw new Error();
+    if (document.tool !== "cam-audit" || !(document.schema_version <= 2)) throw new Error();
     readMarks(document);
     keepMarks();
     tell(document.model_sha256 === data.model ? "" : `${visible(file.name)} was made about another net; look at each mark again.`);

@@ -83,6 +83,8 @@ def steps(finding: Finding) -> tuple[Step, Step, Step]:
     """Cue, use and counterfactual of a finding."""
     if finding.code == "CA205":
         return _object_steps(finding.evidence)
+    if finding.code == "CA207":
+        return *_context_steps(finding.evidence), _counterfactual(finding)
     return _cue(finding), _use(finding), _counterfactual(finding)
 
 
@@ -138,6 +140,30 @@ def _cue(finding: Finding) -> Step:
     shown = hits / images if images else score
     swatches = tuple(_swatches(evidence))
     return Step("A cue is there", score >= threshold, f"{shown:.0%}", "", meaning, swatches=swatches)
+
+
+def _context_steps(evidence: Mapping[str, float]) -> tuple[Step, Step]:
+    """That parts lie in the surroundings, and how much of the score they carry."""
+    score, threshold, share = (evidence.get(name, 0.0) for name in ("score", "threshold", "surroundings_share"))
+    images, hits = evidence.get("images", 0), evidence.get("hits", 0)
+    return (
+        Step(
+            "A cue is there",
+            score >= threshold,
+            f"{hits / images if images else 0.0:.0%}",
+            "",
+            f"Parts of what the net looks at lie off the object, where another net tells; {hits:.0f} of the class's "
+            f"{images:.0f} images that were looked at show them. See them under What the net looks at.",
+        ),
+        Step(
+            "The net looks at it",
+            score >= threshold,
+            f"{share:.0%}",
+            f"of the score; at least {threshold:.0%} beyond other classes",
+            f"So much of the class's score comes from these parts: the map splits it exactly. That is {score:.0%} of the "
+            "score more than they add in other classes' images.",
+        ),
+    )
 
 
 def _swatches(evidence: Mapping[str, float]) -> Iterator[tuple[str, str]]:

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from planted import CLASSES, Plant, blue_cast, data_set, green_ground, names, only, red_frame
 
+from cam_audit.findings.counterfactual import Roles
 from cam_audit.findings.cues import border, colour
 from cam_audit.findings.cues.cielab import in_words, mean_and_deviation, to_lab, to_rgb
 from cam_audit.findings.cues.colour_probe import class_distances, nearness
 from cam_audit.findings.cues.records import Hit, ImageFeatures, Suspicion
+from cam_audit.records import ImageSource
 
 
 @pytest.mark.parametrize(
@@ -208,6 +210,9 @@ def test_the_cast_that_is_tried_is_that_of_the_images_that_show_it_and_its_inver
     give, take = colour.tests(suspicion, groups)
     (hit,) = suspicion.hits
     assert (give.name, take.name, give.hits) == ("cast", "cast_taken", suspicion.hits)
-    assert (give.edit(hit, "b").factors, give.control(hit, "b").factors) == (shown["a"], shown["b"])
+    own, b, c = (ImageSource("", f"{label}/0", label, None) for label in "abc")
+    assert give.edit(Roles(hit, c, own, b)).factors == shown["a"]
+    assert give.control(Roles(hit, c, b, b)).factors == shown["b"]
+    # the control's picture is of the class itself, but the cast that it loses is another class's
     for test, label in ((take.edit, "a"), (take.control, "c")):
-        assert np.multiply(test(hit, "c").factors, shown[label]) == pytest.approx([1, 1, 1])
+        assert np.multiply(test(Roles(hit, own, own, c)).factors, shown[label]) == pytest.approx([1, 1, 1])

@@ -10,9 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
 import pytest
-from canonical import HOSTILE, NAMES, canonical_report
-from finished_scan import OVERLAY_SIZE, TRIAL_PAINTS, with_images, write_scan
+from canonical import HOSTILE, NAMES, canonical_report, part
+from finished_scan import OVERLAY_SIZE, PAINT, TRIAL_PAINTS, with_images, write_scan
 
 from cam_audit.reports.output_folder import REPORT_FILE, read_results
 from cam_audit.scan.write_output import write_report
@@ -99,7 +101,7 @@ def review_of(page: Page, folder: Path) -> dict:
     download.value.save_as(file)
     text = file.read_text(encoding="utf-8")
     document = json.loads(text)
-    keys = [list(part) for part in (document["findings"], document["images"])]
+    keys = [list(part) for part in (document["findings"], document["images"], document["parts"])]
     assert keys == [sorted(part) for part in keys]
     assert text == json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     return document
@@ -266,7 +268,7 @@ def test_keys_and_buttons_mark_and_the_review_is_saved_and_kept(open_report: Ope
     paths = sorted(f"{HOSTILE}/{name}" for name in NAMES)
     verdicts = ["shortcut", "fine", "unsure", "shortcut", "fine", "unsure", "shortcut", "unsure"]
     expected = {
-        "schema_version": 1,
+        "schema_version": 2,
         "tool": "cam-audit",
         "model_sha256": SHA256,
         "findings": {
@@ -274,6 +276,7 @@ def test_keys_and_buttons_mark_and_the_review_is_saved_and_kept(open_report: Ope
             BORDER.fingerprint: {"class": "cat", "code": "CA203", "verdict": "unsure"},
         },
         "images": dict(zip(paths, verdicts, strict=True)),
+        "parts": {},
     }
     assert review_of(page, tmp_path) == expected
 
@@ -471,3 +474,122 @@ def test_without_scripts_the_findings_and_charts_are_there(browser: Browser, sca
     assert page.get_by_text("scripts are switched off").is_visible()
     assert page.get_by_role("button", name="Save review.json").is_hidden()
     context.close()
+
+
+SHEETS = [part.sheet for part in canonical_report().parts]
+
+
+def focused(page: Page) -> str:
+    """What has the focus: a part's number, a finding's fingerprint, or the words of a class."""
+    here = page.evaluate("(({dataset, innerText}) => ({...dataset, innerText}))(document.activeElement)")
+    return here.get("part") or here.get("finding") or here["innerText"].split("\n")[0]
+
+
+def test_keys_go_from_finding_to_part_and_mark_it(open_report: Open, tmp_path: Path) -> None:
+    page = open_report()
+    # the parts of the hostile class, then those of the cat
+    order = [*(finding.fingerprint for finding in canonical_report().findings), "1", "2", "0"]
+    seen = []
+    for _ in range(len(order) + 1):
+        page.keyboard.press("j")
+        seen.append(focused(page))
+    assert seen == [*order, "0"]
+    page.keyboard.press("k")
+    page.keyboard.press("s")
+    part = page.locator("[data-part='2']")
+    assert part.get_by_role("button", name="shortcut").get_attribute("aria-pressed") == "true"
+    assert part.evaluate("part => getComputedStyle(part).boxShadow") != "none", "the focus is seen"
+    page.locator("[data-part='0']").get_by_role("button", name="fine").click()
+    # what is typed into the search marks nothing and goes nowhere
+    page.locator("#by-name").press_sequentially("jksf")
+    assert page.locator("#marks").inner_text() == "2 marked"
+    assert page.locator(".class-marks").all_inner_texts() == [", 1 marked", ", 1 marked"]
+    expected = {
+        SHEETS[2]: {"class": HOSTILE, "number": 2, "verdict": "shortcut"},
+        SHEETS[0]: {"class": "cat", "number": 1, "verdict": "fine"},
+    }
+    assert review_of(page, tmp_path)["parts"] == expected
+    page.reload()
+    assert page.locator("#marks").inner_text() == "2 marked"
+    assert review_of(page, tmp_path)["parts"] == expected
+    # as a version wrote it that marked no parts
+    page.get_by_role("button", name="Clear").click()
+    older = {
+        "schema_version": 1,
+        "tool": "cam-audit",
+        "model_sha256": SHA256,
+        "findings": {},
+        "images": {"cat/1.png": "fine"},
+    }
+    (tmp_path / "older.json").write_text(json.dumps(older))
+    page.locator("#file").set_input_files(tmp_path / "older.json")
+    page.get_by_text("1 marked", exact=True).first.wait_for()
+    assert page.locator("#alert").is_hidden()
+
+
+def test_a_folded_class_is_one_stop_and_unfolds_by_key(open_report: Open) -> None:
+    page = open_report()
+    page.evaluate("document.querySelectorAll('.class-parts').forEach(each => each.open = false)")
+    for _ in range(len(canonical_report().findings) + 1):
+        page.keyboard.press("j")
+    assert focused(page) == HOSTILE
+    page.keyboard.press("j")
+    assert focused(page) == "cat"
+    page.keyboard.press("Enter")
+    page.keyboard.press("j")
+    assert focused(page) == "0"
+
+
+def test_the_pictures_of_a_part_are_cut_out_of_its_sheet_and_open_large(open_report: Open) -> None:
+    page = open_report()
+    part = page.locator("[data-part='1']")
+    part.scroll_into_view_if_needed()
+    tiles = part.locator(".part-tile")
+    assert tiles.count() == 6
+    # the policy forbids to wait for an expression
+    page.evaluate("Promise.all([...document.querySelectorAll('[data-part=\"1\"] img')].map(each => each.decode()))")
+    boxes = [tile.bounding_box() for tile in tiles.all()]
+    assert len({round(box["y"]) for box in boxes if box}) == 1, "in a row"
+    # the sheet is six times the image's colour with white between, and no white is to be seen
+    shot = cv2.imdecode(np.frombuffer(tiles.nth(3).screenshot(), np.uint8), cv2.IMREAD_COLOR)[6:-6, 6:-6, ::-1]
+    assert np.abs(shot.astype(int) - PAINT).max() < 12
+    part.focus()
+    page.keyboard.press("Enter")
+    viewer = page.get_by_role("dialog")
+    viewer.get_by_text("1 of 6").wait_for()
+    page.keyboard.press("ArrowRight")
+    viewer.get_by_text("2 of 6").wait_for()
+    page.keyboard.press("Escape")
+
+
+def test_parts_whose_pictures_are_not_beside_the_file_say_so(browser: Browser, scanned: Path, tmp_path: Path) -> None:
+    shutil.copy(scanned / "report.html", tmp_path)
+    page = browser.new_page()
+    page.goto((tmp_path / "report.html").as_uri())
+    part = page.locator("[data-part='1']")
+    part.scroll_into_view_if_needed()
+    part.get_by_text("The pictures of this part are not beside this file").wait_for()
+    page.close()
+
+
+def test_of_a_hundred_classes_only_the_pictures_of_those_that_are_opened_are_loaded(
+    browser: Browser, tmp_path: Path
+) -> None:
+    labels = [f"class {number:03}" for number in range(100)]
+    parts = tuple(part(label, number, 0.2, "object", 2.0, "dog/1.png") for label in labels for number in (1, 2, 3))
+    folder = write_scan(tmp_path, replace(canonical_report(), parts=parts), overlays=False)
+    page = browser.new_page()
+    loaded: list[str] = []
+    page.on("request", lambda request: loaded.append(request.url))
+    page.goto(rendered_again(folder).as_uri())
+    page.get_by_role("heading", name="What the net looks at").scroll_into_view_if_needed()
+    assert page.locator(".class-parts").count() == 100
+    assert [address for address in loaded if "/parts/" in address] == []
+    page.locator(".class-parts summary").nth(1).click()
+    page.locator("[data-part] .part-tile img").first.wait_for()
+    page.evaluate(
+        "Promise.all([...document.querySelectorAll('[data-part] .part-tile img')].map(each => each.decode()))"
+    )
+    shown = {address.partition("/parts/")[2] for address in loaded if "/parts/" in address}
+    assert shown == {f"class%20001/{number}.jpg" for number in (1, 2, 3)}
+    page.close()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
-from urllib.parse import unquote
+from pathlib import Path
+from urllib.parse import unquote, unquote_to_bytes
 
 import pytest
 from canonical import HOSTILE, canonical_report, part, rendered
+from finished_scan import write_scan
 
 from cam_audit.records import Part
-from cam_audit.reports.html.parts import parts_by_class, sheet_address
+from cam_audit.reports.html.parts import parts_by_class, sheet_address, strips
+from cam_audit.reports.output_folder import read_results
 
 
 def section(*parts: Part, folder: str = "out") -> str:
@@ -46,12 +50,19 @@ def test_the_page_tells_of_each_part_its_share_place_and_images() -> None:
     html = section(*THREE)
     told = words(html)
     assert html.index("<b>cat</b>") < html.index("<b>dog</b>")
-    first, second = told.index("50% of the score on the object"), told.index("-25% of the score, against the class")
-    assert first < second < told.index("place unknown")
-    assert "40% of the score in the surroundings" in told
-    assert "In 24 of 40 images. +25% beyond what it adds in other classes' images." in told
-    assert "2.5 times as much on the object as anywhere" in told
-    assert told.count("times as much on the object as anywhere") == 2
+    first = told.index("50% of the score of dog part 1 on the object")
+    second = told.index("-25% of the score of dog , against the class part 2")
+    assert first < second < told.index("place unknown", first)
+    assert "40% of the score of cat part 1 in the surroundings" in told
+    assert "images of this class show it 24 of 40 images of other classes show it 6 of 120" in told
+    # a share of .5, and .25 of it beyond other classes
+    assert "In images of other classes it adds 25% to the score of this class." in told
+    assert "2.5 times as much on the object as if it were spread evenly" in told
+    assert told.count("times as much on the object as if it were spread evenly") == 2
+    assert re.findall(r"<small>(.*?)</small></summary>", html) == [
+        '1 part, <span class="in-surroundings">40% in the surroundings</span><span class="class-marks"></span>',
+        '2 parts<span class="class-marks"></span>',
+    ]
     assert [words(each) for each in re.findall(r'<li class="rest-told">.*?</li>', html)] == [
         "The rest, of parts under 5% and of what no part explains: 60%",
         "The rest, of parts under 5% and of what no part explains: 25%",
@@ -99,3 +110,40 @@ def test_a_sheet_is_addressed_below_the_folder_whatever_its_class_is_called(labe
     expected = f"{folder}/{found.sheet}" if folder else found.sheet
     assert unquote(address, errors="surrogateescape") == expected
     assert f'src="{address}"' in section(found, folder=folder)
+
+
+def test_what_the_baseline_says_of_a_part_stands_on_it_and_a_shortcut_at_the_top() -> None:
+    shares = enumerate((0.3, 0.2, 0.09, 0.1), 1)
+    fine, shortcut, weak, free = (part("cat", number, share, "object", 2.0) for number, share in shares)
+    marks = {fine.sheet: "fine", shortcut.sheet: "shortcut", weak.sheet: "shortcut"}
+    report = replace(canonical_report(), parts=(fine, shortcut, weak, free), part_marks=marks)
+    page = rendered("html", report)
+    tags = [words(each) for each in re.findall(r'<span class="marked \w+">.*?</span>', page)]
+    assert tags == ["fine in the baseline", "a shortcut in the baseline", "a shortcut in the baseline"]
+    (told,) = re.findall(r'<p class="still-there">.*?</p>', page)
+    assert "part 2 of &#39;cat&#39;, which a reviewer marked a shortcut, carries 20% of the class&#39;s score" in told
+    assert told.index("parts/cat/2.jpg") > told.index("To do: ")
+    assert re.findall(r'href="#(part-\d)"', told) == re.findall(r'<li class="part" id="(part-\d)"', page)[1:2]
+
+
+def test_a_strip_knows_where_its_pictures_are_by_the_sizes_of_the_images() -> None:
+    sizes = {"cat/a.png": (640, 480), "cat/b.png": (300, 600), "cat/c.png": (100, 100)}
+    rows = tuple(replace(canonical_report().images[0], path=path, width=w, height=h) for path, (w, h) in sizes.items())
+    found = part("cat", 1, 0.5, "object", 2.0, *sizes)
+    strip = strips(replace(canonical_report(), images=rows, parts=(found,)))[found.sheet]
+    # 150 pixels tall, with four between two of them
+    assert strip.tiles == (("cat/a.png", 0, 200), ("cat/b.png", 204, 75), ("cat/c.png", 283, 150))
+    assert strip.width == 433
+    gone = strips(replace(canonical_report(), images=rows[1:], parts=(found,)))[found.sheet]
+    assert (gone.width, gone.tiles) == (0, ())
+
+
+def test_a_class_that_is_not_utf_8_finds_its_sheet_after_its_results_are_read_again(tmp_path: Path) -> None:
+    odd = part("caf\udce9", 1, 0.5, "object", 2.0, "dog/1.png")
+    folder = write_scan(tmp_path, replace(canonical_report(), parts=(odd,)), overlays=False)
+    html = rendered("html", replace(read_results(folder), folder="."))
+    (address,) = re.findall(r'class="part-sheet" loading="lazy" src="([^"]*)"', html)
+    assert address == "./parts/caf%E9/1.jpg"
+    assert (folder / os.fsdecode(unquote_to_bytes(address))).is_file()
+    # and as JSON has it, what stands for the byte comes to the script
+    assert '{"sheet":"parts/caf\\udce9/1.jpg"' in html
