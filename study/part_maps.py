@@ -1,6 +1,7 @@
 """The parts of a class with their maps in all of its images, and measures of each part.
 
-An audit keeps the maps of a part's examples only, so they are made again here, as the audit makes them.
+They are made again here, as the audit makes them: with the directions of all parts, also of those that it does not
+list, as other images are split by all of them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.findings.parts import LEAST_SHARE, SHOWN_FROM, SWEEPS, factorise, merged
+from cam_audit.findings.parts import LEAST_SHARE, SHOWN_FROM, factorise, merged, project
 from cam_audit.findings.sample import picture_cells
 from cam_audit.images.decode import read_image
 from cam_audit.models.model import Model
@@ -85,14 +86,7 @@ def class_parts(looks: Sequence[Look], weight: Floats) -> ClassParts:
 
 def projected(each: Look, directions: Floats) -> Floats:
     """The maps (r, h, w) of parts in an image that they were not made of, by non-negative least squares."""
-    cells = _cells(each)
-    gram, products = directions @ directions.T, cells @ directions.T
-    presence = np.maximum(products, 0)
-    for _ in range(SWEEPS):
-        for j in range(len(gram)):
-            change = (products[:, j] - presence @ gram[:, j]) / max(float(gram[j, j]), _TINY)
-            presence[:, j] = np.maximum(presence[:, j] + change, 0)
-    return _on_grid(each, presence)
+    return _on_grid(each, project(_cells(each), directions))
 
 
 def _cells(each: Look) -> Floats:

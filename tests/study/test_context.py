@@ -11,7 +11,7 @@ from detection_table import Found
 from part_maps import ClassParts, Look, auroc, class_parts, lift, measured, projected
 from pasting import MOST_HIDDEN, Things, cropped, place
 
-from cam_audit.findings.parts import pieces_of
+from cam_audit.findings.parts import Cells, pieces_of
 
 WHITE, BLACK = (np.full((60, 80, 3), level, np.uint8) for level in (255, 0))
 
@@ -85,11 +85,10 @@ WEIGHT = np.array([1, 1, 0.9, 0.9, 0.6, 0.6], np.float32)
 def test_parts_are_those_of_the_audit() -> None:
     images = looks(np.random.default_rng(0))
     parts = class_parts(images, WEIGHT)
-    theirs, _ = pieces_of(
-        [each.activations for each in images], [each.kept for each in images], WEIGHT, np.zeros(6, np.float32)
-    )
-    assert parts.listed == len(theirs)
-    for number, piece in enumerate(theirs):
+    cells = [Cells(each.activations[:, each.kept].T, np.ones(64, bool), each.kept) for each in images]
+    theirs = pieces_of(cells, WEIGHT, cells[:1])
+    assert parts.listed == len(theirs.pieces)
+    for number, piece in enumerate(theirs.pieces):
         assert parts.shares[number] == pytest.approx(piece.share)
         np.testing.assert_allclose([of_image[number] for of_image in parts.maps], piece.maps, rtol=1e-5)
 
