@@ -23,7 +23,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ import numpy as np
 from detection_table import Found, Trial, markdown
 from linear_head import pooled_features, train_head, write_with_head
 from photo_sets import Classifier, Floats, PhotoSet, Picture, drawn_set, folder_set, name_of, write_set
-from planting import KINDS, Cue, design
+from planting import KINDS, Box, Cue, design
 from tqdm import tqdm
 
 from cam_audit.models.known import find_net
@@ -46,6 +46,8 @@ CUE_FLAGS = {"CA101", "CA102"}
 
 # Trains on a set, writes the CAM-ready net to a file, and returns what that net says of a picture.
 Learner = Callable[[PhotoSet, Path], Classifier]
+# The pictures with the cue, and where it is, in pixels; None for a cue without a place.
+Planted = Mapping[Picture, Box | None]
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ class HeadLearner:
         return self._features[picture]
 
 
-def _listed(kind: click.ParamType) -> Callable[[click.Context, click.Parameter, str], list[Any]]:
+def listed(kind: click.ParamType) -> Callable[[click.Context, click.Parameter, str], list[Any]]:
+    """For an option that takes words of that kind with commas between them."""
     return lambda context, option, text: [kind.convert(word, option, context) for word in text.split(",")]
 
 
@@ -93,12 +96,12 @@ def _listed(kind: click.ParamType) -> Callable[[click.Context, click.Parameter, 
 @click.argument("photos")
 @click.option("--backbone", default="resnet18", show_default=True, help="A net's name or a CAM-ready file.")
 @click.option("--end-to-end", is_flag=True, help="Train the demo's net from scratch, not a head.")
-@click.option("--kinds", default=",".join(KINDS), show_default=True, callback=_listed(click.Choice(KINDS)))
+@click.option("--kinds", default=",".join(KINDS), show_default=True, callback=listed(click.Choice(KINDS)))
 @click.option(
     "--prevalence",
     default="100,60,30",
     show_default=True,
-    callback=_listed(click.IntRange(1, 100)),
+    callback=listed(click.IntRange(1, 100)),
     help="Shares of the class in per cent.",
 )
 @click.option("--seeds", default=1, show_default=True, help="How often everything is repeated.")
@@ -115,7 +118,7 @@ def main(
     json_file: Path | None,
 ) -> None:
     """Plant, train, scan and print a table; PHOTOS is a folder with a folder a class, or `drawings`."""
-    learner = _net_learner() if end_to_end else HeadLearner(_backbone(backbone))
+    learner = end_to_end_learner() if end_to_end else HeadLearner(backbone_named(backbone))
     pairs = [("", 0), *itertools.product(kinds, prevalence)]
     plans = [Plan(kind, share, seed) for seed in range(seeds) for kind, share in pairs]
     trials = []
@@ -128,22 +131,24 @@ def main(
 
 def _trials(plans: Sequence[Plan], photos: str, images_per_class: int, learner: Learner) -> Iterator[Trial]:
     for seed in sorted({plan.seed for plan in plans}):
-        whole = (
-            drawn_set(images_per_class, seed)
-            if photos == DRAWINGS
-            else folder_set(Path(photos), images_per_class, seed)
-        )
-        train, audited = whole.halves(seed)
+        train, audited = set_named(photos, images_per_class, seed).halves(seed)
         for plan in plans:
             if plan.seed == seed:
                 yield run_trial(plan, train, audited, learner)
+
+
+def set_named(photos: str, images_per_class: int, seed: int, masks: Path | None = None) -> PhotoSet:
+    """Drawings, or the photos of a folder."""
+    if photos == DRAWINGS:
+        return drawn_set(images_per_class, seed)
+    return folder_set(Path(photos), images_per_class, seed, masks)
 
 
 def run_trial(plan: Plan, train: PhotoSet, audited: PhotoSet, learner: Learner) -> Trial:
     """Plant, train, scan, and compare what the scan says with what was planted."""
     names = audited.class_names
     label = (plan.seed + KINDS.index(plan.kind)) % len(names) if plan.kind else None
-    planted: frozenset[Picture] = frozenset()
+    planted: Planted = {}
     shown = audited
     if label is not None:
         cue = design(plan.kind, plan.seed)
@@ -179,15 +184,17 @@ def run_trial(plan: Plan, train: PhotoSet, audited: PhotoSet, learner: Learner) 
 
 def plant(
     photos: PhotoSet, cue: Cue, label: int, prevalence: int, rng: np.random.Generator
-) -> tuple[PhotoSet, frozenset[Picture]]:
-    """The set with the cue in `prevalence` % of one class's pictures, and those pictures."""
+) -> tuple[PhotoSet, Planted]:
+    """The set with the cue in `prevalence` % of one class's pictures, and those pictures with the cue's place."""
     pictures = list(photos.pictures)
+    planted: dict[Picture, Box | None] = {}
     members = [index for index, picture in enumerate(pictures) if picture.label == label]
     chosen = rng.permutation(members)[: round(len(members) * prevalence / 100)]
     for index in chosen:
-        rgb, _ = cue.plant(pictures[index].rgb, rng, pictures[index].mask)
+        rgb, box = cue.plant(pictures[index].rgb, rng, pictures[index].mask)
         pictures[index] = replace(pictures[index], rgb=rgb)
-    return replace(photos, pictures=tuple(pictures)), frozenset(pictures[index] for index in chosen)
+        planted[pictures[index]] = box
+    return replace(photos, pictures=tuple(pictures)), planted
 
 
 def scan(images: Path, net: Path, out: Path) -> Audit:
@@ -246,14 +253,16 @@ def _margin(logits: Floats, label: int) -> float:
     return float(logits[label] - np.delete(logits, label).max())
 
 
-def _net_learner() -> Learner:
+def end_to_end_learner() -> Learner:
+    """Trains the demo's net from scratch."""
     # torch is needed here only
     from net_learner import train_net
 
     return train_net
 
 
-def _backbone(name: str) -> Model:
+def backbone_named(name: str) -> Model:
+    """A net by its file or by its name."""
     return load_model(Path(name) if Path(name).is_file() else find_net(name))
 
 

@@ -123,9 +123,9 @@ def markdown(trials: Sequence[Trial]) -> str:
     alarms += [[f"of these, {name}", str(count)] for name, count in sorted(names.items())]
     return "\n\n".join(
         (
-            _table(DETECTION_COLUMNS, detection),
-            _table(["planted cue", "warning or error", "error"], confirmation),
-            _table(["classes without a plant", "with a warning or error"], alarms),
+            table(DETECTION_COLUMNS, detection),
+            table(["planted cue", "warning or error", "error"], confirmation),
+            table(["classes without a plant", "with a warning or error"], alarms),
         )
     )
 
@@ -158,6 +158,7 @@ def _ratio(part: int, whole: int) -> str:
     return f"{part / whole:.2f}" if whole else "-"
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

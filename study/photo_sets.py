@@ -13,9 +13,9 @@ from planting import Mask, Rgb
 
 from cam_audit.demo import CLASSES, draw_in, setting_of
 from cam_audit.errors import CamAuditError
-from cam_audit.images.decode import read_image
+from cam_audit.images.decode import read_image, read_mask
 from cam_audit.images.find import find_images
-from cam_audit.images.resize import network_size, resize
+from cam_audit.images.resize import network_size, resize, resize_mask
 
 SHORT_SIDE = 400
 JPEG_QUALITY = 95
@@ -65,8 +65,11 @@ def drawn_set(images_per_class: int, seed: int) -> PhotoSet:
     return PhotoSet(CLASSES, tuple(pictures))
 
 
-def folder_set(folder: Path, images_per_class: int, seed: int) -> PhotoSet:
-    """At most that many photos of each class below `folder`, chosen at random, no short side over 400 px."""
+def folder_set(folder: Path, images_per_class: int, seed: int, masks: Path | None = None) -> PhotoSet:
+    """At most that many photos of each class below `folder`, chosen at random, no short side over 400 px.
+
+    masks: a folder with <class>/<stem>.png for photos whose object is known.
+    """
     members: dict[str, list[str]] = {}
     for name in find_images(folder).names:
         class_name, _, rest = name.partition("/")
@@ -78,7 +81,8 @@ def folder_set(folder: Path, images_per_class: int, seed: int) -> PhotoSet:
     pictures = []
     for label, names in enumerate(members.values()):
         for index in sorted(rng.permutation(len(names))[:images_per_class]):
-            pictures.append(Picture(f"{index:05d}", label, _read(folder / names[index])))
+            mask = _mask(masks, names[index]) if masks else None
+            pictures.append(Picture(f"{index:05d}", label, *_read(folder / names[index], mask)))
     return PhotoSet(tuple(members), tuple(pictures))
 
 
@@ -96,7 +100,13 @@ def name_of(picture: Picture, class_names: tuple[str, ...]) -> str:
     return f"{class_names[picture.label]}/{picture.stem}.jpg"
 
 
-def _read(path: Path) -> Rgb:
+def _read(path: Path, mask: Mask | None) -> tuple[Rgb, Mask | None]:
     rgb, _, _ = read_image(path)
     height, width = rgb.shape[:2]
-    return resize(rgb, *network_size(width, height, min(SHORT_SIDE, height, width), 1))
+    size = network_size(width, height, min(SHORT_SIDE, height, width), 1)
+    return resize(rgb, *size), None if mask is None else 255 * resize_mask(mask, *size)
+
+
+def _mask(masks: Path, name: str) -> Mask | None:
+    path = (masks / name).with_suffix(".png")
+    return read_mask(path) if path.is_file() else None

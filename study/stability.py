@@ -26,6 +26,7 @@ from pathlib import Path
 import click
 import numpy as np
 from detection import DRAWINGS, HeadLearner, plant
+from detection_table import table
 from photo_sets import drawn_set, write_set
 from planting import design
 from tqdm import tqdm
@@ -178,14 +179,10 @@ def markdown(cells: Sequence[Cell]) -> str:
         summary.append([outcome, str(len(group)), f"{same}/{draws}", f"{same / draws:.2f}" if draws else "-"])
     return "\n\n".join(
         (
-            _table(["class", "cause", "whole set", "same in draws", "95 % interval", "in the other draws"], rows),
-            _table(["whole set", "cells", "draws that agree", "share"], summary),
+            table(["class", "cause", "whole set", "same in draws", "95 % interval", "in the other draws"], rows),
+            table(["whole set", "cells", "draws that agree", "share"], summary),
         )
     )
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(line)} |" for line in (columns, ["---"] * len(columns), *rows))
 
 
 if __name__ == "__main__":
