@@ -248,7 +248,8 @@ class Part:
     class's parts, and of a rest that is not listed, add up to 1. `beyond`: the same, less what it adds in images of
     other classes. `images` of the `looked_at` images show it, and `others` of `others_looked_at` images of other
     classes. `where`: object, surroundings or unknown, by
-    `foreground_ratio`: how much more it is on the object than if it were anywhere; None where no net told. `sheet`: its
+    `foreground_ratio`: how much more it is on the object than if it were anywhere; None where no net told. `wander`:
+    how far it moves about beside the class's other parts, as a share of the sides, see `findings.wander`. `sheet`: its
     picture, below the output folder. `examples`: the images that show most of it, each with the box around it.
     """
 
@@ -262,6 +263,7 @@ class Part:
     others_looked_at: int
     where: str
     foreground_ratio: float | None
+    wander: float
     sheet: str
     examples: tuple[Example, ...]
 

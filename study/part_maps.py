@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cam_audit.findings.parts import LEAST_SHARE, SHOWN_FROM, factorise, merged, project
 from cam_audit.findings.sample import picture_cells
+from cam_audit.findings.wander import centre, wander
 from cam_audit.images.decode import read_image
 from cam_audit.models.model import Model
 
@@ -150,26 +151,15 @@ def _roams(parts: ClassParts, number: int) -> float:
     """How far from its usual place it lies: the spread of its centre over images, over that of the rest."""
     presence = parts.presence[number]
     shown = np.flatnonzero(shown_in(presence))
-    own = [_centre(parts.maps[i][number]) for i in shown.tolist()]
-    rest = [_centre(_rest(parts, number, i)) for i in shown.tolist()]
+    own = [centre(parts.maps[i][number]) for i in shown.tolist()]
+    rest = [centre(_rest(parts, number, i)) for i in shown.tolist()]
     return _scatter(own) / max(_scatter(rest), 0.01)
 
 
 def _wanders(parts: ClassParts, number: int) -> float:
-    """How much its place beside the rest of the score varies, left and right alike, as a share of the sides.
-
-    A head keeps its place beside a body, whichever way it looks; what has nothing to do with the object does not.
-    """
-    presence = parts.presence[number]
-    shown = np.flatnonzero(shown_in(presence))
-    if not len(shown):
-        return 0.0
-    beside = [_centre(parts.maps[i][number]) - _centre(_rest(parts, number, i)) for i in shown.tolist()]
-    places = np.stack(beside)
-    places[:, 0] = np.abs(places[:, 0])
-    weights = presence[shown]
-    mean = np.average(places, axis=0, weights=weights)
-    return float(np.sqrt(np.average(((places - mean) ** 2).sum(1), weights=weights)))
+    """How much its place beside the rest of the score varies."""
+    shown = np.flatnonzero(shown_in(parts.presence[number])).tolist()
+    return wander([parts.maps[i][number] for i in shown], [_rest(parts, number, i) for i in shown])
 
 
 def _unrelated(parts: ClassParts, number: int) -> float:
@@ -209,27 +199,17 @@ def _rest(parts: ClassParts, number: int, image: int) -> Floats:
     return np.asarray(np.tensordot(worth, parts.maps[image][: parts.listed], axes=1), np.float32)
 
 
-def _centre(of_map: Floats) -> NDArray[np.float64]:
-    """The centre of mass, (x, y) as shares of width and height; the middle of an empty map."""
-    height, width = of_map.shape
-    total = float(of_map.sum())
-    if total <= _TINY:
-        return np.array([0.5, 0.5])
-    x, y = (np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height
-    return np.array([float(of_map.sum(0) @ x), float(of_map.sum(1) @ y)]) / total
-
-
 def _spread(of_map: Floats) -> float:
     """The root mean square distance of a map from its centre, as a share of the sides."""
     height, width = of_map.shape
     x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
-    centre = _centre(of_map)
-    squared = (x - centre[0]) ** 2 + (y - centre[1]) ** 2
+    middle = centre(of_map)
+    squared = (x - middle[0]) ** 2 + (y - middle[1]) ** 2
     return float(np.sqrt((of_map * squared).sum() / max(float(of_map.sum()), _TINY)))
 
 
 def _distance(own: Floats, rest: Floats) -> float:
-    return float(np.linalg.norm(_centre(own) - _centre(rest)))
+    return float(np.linalg.norm(centre(own) - centre(rest)))
 
 
 def _scatter(centres: Sequence[NDArray[np.float64]]) -> float:

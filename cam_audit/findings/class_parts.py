@@ -14,6 +14,7 @@ from cam_audit.findings.foreground import UNKNOWN, ratio, where
 from cam_audit.findings.gates import gate, split_weight
 from cam_audit.findings.parts import Cells, Floats, Pieces, Split, pieces_of, shares_in
 from cam_audit.findings.sample import MIN_IMAGES, Observation
+from cam_audit.findings.wander import wanderings
 from cam_audit.models.model import Prediction
 from cam_audit.records import PARTS_FOLDER, Box, Example, Part, PartMap, PartMaps
 from cam_audit.workers import Each
@@ -133,6 +134,7 @@ def _parts(label: str, own: Sequence[Observation], split: Split) -> tuple[Part, 
             others_looked_at=len(piece.others),
             where=place,
             foreground_ratio=of_piece,
+            wander=far,
             sheet=f"{PARTS_FOLDER}/{label}/{number}.jpg",
             examples=tuple(
                 Example(own[index].source.name, _box(piece.maps[index]))
@@ -140,7 +142,9 @@ def _parts(label: str, own: Sequence[Observation], split: Split) -> tuple[Part, 
                 if piece.shown[index]
             ),
         )
-        for number, (piece, place, of_piece) in enumerate(zip(split.pieces, places, ratios, strict=True), 1)
+        for number, (piece, place, of_piece, far) in enumerate(
+            zip(split.pieces, places, ratios, wanderings(split.pieces), strict=True), 1
+        )
     )
 
 

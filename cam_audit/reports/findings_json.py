@@ -109,6 +109,7 @@ def _part(part: Part) -> dict[str, object]:
         "others_looked_at": part.others_looked_at,
         "where": part.where,
         "foreground_ratio": None if part.foreground_ratio is None else round(part.foreground_ratio, 6),
+        "wander": round(part.wander, 6),
         "sheet": part.sheet,
         "examples": list(map(_example, part.examples)),
     }
@@ -134,6 +135,7 @@ def _parsed_part(item: Mapping[str, Any]) -> Part:
         others_looked_at=item["others_looked_at"],
         where=item["where"],
         foreground_ratio=item["foreground_ratio"],
+        wander=item["wander"],
         sheet=parsed_sheet(item["sheet"]),
         examples=tuple(map(_parsed_example, item["examples"])),
     )

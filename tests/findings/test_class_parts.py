@@ -195,7 +195,7 @@ def hand_made(weight: Sequence[float], places: Sequence[str]) -> ClassParts:
 def part_at(direction: np.ndarray, places: Sequence[str]) -> Part:
     """A part that lies where the channel lies that it is of."""
     where = places[int(np.abs(direction).argmax())]
-    return Part("red", 1, 0.0, 0.0, 12, 12, 0, 1, where, None, "", ())
+    return Part("red", 1, 0.0, 0.0, 12, 12, 0, 1, where, None, 0.0, "", ())
 
 
 def channels(found: ClassParts, place: str) -> set[int]:

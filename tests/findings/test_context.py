@@ -78,7 +78,7 @@ def taken_apart(
     split = split_of([exact(one) for one in own], kept, worth, [exact(one).reshape(3, -1) for one in others])
     label = own[0].source.label
     parts = [
-        Part(label, n, each.share, each.beyond, 0, 0, 0, 0, places[int(each.direction.argmax())], 1.0, "", ())
+        Part(label, n, each.share, each.beyond, 0, 0, 0, 0, places[int(each.direction.argmax())], 1.0, 0.0, "", ())
         for n, each in enumerate(split.pieces, 1)
     ]
     return ClassParts(label, 0, own, others, worth, split, tuple(parts))

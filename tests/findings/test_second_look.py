@@ -208,7 +208,7 @@ def oxen(*where: str, shares: Sequence[float] = (0.5, 0.5)) -> ClassParts:
         )
         for factor, share in enumerate(shares)
     )
-    parts = tuple(Part("ox", n, 0.5, 0.5, 0, 0, 0, 0, place, 1.0, "", ()) for n, place in enumerate(where, 1))
+    parts = tuple(Part("ox", n, 0.5, 0.5, 0, 0, 0, 0, place, 1.0, 0.0, "", ()) for n, place in enumerate(where, 1))
     return ClassParts("ox", 0, (), (), WEIGHT, Split(pieces, 0.0, np.eye(2, dtype=np.float32)), parts)
 
 

@@ -116,6 +116,7 @@ def part(label: str, number: int, share: float, where: str, foreground_ratio: fl
         others_looked_at=120,
         where=where,
         foreground_ratio=foreground_ratio,
+        wander=0.2 if where == "object" else 0.1,
         sheet=f"parts/{label}/{number}.jpg",
         examples=tuple(Example(path, (0.125, 0.25, 0.5, 0.75)) for path in paths),
     )

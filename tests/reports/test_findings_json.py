@@ -55,6 +55,7 @@ PART = Part(
     others_looked_at=120,
     where="surroundings",
     foreground_ratio=1 / 7,
+    wander=1 / 6,
     sheet="parts/cat/1.jpg",
     examples=(Example("cat/a.png", (0.0, 0.25, 1 / 3, 1.0)), Example("cat/b.png", (0.5, 0.5, 1.0, 1.0))),
 )
@@ -113,6 +114,7 @@ def test_a_part_has_the_documented_keys_and_its_numbers_to_six_places() -> None:
             "others_looked_at": 120,
             "where": "surroundings",
             "foreground_ratio": 0.142857,
+            "wander": 0.166667,
             "sheet": "parts/cat/1.jpg",
             "examples": [
                 {"path": "cat/a.png", "box": [0.0, 0.25, 0.333333, 1.0]},
@@ -130,6 +132,7 @@ def test_a_part_has_the_documented_keys_and_its_numbers_to_six_places() -> None:
             "others_looked_at": 120,
             "where": "unknown",
             "foreground_ratio": None,
+            "wander": 0.166667,
             "sheet": "parts/cat/1.jpg",
             "examples": [],
         },
@@ -137,7 +140,9 @@ def test_a_part_has_the_documented_keys_and_its_numbers_to_six_places() -> None:
 
 
 def test_parts_come_back_in_their_order_and_older_findings_have_none() -> None:
-    exact = dataclasses.replace(PART, share=-0.5, beyond=0.25, foreground_ratio=0.125, examples=(Example("cat/b.png"),))
+    exact = dataclasses.replace(
+        PART, share=-0.5, beyond=0.25, foreground_ratio=0.125, wander=0.25, examples=(Example("cat/b.png"),)
+    )
     other = dataclasses.replace(exact, label="a", number=3, foreground_ratio=None, examples=())
     text = "".join(findings(with_parts(exact, other)))
     assert parse(text)[4] == (exact, other)

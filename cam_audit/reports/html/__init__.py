@@ -13,6 +13,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from cam_audit.findings.codes import CODES, SEVERITIES, counterfactuals
+from cam_audit.findings.wander import FAR
 from cam_audit.records import ScanReport
 from cam_audit.reports.counts import counts_of
 from cam_audit.reports.html.charts import charts
@@ -49,6 +50,7 @@ def render(report: ScanReport) -> Iterator[str]:
         listed=len(listed),
         parts=parts_by_class(report),
         strips=sheets,
+        far=FAR,
         part_numbers=numbers,
         shortcuts=[(shortcut_message(part), numbers[part.sheet]) for part in marked_shortcuts(report)],
         charts=charts(counts.classes),
