@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -266,6 +267,12 @@ class Part:
     wander: float
     sheet: str
     examples: tuple[Example, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells it from any part of another scan: its class, its number and its examples with their boxes."""
+        examples = [(each.path, *(f"{side:.6f}" for side in each.box or ())) for each in self.examples]
+        return hashlib.sha256(ascii([self.label, self.number, examples]).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

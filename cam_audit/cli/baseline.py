@@ -46,12 +46,18 @@ def baseline(out: Path, file: Path, review: Path | None) -> int:
     from cam_audit.reports.baseline import baseline_of, read_baseline, render
     from cam_audit.reports.output_folder import read_results
     from cam_audit.reports.part_maps import read_part_maps
+    from cam_audit.reports.part_marks import contradiction
     from cam_audit.reports.review import read_review
 
     report = read_results(out)
     marks = read_review(review) if review else None
     if marks and marks.model_sha256 != report.run["model"]["sha256"]:
         raise CamAuditError(f"{review}: made about another net than the scan in {out}; review that scan's report")
+    if marks and (label := contradiction(marks, report)) is not None:
+        raise CamAuditError(
+            f"{review}: marks CA207 of {label!r} as a shortcut, and all of the class's parts in the surroundings as "
+            "fine; mark one of them otherwise in report.html"
+        )
     before = read_baseline(file) if file.exists() else None
     accepted = baseline_of(report, marks, read_part_maps(out) if marks and marks.parts else None)
     with replacing(file) as text:

@@ -253,8 +253,8 @@ CODES = {
             "share beyond others >= 0.10",
             "Parts of what the net looks at lie off the object, and other classes' images have less of them: snow "
             "under wolves, a keyboard beside mice.",
-            "that the parts lie where they are said to: the foreground net does not know every object. Look at their "
-            "sheets.",
+            "that the parts lie where they are said to: the foreground net does not know every object, and masks may "
+            "be coarse. Look at their sheets.",
             "photograph the class elsewhere, exchange backgrounds, or add other classes in these surroundings.",
             finder=CONTEXT,
             tests=(

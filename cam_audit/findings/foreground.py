@@ -18,10 +18,10 @@ from cam_audit.findings.parts import Pieces
 from cam_audit.images.rgb import RgbImage
 from cam_audit.models.model import Model
 
-OBJECT, SURROUNDINGS, UNKNOWN = "object", "surroundings", "unknown"
+OBJECT, SURROUNDINGS, UNKNOWN = PLACES = ("object", "surroundings", "unknown")
 
-# A part lies in the surroundings if it is on the foreground so much less than the class's part that is there most; and
-# where not even that one is on it so much more than anywhere, the net has no opinion.
+# A part lies in the surroundings if it is on the foreground so much less than the class's part that is there most, or
+# less than if it were anywhere. Where not even that one is on it so much more than anywhere, the net has no opinion.
 LESS = 0.55
 OPINION = 1.4
 
@@ -59,4 +59,4 @@ def where(ratios: Sequence[float]) -> list[str]:
     most = max(ratios, default=0.0)
     if most < OPINION:
         return [UNKNOWN] * len(ratios)
-    return [SURROUNDINGS if each < LESS * most else OBJECT for each in ratios]
+    return [SURROUNDINGS if each < max(1.0, LESS * most) else OBJECT for each in ratios]

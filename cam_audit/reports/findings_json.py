@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from cam_audit.findings.foreground import PLACES
 from cam_audit.records import (
     AuditResult,
     ConfusedImage,
@@ -50,8 +52,8 @@ def parse(
 
     Raises ValueError where it is not one, or of another schema version.
     """
-    document = json.loads(text)
     try:
+        document = json.loads(text)
         if document["schema_version"] != schema.FINDINGS:
             raise ValueError(f"schema_version is {document['schema_version']!r}, not {schema.FINDINGS}")
         return (
@@ -61,7 +63,7 @@ def parse(
             tuple(map(str, document.get("notes", ()))),
             tuple(map(_parsed_part, document.get("parts", ()))),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not as cam-audit writes it: {error!r}") from None
 
 
@@ -124,21 +126,32 @@ def _parsed_example(item: Mapping[str, Any]) -> Example:
 
 
 def _parsed_part(item: Mapping[str, Any]) -> Part:
+    if item["where"] not in PLACES:
+        raise ValueError(f"{item['where']!r} is no place of a part; there are {', '.join(PLACES)}")
+    ratio = item["foreground_ratio"]
     return Part(
         label=as_utf8(item["class"]),
-        number=item["number"],
-        share=item["share"],
-        beyond=item["beyond_others"],
-        images=item["images"],
-        looked_at=item["looked_at"],
-        others=item["others"],
-        others_looked_at=item["others_looked_at"],
+        number=int(_number(item["number"])),
+        share=_number(item["share"]),
+        beyond=_number(item["beyond_others"]),
+        images=int(_number(item["images"])),
+        looked_at=int(_number(item["looked_at"])),
+        # earlier files do not have these
+        others=int(_number(item.get("others", 0))),
+        others_looked_at=int(_number(item.get("others_looked_at", 0))),
         where=item["where"],
-        foreground_ratio=item["foreground_ratio"],
-        wander=item["wander"],
+        foreground_ratio=None if ratio is None else _number(ratio),
+        wander=_number(item.get("wander", 0)),
         sheet=parsed_sheet(item["sheet"]),
         examples=tuple(map(_parsed_example, item["examples"])),
     )
+
+
+def _number(value: object) -> float:
+    """A number that is finite; raises ValueError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is no number")
+    return value
 
 
 def _shown(shown: ShownCounterfactual) -> dict[str, object]:
@@ -173,7 +186,7 @@ def _parsed_finding(item: Mapping[str, Any]) -> Finding:
         severity=item["severity"],
         label=as_utf8(item["class"]),
         message=as_utf8(item["message"]),
-        evidence=item["evidence"],
+        evidence={str(name): _number(value) for name, value in item["evidence"].items()},
         examples=tuple(map(_parsed_example, item["examples"])),
         fingerprint=below(item["fingerprint"]),
         counterfactuals=tuple(map(_parsed_shown, item.get("counterfactuals", ()))),

@@ -56,14 +56,14 @@ def part_entries(report: ScanReport, review: Review, part_maps: Mapping[str, Par
     return tuple(
         PartEntry(
             label=as_utf8(part.label),
-            verdict=review.parts[part.sheet],
+            verdict=review.parts[part.fingerprint],
             share=part.share,
             where=part.where,
             direction=part_maps[part.sheet].direction,
             examples=tuple(sorted(as_utf8(example.path) for example in part.examples)),
         )
         for part in sorted(report.parts, key=lambda part: (part.label, part.number))
-        if part.sheet in part_maps and review.parts.get(part.sheet) in (SHORTCUT, FINE)
+        if part.sheet in part_maps and review.parts.get(part.fingerprint) in (SHORTCUT, FINE)
     )
 
 
@@ -122,6 +122,19 @@ def surroundings_marked_fine(finding: Finding, parts: Iterable[Part], marks: Map
     """
     there = [part for part in parts if part.label == finding.label and part.where == SURROUNDINGS]
     return bool(there) and all(marks.get(part.sheet) == FINE for part in there)
+
+
+def contradiction(review: Review, report: ScanReport) -> str | None:
+    """The class whose surroundings a review calls a shortcut as a finding, and fine as parts; None without one."""
+    verdict_of = {part.sheet: review.parts.get(part.fingerprint, "") for part in report.parts}
+    for finding in report.findings:
+        if (
+            finding.code == IN_SURROUNDINGS
+            and review.findings.get(finding.fingerprint) == SHORTCUT
+            and surroundings_marked_fine(finding, report.parts, verdict_of)
+        ):
+            return as_utf8(finding.label)
+    return None
 
 
 def documents(entries: Iterable[PartEntry]) -> Iterator[dict[str, object]]:

@@ -15,7 +15,7 @@ SHORTCUT, FINE, UNSURE = VERDICTS = ("shortcut", "fine", "unsure")
 
 @dataclass(frozen=True)
 class Review:
-    """A reviewer's verdicts: on findings by their fingerprint, on images by their path, on parts by their sheet.
+    """A reviewer's verdicts: on findings by their fingerprint, on images by their path, on parts by `Part.fingerprint`.
 
     What nobody marked is absent.
     """
@@ -37,7 +37,7 @@ def _parsed(content: Mapping[str, Any]) -> Review:
         findings={str(key): _verdict(mark["verdict"]) for key, mark in content["findings"].items()},
         images={str(path): _verdict(verdict) for path, verdict in content["images"].items()},
         # version 1 has none
-        parts={str(sheet): _verdict(mark["verdict"]) for sheet, mark in content.get("parts", {}).items()},
+        parts={str(key): _verdict(mark["verdict"]) for key, mark in content.get("parts", {}).items()},
     )
 
 

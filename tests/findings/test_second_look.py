@@ -98,7 +98,7 @@ def test_a_finding_counts_the_sample_and_the_notes_say_what_was_looked_at(framed
         "cues were looked for in 54 of 72 images: at most 18 of a class, of those that can be read, and of copies of a "
         "file one",
         "in the class with a cue, the other 18 images were looked at for that cue alone",
-        no_place(3),
+        no_place("ant", "bee", "cow"),
     )
     # no cue that could be painted over: the second look took no pass
     assert report.passes == sum(finding.evidence["passes"] for finding in report.findings)

@@ -160,10 +160,10 @@ def table(out: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def no_place(classes: int) -> str:
-    """What the notes of an audit say where no net told object from surroundings in so many classes."""
+def no_place(*labels: str) -> str:
+    """What the notes of an audit say where nothing told object from surroundings in some classes."""
     return (
-        f"evidence in the surroundings (CA207) was not looked for in {classes} classes: that takes masks of all their "
-        "images, or a net other than the audited one (`pip install 'cam-audit[imagenet]'` brings one, --foreground "
-        "names another)"
+        f"evidence in the surroundings (CA207) was not looked for in {len(labels)} classes "
+        f"({', '.join(map(repr, labels))}): that takes masks of all their images, or a foreground net other than the "
+        "audited one (--foreground; `pip install 'cam-audit[imagenet]'` brings efficientnet-lite0)"
     )

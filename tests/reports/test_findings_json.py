@@ -298,3 +298,42 @@ def test_a_name_that_is_not_utf8_is_read_as_results_csv_has_it() -> None:
     assert found.label == found.examples[0].path == r"\udcff\.png"
     (read,) = found.counterfactuals
     assert {read.path, read.label, *read.files, read.before.said.class_name} == {r"\udcff\.png"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *((key, value) for key in ("share", "number", "images", "wander") for value in ("x", None, [], True)),
+        ("share", float("nan")),
+        ("beyond_others", float("inf")),
+        ("foreground_ratio", "x"),
+        ("where", "nowhere"),
+        ("where", None),
+    ],
+)
+def test_a_part_whose_numbers_are_none_is_damaged(key: str, value: object) -> None:
+    document = json.loads("".join(findings(with_parts(PART))))
+    document["parts"][0][key] = value
+    with pytest.raises(ValueError, match="is no"):
+        parse(json.dumps(document))
+
+
+@pytest.mark.parametrize("value", ["x", None, [], {}, float("nan")])
+def test_evidence_that_is_no_number_is_damaged(value: object) -> None:
+    document = json.loads("".join(findings(report_of(Finding("CA201", "note", "cat", "", {"score": 1.0}, (), "ab")))))
+    document["findings"][0]["evidence"]["score"] = value
+    with pytest.raises(ValueError, match="is no number"):
+        parse(json.dumps(document))
+
+
+def test_parts_of_earlier_files_lack_what_was_not_measured_then() -> None:
+    document = json.loads("".join(findings(with_parts(PART))))
+    for key in ("others", "others_looked_at", "wander"):
+        del document["parts"][0][key]
+    (read,) = parse(json.dumps(document))[4]
+    assert (read.others, read.others_looked_at, read.wander) == (0, 0, 0)
+
+
+def test_a_document_nested_too_deeply_is_damaged() -> None:
+    with pytest.raises(ValueError, match="not as cam-audit writes it"):
+        parse("[" * 200_000)

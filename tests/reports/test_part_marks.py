@@ -13,10 +13,10 @@ from canonical import canonical_report, part, rendered
 from cam_audit.cli.process.exits import Exit, exit_of
 from cam_audit.cli.summary import summary
 from cam_audit.errors import CamAuditError
-from cam_audit.records import Finding, Part, PartMaps, ScanReport
+from cam_audit.records import Example, Finding, Part, PartMaps, ScanReport
 from cam_audit.reports import FORMATS
 from cam_audit.reports.baseline import Baseline, baseline_of, judge, read_baseline, render
-from cam_audit.reports.part_marks import ALIKE, FAILING_SHARE, marked_shortcuts, surroundings_marked_fine
+from cam_audit.reports.part_marks import ALIKE, FAILING_SHARE, contradiction, marked_shortcuts, surroundings_marked_fine
 from cam_audit.reports.review import FINE, SHORTCUT, UNSURE, Review, read_review
 
 
@@ -39,7 +39,7 @@ MAPS = {SNOW.sheet: towards(0), FACE.sheet: towards(90)}
 
 def marked(**verdicts: str) -> Baseline:
     """The baseline of a scan whose snow or face is marked."""
-    marks = {{"snow": SNOW, "face": FACE}[name].sheet: verdict for name, verdict in verdicts.items()}
+    marks = {{"snow": SNOW, "face": FACE}[name].fingerprint: verdict for name, verdict in verdicts.items()}
     return baseline_of(scan(SNOW, FACE), Review("s", {}, {}, marks), MAPS)
 
 
@@ -70,7 +70,9 @@ def test_marks_are_kept_with_class_share_direction_and_examples_and_come_back(tm
 def test_what_is_unsure_or_has_no_direction_is_not_kept() -> None:
     assert marked(snow=UNSURE).parts == ()
     without = baseline_of(
-        scan(SNOW, FACE), Review("s", {}, {}, {SNOW.sheet: FINE, FACE.sheet: FINE}), {SNOW.sheet: towards(0)}
+        scan(SNOW, FACE),
+        Review("s", {}, {}, {SNOW.fingerprint: FINE, FACE.fingerprint: FINE}),
+        {SNOW.sheet: towards(0)},
     )
     assert [entry.label for entry in without.parts] == ["wolf"]
     assert baseline_of(scan(SNOW), None, MAPS).parts == ()
@@ -196,3 +198,25 @@ def test_evidence_in_the_surroundings_is_known_if_all_of_its_parts_are_marked_fi
 def test_a_mark_follows_the_direction_of_a_part_and_not_its_number() -> None:
     swapped = {SNOW.sheet: towards(90), FACE.sheet: towards(0)}
     assert judge(marked(snow=SHORTCUT), scan(SNOW, FACE), swapped).part_marks == {FACE.sheet: SHORTCUT}
+
+
+def test_marks_of_a_review_say_nothing_about_the_parts_of_another_scan() -> None:
+    review = Review("s", {}, {}, {SNOW.fingerprint: SHORTCUT})
+    body = replace(SNOW, examples=(Example("wolf/3.png", (0.0, 0.0, 0.5, 0.5)),))
+    assert [entry.label for entry in baseline_of(scan(SNOW, FACE), review, MAPS).parts] == ["wolf"]
+    # the same class, number and sheet, but of other images, or elsewhere in them
+    assert baseline_of(scan(body, FACE), review, MAPS).parts == ()
+    elsewhere = replace(SNOW, examples=tuple(replace(each, box=(0.0, 0.0, 0.5, 0.5)) for each in SNOW.examples))
+    assert baseline_of(scan(elsewhere, FACE), review, MAPS).parts == ()
+
+
+@pytest.mark.parametrize(
+    ("of_finding", "of_snow", "contradicts"),
+    [(SHORTCUT, FINE, True), (SHORTCUT, SHORTCUT, False), (FINE, FINE, False), ("unsure", FINE, False)],
+)
+def test_a_review_contradicts_itself_that_calls_surroundings_a_shortcut_and_all_their_parts_fine(
+    of_finding: str, of_snow: str, contradicts: bool
+) -> None:
+    found = Finding("CA207", "error", "wolf", "much lies in the surroundings", {"score": 1.0}, (), "77")
+    review = Review("s", {"77": of_finding}, {}, {SNOW.fingerprint: of_snow, FACE.fingerprint: FINE})
+    assert contradiction(review, scan(SNOW, FACE, findings=(found,))) == ("wolf" if contradicts else None)

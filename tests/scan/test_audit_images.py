@@ -49,7 +49,7 @@ def test_a_frame_that_decides_is_an_error_and_its_images_are_flagged(
     assert all_ants(framed) <= flagged(framed_by_cheat, "CA102")
     assert set(framed_by_cheat.flags) == all_ants(framed)
     assert framed_by_cheat.sampled == 72
-    assert framed_by_cheat.notes == (no_place(3),)
+    assert framed_by_cheat.notes == (no_place("ant", "bee", "cow"),)
 
 
 def test_the_use_is_that_of_a_plain_loop_over_the_images(

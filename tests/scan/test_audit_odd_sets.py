@@ -44,7 +44,7 @@ def test_a_small_class_stays_at_note_or_is_not_looked_at(
         "no cue was looked for in 1 of 3 classes, which have fewer than 12 different images that can be read "
         "('ant': 11 of 11)"
     )
-    assert report.notes == ((not_looked_at, no_place(2)) if count < 12 else (no_place(3),))
+    assert report.notes == ((not_looked_at, no_place("bee", "cow")) if count < 12 else (no_place("ant", "bee", "cow"),))
     assert report.classes_sampled == (2 if count < 12 else 3)
     assert set(report.flags) == ({f"ant/{index:02}.png" for index in range(count)} if count >= 12 else set())
 
@@ -159,7 +159,7 @@ def test_a_class_that_is_mostly_damaged_is_named_and_not_counted_as_clean(tmp_pa
         "no cue was looked for in 1 of 3 classes, which have fewer than 12 different images that can be read "
         "('cow': 10 of 40)"
     )
-    assert (report.findings, report.notes[-2:]) == ((), (note, no_place(2)))
+    assert (report.findings, report.notes[-2:]) == ((), (note, no_place("ant", "bee")))
     assert (report.run["sampled"], report.run["classes_sampled"]) == (24 + 24 + 10, 2)
     came = headline_of(report)
     assert (came.gravity, came.sentence) == ("clean", "No shortcut was found in 2 classes.")

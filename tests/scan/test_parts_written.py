@@ -62,7 +62,7 @@ def test_each_part_has_a_sheet_that_findings_json_names(scanned: AuditReport) ->
     page = (out / "report.html").read_text(encoding="utf-8")
     for part in parts:
         assert f'src="./{part["sheet"]}"' in page
-    assert no_place(3) in scanned.notes
+    assert no_place("ant", "bee", "cow") in scanned.notes
 
 
 def test_maps_json_has_where_each_part_lies_in_all_images_that_were_looked_at(scanned: AuditReport) -> None:
@@ -101,7 +101,7 @@ def test_a_part_that_is_marked_a_shortcut_fails_the_next_scan_of_the_net(
         "model_sha256": scanned.run["model"]["sha256"],
         "findings": {finding.fingerprint: {"verdict": "fine"} for finding in scanned.findings},
         "images": {},
-        "parts": {largest.sheet: {"verdict": verdict}, "parts/gone/1.jpg": {"verdict": "fine"}},
+        "parts": {largest.fingerprint: {"verdict": verdict}, "ab" * 16: {"verdict": "fine"}},
     }
     (tmp_path / "review.json").write_text(json.dumps(review))
     told = run_command(tmp_path, "baseline", "out", "-b", "b.json", "--review", "review.json")
@@ -129,7 +129,7 @@ def test_marks_say_nothing_about_another_net_and_that_is_said(
     scanned: AuditReport, pictures: Path, model: Model
 ) -> None:
     largest = scanned.parts[0]
-    review = Review(scanned.run["model"]["sha256"], {}, {}, {largest.sheet: "shortcut"})
+    review = Review(scanned.run["model"]["sha256"], {}, {}, {largest.fingerprint: "shortcut"})
     judged = judge(baseline_of(scanned, review, scanned.part_maps), cam_audit.audit(pictures, model, foreground="none"))
     assert judged.model_changed
     assert judged.part_marks == {}
@@ -205,7 +205,7 @@ def test_without_what_splits_a_score_there_are_no_parts_and_it_is_said_what_to_d
 
 def test_a_file_tells_where_parts_lie(pictures: Path, cheat: Model, nets: Path) -> None:
     report = cam_audit.audit(pictures, cheat, foreground=str(nets / "colour.onnx"))
-    assert no_place(3) not in report.notes
+    assert no_place("ant", "bee", "cow") not in report.notes
     ants = [part for part in report.parts if part.label == "ant"]
     assert all(part.foreground_ratio is not None for part in report.parts)
     # to the net of colours, the red stamp is an object, and there are none in pictures of grey

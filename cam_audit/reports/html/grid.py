@@ -14,7 +14,7 @@ ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 FIELDS = (
     *("path", "label", "error", "scores", "labelScore", "wrong", "camClass", "width", "height"),
-    *("peakX", "peakY", "border", "area", "inside", "insideArea", "flags", "sheet", "overlay"),
+    *("peakX", "peakY", "border", "area", "inside", "insideArea", "surroundings", "flags", "sheet", "overlay"),
 )
 
 
@@ -36,6 +36,7 @@ def data(report: ScanReport, listed: Iterable[ImageRow], strips: Mapping[str, St
         "parts": [
             {
                 "sheet": part.sheet,
+                "fingerprint": part.fingerprint,
                 "class": part.label,
                 "number": part.number,
                 "width": strip.width,
@@ -88,7 +89,7 @@ def _image(
         image.width,
         image.height,
         *_rounded((image.cam_peak_x, image.cam_peak_y, image.cam_border_share, image.cam_area)),
-        *_rounded((image.inside_share, image.inside_area)),
+        *_rounded((image.inside_share, image.inside_area, image.surroundings_share)),
         list(image.flags),
         None if layout is None else layouts.of(_places(layout)),
         image.overlay,

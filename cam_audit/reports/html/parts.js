@@ -67,9 +67,9 @@ document.addEventListener("keydown", (event) => {
 });
 
 onMark.push(() => {
-  for (const card of partCards) press(card, marks.parts.get(partOf(card).sheet));
+  for (const card of partCards) press(card, marks.parts.get(partOf(card).fingerprint));
   for (const details of document.querySelectorAll(".class-parts")) {
-    const number = [...details.querySelectorAll("[data-part]")].filter((card) => marks.parts.has(partOf(card).sheet)).length;
+    const number = [...details.querySelectorAll("[data-part]")].filter((card) => marks.parts.has(partOf(card).fingerprint)).length;
     details.querySelector(".class-marks").textContent = number ? `, ${number} marked` : "";
   }
 });

@@ -27,8 +27,8 @@ class ClassParts:
 
     @property
     def surroundings(self) -> float:
-        """The share of the score that is in parts in the surroundings, 0..1."""
-        return sum(abs(part.share) for part in self.parts if part.where == "surroundings")
+        """The share of the score that parts in the surroundings add to it, 0..1."""
+        return sum(max(0.0, part.share) for part in self.parts if part.where == "surroundings")
 
 
 @dataclass(frozen=True)

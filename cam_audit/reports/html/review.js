@@ -1,8 +1,8 @@
-// Verdicts of a reviewer, by fingerprint, by image path and by a part's sheet; kept in the browser for this net and this run.
+// Verdicts of a reviewer, by fingerprint, by image path and by a part's fingerprint; kept in the browser for this net and this run.
 const VERDICTS = { s: "shortcut", f: "fine", u: "unsure" };
 const STORE = `cam-audit review ${data.model} ${data.run}`;
 const marks = { findings: new Map(), images: new Map(), parts: new Map() };
-const parts = new Map(data.parts.map(({ sheet, class: label, number }) => [sheet, { class: label, number }]));
+const parts = new Map(data.parts.map(({ fingerprint, class: label, number }) => [fingerprint, { class: label, number }]));
 const isVerdict = (word) => Object.values(VERDICTS).includes(word);
 const onMark = [];
 
@@ -14,8 +14,8 @@ function readMarks(document) {
   for (const [path, verdict] of Object.entries(document.images ?? {})) {
     if (paths.has(path) && isVerdict(verdict)) marks.images.set(path, verdict);
   }
-  for (const [sheet, { verdict }] of Object.entries(document.parts ?? {})) {
-    if (parts.has(sheet) && isVerdict(verdict)) marks.parts.set(sheet, verdict);
+  for (const [fingerprint, { verdict }] of Object.entries(document.parts ?? {})) {
+    if (parts.has(fingerprint) && isVerdict(verdict)) marks.parts.set(fingerprint, verdict);
   }
 }
 
@@ -29,7 +29,7 @@ function reviewDocument() {
     model_sha256: data.model,
     findings: Object.fromEntries(sorted(marks.findings).map(finding)),
     images: Object.fromEntries(sorted(marks.images)),
-    parts: Object.fromEntries(sorted(marks.parts).map(([sheet, verdict]) => [sheet, { ...parts.get(sheet), verdict }])),
+    parts: Object.fromEntries(sorted(marks.parts).map(([key, verdict]) => [key, { ...parts.get(key), verdict }])),
   };
 }
 
@@ -72,7 +72,7 @@ function markThere(place, verdict) {
   const row = place.closest("[data-row]");
   if (row && images[row.dataset.row]) return mark(marks.images, images[row.dataset.row].path, verdict);
   const part = place.closest("[data-part]");
-  if (part) return mark(marks.parts, data.parts[part.dataset.part].sheet, verdict);
+  if (part) return mark(marks.parts, data.parts[part.dataset.part].fingerprint, verdict);
   const card = place.closest("[data-finding]");
   if (card) mark(marks.findings, card.dataset.finding, verdict);
 }

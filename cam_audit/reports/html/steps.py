@@ -152,16 +152,16 @@ def _context_steps(evidence: Mapping[str, float]) -> tuple[Step, Step]:
             score >= threshold,
             f"{hits / images if images else 0.0:.0%}",
             "",
-            f"Parts of what the net looks at lie off the object, where another net tells; {hits:.0f} of the class's "
-            f"{images:.0f} images that were looked at show them. See them under What the net looks at.",
+            f"Parts of what the net looks at lie off the object, as masks or another net tell; {hits:.0f} of the "
+            f"class's {images:.0f} images that were looked at show them. See them under What the net looks at.",
         ),
         Step(
             "The net looks at it",
             score >= threshold,
             f"{share:.0%}",
             f"of the score; at least {threshold:.0%} beyond other classes",
-            f"So much of the class's score comes from these parts, as the map splits it exactly. That is {score:.0%} "
-            "of the score more than they add in other classes' images.",
+            "So much of the class's score comes from these parts, as the map splits it exactly; in other classes' "
+            f"images they add {share - score:.0%}.",
         ),
     )
 

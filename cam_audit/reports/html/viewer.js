@@ -139,6 +139,7 @@ function facts(image) {
     ["Area coloured", percent(image.area)],
     ["Inside the object", percent(image.inside)],
     ["Area of the object", percent(image.insideArea)],
+    ["Score from the surroundings", percent(image.surroundings)],
     ["Size in pixels", `${image.width} × ${image.height}`],
   ].filter(([, value]) => value !== "–");
   const table = element("dl", {}, ...numbers.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));

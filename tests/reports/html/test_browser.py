@@ -476,7 +476,7 @@ def test_without_scripts_the_findings_and_charts_are_there(browser: Browser, sca
     context.close()
 
 
-SHEETS = [part.sheet for part in canonical_report().parts]
+PARTS = [part.fingerprint for part in canonical_report().parts]
 
 
 def focused(page: Page) -> str:
@@ -505,8 +505,8 @@ def test_keys_go_from_finding_to_part_and_mark_it(open_report: Open, tmp_path: P
     assert page.locator("#marks").inner_text() == "2 marked"
     assert page.locator(".class-marks").all_inner_texts() == [", 1 marked", ", 1 marked"]
     expected = {
-        SHEETS[2]: {"class": HOSTILE, "number": 2, "verdict": "shortcut"},
-        SHEETS[0]: {"class": "cat", "number": 1, "verdict": "fine"},
+        PARTS[2]: {"class": HOSTILE, "number": 2, "verdict": "shortcut"},
+        PARTS[0]: {"class": "cat", "number": 1, "verdict": "fine"},
     }
     assert review_of(page, tmp_path)["parts"] == expected
     page.reload()
