@@ -74,8 +74,8 @@ def _suspicion(found: ClassParts, observations: Mapping[str, Observation]) -> Su
         images=len(found.own),
         hits=hits,
         cue=(
-            f"what lies around the object, which carries {share:.0%} of its score, against {share - beyond:.0%} in "
-            "other classes' images"
+            f"what lies around the object, which carries {share:.0%} of its score, against "
+            f"{max(0.0, share - beyond):.0%} in other classes' images"
         ),
         numbers={"surroundings_share": share, "parts": len(pieces)},
         recogniser=lambda: _recogniser(showing),

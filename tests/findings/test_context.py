@@ -109,7 +109,7 @@ def test_surroundings_are_suspected_from_a_tenth_of_the_score_beyond_what_others
     for each in found:
         assert (each.finder, each.label, each.threshold, each.images) == ("context", "wolf", 0.1, 12)
         assert each.numbers == {"surroundings_share": pytest.approx(0.2, abs=1e-3), "parts": 1}
-        assert f"carries 20% of its score, against {0.2 - each.score:.0%} in other" in each.cue
+        assert f"carries 20% of its score, against {abs(0.2 - each.score):.0%} in other" in each.cue
         assert len(each.hits) == 12
 
 

@@ -161,7 +161,7 @@ def _context_steps(evidence: Mapping[str, float]) -> tuple[Step, Step]:
             f"{share:.0%}",
             f"of the score; at least {threshold:.0%} beyond other classes",
             "So much of the class's score comes from these parts, as the map splits it exactly; in other classes' "
-            f"images they add {share - score:.0%}.",
+            f"images they add {max(0.0, share - score):.0%}.",
         ),
     )
 
