@@ -181,6 +181,11 @@ def _notes_on_parts(job: ScanJob, sample: frozenset[str], examination: Examinati
             "the surroundings (CA207) was not looked for"
         )
     if not examination or not examination.parts:
+        if large:
+            yield (
+                "no class was taken to parts, so evidence in the surroundings (CA207) was not looked for: that takes "
+                f"two of the net's classes with {MIN_IMAGES} images or more"
+            )
         return
     untold = sorted({part.label for part in examination.parts if part.foreground_ratio is None})
     if untold:

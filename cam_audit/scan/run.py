@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 from cam_audit.errors import CamAuditError, CutOffError
 from cam_audit.findings.codes import severity_counts
 from cam_audit.findings.sample import MIN_IMAGES, folders_of
-from cam_audit.models.known import DEFAULT_NET, find_net
+from cam_audit.models.known import DEFAULT_NET, NETS, find_net
 from cam_audit.models.model import Model, load_model
 from cam_audit.records import AuditResult, ImageResult, ImageSource, Record, ScanReport, SkippedImage
 from cam_audit.reports import results_csv
@@ -287,7 +287,11 @@ def foreground_net(name: str, model: Model) -> Model | None:
     except CamAuditError:
         if name == AUTO:
             return None
-        raise
+        if name in NETS or name.endswith(".onnx"):
+            raise
+        raise CamAuditError(
+            f"--foreground {name}: there is no such net; name one of {', '.join(NETS)}, a file that ends in .onnx, or none"
+        ) from None
     if found.sha256 == model.sha256:
         if name == AUTO:
             return None

@@ -254,7 +254,7 @@ def test_auto_builds_no_net_where_no_class_is_taken_to_parts(
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("no-such-net", "no net is called 'no-such-net'"),
+        ("no-such-net", "--foreground no-such-net: there is no such net"),
         ("gone.onnx", "gone.onnx"),
         ("tiny", "--foreground tiny: this is the net that is audited; name another, or none"),
     ],
