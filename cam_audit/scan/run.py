@@ -290,7 +290,8 @@ def foreground_net(name: str, model: Model) -> Model | None:
         if name in NETS or name.endswith(".onnx"):
             raise
         raise CamAuditError(
-            f"--foreground {name}: there is no such net; name one of {', '.join(NETS)}, a file that ends in .onnx, or none"
+            f"--foreground {name}: there is no such net; name one of {', '.join(NETS)}, a file that ends in .onnx, or "
+            "none"
         ) from None
     if found.sha256 == model.sha256:
         if name == AUTO:
