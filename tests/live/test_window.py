@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
@@ -28,6 +29,7 @@ from cam_audit.overlay import cam_overlay
 pytestmark = pytest.mark.window
 
 SECONDS = 30
+IMPORT_ATTEMPTS = 3
 RED_SCENE, BLUE_SCENE = (square(colour, 64, 48, 96, width=320, height=240) for colour in (RED, BLUE))
 
 
@@ -63,8 +65,12 @@ class Desktop:
     def picture(self, window: str) -> Rgb:
         """What is on the screen, of one window without its frame."""
         command = ["import", "-window", window, "png:-"]
-        data = subprocess.run(command, env=self.environment, capture_output=True, check=True).stdout
-        return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+        # ImageMagick may wait for ever for an event that came before it listened
+        for _ in range(IMPORT_ATTEMPTS):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                done = subprocess.run(command, env=self.environment, capture_output=True, check=True, timeout=SECONDS)
+                return np.asarray(Image.open(io.BytesIO(done.stdout)).convert("RGB"))
+        raise TimeoutError(f"`{' '.join(command)}` hung {IMPORT_ATTEMPTS} times")
 
 
 @pytest.fixture(scope="module")
