@@ -75,6 +75,10 @@ from cam_audit.workers import available_cores
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Images under way at once.  [default: cores]")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Scan only N images, spread evenly over all.")
 @click.option(
+    "--exclude", multiple=True, metavar="GLOB",
+    help="Leave out files and folders of this name or, with a `/`, of this path below DATASET. Repeatable.",
+)  # fmt: skip
+@click.option(
     "--follow-links/--no-follow-links", help="Also follow symbolic links that lead outside DATASET, or don't.",
 )  # fmt: skip
 @config_option

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from cam_audit.errors import CamAuditError
@@ -32,6 +33,7 @@ def audit(
     workers: int | None = None,
     limit: int | None = None,
     follow_links: bool = False,
+    exclude: str | Sequence[str] = (),
     foreground: str = AUTO,
     fail_on: str = "error",
     baseline: str | Path | None = None,
@@ -78,6 +80,7 @@ def audit(
         workers=workers,
         limit=limit,
         follow_links=follow_links,
+        exclude=(exclude,) if isinstance(exclude, str) else tuple(exclude),
         foreground=foreground,
         fail_on=fail_on,
     )

@@ -56,6 +56,7 @@ class Options:
     workers: int | None = None
     limit: int | None = None
     follow_links: bool = False
+    exclude: tuple[str, ...] = ()
     foreground: str = AUTO
     fail_on: str = "error"
 
@@ -64,6 +65,8 @@ class Options:
             value = getattr(self, name)
             if value not in known:
                 raise CamAuditError(f"{name} can't be {value!r}; it is one of {', '.join(known)}")
+        if not all(isinstance(pattern, str) and pattern for pattern in self.exclude):
+            raise CamAuditError(f"exclude can't be {self.exclude!r}; it is a list of patterns")
         for name, (least, most) in RANGES.items():
             value = getattr(self if hasattr(self, name) else self.settings, name)
             if value is None and name not in ("top", "overlay_size"):
@@ -80,7 +83,7 @@ def identity(options: Options, model: Model, foreground: Model | None = None) ->
     """
     values = asdict(options.settings) | {
         name: getattr(options, name)
-        for name in ("overlays", "limit", "follow_links", "foreground", "labels", "masks", "boxes")
+        for name in ("overlays", "limit", "follow_links", "exclude", "foreground", "labels", "masks", "boxes")
     }
     programs = provenance(model)
     return {

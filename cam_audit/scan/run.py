@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 from cam_audit.errors import CamAuditError, CutOffError
 from cam_audit.findings.codes import severity_counts
 from cam_audit.findings.sample import MIN_IMAGES, folders_of
+from cam_audit.images.find import ImageList
 from cam_audit.models.known import DEFAULT_NET, NETS, find_net
 from cam_audit.models.model import Model, load_model
 from cam_audit.records import AuditResult, ImageResult, ImageSource, Record, ScanReport, SkippedImage
@@ -30,7 +31,7 @@ from cam_audit.reports.output_folder import (
 )
 from cam_audit.scan.audit_images import audit_images
 from cam_audit.scan.audit_report import AuditReport
-from cam_audit.scan.dataset import require_there, sources_of
+from cam_audit.scan.dataset import images_of, require_there, skipped, sources_of
 from cam_audit.scan.image import ScanJob, require_size
 from cam_audit.scan.journal import Journal, is_unfinished, locked, remove_journal
 from cam_audit.scan.observer import Observer
@@ -60,14 +61,19 @@ def run(
     require_size(model, options.settings.size)
     time_begun, clock_begun = datetime.now(timezone.utc), time.perf_counter()
     # names of folders are hostile text
-    sources = sources_of(options, model, lambda note: observer.on_note(printable(note)))
+
+    def note(words: str) -> None:
+        observer.on_note(printable(words))
+
+    found = images_of(options, note)
+    sources = sources_of(options, model, found, note)
     job = ScanJob(
         model,
         options.settings,
         annotations=_annotations(options, sources),
         foreground=_foreground(options, model, sources),
     )
-    this = _Run(options, job, sources, observer, accepted, time_begun, clock_begun)
+    this = _Run(options, job, found, sources, observer, accepted, time_begun, clock_begun)
     if options.out is None:
         return this.in_memory()
     with locked(options.out):
@@ -98,6 +104,7 @@ class _Run:
 
     options: Options
     job: ScanJob
+    found: ImageList
     sources: Sequence[ImageSource]
     observer: Observer
     accepted: Baseline | None
@@ -187,6 +194,7 @@ class _Run:
             "finished": True,
             "images": images,
             "errors": errors,
+            "skipped": skipped(self.found, len(self.found.names) + len(self.found.unreadable) - len(self.sources)),
             "sampled": result.sampled,
             "classes_sampled": result.classes_sampled,
             "foreground": {"net": foreground.net, "sha256": foreground.sha256} if foreground else None,
