@@ -135,7 +135,7 @@ def test_the_files_are_named_that_are_there(tmp_path: Path) -> None:
     files = [line.split()[0] for line in paragraphs(report_of(out=tmp_path))[-2]]
     assert files == ["results.csv", "findings.json", "report.html"]
     (tmp_path / "maps" / "a.png").touch()
-    first, *others = paragraphs(report_of(out=tmp_path))[-1]
+    first, *others = paragraphs(report_of(out=tmp_path))[-2]
     assert first.split() == ["maps", str(tmp_path / "maps")]
     assert len(others) == 3
 
