@@ -50,11 +50,20 @@ from cam_audit.workers import available_cores
 )  # fmt: skip
 @click.option(
     "--masks", type=click.Path(path_type=Path), metavar="DIR",
-    help="Masks of the objects, at the images' relative paths; nonzero is object.",
+    help="Masks of the objects, at the images' relative paths; nonzero is object. Or a pattern of their paths such as "
+    "DIR/{stem}_mask.png.",
+)  # fmt: skip
+@click.option(
+    "--mask-value", type=click.IntRange(0, 65535), metavar="N",
+    help="The value that is object in a mask, e.g. 1 of a trimap.  [default: all but 0]",
 )  # fmt: skip
 @click.option(
     "--boxes", type=click.Path(path_type=Path), metavar="FILE",
     help="Boxes of the objects: a COCO json file, or a folder of VOC xml or YOLO txt files.",
+)  # fmt: skip
+@click.option(
+    "--category", "categories", multiple=True, metavar="NAME",
+    help="Of --boxes, take only the objects of this category. Repeatable.  [default: all]",
 )  # fmt: skip
 @click.option(
     "--foreground", default="auto", show_default=True, metavar="auto|none|NET",

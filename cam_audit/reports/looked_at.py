@@ -42,3 +42,20 @@ def left_out(skipped: Mapping[str, Any]) -> list[str]:
     if skipped.get("limit"):
         words.append(f"{count(skipped['limit'], 'image')} by --limit")
     return words
+
+
+def ways_of_reading(run: Mapping[str, Any]) -> list[str]:
+    """A line for each way in which pixel values became 8 bits; `run`: what run.json says."""
+    ways = sorted(run.get("readings", {}).items(), key=lambda way: (-way[1], way[0]))
+    return [f"  {images:,} x read from {words}" for words, images in ways[:MAX_KINDS]] + (
+        [f"  and in {count(len(ways) - MAX_KINDS, 'other way')}"] if len(ways) > MAX_KINDS else []
+    )
+
+
+def coverage(run: Mapping[str, Any]) -> list[str]:
+    """How many images have an object and how much it covers, in a line; none where nothing is annotated."""
+    found = run.get("annotations")
+    if not found:
+        return []
+    covers = f", object covers {100 * found['mean_area']:.0f} % of the picture on average" if found["images"] else ""
+    return [f"{found['kind']}: {found['images']:,} of {count(found['of'], 'image')}{covers}"]

@@ -27,7 +27,9 @@ def audit(
     size: int | None = None,
     labels: str | Path | None = None,
     masks: str | Path | None = None,
+    mask_value: int | None = None,
     boxes: str | Path | None = None,
+    categories: str | Sequence[str] = (),
     overlays: str = ALL,
     overlay_size: int = 800,
     workers: int | None = None,
@@ -75,12 +77,14 @@ def audit(
         settings=ScanSettings(_target(target, net), top, size, overlay_size),
         labels=_path(labels),
         masks=_path(masks),
+        mask_value=mask_value,
         boxes=_path(boxes),
+        categories=_words(categories),
         overlays=overlays,
         workers=workers,
         limit=limit,
         follow_links=follow_links,
-        exclude=(exclude,) if isinstance(exclude, str) else tuple(exclude),
+        exclude=_words(exclude),
         foreground=foreground,
         fail_on=fail_on,
     )
@@ -100,6 +104,10 @@ def _file_of(model: str | Path) -> Path:
     """The file of a net: the one that is named, or that of a net known by name."""
     path = Path(model)
     return path if isinstance(model, Path) or path.suffix == ".onnx" else find_net(model)
+
+
+def _words(words: str | Sequence[str]) -> tuple[str, ...]:
+    return (words,) if isinstance(words, str) else tuple(words)
 
 
 def _path(path: str | Path | None) -> Path | None:

@@ -31,6 +31,7 @@ RANGES = {
     "overlay_size": (64, 4096),
     "workers": (1, 256),
     "limit": (1, sys.maxsize),
+    "mask_value": (0, 65535),
 }
 # Which overlays are drawn.
 ALL, FLAGGED, NONE = "all", "flagged", "none"
@@ -51,7 +52,9 @@ class Options:
     settings: ScanSettings = field(default_factory=ScanSettings)
     labels: Path | None = None
     masks: Path | None = None
+    mask_value: int | None = None
     boxes: Path | None = None
+    categories: tuple[str, ...] = ()
     overlays: str = ALL
     workers: int | None = None
     limit: int | None = None
@@ -65,8 +68,10 @@ class Options:
             value = getattr(self, name)
             if value not in known:
                 raise CamAuditError(f"{name} can't be {value!r}; it is one of {', '.join(known)}")
-        if not all(isinstance(pattern, str) and pattern for pattern in self.exclude):
-            raise CamAuditError(f"exclude can't be {self.exclude!r}; it is a list of patterns")
+        for name in ("exclude", "categories"):
+            value = getattr(self, name)
+            if not all(isinstance(word, str) and word for word in value):
+                raise CamAuditError(f"{name} can't be {value!r}; it is a list of words")
         for name, (least, most) in RANGES.items():
             value = getattr(self if hasattr(self, name) else self.settings, name)
             if value is None and name not in ("top", "overlay_size"):
@@ -83,7 +88,10 @@ def identity(options: Options, model: Model, foreground: Model | None = None) ->
     """
     values = asdict(options.settings) | {
         name: getattr(options, name)
-        for name in ("overlays", "limit", "follow_links", "exclude", "foreground", "labels", "masks", "boxes")
+        for name in (
+            *("overlays", "limit", "follow_links", "exclude", "foreground", "labels"),
+            *("masks", "mask_value", "boxes", "categories"),
+        )
     }
     programs = provenance(model)
     return {

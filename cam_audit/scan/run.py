@@ -36,6 +36,7 @@ from cam_audit.scan.image import ScanJob, require_size
 from cam_audit.scan.journal import Journal, is_unfinished, locked, remove_journal
 from cam_audit.scan.observer import Observer
 from cam_audit.scan.options import ALL, AUTO, FLAGGED, NONE, Options, identity, provenance
+from cam_audit.scan.tally import Tally
 from cam_audit.scan.write_output import draw_overlays, write_findings, write_report, write_results, write_run
 from cam_audit.text import printable
 from cam_audit.workers import available_cores
@@ -114,13 +115,13 @@ class _Run:
     def in_memory(self) -> AuditReport:
         """Scan and audit without writing anything."""
         lines: list[str] = []
-        result = self._audited(self.job, lambda record: lines.append(results_csv.row(record)))
+        result, tally = self._audited(self.job, lambda record: lines.append(results_csv.row(record)))
         # as they would come back from results.csv, so that it makes no difference whether they did
         completed = _completed(lines, result, self.sources, {})
         rows = tuple(results_csv.parse([results_csv.header(), *completed]))
         return self._judged(
             ScanReport(
-                run=self._details(result, len(rows), sum(bool(row.error) for row in rows)),
+                run=self._details(result, tally),
                 findings=result.findings,
                 maps=frozenset(result.maps),
                 confused=result.confused,
@@ -134,19 +135,17 @@ class _Run:
     def into_folder(self, out: Path, journal: Journal) -> tuple[AuditReport, CamAuditError | None]:
         """Scan, audit and write all files; returns the report, and why there is no report.html, if there is none."""
         options, sources = self.options, self.sources
-        images = errors = 0
         overlays: set[str] = set()
         with writing_to(out), _waiting_rows(out) as rows:
 
             def keep(record: Record) -> None:
-                nonlocal images, errors
-                images += 1
-                errors += isinstance(record, SkippedImage)
                 rows.write(results_csv.row(record))
                 if journal.images and isinstance(record, ImageResult) and record.overlay:
                     overlays.add(record.overlay)
 
-            result = self._audited(replace(self.job, out=out if options.overlays == ALL else None), keep, journal)
+            result, tally = self._audited(
+                replace(self.job, out=out if options.overlays == ALL else None), keep, journal
+            )
             drawn: dict[str, str | None] = {}
             if options.overlays == FLAGGED:
                 flagged = [source for source in sources if source.name in result.flags]
@@ -160,7 +159,7 @@ class _Run:
         write_findings(out, result, result.maps, result.counterfactuals, result.part_maps, self.job, options.dataset)
         self.observer.on_stage("report", 0)
         # by its whole path, as the caller may go to another folder
-        report = self._judged(read_results(out.absolute(), self._details(result, images, errors)), result)
+        report = self._judged(read_results(out.absolute(), self._details(result, tally)), result)
         unreported = write_report(report, out)
         write_run(out, report.run)
         return report, unreported
@@ -169,11 +168,15 @@ class _Run:
     def _workers(self) -> int:
         return self.options.workers or available_cores()
 
-    def _audited(self, job: ScanJob, keep: Callable[[Record], None], journal: Journal | None = None) -> AuditResult:
+    def _audited(
+        self, job: ScanJob, keep: Callable[[Record], None], journal: Journal | None = None
+    ) -> tuple[AuditResult, Tally]:
         """Scan and audit; `keep` gets each record, then the observer does."""
+        tally = Tally()
 
         def on_record(record: Record) -> None:
             keep(record)
+            tally.add(record)
             if isinstance(record, SkippedImage):
                 require_there(self.options.dataset)
             self.observer.on_record(record)
@@ -184,16 +187,19 @@ class _Run:
             self.observer.on_image()
 
         self.observer.on_stage("scan", len(self.sources))
-        return audit_images(job, self.sources, self._workers, journal=journal, on_record=on_record, on_look=on_look)
+        result = audit_images(job, self.sources, self._workers, journal=journal, on_record=on_record, on_look=on_look)
+        return replace(result, notes=(*result.notes, *tally.notes(job.annotations))), tally
 
-    def _details(self, result: AuditResult, images: int, errors: int) -> dict[str, Any]:
+    def _details(self, result: AuditResult, tally: Tally) -> dict[str, Any]:
         """What run.json says of the scan, as JSON has it."""
         foreground = self.job.foreground
         details = {
             **provenance(self.job.model),
             "finished": True,
-            "images": images,
-            "errors": errors,
+            "images": tally.images,
+            "errors": tally.errors,
+            "readings": dict(tally.readings),
+            "annotations": tally.annotations(self.job.annotations),
             "skipped": skipped(self.found, len(self.found.names) + len(self.found.unreadable) - len(self.sources)),
             "sampled": result.sampled,
             "classes_sampled": result.classes_sampled,
@@ -267,11 +273,17 @@ def _waiting_rows(out: Path) -> IO[str]:
 
 
 def _annotations(options: Options, sources: Sequence[ImageSource]) -> Annotations | None:
-    if not (options.masks or options.boxes):
+    if not (options.masks or options.boxes or options.categories or options.mask_value is not None):
         return None
     from cam_audit.scan.annotations import load_annotations
 
-    return load_annotations([source.name for source in sources], masks=options.masks, boxes=options.boxes)
+    return load_annotations(
+        [source.name for source in sources],
+        masks=options.masks,
+        mask_value=options.mask_value,
+        boxes=options.boxes,
+        categories=options.categories,
+    )
 
 
 def _foreground(options: Options, model: Model, sources: Sequence[ImageSource]) -> Model | None:
