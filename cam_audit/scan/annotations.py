@@ -264,7 +264,10 @@ def _require_same_shape(what: str, annotated: tuple[int, int], picture: tuple[in
     """Refuse an annotation of another aspect than the picture's, but for rounding where either is reduced."""
     difference = abs(annotated[0] * picture[1] - annotated[1] * picture[0])
     if difference > max(sum(annotated), sum(picture)):
+        turned = (
+            ", as it is before EXIF turns it" if abs(annotated[0] * picture[0] - annotated[1] * picture[1]) < 2 else ""
+        )
         raise ImageError(
-            f"{what}: made for a picture of {annotated[0]}x{annotated[1]} pixels, and this one is "
-            f"{picture[0]}x{picture[1]}; annotate pictures as they are shown, turned by EXIF"
+            f"{what}: made for a picture of {annotated[0]}x{annotated[1]} pixels{turned}, and this one is "
+            f"{picture[0]}x{picture[1]}"
         )
