@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 from collections import Counter
@@ -24,6 +25,8 @@ STEM = "{stem}"
 # The names of YOLO's classes, a line each, where a program has written them beside the boxes.
 CLASS_LIST = "classes.txt"
 MAX_CATEGORIES = 10
+# Of so many images, masks are looked for that are called a little otherwise.
+MAX_TRIED = 20
 
 
 @dataclass(frozen=True)
@@ -148,9 +151,11 @@ def load_annotations(
             reasons = left_out(annotations.faults, len(annotations.faults))
             raise CamAuditError(f"{masks or boxes}: no object can be used: {reasons}")
         example = names[0] if names else "class/image.jpg"
+        pattern = _pattern_for(names, masks) if masks and masks.is_dir() else None
         raise CamAuditError(
             f"{masks or boxes}: no image of the data set is annotated here; "
             f"annotations go by the image's path below the data set, such as {example}"
+            + (f"; or give --masks '{pattern}'" if pattern else "")
         )
     return annotations
 
@@ -169,6 +174,17 @@ def _load_masks(names: Sequence[str], folder: Path, value: int | None) -> Masks:
     files = _by_path(listing.names)
     found = ((name, _at_path(name, files)) for name in names)
     return Masks({name: f"{folder}/{file}" for name, file in found if file}, value)
+
+
+def _pattern_for(names: Sequence[str], folder: Path) -> str | None:
+    """A pattern by which the first images find masks in a folder: these are called as the image and then some."""
+    for name in names[:MAX_TRIED]:
+        stem = _stem(name)
+        for place in (stem, _base(stem)):
+            beside = sorted(folder.glob(f"{glob.escape(place)}[!0-9a-zA-Z]*.*"))
+            if beside:
+                return f"{folder}/{STEM}{beside[0].name.removeprefix(_base(place))}"
+    return None
 
 
 def _by_pattern(names: Sequence[str], pattern: str) -> dict[str, str]:
@@ -262,12 +278,14 @@ def _base(path: str) -> str:
 
 def _require_same_shape(what: str, annotated: tuple[int, int], picture: tuple[int, int]) -> None:
     """Refuse an annotation of another aspect than the picture's, but for rounding where either is reduced."""
-    difference = abs(annotated[0] * picture[1] - annotated[1] * picture[0])
-    if difference > max(sum(annotated), sum(picture)):
-        turned = (
-            ", as it is before EXIF turns it" if abs(annotated[0] * picture[0] - annotated[1] * picture[1]) < 2 else ""
-        )
-        raise ImageError(
-            f"{what}: made for a picture of {annotated[0]}x{annotated[1]} pixels{turned}, and this one is "
-            f"{picture[0]}x{picture[1]}"
-        )
+    if _same_shape(annotated, picture):
+        return
+    turned = ", as before EXIF turns it," if _same_shape(annotated, picture[::-1]) else ""
+    raise ImageError(
+        f"{what}: made for a picture of {annotated[0]}x{annotated[1]} pixels{turned} and this one is "
+        f"{picture[0]}x{picture[1]}"
+    )
+
+
+def _same_shape(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return abs(one[0] * other[1] - one[1] * other[0]) <= max(sum(one), sum(other))
