@@ -256,14 +256,14 @@ def _read_json(path: Path) -> Any:
 
 
 def _compact(key: str, value: Any) -> Any:
-    """Polygons and run lengths as arrays, if they are lists of numbers; all else as it is."""
+    """Polygons and run lengths as arrays, or True where they hold something else; all other values as they are."""
     try:
         if key == "segmentation" and isinstance(value, list):
             return [np.array(corners, np.float32) if isinstance(corners, list) else corners for corners in value]
         if key == "counts" and isinstance(value, list):
             return np.array(value, np.uint32)
     except (ValueError, TypeError, OverflowError):
-        return "malformed"
+        return True
     return value
 
 
