@@ -105,6 +105,8 @@ def _decode_other_tiff(data: bytes, layout: TiffLayout) -> Picture:
     """A TIFF whose pixels OpenCV would get wrong, or refuse without saying why."""
     _require_few_pixels(layout.width, layout.height)
     if layout.has_numbers:
+        # of 32 and 64 bits fewer, as they take more memory
+        _require_few_pixels(layout.width * max(1, layout.bits[0] // 16), layout.height)
         return _upright_picture(*decode_numbers(data, layout))
     if layout.photometric == CIELAB and layout.bits == (8, 8, 8) and not layout.planar:
         return _upright_picture(decode_lab(data, layout), "CIELab")
