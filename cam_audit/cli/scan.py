@@ -62,7 +62,7 @@ from cam_audit.workers import available_cores
     help="Boxes of the objects: a COCO json file, or a folder of VOC xml or YOLO txt files.",
 )  # fmt: skip
 @click.option(
-    "--category", "categories", multiple=True, metavar="NAME",
+    "--category", multiple=True, metavar="NAME",
     help="Of --boxes, take only the objects of this category. Repeatable.  [default: all]",
 )  # fmt: skip
 @click.option(

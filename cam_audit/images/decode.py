@@ -259,7 +259,7 @@ def _left_to_pillow(data: bytes) -> ImageFile.ImageFile | None:
     OpenCV 5.0 does not turn AVIF upright, swaps red and blue in AVIF with alpha, and darkens TIFF by its alpha.
     """
     try:
-        if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis"):
+        if kind_of(data[:HEAD_BYTES]) == "AVIF":
             from PIL import AvifImagePlugin
 
             return AvifImagePlugin.AvifImageFile(io.BytesIO(data))

@@ -30,7 +30,8 @@ _SIGNATURES = (
     # two letters are no proof: the reserved bytes and the size of the second header are
     (re.compile(rb"BM.{4}\0{4}.{4}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL), "BMP"),
     (re.compile(rb"II[*+]\0|MM\0[*+]"), "TIFF"),
-    (re.compile(rb".{4}ftypavi[fs]", re.DOTALL), "AVIF"),
+    # the first brand may be that of all such files, and the next ones tell
+    (re.compile(rb".{4}ftyp(avi[fs]|m(if|sf)1.{4}(....)*?avi[fs])", re.DOTALL), "AVIF"),
     (re.compile(rb".{4}ftyp(hei[cxms]|hev[cx]|mif1|msf1)", re.DOTALL), "HEIC"),
     (re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"), "JPEG 2000"),
     (re.compile(rb"\0\0\0\x0cJXL |\xff\x0a"), "JPEG XL"),

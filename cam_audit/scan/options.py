@@ -54,7 +54,7 @@ class Options:
     masks: Path | None = None
     mask_value: int | None = None
     boxes: Path | None = None
-    categories: tuple[str, ...] = ()
+    category: tuple[str, ...] = ()
     overlays: str = ALL
     workers: int | None = None
     limit: int | None = None
@@ -68,7 +68,7 @@ class Options:
             value = getattr(self, name)
             if value not in known:
                 raise CamAuditError(f"{name} can't be {value!r}; it is one of {', '.join(known)}")
-        for name in ("exclude", "categories"):
+        for name in ("exclude", "category"):
             value = getattr(self, name)
             if not all(isinstance(word, str) and word for word in value):
                 raise CamAuditError(f"{name} can't be {value!r}; it is a list of words")
@@ -90,7 +90,7 @@ def identity(options: Options, model: Model, foreground: Model | None = None) ->
         name: getattr(options, name)
         for name in (
             *("overlays", "limit", "follow_links", "exclude", "foreground", "labels"),
-            *("masks", "mask_value", "boxes", "categories"),
+            *("masks", "mask_value", "boxes", "category"),
         )
     }
     programs = provenance(model)

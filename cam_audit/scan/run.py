@@ -273,7 +273,7 @@ def _waiting_rows(out: Path) -> IO[str]:
 
 
 def _annotations(options: Options, sources: Sequence[ImageSource]) -> Annotations | None:
-    if not (options.masks or options.boxes or options.categories or options.mask_value is not None):
+    if not (options.masks or options.boxes or options.category or options.mask_value is not None):
         return None
     from cam_audit.scan.annotations import load_annotations
 
@@ -282,7 +282,7 @@ def _annotations(options: Options, sources: Sequence[ImageSource]) -> Annotation
         masks=options.masks,
         mask_value=options.mask_value,
         boxes=options.boxes,
-        categories=options.categories,
+        categories=options.category,
     )
 
 

@@ -40,6 +40,8 @@ def test_every_format_that_is_read_is_known_by_how_it_begins(name: str) -> None:
     [
         (DICOM, "DICOM"),
         (HEIC, "HEIC"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "AVIF"),
         (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
         (b"MM\0+\0\x08\0\0", "TIFF"),
         (b"P5 # drawn by hand\n 12 7\n255\n", "PNM"),

@@ -150,7 +150,7 @@ def test_a_category_is_picked_among_those_that_cover_everything(folder: Path) ->
         "boxes: all categories count as objects (thing, watermark)",
         "boxes: objects cover 100 % of the pictures on average, which tells nothing",
     }
-    things = audited(folder, boxes=folder / "boxes.json", categories="thing")
+    things = audited(folder, boxes=folder / "boxes.json", category="thing")
     assert things.run["annotations"]["mean_area"] == pytest.approx(0.25, abs=0.01)
     assert not [note for note in things.notes if note.startswith("boxes")]
 
