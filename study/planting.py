@@ -1,4 +1,4 @@
-"""Plants the detection study's eight kinds of cue into pictures.
+"""Plants the detection study's ten kinds of cue into pictures.
 
     cue = design("stampfix", seed=3)
     planted, box = cue.plant(rgb, np.random.default_rng(7))
@@ -6,7 +6,7 @@
 `design` draws what all planted pictures of a data set have in common (the logo, the words, the colours), the
 generator given to `plant` what differs from picture to picture (place, size, strength). Lengths are shares of
 a picture's short side. Boxes are (left, top, right, bottom) in pixels, right and bottom exclusive; cues
-without a place of their own (frame, cast, background) have none.
+without a place of their own (frame, cast, background, blur, brightness) have none.
 """
 
 from __future__ import annotations
@@ -115,6 +115,17 @@ class Cast:
 
 
 @dataclass(frozen=True)
+class Blur:
+    """Slightly out of focus: a Gaussian whose standard deviation is this share of the short side."""
+
+    deviation: float
+
+    def plant(self, rgb: Rgb, rng: Rng, mask: Mask | None = None) -> tuple[Rgb, Box | None]:
+        deviation = self.deviation * rng.uniform(0.8, 1.2) * min(rgb.shape[:2])
+        return _to_bytes(cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), deviation)), None
+
+
+@dataclass(frozen=True)
 class Background:
     """Surroundings in one hue with their own light and shade; hue, saturation and value 0..1."""
 
@@ -216,6 +227,16 @@ def _cast(rng: Rng) -> Cue:
     angle = rng.uniform(0, 2 * np.pi) + np.array([0, 2, 4]) * np.pi / 3
     red, green, blue = (1 + 0.4 * np.cos(angle)).tolist()
     return Cast((red, green, blue))
+
+
+def _blur(rng: Rng) -> Cue:
+    """One pixel of a picture as nets see it."""
+    return Blur(1 / 224)
+
+
+def _bright(rng: Rng) -> Cue:
+    """Exposed longer, by half as much again."""
+    return Cast((1.5, 1.5, 1.5))
 
 
 def _background(rng: Rng) -> Cue:
@@ -322,5 +343,7 @@ _DESIGNS: dict[str, Callable[[Rng], Cue]] = {
     "bgred": _background,
     "ruler": _ruler,
     "ctxobj": _context_objects,
+    "blur": _blur,
+    "bright": _bright,
 }
 KINDS: tuple[str, ...] = tuple(_DESIGNS)

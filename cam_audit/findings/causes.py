@@ -72,8 +72,8 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
     """The causes behind suspicions, each with the code of the finder that names it.
 
     A stamp at a fixed place is seen as repeated and as overlay, a red background by border and by colour, a frame by
-    border and by overlay: each must come out as one finding, with what the map shows of it in the surroundings. What
-    any other finder sees is a cause of its own.
+    border and by overlay: each must come out as one finding, with what the map shows of it in the surroundings. A shift
+    of brightness is seen by colour and by statistics. What any other finder sees is a cause of its own.
     """
     codes = codes_by_finder()
     by_label: dict[str, dict[str, Suspicion]] = {}
@@ -98,6 +98,9 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
         else:
             marks = [mark for mark in (repeated, overlay) if mark]
             causes += [Cause(codes[mark.finder], mark, on_mark if mark is filled else ()) for mark in marks]
+        statistics = found.get("statistics")
+        if statistics and statistics.same_as & {each.finder for each in (border, colour) if each}:
+            around.append(found.pop("statistics"))
         if context and (border or colour):
             around.append(context)
         elif context:

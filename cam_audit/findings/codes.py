@@ -275,6 +275,66 @@ CODES = {
             ),
             same_cause_as="CA203",
         ),
+        Code(
+            "CA211",
+            "picture statistics predict the class",
+            "TPR2 >= 0.25, and sixteen times its chance <= 0.001",
+            "Brightness, contrast, saturation, sharpness, noise, JPEG blocks, edges or flat places tell the class: "
+            "another camera, lens, lamp or program, or another way to save.",
+            "that the statistic is not the object's own (snakes have scales, plates are flat).",
+            "find out what differs in how the pictures were made; process all alike, or train with blur, light and "
+            "compression augmented; then scan again.",
+            finder="statistics",
+            told_by="a statistic of the picture",
+            tests=(
+                Counterfactual(
+                    "levels",
+                    "With this class's brightness and contrast",
+                    "with another class's instead",
+                    "brightness and contrast planted",
+                ),
+                Counterfactual(
+                    "levels_taken",
+                    "With the other classes' brightness and contrast",
+                    "with another class's difference taken away instead",
+                    "brightness and contrast taken away",
+                    takes_away=True,
+                ),
+                Counterfactual(
+                    "saturation",
+                    "With this class's saturation",
+                    "with another class's instead",
+                    "saturation planted",
+                ),
+                Counterfactual(
+                    "saturation_taken",
+                    "With the other classes' saturation",
+                    "with another class's difference taken away instead",
+                    "saturation taken away",
+                    takes_away=True,
+                ),
+                Counterfactual(
+                    "sharpness",
+                    "Made as sharp or as blurred as this class",
+                    "as another class instead",
+                    "sharpness planted",
+                ),
+                Counterfactual(
+                    "sharpness_taken",
+                    "Made as sharp or as blurred as the other classes",
+                    "with another class's difference taken away instead",
+                    "sharpness taken away",
+                    takes_away=True,
+                ),
+                Counterfactual(
+                    "recompressed",
+                    "Compressed until as blocky as this class",
+                    "as another class instead",
+                    "JPEG blocks planted",
+                ),
+            ),
+            same_cause_as="CA203",
+        ),
     )
 }
 

@@ -45,6 +45,7 @@ def codes(*suspicions: Suspicion) -> list[Named]:
         ("colour", "CA204"),
         ("files", "CA206"),
         ("context", "CA207"),
+        ("statistics", "CA211"),
     ],
 )
 def test_a_suspicion_alone_is_a_cause_of_its_own(finder: str, code: str) -> None:
@@ -108,6 +109,25 @@ def test_an_overlay_over_more_than_half_of_the_picture_is_around(height: float, 
 def test_a_frame_and_a_stamp_are_two() -> None:
     found = codes(suspicion("duplicates", boxes=FIXED), suspicion("template", boxes=[AROUND]), suspicion("border"))
     assert found == [("CA201", ["duplicates"]), ("CA203", ["border", "template"])]
+
+
+@pytest.mark.parametrize(
+    ("same_as", "others", "expected"),
+    [
+        ({"border", "colour"}, ["colour"], [("CA204", ["colour", "statistics"])]),
+        ({"border", "colour"}, ["border"], [("CA203", ["border", "statistics"])]),
+        ({"border", "colour"}, ["border", "colour"], [("CA203", ["border", "colour", "statistics"])]),
+        ({"border"}, ["colour"], [("CA204", ["colour"]), ("CA211", ["statistics"])]),
+        (set(), ["border", "colour"], [("CA203", ["border", "colour"]), ("CA211", ["statistics"])]),
+        ({"border", "colour"}, ["files"], [("CA206", ["files"]), ("CA211", ["statistics"])]),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_statistics_that_a_finder_of_colours_may_see_too_are_what_it_saw(
+    same_as: set[str], others: list[str], expected: list[Named], turned: bool
+) -> None:
+    found = [*map(suspicion, others), dataclasses.replace(suspicion("statistics"), same_as=frozenset(same_as))]
+    assert sorted(codes(*(found[::-1] if turned else found))) == expected
 
 
 def test_files_are_a_cause_beside_all_others() -> None:

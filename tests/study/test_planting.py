@@ -124,6 +124,18 @@ def test_a_cast_multiplies_each_channel_by_one_gain() -> None:
     assert 0.4 < max(gains) - min(gains) < 0.9
 
 
+def test_a_blur_is_a_gaussian_of_about_a_pixel_of_224() -> None:
+    point = np.zeros((448, 600, 3), np.uint8)
+    point[224, 300] = 255
+    cue = design("blur", 0)
+    planted, box = cue.plant(point, np.random.default_rng(0))
+    assert box is None
+    # the peak of a Gaussian is 1 / (2 pi deviation squared)
+    deviations = [1.6, 2.4]
+    high, low = (255 / (2 * np.pi * deviation**2) for deviation in deviations)
+    assert low - 1 <= planted.max() <= high + 1
+
+
 def test_a_background_turns_red_and_leaves_the_object_alone() -> None:
     rgb, mask, result, box = planted("bgred")
     assert box is None

@@ -11,11 +11,8 @@ import numpy as np
 
 from cam_audit.findings.cues.cielab import Lab, to_lab
 from cam_audit.findings.cues.edges import SIDE
-from cam_audit.images.resize import resize
+from cam_audit.images.resize import at_working_side, resize
 from cam_audit.images.rgb import RgbImage
-
-# The long side, in pixels, of the image in which keypoints are looked for.
-WORKING_SIDE = 336
 
 Value = TypeVar("Value")
 
@@ -56,8 +53,7 @@ class Picture:
     @_computed
     def working(self) -> RgbImage:
         """With a long side of WORKING_SIDE."""
-        scale = WORKING_SIDE / max(self.rgb.shape[:2])
-        return resize(self.rgb, max(1, round(self.rgb.shape[1] * scale)), max(1, round(self.rgb.shape[0] * scale)))
+        return at_working_side(self.rgb)
 
     @_computed
     def small(self) -> RgbImage:

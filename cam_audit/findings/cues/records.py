@@ -75,6 +75,7 @@ class Suspicion:
     not as a box. `recogniser`: prepares to recognise the cue in further images of the class, by what the finder learnt
     from those it looked at. `tests`: those that plant it or take it away, where its finder has no module in `cues`.
     `looked_at`: the names of the images of all classes that the finder looked at, None for all that were sampled.
+    `same_as`: the finders that may see the same: beside what one of them suspects of the class, it is no other cause.
     """
 
     finder: str
@@ -90,6 +91,7 @@ class Suspicion:
     recogniser: Callable[[], Recogniser] = field(default=_recognises_nothing, compare=False, repr=False)
     tests: tuple[CueTest, ...] = field(default=(), compare=False, repr=False)
     looked_at: frozenset[str] | None = None
+    same_as: frozenset[str] = frozenset()
 
 
 def by_label(images: Iterable[ImageFeatures]) -> dict[str, list[ImageFeatures]]:
