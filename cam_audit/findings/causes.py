@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,13 +31,18 @@ class Cause:
         return {suspicion.finder: suspicion for suspicion in (self.suspicion, *self.others)}
 
     @property
+    def seen_by(self) -> list[Suspicion]:
+        """Those that say which images show it: a trace that a cue leaves tells that less well than the cue itself."""
+        return [each for each in (self.suspicion, *self.others) if each is self.suspicion or not each.same_as]
+
+    @property
     def hits(self) -> list[Hit]:
         """The images that show it, most suspicious first, each once.
 
         Where what the map shows in the surroundings is a mark, the finders of marks say which images bear it.
         """
         hits: dict[str, Hit] = {}
-        for suspicion in (self.suspicion, *self.others):
+        for suspicion in self.seen_by:
             if suspicion.finder == CONTEXT and CODES[self.code].is_local:
                 continue
             for hit in suspicion.hits:
@@ -52,7 +57,7 @@ class Cause:
     @property
     def hits_in_pixels(self) -> list[Hit]:
         """Those of finders that look at pixels and files; of surroundings, an image has a share, and not just some."""
-        names = {hit.name for name, found in self.finders.items() if name != CONTEXT for hit in found.hits}
+        names = {hit.name for found in self.seen_by if found.finder != CONTEXT for hit in found.hits}
         return [hit for hit in self.hits if hit.name in names]
 
     @property
@@ -73,44 +78,60 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
 
     A stamp at a fixed place is seen as repeated and as overlay, a red background by border and by colour, a frame by
     border and by overlay: each must come out as one finding, with what the map shows of it in the surroundings. A shift
-    of brightness is seen by colour and by statistics. What any other finder sees is a cause of its own.
+    of brightness is seen by colour and by statistics, and a stamp adds edges. What any other finder sees is a cause of
+    its own.
     """
-    codes = codes_by_finder()
     by_label: dict[str, dict[str, Suspicion]] = {}
     for suspicion in suspicions:
         by_label.setdefault(suspicion.label, {})[suspicion.finder] = suspicion
+    return [cause for found in by_label.values() for cause in _causes_of_class(found)]
+
+
+def _causes_of_class(found: dict[str, Suspicion]) -> list[Cause]:
+    """The causes behind the suspicions about one class, by finder."""
+    codes = codes_by_finder()
     causes: list[Cause] = []
-    for found in by_label.values():
-        repeated, overlay = found.pop("duplicates", None), found.pop("template", None)
-        border, colour = found.pop("border", None), found.pop("colour", None)
-        context = found.pop(CONTEXT, None)
-        around = []
-        if overlay and border and overlay.box and area_of(overlay.box) > MAX_LOCAL_AREA:
-            around, overlay = [overlay], None
-        filled = next((mark for mark in (repeated, overlay) if mark and context and _fills(context, mark)), None)
-        on_mark = (context,) if context and filled else ()
-        if filled:
-            context = None
-        if repeated and overlay and _same_place(repeated, overlay):
-            # the boxes of the repeated cue are each image's own, so its hits come first
-            kind = overlay if _fixed_place(repeated) else repeated
-            causes.append(Cause(codes[kind.finder], repeated, (overlay, *on_mark)))
+    repeated, overlay = found.pop("duplicates", None), found.pop("template", None)
+    border, colour = found.pop("border", None), found.pop("colour", None)
+    context = found.pop(CONTEXT, None)
+    around = []
+    if overlay and border and overlay.box and area_of(overlay.box) > MAX_LOCAL_AREA:
+        around, overlay = [overlay], None
+    filled = next((mark for mark in (repeated, overlay) if mark and context and _fills(context, mark)), None)
+    on_mark = (context,) if context and filled else ()
+    if filled:
+        context = None
+    if repeated and overlay and _same_place(repeated, overlay):
+        # the boxes of the repeated cue are each image's own, so its hits come first
+        kind = overlay if _fixed_place(repeated) else repeated
+        causes.append(Cause(codes[kind.finder], repeated, (overlay, *on_mark)))
+    else:
+        marks = [mark for mark in (repeated, overlay) if mark]
+        causes += [Cause(codes[mark.finder], mark, on_mark if mark is filled else ()) for mark in marks]
+    if context and (border or colour):
+        around.append(context)
+    elif context:
+        causes.append(Cause(codes[CONTEXT], context))
+    if border and (colour is None or border.score >= colour.score):
+        causes.append(Cause(codes[border.finder], border, (*([colour] if colour else []), *around)))
+    elif colour:
+        causes.append(Cause(codes[colour.finder], colour, (*([border] if border else []), *around)))
+    for other in found.values():
+        # a background is the better name than a mark, where both explain it
+        host = next((cause for cause in reversed(causes) if _explains(cause, other)), None)
+        if host:
+            causes[causes.index(host)] = replace(host, others=(*host.others, other))
         else:
-            marks = [mark for mark in (repeated, overlay) if mark]
-            causes += [Cause(codes[mark.finder], mark, on_mark if mark is filled else ()) for mark in marks]
-        statistics = found.get("statistics")
-        if statistics and statistics.same_as & {each.finder for each in (border, colour) if each}:
-            around.append(found.pop("statistics"))
-        if context and (border or colour):
-            around.append(context)
-        elif context:
-            causes.append(Cause(codes[CONTEXT], context))
-        if border and (colour is None or border.score >= colour.score):
-            causes.append(Cause(codes[border.finder], border, (*([colour] if colour else []), *around)))
-        elif colour:
-            causes.append(Cause(codes[colour.finder], colour, (*([border] if border else []), *around)))
-        causes += [Cause(codes[each.finder], each) for each in found.values()]
+            causes.append(Cause(codes[other.finder], other))
     return causes
+
+
+def _explains(cause: Cause, other: Suspicion) -> bool:
+    """Whether what another finder sees may come with a cause: of a mark, where most of those images bear it."""
+    if not other.same_as & cause.finders.keys():
+        return False
+    bearing = {hit.name for hit in cause.hits}
+    return not CODES[cause.code].is_local or 2 * sum(hit.name in bearing for hit in other.hits) > len(other.hits)
 
 
 def _same_place(repeated: Suspicion, overlay: Suspicion) -> bool:

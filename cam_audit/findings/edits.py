@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cam_audit.images.jpeg import as_jpeg
 from cam_audit.images.resize import WORKING_SIDE, at_working_side, resize
 from cam_audit.images.rgb import RgbImage
 from cam_audit.images.sharpness import BLOCKY_SIDE, blockiness, grey_of, sharpness
@@ -162,9 +163,9 @@ def recompressed(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
     best, worst = QUALITIES[1], QUALITIES[0]
 
     def is_too_much(loss: float) -> bool:
-        return blockiness(grey_of(_as_jpeg(stored, round(best - loss)))) > wanted
+        return blockiness(grey_of(as_jpeg(stored, round(best - loss)))) > wanted
 
-    return resize(_as_jpeg(stored, round(best - _strongest(is_too_much, best - worst))), width, height)
+    return resize(as_jpeg(stored, round(best - _strongest(is_too_much, best - worst))), width, height)
 
 
 EDITS: Mapping[str, Callable[[Edit, RgbImage, RgbImage], RgbImage]] = {
@@ -247,11 +248,6 @@ def _blurred(values: NDArray[np.float32], strength: float, pixel: float) -> NDAr
 def _sharpened(values: NDArray[np.float32], strength: float, pixel: float) -> NDArray[np.float32]:
     """Fine detail added so many times; pixel: as in `_blurred`."""
     return values + np.float32(strength) * (values - _blurred(values, SHARPENED, pixel))
-
-
-def _as_jpeg(picture: RgbImage, quality: int) -> RgbImage:
-    data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)  # type: ignore[return-value]
 
 
 def _to_bytes(values: NDArray[np.float32]) -> RgbImage:

@@ -207,7 +207,7 @@ def _removals(net: AuditedNet, cause: Cause, painted_over: Sequence[Trial], each
 def _groups(net: AuditedNet, cause: Cause, each: Each) -> Groups:
     label, among = cause.suspicion.label, cause.suspicion.looked_at
     class_index, shown = net.class_of[label], {hit.name for hit in cause.hits}
-    recognisers = [suspicion.recogniser() for suspicion in cause.finders.values()]
+    recognisers = [suspicion.recogniser() for suspicion in cause.seen_by]
 
     def looked_at_in(group: Sequence[Observation]) -> Sequence[Observation]:
         return group if among is None else [each for each in group if each.source.name in among]

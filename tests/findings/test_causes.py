@@ -130,6 +130,23 @@ def test_statistics_that_a_finder_of_colours_may_see_too_are_what_it_saw(
     assert sorted(codes(*(found[::-1] if turned else found))) == expected
 
 
+@pytest.mark.parametrize(
+    ("bearing", "expected"),
+    [("abc", [("CA201", ["duplicates", "statistics"])]), ("a", [("CA201", ["duplicates"]), ("CA211", ["statistics"])])],
+)
+def test_a_statistic_is_a_trace_of_a_mark_where_most_of_its_images_bear_it(bearing: str, expected: list[Named]) -> None:
+    trace = dataclasses.replace(suspicion("statistics", "abc"), same_as=frozenset({"duplicates"}))
+    assert codes(suspicion("duplicates", bearing, boxes=FIXED), trace) == expected
+
+
+def test_a_trace_does_not_say_which_images_show_the_cue() -> None:
+    trace = dataclasses.replace(suspicion("statistics", "cde"), same_as=frozenset({"border"}))
+    (cause,) = causes_of([suspicion("border", "abc"), trace])
+    assert {hit.name for hit in cause.hits} == {hit.name for hit in cause.hits_in_pixels} == {"a", "b", "c"}
+    named = cause.named_by("statistics")
+    assert {hit.name for hit in named.hits} >= {"c", "d", "e"}
+
+
 def test_files_are_a_cause_beside_all_others() -> None:
     found = codes(suspicion("border"), suspicion("files"), suspicion("duplicates", boxes=FIXED))
     assert found == [("CA201", ["duplicates"]), ("CA203", ["border"]), ("CA206", ["files"])]

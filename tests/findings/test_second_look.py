@@ -16,7 +16,7 @@ from tiny_net import CELL, TinyNet
 
 from cam_audit.findings.audited_net import AuditedNet
 from cam_audit.findings.class_parts import ClassParts
-from cam_audit.findings.cues import colour, duplicates, matches
+from cam_audit.findings.cues import colour, duplicates, matches, statistics
 from cam_audit.findings.cues.features import image_features
 from cam_audit.findings.map_use import ActivationSum
 from cam_audit.findings.parts import Pieces, Split
@@ -61,8 +61,9 @@ def framed_in_part(ants: Callable[[Plant], Path]) -> Path:
 
 @pytest.fixture(autouse=True)
 def stamps_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A red stamp also makes the whole picture redder, which would be a finding of its own, with flags of its own."""
+    """A red stamp also makes the whole picture redder, and a frame flatter: findings and flags of their own."""
     monkeypatch.setattr(colour, "find", lambda images, each: [])
+    monkeypatch.setattr(statistics, "find", lambda images, each: [])
 
 
 @pytest.fixture

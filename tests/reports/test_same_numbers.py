@@ -83,7 +83,7 @@ def told(pattern: str, text: str) -> Counts:
 def test_counts_are_the_same_in_evidence_message_lines_markdown_and_page(
     report: AuditReport, found: Finding, counted: dict[str, Counts]
 ) -> None:
-    assert len(counted) == 3
+    assert len(counted) >= 3
     for test, counts in counted.items():
         assert tuple(found.evidence[f"{test}_{name}"] for name in ("targets", "turned", "control_turned")) == counts
         assert found.evidence[f"{test}_flips"] == pytest.approx((counts[1] - counts[2]) / counts[0], abs=1e-6)

@@ -47,7 +47,9 @@ def test_a_plant_depends_on_the_seed_of_the_set_and_the_generator_of_the_image_o
     np.testing.assert_array_equal(first, again)
     assert box == same_box
     assert not np.array_equal(first, planted(kind, image=1)[2])
-    assert any(not np.array_equal(first, planted(kind, seed=seed)[2]) for seed in (1, 2, 3))
+    # a blur and more light have no design of their own
+    same = {np.array_equal(first, planted(kind, seed=seed)[2]) for seed in (1, 2, 3)}
+    assert same == {True} if kind in ("blur", "bright") else False in same
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -75,7 +75,8 @@ class Suspicion:
     not as a box. `recogniser`: prepares to recognise the cue in further images of the class, by what the finder learnt
     from those it looked at. `tests`: those that plant it or take it away, where its finder has no module in `cues`.
     `looked_at`: the names of the images of all classes that the finder looked at, None for all that were sampled.
-    `same_as`: the finders that may see the same: beside what one of them suspects of the class, it is no other cause.
+    `same_as`: the finders that may see the same: beside what one of them suspects of the class, it is no other cause,
+    where that is a mark, in the same images.
     """
 
     finder: str
