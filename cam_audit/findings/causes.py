@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cam_audit.findings.codes import CODES, CONTEXT, codes_by_finder
+from cam_audit.findings.codes import CODES, CONTEXT, PADDING, codes_by_finder
 from cam_audit.findings.cues.records import Hit, Suspicion
 from cam_audit.records import MAX_LOCAL_AREA, Box, area_of
 
@@ -73,7 +73,8 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
 
     A stamp at a fixed place is seen as repeated and as overlay, a red background by border and by colour, a frame by
     border and by overlay: each must come out as one finding, with what the map shows of it in the surroundings. A shift
-    of brightness is seen by colour and by statistics. What any other finder sees is a cause of its own.
+    of brightness is seen by colour and by statistics. Bars are seen by all of these, and are what names them, except for
+    a frame of bars, which is a border. What any other finder sees is a cause of its own.
     """
     codes = codes_by_finder()
     by_label: dict[str, dict[str, Suspicion]] = {}
@@ -85,6 +86,10 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
         border, colour = found.pop("border", None), found.pop("colour", None)
         context = found.pop(CONTEXT, None)
         around = []
+        padding = found.get(PADDING)
+        if padding and not _is_seen_by(padding, border, colour):
+            del found[PADDING]
+            same = [seen for seen in (border, colour, found.get("statistics"), overlay) if seen and _is(padding, seen)]
         if overlay and border and overlay.box and area_of(overlay.box) > MAX_LOCAL_AREA:
             around, overlay = [overlay], None
         filled = next((mark for mark in (repeated, overlay) if mark and context and _fills(context, mark)), None)

@@ -10,6 +10,7 @@ from statistics import median
 import cv2
 import numpy as np
 
+from cam_audit.findings.codes import PADDING
 from cam_audit.findings.counterfactual import CueTest
 from cam_audit.findings.cues import files
 from cam_audit.findings.cues.picture import Feature, Picture
@@ -45,8 +46,8 @@ _NOISE = np.array([(1, -2, 1), (-2, 4, -2), (1, -2, 1)], np.float32) / 6
 class _Statistic:
     """A number of each picture: its name in `numbers`, what it is called, and its unit, as it follows the number.
 
-    `test`: that which gives other pictures the class's, "" where no edit does. `seen_by`: finders of colours and
-    backgrounds that see the same.
+    `test`: that which gives other pictures the class's, "" where no edit does. `seen_by`: finders of colours,
+    backgrounds and padding that see the same.
     """
 
     name: str
@@ -56,15 +57,16 @@ class _Statistic:
     seen_by: frozenset[str] = frozenset()
 
 
-_AS_COLOUR = frozenset({"border", "colour"})
-_AS_BACKGROUND = frozenset({"border"})
+_AS_PADDING = frozenset({PADDING})
+_AS_COLOUR = frozenset({"border", "colour"}) | _AS_PADDING
+_AS_BACKGROUND = frozenset({"border"}) | _AS_PADDING
 # In the order of the feature.
 STATISTICS = (
     _Statistic("brightness", "brightness", " of 255", "levels", _AS_COLOUR),
     _Statistic("contrast", "contrast", " grey levels", "levels", _AS_COLOUR),
     _Statistic("saturation", "saturation", " units of Lab", "saturation", _AS_COLOUR),
-    _Statistic("sharpness", "sharpness", " octaves", "sharpness"),
-    _Statistic("noise", "noise", " grey levels"),
+    _Statistic("sharpness", "sharpness", " octaves", "sharpness", _AS_PADDING),
+    _Statistic("noise", "noise", " grey levels", seen_by=_AS_PADDING),
     _Statistic("blockiness", "JPEG blocks", " octaves", "recompressed"),
     _Statistic("edges", "share of edges", "", seen_by=_AS_BACKGROUND),
     _Statistic("flat", "share that is flat", "", seen_by=_AS_BACKGROUND),
