@@ -15,6 +15,8 @@ from cam_audit.records import MAX_LOCAL_AREA, Box, area_of
 MAX_WANDER = 0.05
 # What two boxes share of what they cover together, from where on they hold the same; those of maps are whole cells.
 MIN_UNION = 0.2
+# The share of a side from which on a box is said to reach from edge to edge.
+MIN_ACROSS = 0.9
 
 
 @dataclass(frozen=True)
@@ -82,14 +84,15 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
         by_label.setdefault(suspicion.label, {})[suspicion.finder] = suspicion
     causes: list[Cause] = []
     for found in by_label.values():
+        padding = found.get(PADDING)
+        if padding and not padding.same_as & found.keys():
+            joined = [seen for seen in found.values() if _is_seen_of(padding, seen)]
+            found = {name: seen for name, seen in found.items() if seen is not padding and seen not in joined}
+            causes.append(Cause(codes[PADDING], padding, tuple(joined)))
         repeated, overlay = found.pop("duplicates", None), found.pop("template", None)
         border, colour = found.pop("border", None), found.pop("colour", None)
         context = found.pop(CONTEXT, None)
         around = []
-        padding = found.get(PADDING)
-        if padding and not _is_seen_by(padding, border, colour):
-            del found[PADDING]
-            same = [seen for seen in (border, colour, found.get("statistics"), overlay) if seen and _is(padding, seen)]
         if overlay and border and overlay.box and area_of(overlay.box) > MAX_LOCAL_AREA:
             around, overlay = [overlay], None
         filled = next((mark for mark in (repeated, overlay) if mark and context and _fills(context, mark)), None)
@@ -103,9 +106,10 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
         else:
             marks = [mark for mark in (repeated, overlay) if mark]
             causes += [Cause(codes[mark.finder], mark, on_mark if mark is filled else ()) for mark in marks]
-        statistics = found.get("statistics")
-        if statistics and statistics.same_as & {each.finder for each in (border, colour) if each}:
-            around.append(found.pop("statistics"))
+        coloured = {each.finder for each in (border, colour) if each}
+        around += [
+            found.pop(name) for name in ("statistics", PADDING) if name in found and found[name].same_as & coloured
+        ]
         if context and (border or colour):
             around.append(context)
         elif context:
@@ -116,6 +120,24 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
             causes.append(Cause(codes[colour.finder], colour, (*([border] if border else []), *around)))
         causes += [Cause(codes[each.finder], each) for each in found.values()]
     return causes
+
+
+def _is_seen_of(padding: Suspicion, seen: Suspicion) -> bool:
+    """Whether a suspicion is what its finder sees of padding: most of its images are padded.
+
+    An overlay must reach from edge to edge, as where bars end, and a statistic be one that padding changes.
+    """
+    if seen.finder not in padding.covers or (seen.finder == "statistics" and PADDING not in seen.same_as):
+        return False
+    if seen.finder == "template" and not (seen.box and _reaches_across(seen.box)):
+        return False
+    padded = {hit.name for hit in padding.hits}
+    return 2 * sum(hit.name in padded for hit in seen.hits) > len(seen.hits)
+
+
+def _reaches_across(box: Box) -> bool:
+    left, top, right, bottom = box
+    return max(right - left, bottom - top) >= MIN_ACROSS
 
 
 def _same_place(repeated: Suspicion, overlay: Suspicion) -> bool:

@@ -179,9 +179,7 @@ def streaked(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
 
 def mirrored(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
     """Strips at the edges filled with what lies beside them, mirrored; `amounts`: their widths, see `_whole`."""
-    rows, columns = (
-        _mirrored(length, low, length - high) for length, (low, high) in _strips(edit, picture.shape)
-    )
+    rows, columns = (_mirrored(length, low, length - high) for length, (low, high) in _strips(edit, picture.shape))
     return picture[rows[:, None], columns]
 
 

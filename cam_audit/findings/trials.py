@@ -9,7 +9,7 @@ from itertools import chain, zip_longest
 
 from cam_audit.findings.audited_net import AuditedNet
 from cam_audit.findings.causes import Cause
-from cam_audit.findings.codes import CODES, CONTEXT, codes_by_finder, counterfactual
+from cam_audit.findings.codes import CODES, CONTEXT, PADDING, codes_by_finder, counterfactual
 from cam_audit.findings.counterfactual import ERROR_AT, LOOKS, CueTest, Effect, Roles, Step, Trial, effects_of, shown
 from cam_audit.findings.cues import finders
 from cam_audit.findings.edits import apply, needs_donor
@@ -94,11 +94,11 @@ def _tests(net: AuditedNet, cause: Cause) -> dict[str, CueTest]:
 
 
 def _named_by(cause: Cause, effects: Sequence[Effect]) -> Cause:
-    """The cause as the finder names it whose test shows most; a mark keeps the name that its place gives it.
+    """The cause as the finder names it whose test shows most; a mark or padding keeps the name that its place gives it.
 
     Where as much is shown of a background as of a cast, it is the background, which has a colour of its own.
     """
-    if CODES[cause.code].is_local:
+    if CODES[cause.code].is_local or cause.suspicion.finder == PADDING:
         return cause
     by_test = {effect.test: shown(effect) for effect in effects}
 
@@ -107,7 +107,7 @@ def _named_by(cause: Cause, effects: Sequence[Effect]) -> Cause:
         return max((by_test[test.name] for test in tests if test.name in by_test), default=(False, False, 0.0))
 
     # in the order of the table of codes, in which the background comes first
-    of_pixels = [finder for finder in codes_by_finder() if finder in cause.finders and finder != CONTEXT]
+    of_pixels = [finder for finder in codes_by_finder() if finder in cause.finders.keys() - {CONTEXT, PADDING}]
     best = max(of_pixels, key=lambda finder: most(finder)[:2], default=CONTEXT)
     if CONTEXT in cause.finders and most(CONTEXT) > most(best):
         best = CONTEXT

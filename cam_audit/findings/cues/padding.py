@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.findings.codes import PADDING
+from cam_audit.findings.codes import CONTEXT, PADDING
 from cam_audit.findings.counterfactual import CueTest, Roles
 from cam_audit.findings.cues.cielab import in_words, to_lab
 from cam_audit.findings.cues.picture import Feature, Picture
@@ -42,6 +42,9 @@ _FLAT, _NEAR = 3.0, 12.0
 # Shares of a line that are near the bar's colour: in the bar at least the first, where the picture begins at most the
 # second, within so many lines. The paper under a product ends nowhere like that.
 _IN_BAR, _IN_PICTURE, _SEAM = 0.9, 0.5, 4
+# Other finders that see it: those of colours see bars, and the others streaks as well.
+_OF_COLOUR = frozenset({"border", "colour"})
+_OF_EDGES = frozenset({"statistics", "template", CONTEXT})
 _SIDES = ("left", "top", "right", "bottom")
 # What is filled anew reaches beyond the strip, by a share of a side, as its end may be soft.
 _BEYOND = 3 / 224
@@ -116,7 +119,8 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
                 **{f"share_{side}": round(float(share), 3) for side, share in zip(_SIDES, sides, strict=True)},
             },
             recogniser=partial(_recogniser, best, separated.limit),
-            same_as=frozenset({"border", "colour"} if best == "bars" and (sides > 0.5).all() else ()),
+            same_as=_OF_COLOUR if best == "bars" and (sides > 0.5).all() else frozenset(),
+            covers=_OF_EDGES | _OF_COLOUR if best == "bars" else _OF_EDGES,
         )
 
     return [suspicion for suspicion in each(find_in, candidates) if suspicion]
@@ -212,5 +216,9 @@ def _recogniser(kind: str, limit: float) -> Recogniser:
 def _in_words(kind: str, sides: FloatArray, width: float, colour: FloatArray) -> str:
     edges = [side for side, share in zip(_SIDES, sides.tolist(), strict=True) if share > 0.5]
     where = f"at the {' and '.join(edges)}" if edges else "at one edge or another"
-    what = f"bars, {in_words(to_lab(colour[None, None].astype(np.uint8))[0, 0])}," if kind == "bars" else "streaks, strips in which edge pixels are repeated,"
+    what = (
+        f"bars, {in_words(to_lab(colour[None, None].astype(np.uint8))[0, 0])},"
+        if kind == "bars"
+        else "streaks, strips in which edge pixels are repeated,"
+    )
     return f"its {what} {where} ({width:.0%} of a side on average)"
