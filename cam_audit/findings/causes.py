@@ -15,8 +15,8 @@ from cam_audit.records import MAX_LOCAL_AREA, Box, area_of
 MAX_WANDER = 0.05
 # What two boxes share of what they cover together, from where on they hold the same; those of maps are whole cells.
 MIN_UNION = 0.2
-# The share of a side from which on a box is said to reach from edge to edge.
-MIN_ACROSS = 0.9
+# A box at least so long and at most so wide, as shares of a side, is a line from edge to edge.
+LINE_LENGTH, LINE_WIDTH = 0.8, 0.1
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
 
     A stamp at a fixed place is seen as repeated and as overlay, a red background by border and by colour, a frame by
     border and by overlay: each must come out as one finding, with what the map shows of it in the surroundings. A shift
-    of brightness is seen by colour and by statistics. Bars are seen by all of these, and are what names them, except for
-    a frame of bars, which is a border. What any other finder sees is a cause of its own.
+    of brightness is seen by colour and by statistics. Bars are seen by all of these and name what these see, but a
+    frame of bars is a border. What any other finder sees is a cause of its own.
     """
     codes = codes_by_finder()
     by_label: dict[str, dict[str, Suspicion]] = {}
@@ -136,8 +136,9 @@ def _is_seen_of(padding: Suspicion, seen: Suspicion) -> bool:
 
 
 def _reaches_across(box: Box) -> bool:
-    left, top, right, bottom = box
-    return max(right - left, bottom - top) >= MIN_ACROSS
+    """Whether a box is most of the picture, or a line from edge to edge."""
+    sides = box[2] - box[0], box[3] - box[1]
+    return area_of(box) > MAX_LOCAL_AREA or (max(sides) >= LINE_LENGTH and min(sides) <= LINE_WIDTH)
 
 
 def _same_place(repeated: Suspicion, overlay: Suspicion) -> bool:

@@ -171,16 +171,17 @@ def recompressed(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
 
 def streaked(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
     """Strips at the edges in which what lies beside them is repeated; `amounts`: their widths, see `_whole`."""
-    rows, columns = (
-        np.arange(length).clip(low, length - 1 - high) for length, (low, high) in _strips(edit, picture.shape)
-    )
-    return picture[rows[:, None], columns]
+    (height, (top, bottom)), (width, (left, right)) = _strips(edit, picture.shape)
+    rows = np.arange(height).clip(top, height - 1 - bottom)
+    columns = np.arange(width).clip(left, width - 1 - right)
+    return np.asarray(picture[rows[:, None], columns])
 
 
 def mirrored(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
     """Strips at the edges filled with what lies beside them, mirrored; `amounts`: their widths, see `_whole`."""
-    rows, columns = (_mirrored(length, low, length - high) for length, (low, high) in _strips(edit, picture.shape))
-    return picture[rows[:, None], columns]
+    (height, (top, bottom)), (width, (left, right)) = _strips(edit, picture.shape)
+    rows, columns = _mirrored(height, top, height - bottom), _mirrored(width, left, width - right)
+    return np.asarray(picture[rows[:, None], columns])
 
 
 def barred(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
@@ -280,10 +281,11 @@ def _strips(edit: Edit, shape: tuple[int, ...]) -> tuple[tuple[int, tuple[int, i
 
 
 def _whole(length: int, low: float, high: float) -> tuple[int, int]:
-    """Two strips in whole pixels, given as shares of a side; together MAX_STRIPS at most, as anybody may list them."""
+    """Two strips in whole pixels, given as shares of a side; together at most MAX_STRIPS, as anybody may list them."""
     low, high = (min(max(share, 0.0), 1.0) for share in (low, high))
     fitting = min(1.0, MAX_STRIPS / max(low + high, 1e-9))
-    return round(low * fitting * length), round(high * fitting * length)
+    first = min(round(low * fitting * length), length - 1)
+    return first, min(round(high * fitting * length), length - 1 - first)
 
 
 def _strongest(is_too_much: Callable[[float], bool], limit: float) -> float:

@@ -24,7 +24,7 @@ from cam_audit.findings.codes import (
     counterfactuals,
 )
 from cam_audit.findings.counterfactual import LOOKS
-from cam_audit.findings.cues import colour_probe, duplicates, files, finders, statistics, template
+from cam_audit.findings.cues import colour_probe, duplicates, files, finders, padding, statistics, template
 from cam_audit.findings.cues.probe import MAX_CHANCE
 from cam_audit.findings.cues.records import ImageFeatures
 from cam_audit.findings.cues.statistics import STATISTICS, TRIED
@@ -39,6 +39,7 @@ GROUPS = {
             {
                 "colour": [50.0] * 6,
                 "statistics": np.full(len(STATISTICS), value),
+                "padding": padding.Padding(np.zeros(4, np.float32), np.zeros(4, np.float32)),
                 "file": files.FileFacts("PNG", 300, 200, None, None),
             },
         )
