@@ -82,11 +82,15 @@ def run_tests(net: AuditedNet, cause: Cause, scale: float, each: Each) -> Outcom
 
 
 def _tests(net: AuditedNet, cause: Cause) -> dict[str, CueTest]:
-    """The tests that suit a cause, by name: those of all finders that saw it, of local cues or of the others."""
+    """The tests that suit a cause, by name: those of all finders that saw it, of local cues or of the others.
+
+    Of padding its own alone, which give just that: foreign surroundings give more than bars, and turn more.
+    """
     known, codes = finders(), codes_by_finder()
     features = {label: [observation.features for observation in group] for label, group in net.groups.items()}
     tests: dict[str, CueTest] = {}
-    for name, suspicion in cause.finders.items():
+    seen_by = {PADDING: cause.suspicion} if cause.suspicion.finder == PADDING else cause.finders
+    for name, suspicion in seen_by.items():
         if CODES[codes[name]].is_local == CODES[cause.code].is_local:
             for test in suspicion.tests or known[name].tests(suspicion, features):
                 tests.setdefault(test.name, test)

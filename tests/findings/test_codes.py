@@ -39,7 +39,7 @@ GROUPS = {
             {
                 "colour": [50.0] * 6,
                 "statistics": np.full(len(STATISTICS), value),
-                "padding": padding.Padding(np.zeros(4, np.float32), np.zeros(4, np.float32)),
+                "padding": padding.Padding(np.zeros(4), np.zeros(4), np.zeros(3)),
                 "file": files.FileFacts("PNG", 300, 200, None, None),
             },
         )

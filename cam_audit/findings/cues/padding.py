@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,12 +56,12 @@ class Padding:
     """What a picture was filled up with: how far its strips reach from each edge, as a share of the side.
 
     `streaks`, `bars`: float32 (4,), left, top, right, bottom; 0 where there is none. `colour`: red, green
-    and blue of the widest bar, float32 (3,).
+    and blue of the widest bar, float32 (3,), 0 where there is none.
     """
 
     streaks: FloatArray
     bars: FloatArray
-    colour: FloatArray = field(default_factory=lambda: np.zeros(3, np.float32))
+    colour: FloatArray
 
 
 def padding(picture: Picture) -> Padding:
@@ -68,12 +69,14 @@ def padding(picture: Picture) -> Padding:
     # a picture that was made larger is blurred from line to line
     rgb = picture.rgb if max(picture.rgb.shape[:2]) <= WORKING_SIDE else picture.working
     greys = grey_of(rgb)
-    # each edge's lines from the outermost one inwards
-    edges = greys.T, greys, greys[:, ::-1].T, greys[::-1]
-    streaks, bars = (np.array([strip(lines) for lines in edges], np.float32) for strip in (_streaks, _bar))
-    if not bars.any():
-        return Padding(streaks, bars)
-    return Padding(streaks, bars, np.median(_strip(rgb, bars), 0).astype(np.float32))
+    bars = np.array([_bar(lines) for lines in _from_edges(greys)], np.float32)
+    # where a bar ends, all lines across it step alike, so that they would seem to repeat each other
+    lines_inside = _from_edges(_inside(greys, bars))
+    streaks = np.array(
+        [0.0 if bar else _streaks(lines) for lines, bar in zip(lines_inside, bars, strict=True)], np.float32
+    )
+    colour = _colour(rgb, bars) if bars.any() else np.zeros(3, np.float32)
+    return Padding(streaks, bars, colour)
 
 
 FEATURES = {NAME: Feature(Padding, padding)}
@@ -194,11 +197,25 @@ def _share(more: int, lines: Greys) -> float:
     return (1 + more) / len(lines) if 1 + more >= _MIN_PIXELS else 0.0
 
 
-def _strip(rgb: RgbImage, widths: FloatArray) -> NDArray[np.uint8]:
-    """The pixels of the widest of the four strips: uint8 (n, 3)."""
-    side = int(widths.argmax())
-    lines = (rgb.swapaxes(0, 1), rgb, rgb[:, ::-1].swapaxes(0, 1), rgb[::-1])[side]
-    return lines[: max(1, int(widths[side] * len(lines)))].reshape(-1, 3)
+def _from_edges(values: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    """The lines (n, length, ...) from each edge inwards: left, top, right, bottom; values: (H, W, ...)."""
+    columns = values.swapaxes(0, 1)
+    return columns, values, columns[::-1], values[::-1]
+
+
+def _inside(greys: Greys, bars: FloatArray) -> Greys:
+    """What lies between the bars; all of it where nothing does."""
+    height, width = greys.shape
+    left, top, right, bottom = (bars * (width, height, width, height)).round().astype(int)
+    inside = greys[top : height - bottom, left : width - right]
+    return inside if inside.size else greys
+
+
+def _colour(rgb: RgbImage, bars: FloatArray) -> FloatArray:
+    """The middle colour of the widest bar: float32 (3,)."""
+    side = int(bars.argmax())
+    lines = _from_edges(rgb)[side]
+    return np.median(lines[: round(float(bars[side]) * len(lines))].reshape(-1, 3), axis=0).astype(np.float32)
 
 
 def _amounts(widths: FloatArray, beyond: float = 0.0) -> tuple[float, ...]:

@@ -67,7 +67,7 @@ STATISTICS = (
     _Statistic("saturation", "saturation", " units of Lab", "saturation", _AS_COLOUR),
     _Statistic("sharpness", "sharpness", " octaves", "sharpness", _AS_PADDING),
     _Statistic("noise", "noise", " grey levels", seen_by=_AS_PADDING),
-    _Statistic("blockiness", "JPEG blocks", " octaves", "recompressed"),
+    _Statistic("blockiness", "JPEG blocks", " octaves", "recompressed", _AS_PADDING),
     _Statistic("edges", "share of edges", "", seen_by=_AS_BACKGROUND),
     _Statistic("flat", "share that is flat", "", seen_by=_AS_BACKGROUND),
 )

@@ -60,16 +60,17 @@ def test_a_strip_is_as_wide_as_it_was_made(side: int, scale: int, quality: int |
         strips, none = (found.streaks, found.bars) if kind == "streaks" else (found.bars, found.streaks)
         # JPEG repeats what it repeats in blocks of eight pixels, and three lines may be alike in any picture
         assert strips[side] == pytest.approx(0.12, abs=0.024)
-        assert np.delete(strips, side).max() < 0.02
-        assert none.max() < 0.02
+        assert np.delete(strips, side).max() < 0.025
+        assert none.max() < 0.025
         if kind == "bars":
             np.testing.assert_allclose(found.colour, (250, 240, 10), atol=4)
 
 
 def test_a_picture_of_any_shape_without_padding_has_none() -> None:
-    for rgb in (scene("ash", 0), np.full((50, 60, 3), 255, np.uint8), np.zeros((1, 1, 3), np.uint8), scene("a", 1)[:2]):
+    noise = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
+    for rgb in (noise, noise[:2], noise[:, :1], np.full((50, 60, 3), 255, np.uint8), np.zeros((1, 1, 3), np.uint8)):
         found = of(rgb)
-        assert max(found.streaks.max(), found.bars.max()) < 0.02
+        assert (found.streaks.max(), found.bars.max()) == (0, 0)
 
 
 def test_paper_under_a_thing_is_no_bar_as_it_ends_nowhere_in_a_straight_line() -> None:
@@ -146,9 +147,11 @@ def test_the_class_gives_its_own_strips_and_loses_them_and_controls_lose_as_much
     widths = tuple((found.streaks if plant is shifted else found.bars).tolist())
     assert max(widths) == pytest.approx(hit.strength)
     if plant is shifted:
-        assert given.edit(roles) == Edit("streaked", amounts=widths)
+        assert given.edit(roles).amounts == pytest.approx(widths)
+        assert given.edit(roles).name == "streaked"
     else:
-        assert given.edit(roles) == Edit("barred", amounts=(*widths, *found.colour.tolist()))
+        assert given.edit(roles).amounts == pytest.approx((*widths, *found.colour.tolist()))
+        assert given.edit(roles).name == "barred"
     assert given.control(roles) == Edit("mirrored", amounts=widths)
     wider = taken.edit(roles).amounts
     assert wider is not None
