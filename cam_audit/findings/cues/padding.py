@@ -36,7 +36,7 @@ _MIN_PIXELS = 3
 # outermost line varies along itself, which in pictures that were not filled are about the same from pixel to pixel.
 _REPEATS = 0.1
 # A line that varies less along itself, in grey levels from pixel to pixel, does not tell whether it is repeated.
-_MIN_VARIATION = 2.0
+_MIN_VARIATION = 1.0
 # The outermost line of a bar deviates by at most so many grey levels; and so near to it is what belongs to the bar, as
 # JPEG leaves ripples where a bar ends.
 _FLAT, _NEAR = 3.0, 12.0
@@ -215,7 +215,8 @@ def _colour(rgb: RgbImage, bars: FloatArray) -> FloatArray:
     """The middle colour of the widest bar: float32 (3,)."""
     side = int(bars.argmax())
     lines = _from_edges(rgb)[side]
-    return np.median(lines[: round(float(bars[side]) * len(lines))].reshape(-1, 3), axis=0).astype(np.float32)
+    pixels = lines[: round(float(bars[side]) * len(lines))].reshape(-1, 3)
+    return np.asarray(np.median(pixels, axis=0), np.float32)
 
 
 def _amounts(widths: FloatArray, beyond: float = 0.0) -> tuple[float, ...]:
