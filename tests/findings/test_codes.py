@@ -103,6 +103,7 @@ def test_the_manual_tells_of_no_other_codes() -> None:
         ("CA204", [colour_probe.THRESHOLD]),
         ("CA206", [files.THRESHOLD]),
         ("CA211", [statistics.THRESHOLD]),
+        ("CA212", [padding.THRESHOLD]),
     ],
 )
 def test_the_thresholds_are_those_of_the_finders(code: str, numbers: list[float]) -> None:
