@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cam_audit.findings.codes import CODES, CONTEXT, codes_by_finder
+from cam_audit.findings.codes import CODES, CONTEXT, PADDING, codes_by_finder
 from cam_audit.findings.cues.records import Hit, Suspicion
 from cam_audit.records import MAX_LOCAL_AREA, Box, area_of
 
@@ -15,6 +15,8 @@ from cam_audit.records import MAX_LOCAL_AREA, Box, area_of
 MAX_WANDER = 0.05
 # What two boxes share of what they cover together, from where on they hold the same; those of maps are whole cells.
 MIN_UNION = 0.2
+# A box at least so long and at most so wide, as shares of a side, is a line from edge to edge.
+LINE_LENGTH, LINE_WIDTH = 0.8, 0.1
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Cause:
     @property
     def seen_by(self) -> list[Suspicion]:
         """Those that say which images show it: a trace that a cue leaves tells that less well than the cue itself."""
-        return [each for each in (self.suspicion, *self.others) if each is self.suspicion or not each.same_as]
+        own = self.suspicion
+        return [own, *(each for each in self.others if not each.same_as and each.finder not in own.covers)]
 
     @property
     def hits(self) -> list[Hit]:
@@ -78,8 +81,8 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
 
     A stamp at a fixed place is seen as repeated and as overlay, a red background by border and by colour, a frame by
     border and by overlay: each must come out as one finding, with what the map shows of it in the surroundings. A shift
-    of brightness is seen by colour and by statistics, and a stamp adds edges. What any other finder sees is a cause of
-    its own.
+    of brightness is seen by colour and by statistics, and a stamp adds edges. Bars are seen by all of these and name
+    what these see, but a frame of bars is a border. What any other finder sees is a cause of its own.
     """
     by_label: dict[str, dict[str, Suspicion]] = {}
     for suspicion in suspicions:
@@ -91,6 +94,11 @@ def _causes_of_class(found: dict[str, Suspicion]) -> list[Cause]:
     """The causes behind the suspicions about one class, by finder."""
     codes = codes_by_finder()
     causes: list[Cause] = []
+    padding = found.get(PADDING)
+    if padding and not padding.same_as & found.keys():
+        joined = [seen for seen in found.values() if _is_seen_of(padding, seen)]
+        found = {name: seen for name, seen in found.items() if seen is not padding and seen not in joined}
+        causes.append(Cause(codes[PADDING], padding, tuple(joined)))
     repeated, overlay = found.pop("duplicates", None), found.pop("template", None)
     border, colour = found.pop("border", None), found.pop("colour", None)
     context = found.pop(CONTEXT, None)
@@ -132,6 +140,25 @@ def _explains(cause: Cause, other: Suspicion) -> bool:
         return False
     bearing = {hit.name for hit in cause.hits}
     return not CODES[cause.code].is_local or 2 * sum(hit.name in bearing for hit in other.hits) > len(other.hits)
+
+
+def _is_seen_of(padding: Suspicion, seen: Suspicion) -> bool:
+    """Whether a suspicion is what its finder sees of padding: most of its images are padded.
+
+    An overlay must reach from edge to edge, as where bars end, and a statistic be one that padding changes.
+    """
+    if seen.finder not in padding.covers or (seen.finder == "statistics" and PADDING not in seen.same_as):
+        return False
+    if seen.finder == "template" and not (seen.box and _reaches_across(seen.box)):
+        return False
+    padded = {hit.name for hit in padding.hits}
+    return 2 * sum(hit.name in padded for hit in seen.hits) > len(seen.hits)
+
+
+def _reaches_across(box: Box) -> bool:
+    """Whether a box is most of the picture, or a line from edge to edge."""
+    sides = box[2] - box[0], box[3] - box[1]
+    return area_of(box) > MAX_LOCAL_AREA or (max(sides) >= LINE_LENGTH and min(sides) <= LINE_WIDTH)
 
 
 def _same_place(repeated: Suspicion, overlay: Suspicion) -> bool:

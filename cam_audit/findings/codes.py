@@ -13,6 +13,8 @@ from cam_audit.records import Finding
 
 # The finder that takes maps to pieces; all others are modules of `cues`, which know pixels and files.
 CONTEXT = "context"
+# What this one finds is more specific than what finders of colours and backgrounds see of it, and names it.
+PADDING = "padding"
 
 NOTE, WARNING, ERROR = SEVERITIES = ("note", "warning", "error")
 # By the value of `--fail-on`, the severities that make a scan fail.
@@ -331,6 +333,33 @@ CODES = {
                     "Compressed until as blocky as this class",
                     "as another class instead",
                     "JPEG blocks planted",
+                ),
+            ),
+            same_cause_as="CA203",
+        ),
+        Code(
+            "CA212",
+            "padding or streaks predict the class",
+            "TPR2 >= 0.25, and twice its chance <= 0.001",
+            "Pictures that were shifted, or fitted into another shape, and filled up at the edges: with the outermost "
+            "pixels again and again (streaks), or with bars of one colour.",
+            "that the strips were added: a wall or a scan's margin may end in a straight line too.",
+            "fill up or crop the pictures of all classes alike; augment no class by itself; then scan again.",
+            finder=PADDING,
+            told_by="the strips at the edges",
+            tests=(
+                Counterfactual(
+                    "padded",
+                    "With such strips at their edges",
+                    "with the picture mirrored there instead",
+                    "strips planted",
+                ),
+                Counterfactual(
+                    "padded_taken",
+                    "With their strips filled with the picture mirrored",
+                    "with strips as wide filled at other edges instead",
+                    "strips taken away",
+                    takes_away=True,
                 ),
             ),
             same_cause_as="CA203",

@@ -35,6 +35,8 @@ MAX_SHARPENING = 8.0
 SHARPENED = 1.4
 # So many halvings find how strong an edit must be.
 HALVINGS = 8
+# Strips at opposite edges take at most so much of a side together, so that something is left beside them.
+MAX_STRIPS = 0.75
 # The coarsest and the finest JPEG that is tried.
 QUALITIES = (2, 95)
 
@@ -168,6 +170,32 @@ def recompressed(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
     return resize(as_jpeg(stored, round(best - _strongest(is_too_much, best - worst))), width, height)
 
 
+def streaked(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """Strips at the edges in which what lies beside them is repeated; `amounts`: their widths, see `_whole`."""
+    (height, (top, bottom)), (width, (left, right)) = _strips(edit, picture.shape)
+    rows = np.arange(height).clip(top, height - 1 - bottom)
+    columns = np.arange(width).clip(left, width - 1 - right)
+    return np.asarray(picture[rows[:, None], columns])
+
+
+def mirrored(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """Strips at the edges filled with what lies beside them, mirrored; `amounts`: their widths, see `_whole`."""
+    (height, (top, bottom)), (width, (left, right)) = _strips(edit, picture.shape)
+    rows, columns = _mirrored(height, top, height - bottom), _mirrored(width, left, width - right)
+    return np.asarray(picture[rows[:, None], columns])
+
+
+def barred(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """Strips at the edges in one colour; `amounts`: their widths, see `_whole`, then red, green and blue."""
+    assert edit.amounts
+    (height, (top, bottom)), (width, (left, right)) = _strips(edit, picture.shape)
+    inside = np.s_[top : height - bottom, left : width - right]
+    filled = np.empty_like(picture)
+    filled[:] = np.clip(np.rint(edit.amounts[4:]), 0, 255)
+    filled[inside] = picture[inside]
+    return filled
+
+
 EDITS: Mapping[str, Callable[[Edit, RgbImage, RgbImage], RgbImage]] = {
     "surroundings": surroundings,
     "texture": texture,
@@ -179,9 +207,12 @@ EDITS: Mapping[str, Callable[[Edit, RgbImage, RgbImage], RgbImage]] = {
     "saturation": saturation,
     "sharpness": matched_sharpness,
     "recompressed": recompressed,
+    "streaked": streaked,
+    "mirrored": mirrored,
+    "barred": barred,
 }
 # How many `amounts` an edit takes, where it takes any.
-AMOUNTS = {"levels": 2, "saturation": 1, "sharpness": 1, "recompressed": 2}
+AMOUNTS = {"levels": 2, "saturation": 1, "sharpness": 1, "recompressed": 2, "streaked": 4, "mirrored": 4, "barred": 7}
 WITH_DONOR = frozenset({"surroundings", "texture", "paste", "strokes"})
 
 
@@ -218,6 +249,17 @@ def elsewhere_mask(mask: Mask) -> Mask:
     return min(mirrored, key=lambda other: int((mask & other).sum()))
 
 
+def other_sides(widths: tuple[float, ...]) -> tuple[float, ...]:
+    """Strips as wide at other edges: turned so that they overlap the given ones least; left, top, right, bottom.
+
+    Example:
+        >>> other_sides((0.1, 0.0, 0.1, 0.0)), other_sides((0.1, 0.2, 0.0, 0.0))
+        ((0.0, 0.1, 0.0, 0.1), (0.0, 0.0, 0.1, 0.2))
+    """
+    turned = [widths[-turn:] + widths[:-turn] for turn in (2, 1, 3)]
+    return min(turned, key=lambda other: sum(map(min, widths, other)))
+
+
 def pixel_box(box: Box, rgb: RgbImage) -> tuple[int, int, int, int]:
     """A box in fractions as whole pixels (left, top, right, bottom) of a picture, at least one pixel each way."""
     height, width = rgb.shape[:2]
@@ -229,6 +271,22 @@ def pixel_box(box: Box, rgb: RgbImage) -> tuple[int, int, int, int]:
         min(width, max(left + 1, round(box[2] * width))),
         min(height, max(top + 1, round(box[3] * height))),
     )
+
+
+def _strips(edit: Edit, shape: tuple[int, ...]) -> tuple[tuple[int, tuple[int, int]], tuple[int, tuple[int, int]]]:
+    """Of height and width: the length, and how many pixels the strips at its two ends take."""
+    assert edit.amounts
+    left, top, right, bottom = edit.amounts[:4]
+    height, width = shape[:2]
+    return (height, _whole(height, top, bottom)), (width, _whole(width, left, right))
+
+
+def _whole(length: int, low: float, high: float) -> tuple[int, int]:
+    """Two strips in whole pixels, given as shares of a side; together at most MAX_STRIPS, as anybody may list them."""
+    low, high = (min(max(share, 0.0), 1.0) for share in (low, high))
+    fitting = min(1.0, MAX_STRIPS / max(low + high, 1e-9))
+    first = min(round(low * fitting * length), length - 1)
+    return first, min(round(high * fitting * length), length - 1 - first)
 
 
 def _strongest(is_too_much: Callable[[float], bool], limit: float) -> float:

@@ -46,6 +46,7 @@ def codes(*suspicions: Suspicion) -> list[Named]:
         ("files", "CA206"),
         ("context", "CA207"),
         ("statistics", "CA211"),
+        ("padding", "CA212"),
     ],
 )
 def test_a_suspicion_alone_is_a_cause_of_its_own(finder: str, code: str) -> None:
@@ -145,6 +146,62 @@ def test_a_trace_does_not_say_which_images_show_the_cue() -> None:
     assert {hit.name for hit in cause.hits} == {hit.name for hit in cause.hits_in_pixels} == {"a", "b", "c"}
     named = cause.named_by("statistics")
     assert {hit.name for hit in named.hits} >= {"c", "d", "e"}
+
+
+COVERED = frozenset({"border", "colour", "statistics", "template", "context"})
+
+
+def padded(names: str = "abc", same_as: Sequence[str] = (), covers: frozenset[str] = COVERED) -> Suspicion:
+    return dataclasses.replace(suspicion("padding", names), same_as=frozenset(same_as), covers=covers)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("finder", ["border", "colour", "context"])
+def test_bars_name_what_others_see_of_them(finder: str, turned: bool) -> None:
+    found = [padded(), suspicion(finder)]
+    assert codes(*(found[::-1] if turned else found)) == [("CA212", ["padding", finder])]
+
+
+@pytest.mark.parametrize(("names", "joined"), [("abx", True), ("axy", False), ("abxy", False)])
+def test_a_border_of_mostly_other_images_is_not_that_of_bars(names: str, joined: bool) -> None:
+    found = codes(padded(), suspicion("border", names))
+    assert found == ([("CA212", ["padding", "border"])] if joined else [("CA212", ["padding"]), ("CA203", ["border"])])
+
+
+def test_padding_names_only_what_it_covers() -> None:
+    found = codes(padded(covers=frozenset({"statistics"})), suspicion("border"), suspicion("files"))
+    assert found == [("CA212", ["padding"]), ("CA203", ["border"]), ("CA206", ["files"])]
+
+
+@pytest.mark.parametrize(("same_as", "joined"), [({"padding", "border"}, True), ({"border"}, False)])
+def test_a_statistic_that_padding_changes_is_padding(same_as: set[str], joined: bool) -> None:
+    statistics = dataclasses.replace(suspicion("statistics"), same_as=frozenset(same_as))
+    apart = [("CA212", ["padding"]), ("CA211", ["statistics"])]
+    assert codes(padded(), statistics) == ([("CA212", ["padding", "statistics"])] if joined else apart)
+
+
+@pytest.mark.parametrize(
+    ("box", "joined"),
+    [
+        ((0.1, 0.1, 0.9, 0.2), True),
+        ((0.1, 0.2, 0.2, 1.0), True),
+        ((0.1, 0.1, 0.9, 0.75), True),
+        # words, a short line, and a mark
+        ((0.1, 0.1, 0.9, 0.3), False),
+        ((0.1, 0.1, 0.8, 0.15), False),
+        (CORNER, False),
+    ],
+)
+def test_an_overlay_from_edge_to_edge_is_where_bars_end(box: Box, joined: bool) -> None:
+    found = codes(padded(), suspicion("template", boxes=[box]))
+    apart = [("CA212", ["padding"]), ("CA202", ["template"])]
+    assert found == ([("CA212", ["padding", "template"])] if joined else apart)
+
+
+def test_a_frame_of_bars_is_a_border_where_its_colour_tells() -> None:
+    frame = padded(same_as=["border", "colour"])
+    assert codes(frame, suspicion("border")) == [("CA203", ["border", "padding"])]
+    assert codes(frame, suspicion("statistics")) == [("CA212", ["padding"]), ("CA211", ["statistics"])]
 
 
 def test_files_are_a_cause_beside_all_others() -> None:

@@ -24,7 +24,7 @@ from cam_audit.findings.codes import (
     counterfactuals,
 )
 from cam_audit.findings.counterfactual import LOOKS
-from cam_audit.findings.cues import colour_probe, duplicates, files, finders, statistics, template
+from cam_audit.findings.cues import colour_probe, duplicates, files, finders, padding, statistics, template
 from cam_audit.findings.cues.probe import MAX_CHANCE
 from cam_audit.findings.cues.records import ImageFeatures
 from cam_audit.findings.cues.statistics import STATISTICS, TRIED
@@ -39,6 +39,7 @@ GROUPS = {
             {
                 "colour": [50.0] * 6,
                 "statistics": np.full(len(STATISTICS), value),
+                "padding": padding.Padding(np.zeros(4), np.zeros(4), np.zeros(3)),
                 "file": files.FileFacts("PNG", 300, 200, None, None),
             },
         )
@@ -102,6 +103,7 @@ def test_the_manual_tells_of_no_other_codes() -> None:
         ("CA204", [colour_probe.THRESHOLD]),
         ("CA206", [files.THRESHOLD]),
         ("CA211", [statistics.THRESHOLD]),
+        ("CA212", [padding.THRESHOLD]),
     ],
 )
 def test_the_thresholds_are_those_of_the_finders(code: str, numbers: list[float]) -> None:

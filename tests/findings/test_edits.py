@@ -358,6 +358,56 @@ def test_a_picture_of_any_size_is_compressed_at_no_more_than_blocks_can_be_seen(
     np.testing.assert_array_equal(one, other)
 
 
+# rows and columns by number, ten of each
+TEN = np.stack([*np.mgrid[:10, :10], np.zeros((10, 10), int)], axis=2).astype(np.uint8)
+WIDTHS = (0.2, 0.0, 0.0, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "columns"),
+    [
+        ("streaked", [0, 1, 2, 3, 4, 5, 6, 6, 6, 6], [2, 2, 2, 3, 4, 5, 6, 7, 8, 9]),
+        ("mirrored", [0, 1, 2, 3, 4, 5, 6, 6, 5, 4], [3, 2, 2, 3, 4, 5, 6, 7, 8, 9]),
+    ],
+)
+def test_strips_repeat_or_mirror_what_lies_beside_them(name: str, rows: list[int], columns: list[int]) -> None:
+    np.testing.assert_array_equal(apply(Edit(name, amounts=WIDTHS), TEN, None), TEN[np.ix_(rows, columns)])
+
+
+def test_bars_are_of_one_colour_and_leave_the_rest() -> None:
+    edited = apply(Edit("barred", amounts=(*WIDTHS, 250.4, 0.0, 300.0)), TEN, None)
+    np.testing.assert_array_equal(edited[:7, 2:], TEN[:7, 2:])
+    assert (edited[7:] == (250, 0, 255)).all()
+    assert (edited[:, :2] == (250, 0, 255)).all()
+
+
+@pytest.mark.parametrize("name", ["streaked", "mirrored", "barred"])
+@pytest.mark.parametrize("widths", [(9.0, -1.0, 9.0, 0.1), (0.5, 0.5, 0.5, 0.5), (0.0, 0.9, 0.0, 0.9)])
+@pytest.mark.parametrize("size", [(1, 1), (2, 1), (40, 30)])
+def test_strips_of_any_width_leave_something(name: str, widths: tuple[float, ...], size: tuple[int, int]) -> None:
+    picture = speckled(*size)
+    edited = apply(Edit(name, amounts=(*widths, *([0.0] * (edits.AMOUNTS[name] - 4)))), picture, None)
+    assert edited.shape == picture.shape
+
+
+@pytest.mark.parametrize("name", ["streaked", "mirrored"])
+def test_strips_without_a_width_change_nothing(name: str) -> None:
+    np.testing.assert_array_equal(apply(Edit(name, amounts=(0.0,) * 4), TEN, None), TEN)
+
+
+@pytest.mark.parametrize(
+    ("widths", "other"),
+    [
+        ((0.1, 0.0, 0.0, 0.0), (0.0, 0.0, 0.1, 0.0)),
+        ((0.0, 0.1, 0.0, 0.2), (0.1, 0.0, 0.2, 0.0)),
+        ((0.1, 0.2, 0.0, 0.0), (0.0, 0.0, 0.1, 0.2)),
+        ((0.1, 0.1, 0.1, 0.1), (0.1, 0.1, 0.1, 0.1)),
+    ],
+)
+def test_other_sides_are_free_ones_where_there_are_any(widths: tuple[float, ...], other: tuple[float, ...]) -> None:
+    assert edits.other_sides(widths) in (other, other[2:] + other[:2])
+
+
 ALL = {
     "surroundings": SURROUNDINGS,
     "texture": Edit("texture", box=(0.25, 0.5, 0.75, 1.0), mask=np.eye(4, dtype=bool)),
@@ -369,6 +419,9 @@ ALL = {
     "saturation": Edit("saturation", amounts=(0.5,)),
     "sharpness": Edit("sharpness", amounts=(-1.5,)),
     "recompressed": Edit("recompressed", amounts=(0.3, 40.0)),
+    "streaked": Edit("streaked", amounts=(0.2, 0.0, 0.0, 0.3)),
+    "mirrored": Edit("mirrored", amounts=(0.2, 0.0, 0.0, 0.3)),
+    "barred": Edit("barred", amounts=(0.2, 0.0, 0.0, 0.3, 0.0, 255.0, 0.0)),
 }
 
 

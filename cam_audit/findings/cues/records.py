@@ -77,6 +77,7 @@ class Suspicion:
     `looked_at`: the names of the images of all classes that the finder looked at, None for all that were sampled.
     `same_as`: the finders that may see the same: beside what one of them suspects of the class, it is no other cause,
     where that is a mark, in the same images.
+    `covers`: the finders that may see the same but less of it: what they suspect of mostly the same images it names.
     """
 
     finder: str
@@ -93,6 +94,7 @@ class Suspicion:
     tests: tuple[CueTest, ...] = field(default=(), compare=False, repr=False)
     looked_at: frozenset[str] | None = None
     same_as: frozenset[str] = frozenset()
+    covers: frozenset[str] = frozenset()
 
 
 def by_label(images: Iterable[ImageFeatures]) -> dict[str, list[ImageFeatures]]:

@@ -10,7 +10,7 @@ from statistics import median
 import cv2
 import numpy as np
 
-from cam_audit.findings.codes import CONTEXT
+from cam_audit.findings.codes import CONTEXT, PADDING
 from cam_audit.findings.counterfactual import CueTest
 from cam_audit.findings.cues import files
 from cam_audit.findings.cues.picture import Feature, Picture
@@ -47,7 +47,7 @@ class _Statistic:
     """A number of each picture: its name in `numbers`, what it is called, and its unit, as it follows the number.
 
     `test`: that which gives other pictures the class's, "" where no edit does. `seen_by`: finders of colours,
-    backgrounds and marks that see what may move it.
+    backgrounds, marks and padding that see what may move it.
     """
 
     name: str
@@ -57,17 +57,18 @@ class _Statistic:
     seen_by: frozenset[str] = frozenset()
 
 
-_AS_COLOUR = frozenset({"border", "colour"})
-_AS_MARK = frozenset({"duplicates", "template"})
+_AS_PADDING = frozenset({PADDING})
+_AS_COLOUR = frozenset({"border", "colour"}) | _AS_PADDING
+_AS_MARK = frozenset({"duplicates", "template"}) | _AS_PADDING
 _AS_BACKGROUND = _AS_MARK | {"border", CONTEXT}
 # In the order of the feature.
 STATISTICS = (
     _Statistic("brightness", "brightness", " of 255", "levels", _AS_COLOUR),
     _Statistic("contrast", "contrast", " grey levels", "levels", _AS_COLOUR),
     _Statistic("saturation", "saturation", " units of Lab", "saturation", _AS_COLOUR),
-    _Statistic("sharpness", "sharpness", " octaves", "sharpness"),
+    _Statistic("sharpness", "sharpness", " octaves", "sharpness", _AS_PADDING),
     _Statistic("noise", "noise", " grey levels", seen_by=_AS_MARK),
-    _Statistic("blockiness", "JPEG blocks", " octaves", "recompressed"),
+    _Statistic("blockiness", "JPEG blocks", " octaves", "recompressed", _AS_PADDING),
     _Statistic("edges", "share of edges", "", seen_by=_AS_BACKGROUND),
     _Statistic("flat", "share that is flat", "", seen_by=_AS_BACKGROUND),
 )
