@@ -76,7 +76,8 @@ class Evidence:
 
     `cause`: as it is called by what was measured; `class_index`: the class whose score was measured; `use`: None where
     there was nothing to measure; `effects`: one a counterfactual test, `trials` what these were made of; `changed`: by
-    image, whether its prediction changed when the cue was painted over; `passes`: forward passes spent.
+    image, whether its prediction changed when the cue was painted over; `passes`: forward passes spent; `copies`:
+    how many images of the class were left out as copies of others.
     """
 
     cause: Cause
@@ -88,15 +89,16 @@ class Evidence:
     groups: Groups | None = None
     trials: Trials = field(default_factory=dict)
     passes: int = 0
+    copies: int = 0
 
 
 def measure(net: AuditedNet, cause: Cause, each: Each = one_by_one) -> Evidence:
     """Measure use, counterfactuals and groups of one cause; `each` is `map`, or one that uses several cores."""
     class_index = net.class_of[cause.suspicion.label]
-    groups = _groups(net, cause, each)
+    groups, copies = _groups(net, cause, each), net.copies.get(cause.suspicion.label, 0)
     if net.scale is None or CODES[cause.code].in_file:
         # what a file is, is not in its pixels: nothing to plant and no cells to look at
-        return Evidence(cause, class_index, groups=groups)
+        return Evidence(cause, class_index, groups=groups, copies=copies)
     outcome = run_tests(net, cause, net.scale, each)
     maps, use, again = _use(net, outcome.cause, class_index, net.scale, each)
     changed, removals = _removals(net, cause, outcome.trials.get("painted_over", ()), each)
@@ -110,6 +112,7 @@ def measure(net: AuditedNet, cause: Cause, each: Each = one_by_one) -> Evidence:
         groups,
         outcome.trials,
         passes=again + 2 * sum(map(len, outcome.trials.values())) + removals,
+        copies=copies,
     )
 
 

@@ -97,7 +97,7 @@ def test_a_finding_counts_the_sample_and_the_notes_say_what_was_looked_at(framed
     assert looks == [(number, ANTS - SAMPLED) for number in range(1, ANTS - SAMPLED + 1)]
     assert report.notes == (
         "cues were looked for in 54 of 72 images: at most 18 of a class, of those that can be read, and of copies of a "
-        "file one",
+        "picture one",
         "in the class with a cue, the other 18 images were looked at for that cue alone",
         no_place("ant", "bee", "cow"),
     )
