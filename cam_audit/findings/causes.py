@@ -82,7 +82,8 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
     A stamp at a fixed place is seen as repeated and as overlay, a red background by border and by colour, a frame by
     border and by overlay: each must come out as one finding, with what the map shows of it in the surroundings. A shift
     of brightness is seen by colour and by statistics, and a stamp adds edges. Bars are seen by all of these and name
-    what these see, but a frame of bars is a border. What any other finder sees is a cause of its own.
+    what these see, but a frame of bars is a border. A watermark across the picture is seen as an overlay, and as one
+    thing that all images show. What any other finder sees is a cause of its own.
     """
     by_label: dict[str, dict[str, Suspicion]] = {}
     for suspicion in suspicions:
@@ -109,13 +110,19 @@ def _causes_of_class(found: dict[str, Suspicion]) -> list[Cause]:
     on_mark = (context,) if context and filled else ()
     if filled:
         context = None
+    thing = found.get("same_thing")
+    across = (found.pop("same_thing"),) if thing and overlay and _lies_across(overlay, thing) else ()
     if repeated and overlay and _same_place(repeated, overlay):
         # the boxes of the repeated cue are each image's own, so its hits come first
         kind = overlay if _fixed_place(repeated) else repeated
-        causes.append(Cause(codes[kind.finder], repeated, (overlay, *on_mark)))
+        causes.append(Cause(codes[kind.finder], repeated, (overlay, *on_mark, *across)))
     else:
-        marks = [mark for mark in (repeated, overlay) if mark]
-        causes += [Cause(codes[mark.finder], mark, on_mark if mark is filled else ()) for mark in marks]
+        marks = [(repeated, ()), (overlay, across)]
+        causes += [
+            Cause(codes[mark.finder], mark, (*(on_mark if mark is filled else ()), *others))
+            for mark, others in marks
+            if mark
+        ]
     if context and (border or colour):
         around.append(context)
     elif context:
@@ -165,6 +172,11 @@ def _same_place(repeated: Suspicion, overlay: Suspicion) -> bool:
     """Whether most boxes of a repeated cue, each image's own, touch the overlay's."""
     boxes = [hit.box for hit in repeated.hits if hit.box]
     return overlay.box is not None and 2 * sum(_overlap(box, overlay.box) for box in boxes) > len(boxes)
+
+
+def _lies_across(overlay: Suspicion, thing: Suspicion) -> bool:
+    """Whether the one thing that images seem to show is an overlay that lies across them, as large watermarks do."""
+    return thing.numbers["things"] == 1 and _same_place(thing, overlay)
 
 
 def _fills(context: Suspicion, mark: Suspicion) -> bool:

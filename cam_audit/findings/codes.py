@@ -68,7 +68,8 @@ class Code:
     `threshold`: from where on it is reported. `meaning`, `not_established`, `what_to_do`: sentences for reviewers;
     for a flag, the last one may be empty.
 
-    The rest is about codes that a finder finds. `finder`: the name of its module in `cues`. `told_by`: by what alone it
+    The rest is about codes that a finder finds. `finder`: the name of its module in `cues`; where the module of another
+    one finds it in the same go, `found_by` names that. `told_by`: by what alone it
     tells the class, in words; empty where images show the cue together. `tests`: those that plant the cue or take it
     away.
     `is_local`: the cue lies in a box, where it can be painted over. `in_file`: it is in no pixel, to look at or to
@@ -83,6 +84,7 @@ class Code:
     not_established: str
     what_to_do: str = ""
     finder: str = ""
+    found_by: str = ""
     told_by: str = ""
     tests: tuple[Counterfactual, ...] = ()
     is_local: bool = False
@@ -276,6 +278,18 @@ CODES = {
                 ),
             ),
             same_cause_as="CA203",
+        ),
+        Code(
+            "CA210",
+            "the same thing again",
+            "share of images that show a thing again >= 0.10",
+            "The same things were photographed again and again: a tile, a package, a patient. Images of one thing on "
+            "both sides of a split make a test look easier than it is.",
+            "any use by the net: what fills the picture cannot be planted elsewhere, so this stays a `note`. Things "
+            "that were turned, or that changed their shape, are not recognised.",
+            "split by thing, so that all images of one thing are on one side; count things rather than pictures.",
+            finder="same_thing",
+            found_by="duplicates",
         ),
         Code(
             "CA211",

@@ -96,8 +96,8 @@ def measure(net: AuditedNet, cause: Cause, each: Each = one_by_one) -> Evidence:
     """Measure use, counterfactuals and groups of one cause; `each` is `map`, or one that uses several cores."""
     class_index = net.class_of[cause.suspicion.label]
     groups, copies = _groups(net, cause, each), net.copies.get(cause.suspicion.label, 0)
-    if net.scale is None or CODES[cause.code].in_file:
-        # what a file is, is not in its pixels: nothing to plant and no cells to look at
+    if net.scale is None or not CODES[cause.code].tests:
+        # what a file is, is not in its pixels, and the same thing is no cue: nothing to plant and no cells to look at
         return Evidence(cause, class_index, groups=groups, copies=copies)
     outcome = run_tests(net, cause, net.scale, each)
     maps, use, again = _use(net, outcome.cause, class_index, net.scale, each)

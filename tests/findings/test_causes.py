@@ -45,6 +45,7 @@ def codes(*suspicions: Suspicion) -> list[Named]:
         ("colour", "CA204"),
         ("files", "CA206"),
         ("context", "CA207"),
+        ("same_thing", "CA210"),
         ("statistics", "CA211"),
         ("padding", "CA212"),
     ],
@@ -58,6 +59,7 @@ def test_nothing_has_no_cause() -> None:
 
 
 FIXED = [CORNER, (0.74, 0.8, 0.94, 1.0), (0.8, 0.72, 1.0, 0.92)]
+MIDDLE = (0.1, 0.2, 0.7, 0.7)
 WANDERING = [CORNER, (0.6, 0.7, 0.81, 0.9), (0.75, 0.5, 0.9, 0.85)]
 ELSEWHERE = [(0.0, 0.0, 0.2, 0.2), (0.4, 0.4, 0.6, 0.6), CORNER]
 
@@ -202,6 +204,25 @@ def test_a_frame_of_bars_is_a_border_where_its_colour_tells() -> None:
     frame = padded(same_as=["border", "colour"])
     assert codes(frame, suspicion("border")) == [("CA203", ["border", "padding"])]
     assert codes(frame, suspicion("statistics")) == [("CA212", ["padding"]), ("CA211", ["statistics"])]
+
+
+@pytest.mark.parametrize(
+    ("things", "place", "expected"),
+    [
+        (1, MIDDLE, [("CA202", ["template", "same_thing"])]),
+        (2, MIDDLE, [("CA202", ["template"]), ("CA210", ["same_thing"])]),
+        (1, CORNER, [("CA202", ["template"]), ("CA210", ["same_thing"])]),
+    ],
+    ids=["watermark", "things", "elsewhere"],
+)
+def test_a_watermark_across_the_picture_is_no_thing(things: int, place: Box, expected: list[Named]) -> None:
+    thing = dataclasses.replace(suspicion("same_thing", boxes=[MIDDLE]), numbers={"things": things})
+    assert codes(thing, suspicion("template", boxes=[place])) == expected
+
+
+def test_a_mark_and_the_same_thing_are_two() -> None:
+    found = codes(suspicion("same_thing", boxes=[MIDDLE]), suspicion("duplicates", boxes=FIXED))
+    assert found == [("CA201", ["duplicates"]), ("CA210", ["same_thing"])]
 
 
 def test_files_are_a_cause_beside_all_others() -> None:

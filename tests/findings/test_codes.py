@@ -24,7 +24,7 @@ from cam_audit.findings.codes import (
     counterfactuals,
 )
 from cam_audit.findings.counterfactual import LOOKS
-from cam_audit.findings.cues import colour_probe, duplicates, files, finders, padding, statistics, template
+from cam_audit.findings.cues import colour_probe, duplicates, files, finders, padding, same_thing, statistics, template
 from cam_audit.findings.cues.probe import MAX_CHANCE
 from cam_audit.findings.cues.records import ImageFeatures
 from cam_audit.findings.cues.statistics import STATISTICS, TRIED
@@ -102,6 +102,7 @@ def test_the_manual_tells_of_no_other_codes() -> None:
         ("CA203", [colour_probe.THRESHOLD]),
         ("CA204", [colour_probe.THRESHOLD]),
         ("CA206", [files.THRESHOLD]),
+        ("CA210", [same_thing.THRESHOLD]),
         ("CA211", [statistics.THRESHOLD]),
         ("CA212", [padding.THRESHOLD]),
     ],

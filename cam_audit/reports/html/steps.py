@@ -183,6 +183,8 @@ def _use(finding: Finding) -> Step:
         meaning = (
             "Cannot be measured: a property of the file is not in its pixels."
             if _is_in_file(finding)
+            else "Not measured: the thing is what the images show, and no cue beside it."
+            if _has_no_tests(finding)
             else "Not measured: there was no image to measure it on."
         )
         return Step(claim, None, "–", threshold, meaning)
@@ -208,6 +210,8 @@ def _counterfactual(finding: Finding) -> Step:
         meaning = (
             "Cannot be tested: a property of the file cannot be planted in pixels."
             if _is_in_file(finding)
+            else "Not tested: what fills the picture cannot be planted in another one."
+            if _has_no_tests(finding)
             else "Not tested: there were too few images to plant the cue in, or to take it from."
         )
         return Step(claim, None, "–", "", meaning)
@@ -246,6 +250,10 @@ def _ordinal(number: int) -> str:
 
 def _is_in_file(finding: Finding) -> bool:
     return finding.code in CODES and CODES[finding.code].in_file
+
+
+def _has_no_tests(finding: Finding) -> bool:
+    return finding.code in CODES and not CODES[finding.code].tests
 
 
 def _bars(evidence: Mapping[str, float]) -> Iterator[Bar]:
