@@ -34,7 +34,7 @@ class Cause:
 
     @property
     def seen_by(self) -> list[Suspicion]:
-        """Those that say which images show it: a trace that a cue leaves tells that less well than the cue itself."""
+        """Those that say which images show it; not those that only see what the cue changes (`same_as`, `covers`)."""
         own = self.suspicion
         return [own, *(each for each in self.others if not each.same_as and each.finder not in own.covers)]
 
@@ -110,19 +110,13 @@ def _causes_of_class(found: dict[str, Suspicion]) -> list[Cause]:
     on_mark = (context,) if context and filled else ()
     if filled:
         context = None
-    thing = found.get("same_thing")
-    across = (found.pop("same_thing"),) if thing and overlay and _lies_across(overlay, thing) else ()
     if repeated and overlay and _same_place(repeated, overlay):
         # the boxes of the repeated cue are each image's own, so its hits come first
         kind = overlay if _fixed_place(repeated) else repeated
-        causes.append(Cause(codes[kind.finder], repeated, (overlay, *on_mark, *across)))
+        causes.append(Cause(codes[kind.finder], repeated, (overlay, *on_mark)))
     else:
-        marks = [(repeated, ()), (overlay, across)]
-        causes += [
-            Cause(codes[mark.finder], mark, (*(on_mark if mark is filled else ()), *others))
-            for mark, others in marks
-            if mark
-        ]
+        marks = [mark for mark in (repeated, overlay) if mark]
+        causes += [Cause(codes[mark.finder], mark, on_mark if mark is filled else ()) for mark in marks]
     if context and (border or colour):
         around.append(context)
     elif context:
@@ -132,7 +126,7 @@ def _causes_of_class(found: dict[str, Suspicion]) -> list[Cause]:
     elif colour:
         causes.append(Cause(codes[colour.finder], colour, (*([border] if border else []), *around)))
     for other in found.values():
-        # a background is the better name than a mark, where both explain it
+        # where a background and a mark both explain it, it comes with the background
         host = next((cause for cause in reversed(causes) if _explains(cause, other)), None)
         if host:
             causes[causes.index(host)] = replace(host, others=(*host.others, other))
@@ -142,24 +136,29 @@ def _causes_of_class(found: dict[str, Suspicion]) -> list[Cause]:
 
 
 def _explains(cause: Cause, other: Suspicion) -> bool:
-    """Whether what another finder sees may come with a cause: of a mark, where most of those images bear it."""
-    if not other.same_as & cause.finders.keys():
-        return False
-    bearing = {hit.name for hit in cause.hits}
-    return not CODES[cause.code].is_local or 2 * sum(hit.name in bearing for hit in other.hits) > len(other.hits)
+    """Whether what another finder sees comes with a cause; if that is a mark, most of these images must bear it."""
+    is_local, overlay = CODES[cause.code].is_local, cause.finders.get("template")
+    if other.finder == "same_thing":
+        return is_local and overlay is not None and _lies_across(overlay, other)
+    return bool(other.same_as & cause.finders.keys()) and (not is_local or _mostly_among(other, cause.hits))
 
 
 def _is_seen_of(padding: Suspicion, seen: Suspicion) -> bool:
-    """Whether a suspicion is what its finder sees of padding: most of its images are padded.
+    """Whether what another finder sees is padding: most of its images are padded.
 
-    An overlay must reach from edge to edge, as where bars end, and a statistic be one that padding changes.
+    An overlay must also reach from edge to edge, as the end of a bar does, and a statistic be one that padding changes.
     """
     if seen.finder not in padding.covers or (seen.finder == "statistics" and PADDING not in seen.same_as):
         return False
     if seen.finder == "template" and not (seen.box and _reaches_across(seen.box)):
         return False
-    padded = {hit.name for hit in padding.hits}
-    return 2 * sum(hit.name in padded for hit in seen.hits) > len(seen.hits)
+    return _mostly_among(seen, padding.hits)
+
+
+def _mostly_among(seen: Suspicion, hits: Sequence[Hit]) -> bool:
+    """Whether most images of a suspicion are among others."""
+    names = {hit.name for hit in hits}
+    return 2 * sum(hit.name in names for hit in seen.hits) > len(seen.hits)
 
 
 def _reaches_across(box: Box) -> bool:
