@@ -137,6 +137,9 @@ def _causes_of_class(found: dict[str, Suspicion]) -> list[Cause]:
 
 def _explains(cause: Cause, other: Suspicion) -> bool:
     """Whether what another finder sees comes with a cause; if that is a mark, most of these images must bear it."""
+    if cause.suspicion.covers:
+        # it has taken what it covers, and its own tests would try nothing else
+        return False
     is_local, overlay = CODES[cause.code].is_local, cause.finders.get("template")
     if other.finder == "same_thing":
         return is_local and overlay is not None and _lies_across(overlay, other)
