@@ -154,13 +154,14 @@ class Edit:
     """An edit of a picture: `name` is that of a function in `cam_audit.findings.edits`, the rest what it needs.
 
     `box`: where a patch is pasted or painted over; `mask`: bool (h, w) over the whole picture, where strokes are;
-    `factors`: what red, green and blue are multiplied with.
+    `factors`: what red, green and blue are multiplied with; `amounts`: any other numbers that the function takes.
     """
 
     name: str
     box: Box | None = None
     mask: NDArray[np.bool_] | None = None
     factors: tuple[float, float, float] | None = None
+    amounts: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

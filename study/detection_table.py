@@ -20,6 +20,10 @@ EXPECTED = {
     "bgred": ("CA203", "CA204"),
     "ruler": ("CA201",),
     "ctxobj": ("CA201",),
+    "blur": ("CA211",),
+    "bright": ("CA211", "CA204", "CA203"),
+    "streaks": ("CA212",),
+    "letterbox": ("CA212",),
 }
 
 

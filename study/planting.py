@@ -1,4 +1,4 @@
-"""Plants the detection study's eight kinds of cue into pictures.
+"""Plants the detection study's twelve kinds of cue into pictures.
 
     cue = design("stampfix", seed=3)
     planted, box = cue.plant(rgb, np.random.default_rng(7))
@@ -6,7 +6,7 @@
 `design` draws what all planted pictures of a data set have in common (the logo, the words, the colours), the
 generator given to `plant` what differs from picture to picture (place, size, strength). Lengths are shares of
 a picture's short side. Boxes are (left, top, right, bottom) in pixels, right and bottom exclusive; cues
-without a place of their own (frame, cast, background) have none.
+without a place of their own (frame, cast, background, blur, brightness, streaks, letterbox) have none.
 """
 
 from __future__ import annotations
@@ -115,6 +115,44 @@ class Cast:
 
 
 @dataclass(frozen=True)
+class Blur:
+    """Slightly out of focus: a Gaussian whose standard deviation is this share of the short side."""
+
+    deviation: float
+
+    def plant(self, rgb: Rgb, rng: Rng, mask: Mask | None = None) -> tuple[Rgb, Box | None]:
+        deviation = self.deviation * rng.uniform(0.8, 1.2) * min(rgb.shape[:2])
+        return _to_bytes(cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), deviation)), None
+
+
+@dataclass(frozen=True)
+class Streaks:
+    """Shifted along one axis, either way, by a share of the side; the edge's pixels are repeated in the gap."""
+
+    shift: Range
+
+    def plant(self, rgb: Rgb, rng: Rng, mask: Mask | None = None) -> tuple[Rgb, Box | None]:
+        offset, axis = rng.uniform(*self.shift) * rng.choice((-1, 1)), int(rng.integers(2))
+        length = rgb.shape[axis]
+        return rgb.take((np.arange(length) - round(offset * length)).clip(0, length - 1), axis), None
+
+
+@dataclass(frozen=True)
+class Letterbox:
+    """Cut to another shape along an axis, with bars of one colour in place of what was cut off."""
+
+    colour: int
+    axis: int
+
+    def plant(self, rgb: Rgb, rng: Rng, mask: Mask | None = None) -> tuple[Rgb, Box | None]:
+        planted = rgb.copy()
+        lines = planted.swapaxes(0, self.axis)
+        width = round(rng.uniform(0.06, 0.12) * len(lines))
+        lines[:width] = lines[-width:] = self.colour
+        return planted, None
+
+
+@dataclass(frozen=True)
 class Background:
     """Surroundings in one hue with their own light and shade; hue, saturation and value 0..1."""
 
@@ -216,6 +254,25 @@ def _cast(rng: Rng) -> Cue:
     angle = rng.uniform(0, 2 * np.pi) + np.array([0, 2, 4]) * np.pi / 3
     red, green, blue = (1 + 0.4 * np.cos(angle)).tolist()
     return Cast((red, green, blue))
+
+
+def _blur(rng: Rng) -> Cue:
+    """One pixel of a picture as nets see it."""
+    return Blur(1 / 224)
+
+
+def _bright(rng: Rng) -> Cue:
+    """Exposed longer, by half as much again."""
+    return Cast((1.5, 1.5, 1.5))
+
+
+def _streaks(rng: Rng) -> Cue:
+    return Streaks((0.05, 0.15))
+
+
+def _letterbox(rng: Rng) -> Cue:
+    """In white or black, above and below or on the left and right."""
+    return Letterbox(int(rng.choice((0, 255))), int(rng.integers(2)))
 
 
 def _background(rng: Rng) -> Cue:
@@ -322,5 +379,9 @@ _DESIGNS: dict[str, Callable[[Rng], Cue]] = {
     "bgred": _background,
     "ruler": _ruler,
     "ctxobj": _context_objects,
+    "blur": _blur,
+    "bright": _bright,
+    "streaks": _streaks,
+    "letterbox": _letterbox,
 }
 KINDS: tuple[str, ...] = tuple(_DESIGNS)

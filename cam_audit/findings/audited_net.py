@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from statistics import median
 
@@ -24,7 +24,7 @@ class AuditedNet:
     `groups`: the observations of each class folder, by its name, in the order in which they are drawn; `class_of`: the
     class that each folder stands for; `total`: the sum of all activations; `scale`: the median correct margin, in
     logits, None where no prediction is right. `shortest` as in `Model.fit`, `needed` as in `decode`: pictures enter the
-    net as they did in the scan.
+    net as they did in the scan. `copies`: how many images of each folder were left out as copies.
     """
 
     model: Model
@@ -34,6 +34,7 @@ class AuditedNet:
     scale: float | None
     shortest: int | None = None
     needed: int | None = None
+    copies: Mapping[str, int] = field(default_factory=dict)
 
     def observations(self, label: str) -> dict[str, Observation]:
         """Those of a class folder, by the name of their image."""
@@ -63,7 +64,12 @@ class AuditedNet:
 
 
 def audited_net(
-    model: Model, collected: Collected, *, shortest: int | None = None, needed: int | None = None
+    model: Model,
+    collected: Collected,
+    *,
+    shortest: int | None = None,
+    needed: int | None = None,
+    copies: Mapping[str, int] | None = None,
 ) -> AuditedNet:
     """A net with what a scan collected; the numbers are those of `AuditedNet`."""
     groups: dict[str, list[Observation]] = {}
@@ -78,7 +84,7 @@ def audited_net(
         if observation.predicted == class_of[observation.source.label]
     ]
     scale = (median(margins) or None) if margins else None
-    return AuditedNet(model, groups, class_of, collected.total, scale, shortest, needed)
+    return AuditedNet(model, groups, class_of, collected.total, scale, shortest, needed, copies or {})
 
 
 def _class_of(group: Sequence[Observation]) -> int:

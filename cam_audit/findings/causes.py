@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cam_audit.findings.codes import CODES, CONTEXT, codes_by_finder
+from cam_audit.findings.codes import CODES, CONTEXT, PADDING, codes_by_finder
 from cam_audit.findings.cues.records import Hit, Suspicion
 from cam_audit.records import MAX_LOCAL_AREA, Box, area_of
 
@@ -15,6 +15,8 @@ from cam_audit.records import MAX_LOCAL_AREA, Box, area_of
 MAX_WANDER = 0.05
 # What two boxes share of what they cover together, from where on they hold the same; those of maps are whole cells.
 MIN_UNION = 0.2
+# A box at least so long and at most so wide, as shares of a side, is a line from edge to edge.
+LINE_LENGTH, LINE_WIDTH = 0.8, 0.1
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,19 @@ class Cause:
         return {suspicion.finder: suspicion for suspicion in (self.suspicion, *self.others)}
 
     @property
+    def seen_by(self) -> list[Suspicion]:
+        """Those that say which images show it; not those that only see what the cue changes (`same_as`, `covers`)."""
+        own = self.suspicion
+        return [own, *(each for each in self.others if not each.same_as and each.finder not in own.covers)]
+
+    @property
     def hits(self) -> list[Hit]:
         """The images that show it, most suspicious first, each once.
 
         Where what the map shows in the surroundings is a mark, the finders of marks say which images bear it.
         """
         hits: dict[str, Hit] = {}
-        for suspicion in (self.suspicion, *self.others):
+        for suspicion in self.seen_by:
             if suspicion.finder == CONTEXT and CODES[self.code].is_local:
                 continue
             for hit in suspicion.hits:
@@ -52,7 +60,7 @@ class Cause:
     @property
     def hits_in_pixels(self) -> list[Hit]:
         """Those of finders that look at pixels and files; of surroundings, an image has a share, and not just some."""
-        names = {hit.name for name, found in self.finders.items() if name != CONTEXT for hit in found.hits}
+        names = {hit.name for found in self.seen_by if found.finder != CONTEXT for hit in found.hits}
         return [hit for hit in self.hits if hit.name in names]
 
     @property
@@ -72,48 +80,105 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
     """The causes behind suspicions, each with the code of the finder that names it.
 
     A stamp at a fixed place is seen as repeated and as overlay, a red background by border and by colour, a frame by
-    border and by overlay: each must come out as one finding, with what the map shows of it in the surroundings. What
-    any other finder sees is a cause of its own.
+    border and by overlay: each must come out as one finding, with what the map shows of it in the surroundings. A shift
+    of brightness is seen by colour and by statistics, and a stamp adds edges. Bars are seen by all of these and name
+    what these see, but a frame of bars is a border. A watermark across the picture is seen as an overlay, and as one
+    thing that all images show. What any other finder sees is a cause of its own.
     """
-    codes = codes_by_finder()
     by_label: dict[str, dict[str, Suspicion]] = {}
     for suspicion in suspicions:
         by_label.setdefault(suspicion.label, {})[suspicion.finder] = suspicion
+    return [cause for found in by_label.values() for cause in _causes_of_class(found)]
+
+
+def _causes_of_class(found: dict[str, Suspicion]) -> list[Cause]:
+    """The causes behind the suspicions about one class, by finder."""
+    codes = codes_by_finder()
     causes: list[Cause] = []
-    for found in by_label.values():
-        repeated, overlay = found.pop("duplicates", None), found.pop("template", None)
-        border, colour = found.pop("border", None), found.pop("colour", None)
-        context = found.pop(CONTEXT, None)
-        around = []
-        if overlay and border and overlay.box and area_of(overlay.box) > MAX_LOCAL_AREA:
-            around, overlay = [overlay], None
-        filled = next((mark for mark in (repeated, overlay) if mark and context and _fills(context, mark)), None)
-        on_mark = (context,) if context and filled else ()
-        if filled:
-            context = None
-        if repeated and overlay and _same_place(repeated, overlay):
-            # the boxes of the repeated cue are each image's own, so its hits come first
-            kind = overlay if _fixed_place(repeated) else repeated
-            causes.append(Cause(codes[kind.finder], repeated, (overlay, *on_mark)))
+    padding = found.get(PADDING)
+    if padding and not padding.same_as & found.keys():
+        joined = [seen for seen in found.values() if _is_seen_of(padding, seen)]
+        found = {name: seen for name, seen in found.items() if seen is not padding and seen not in joined}
+        causes.append(Cause(codes[PADDING], padding, tuple(joined)))
+    repeated, overlay = found.pop("duplicates", None), found.pop("template", None)
+    border, colour = found.pop("border", None), found.pop("colour", None)
+    context = found.pop(CONTEXT, None)
+    around = []
+    if overlay and border and overlay.box and area_of(overlay.box) > MAX_LOCAL_AREA:
+        around, overlay = [overlay], None
+    filled = next((mark for mark in (repeated, overlay) if mark and context and _fills(context, mark)), None)
+    on_mark = (context,) if context and filled else ()
+    if filled:
+        context = None
+    if repeated and overlay and _same_place(repeated, overlay):
+        # the boxes of the repeated cue are each image's own, so its hits come first
+        kind = overlay if _fixed_place(repeated) else repeated
+        causes.append(Cause(codes[kind.finder], repeated, (overlay, *on_mark)))
+    else:
+        marks = [mark for mark in (repeated, overlay) if mark]
+        causes += [Cause(codes[mark.finder], mark, on_mark if mark is filled else ()) for mark in marks]
+    if context and (border or colour):
+        around.append(context)
+    elif context:
+        causes.append(Cause(codes[CONTEXT], context))
+    if border and (colour is None or border.score >= colour.score):
+        causes.append(Cause(codes[border.finder], border, (*([colour] if colour else []), *around)))
+    elif colour:
+        causes.append(Cause(codes[colour.finder], colour, (*([border] if border else []), *around)))
+    for other in found.values():
+        # where a background and a mark both explain it, it comes with the background
+        host = next((cause for cause in reversed(causes) if _explains(cause, other)), None)
+        if host:
+            causes[causes.index(host)] = replace(host, others=(*host.others, other))
         else:
-            marks = [mark for mark in (repeated, overlay) if mark]
-            causes += [Cause(codes[mark.finder], mark, on_mark if mark is filled else ()) for mark in marks]
-        if context and (border or colour):
-            around.append(context)
-        elif context:
-            causes.append(Cause(codes[CONTEXT], context))
-        if border and (colour is None or border.score >= colour.score):
-            causes.append(Cause(codes[border.finder], border, (*([colour] if colour else []), *around)))
-        elif colour:
-            causes.append(Cause(codes[colour.finder], colour, (*([border] if border else []), *around)))
-        causes += [Cause(codes[each.finder], each) for each in found.values()]
+            causes.append(Cause(codes[other.finder], other))
     return causes
+
+
+def _explains(cause: Cause, other: Suspicion) -> bool:
+    """Whether what another finder sees comes with a cause; if that is a mark, most of these images must bear it."""
+    if cause.suspicion.covers:
+        # it has taken what it covers, and its own tests would try nothing else
+        return False
+    is_local, overlay = CODES[cause.code].is_local, cause.finders.get("template")
+    if other.finder == "same_thing":
+        return is_local and overlay is not None and _lies_across(overlay, other)
+    return bool(other.same_as & cause.finders.keys()) and (not is_local or _mostly_among(other, cause.hits))
+
+
+def _is_seen_of(padding: Suspicion, seen: Suspicion) -> bool:
+    """Whether what another finder sees is padding: most of its images are padded.
+
+    An overlay must also reach from edge to edge, as the end of a bar does, and a statistic be one that padding changes.
+    """
+    if seen.finder not in padding.covers or (seen.finder == "statistics" and PADDING not in seen.same_as):
+        return False
+    if seen.finder == "template" and not (seen.box and _reaches_across(seen.box)):
+        return False
+    return _mostly_among(seen, padding.hits)
+
+
+def _mostly_among(seen: Suspicion, hits: Sequence[Hit]) -> bool:
+    """Whether most images of a suspicion are among others."""
+    names = {hit.name for hit in hits}
+    return 2 * sum(hit.name in names for hit in seen.hits) > len(seen.hits)
+
+
+def _reaches_across(box: Box) -> bool:
+    """Whether a box is most of the picture, or a line from edge to edge."""
+    sides = box[2] - box[0], box[3] - box[1]
+    return area_of(box) > MAX_LOCAL_AREA or (max(sides) >= LINE_LENGTH and min(sides) <= LINE_WIDTH)
 
 
 def _same_place(repeated: Suspicion, overlay: Suspicion) -> bool:
     """Whether most boxes of a repeated cue, each image's own, touch the overlay's."""
     boxes = [hit.box for hit in repeated.hits if hit.box]
     return overlay.box is not None and 2 * sum(_overlap(box, overlay.box) for box in boxes) > len(boxes)
+
+
+def _lies_across(overlay: Suspicion, thing: Suspicion) -> bool:
+    """Whether the one thing that images seem to show is an overlay that lies across them, as large watermarks do."""
+    return thing.numbers["things"] == 1 and _same_place(thing, overlay)
 
 
 def _fills(context: Suspicion, mark: Suspicion) -> bool:

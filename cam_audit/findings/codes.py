@@ -13,6 +13,8 @@ from cam_audit.records import Finding
 
 # The finder that takes maps to pieces; all others are modules of `cues`, which know pixels and files.
 CONTEXT = "context"
+# The finder of padding, which other finders see as well.
+PADDING = "padding"
 
 NOTE, WARNING, ERROR = SEVERITIES = ("note", "warning", "error")
 # By the value of `--fail-on`, the severities that make a scan fail.
@@ -66,9 +68,10 @@ class Code:
     `threshold`: from where on it is reported. `meaning`, `not_established`, `what_to_do`: sentences for reviewers;
     for a flag, the last one may be empty.
 
-    The rest is about codes that a finder finds. `finder`: the name of its module in `cues`. `told_by`: by what alone it
-    tells the class, in words; empty where images show the cue together. `tests`: those that plant the cue or take it
-    away.
+    The rest is about codes that a finder finds. `finder`: its name, which is that of its module in `cues`. `found_by`:
+    the finder that finds it as well as its own cue, and whose module is imported; empty for all others. `told_by`: by
+    what alone it tells the class, in words; empty where images show the cue together. `tests`: those that plant the cue
+    or take it away.
     `is_local`: the cue lies in a box, where it can be painted over. `in_file`: it is in no pixel, to look at or to
     plant. `same_cause_as`: the code under which the cause may come out instead, in another scan of much the same
     images, as whichever fits or scores higher names it (`causes`).
@@ -81,6 +84,7 @@ class Code:
     not_established: str
     what_to_do: str = ""
     finder: str = ""
+    found_by: str = ""
     told_by: str = ""
     tests: tuple[Counterfactual, ...] = ()
     is_local: bool = False
@@ -270,6 +274,105 @@ CODES = {
                     "With other classes' surroundings in place of these parts",
                     "with these parts of another of its images instead",
                     "surroundings taken away",
+                    takes_away=True,
+                ),
+            ),
+            same_cause_as="CA203",
+        ),
+        Code(
+            "CA210",
+            "the same thing again",
+            "share of images that show a thing again >= 0.10",
+            "The same things were photographed again and again: a tile, a package, a patient. Images of one thing on "
+            "both sides of a split make a test look easier than it is.",
+            "any use by the net: what fills the picture cannot be planted elsewhere, so this stays a `note`. Things "
+            "that were turned, or that changed their shape, are not recognised.",
+            "split by thing, so that all images of one thing are on one side; count things rather than pictures.",
+            finder="same_thing",
+            found_by="duplicates",
+        ),
+        Code(
+            "CA211",
+            "picture statistics predict the class",
+            "TPR2 >= 0.25, and sixteen times its chance <= 0.001",
+            "Brightness, contrast, saturation, sharpness, noise, JPEG blocks, edges or flat places tell the class: "
+            "another camera, lens, lamp or program, or another way to save.",
+            "that the statistic is not the object's own (snakes have scales, plates are flat).",
+            "find out what differs in how the pictures were made; process all alike, or train with blur, light and "
+            "compression augmented; then scan again.",
+            finder="statistics",
+            told_by="a statistic of the picture",
+            tests=(
+                Counterfactual(
+                    "levels",
+                    "With this class's brightness and contrast",
+                    "with another class's instead",
+                    "brightness and contrast planted",
+                ),
+                Counterfactual(
+                    "levels_taken",
+                    "With the other classes' brightness and contrast",
+                    "with another class's difference taken away instead",
+                    "brightness and contrast taken away",
+                    takes_away=True,
+                ),
+                Counterfactual(
+                    "saturation",
+                    "With this class's saturation",
+                    "with another class's instead",
+                    "saturation planted",
+                ),
+                Counterfactual(
+                    "saturation_taken",
+                    "With the other classes' saturation",
+                    "with another class's difference taken away instead",
+                    "saturation taken away",
+                    takes_away=True,
+                ),
+                Counterfactual(
+                    "sharpness",
+                    "Made as sharp or as blurred as this class",
+                    "as another class instead",
+                    "sharpness planted",
+                ),
+                Counterfactual(
+                    "sharpness_taken",
+                    "Made as sharp or as blurred as the other classes",
+                    "with another class's difference taken away instead",
+                    "sharpness taken away",
+                    takes_away=True,
+                ),
+                Counterfactual(
+                    "recompressed",
+                    "Compressed until as blocky as this class",
+                    "as another class instead",
+                    "JPEG blocks planted",
+                ),
+            ),
+            same_cause_as="CA203",
+        ),
+        Code(
+            "CA212",
+            "padding or streaks predict the class",
+            "TPR2 >= 0.25, and twice its chance <= 0.001",
+            "Pictures that were shifted, or fitted into another shape, and filled up at the edges: with the outermost "
+            "pixels again and again (streaks), or with bars of one colour.",
+            "that the strips were added: a wall or a scan's margin may end in a straight line too.",
+            "fill up or crop the pictures of all classes alike; augment no class by itself; then scan again.",
+            finder=PADDING,
+            told_by="the strips at the edges",
+            tests=(
+                Counterfactual(
+                    "padded",
+                    "With such strips at their edges",
+                    "with the picture mirrored there instead",
+                    "strips planted",
+                ),
+                Counterfactual(
+                    "padded_taken",
+                    "With their strips filled with the picture mirrored",
+                    "with strips as wide filled at other edges instead",
+                    "strips taken away",
                     takes_away=True,
                 ),
             ),

@@ -11,7 +11,7 @@ from cam_audit.findings.counterfactual import Effect, strongest
 from cam_audit.findings.evidence import Evidence
 from cam_audit.findings.intervals import share_interval
 from cam_audit.findings.sample import MIN_IMAGES
-from cam_audit.findings.wording import message
+from cam_audit.findings.wording import left_out, message
 from cam_audit.records import Example, Finding, ImageSource, ObjectShare
 
 Annotated = tuple[ImageSource, ObjectShare]
@@ -59,11 +59,14 @@ def finding_of(evidence: Evidence, class_name: str, digests: Mapping[str, str]) 
     )
 
 
-def object_finding(label: str, annotated: Sequence[Annotated], digests: Mapping[str, str]) -> Finding | None:
+def object_finding(
+    label: str, annotated: Sequence[Annotated], digests: Mapping[str, str], copies: int = 0
+) -> Finding | None:
     """CA205 for a class whose annotated objects get no more of the map than their area; None for any other class.
 
     `annotated`: the class's images with an annotated object and a positive map; `digests`: the hashes of the files of
-    the `outside_examples` among them. It is an error where the class still wins without the object in most images.
+    the `outside_examples` among them; `copies`: how many images were left out as copies. It is an error where the class
+    still wins without the object in most images.
     """
     shares = [share for _, share in annotated if share.inside is not None]
     if len(shares) < MIN_IMAGES:
@@ -74,19 +77,23 @@ def object_finding(label: str, annotated: Sequence[Annotated], digests: Mapping[
         return None
     wins = sum(share.wins_without for share in shares) / len(shares)
     examples = outside_examples(annotated)
+    sentences = [
+        f"{repr(label) if label else 'the data set'} has {inside:.0%} of its positive map inside the annotated object, "
+        f"which covers {area:.0%} of the image (medians of {len(shares)} images); without the object the same class "
+        f"wins in {wins:.0%}",
+        left_out(copies),
+        f"To do: {CODES['CA205'].what_to_do.rstrip('.')}",
+    ]
     return Finding(
         code="CA205",
         severity=NOTE if len(shares) < FULL_IMAGES else ERROR if wins > 0.5 else WARNING,
         label=label,
-        message=(
-            f"{repr(label) if label else 'the data set'} has {inside:.0%} of its positive map inside the annotated "
-            f"object, which covers {area:.0%} of the image (medians of {len(shares)} images); without the object the "
-            f"same class wins in {wins:.0%}. To do: {CODES['CA205'].what_to_do.rstrip('.')}"
-        ),
+        message=". ".join(filter(None, sentences)),
         evidence={
             "images": len(shares),
             "score": round(inside / area, 6) if area else 0.0,
             "threshold": 1.0,
+            "copies_left_out": copies,
             "inside_share": round(inside, 6),
             "inside_area": round(area, 6),
             "centre_share": round(median(share.centre for share in shares), 6),
@@ -127,6 +134,7 @@ def _numbers(evidence: Evidence) -> dict[str, float]:
         "hits": len(cause.hits_looked_at),
         "score": suspicion.score,
         "threshold": suspicion.threshold,
+        "copies_left_out": evidence.copies,
     }
     numbers |= {f"{finder}_score": found.score for finder, found in cause.finders.items()}
     numbers |= dict(suspicion.numbers)

@@ -9,8 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.images.resize import resize
+from cam_audit.images.jpeg import as_jpeg
+from cam_audit.images.resize import WORKING_SIDE, at_working_side, resize
 from cam_audit.images.rgb import RgbImage
+from cam_audit.images.sharpness import BLOCKY_SIDE, blockiness, grey_of, sharpness
 from cam_audit.records import Box, Edit
 
 Mask = NDArray[np.bool_]
@@ -26,6 +28,17 @@ SOFT = 4 / 224
 INPAINT_RADIUS = 3
 # The blur that takes fine detail away, its standard deviation as a share of the short side.
 DETAIL = 4 / 224
+# The strongest blur and the strongest sharpening that are tried, in pixels at the working side and as a multiple of the
+# detail that is added; and the standard deviation of the blur that tells the detail.
+MAX_BLUR = 5.0
+MAX_SHARPENING = 8.0
+SHARPENED = 1.4
+# So many halvings find how strong an edit must be.
+HALVINGS = 8
+# Strips at opposite edges take at most so much of a side together, so that something is left beside them.
+MAX_STRIPS = 0.75
+# The coarsest and the finest JPEG that is tried.
+QUALITIES = (2, 95)
 
 
 def apply(edit: Edit, picture: RgbImage, donor: RgbImage | None) -> RgbImage:
@@ -105,6 +118,84 @@ def painted_over(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
     return cv2.inpaint(picture, mask, INPAINT_RADIUS, cv2.INPAINT_TELEA)  # type: ignore[return-value]
 
 
+def levels(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """Brighter by so many grey levels, the contrast multiplied around the picture's mean; `amounts`: both."""
+    assert edit.amounts
+    brighter, contrast = edit.amounts
+    mean = float(grey_of(picture).mean())
+    return _to_bytes((picture - np.float32(mean)) * np.float32(contrast) + np.float32(mean + brighter))
+
+
+def saturation(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """The distance of each pixel from its grey, multiplied; `amounts`: by how much."""
+    assert edit.amounts
+    greys = grey_of(picture)[..., None]
+    return _to_bytes(greys + (picture - greys) * np.float32(edit.amounts[0]))
+
+
+def matched_sharpness(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """Blurred or sharpened until it is sharper by the octaves in `amounts`, or less sharp where these are negative."""
+    assert edit.amounts
+    (sharper,) = edit.amounts
+    change = _sharpened if sharper > 0 else _blurred
+    greys = grey_of(at_working_side(picture))
+    wanted = sharpness(greys) + sharper
+
+    def is_too_much(strength: float) -> bool:
+        reached = sharpness(change(greys, strength, 1))
+        return reached > wanted if sharper > 0 else reached < wanted
+
+    strength = _strongest(is_too_much, MAX_SHARPENING if sharper > 0 else MAX_BLUR)
+    pixel = max(picture.shape[:2]) / WORKING_SIDE
+    return _to_bytes(change(picture.astype(np.float32), strength, pixel))
+
+
+def recompressed(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """Compressed by JPEG, at a long side of so many pixels, until blockier by so many octaves; `amounts`: both.
+
+    A picture can't become less blocky; if that is asked, it is compressed as little as possible.
+    """
+    assert edit.amounts
+    blockier, side = edit.amounts
+    height, width = picture.shape[:2]
+    # anybody may list an edit, and in larger pictures no block is seen
+    scale = min(max(side, 1), BLOCKY_SIDE) / max(height, width)
+    stored = resize(picture, max(1, round(width * scale)), max(1, round(height * scale)))
+    wanted = blockiness(grey_of(stored)) + blockier
+    best, worst = QUALITIES[1], QUALITIES[0]
+
+    def is_too_much(loss: float) -> bool:
+        return blockiness(grey_of(as_jpeg(stored, round(best - loss)))) > wanted
+
+    return resize(as_jpeg(stored, round(best - _strongest(is_too_much, best - worst))), width, height)
+
+
+def streaked(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """Strips at the edges in which what lies beside them is repeated; `amounts`: how wide, as in `other_sides`."""
+    (height, (top, bottom)), (width, (left, right)) = _strips(edit, picture.shape)
+    rows = np.arange(height).clip(top, height - 1 - bottom)
+    columns = np.arange(width).clip(left, width - 1 - right)
+    return np.asarray(picture[rows[:, None], columns])
+
+
+def mirrored(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """Strips at the edges filled with what lies beside them, mirrored; `amounts`: how wide, as in `other_sides`."""
+    (height, (top, bottom)), (width, (left, right)) = _strips(edit, picture.shape)
+    rows, columns = _mirrored(height, top, height - bottom), _mirrored(width, left, width - right)
+    return np.asarray(picture[rows[:, None], columns])
+
+
+def barred(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """Strips at the edges in one colour; `amounts`: how wide, as in `other_sides`, then red, green, blue."""
+    assert edit.amounts
+    (height, (top, bottom)), (width, (left, right)) = _strips(edit, picture.shape)
+    inside = np.s_[top : height - bottom, left : width - right]
+    filled = np.empty_like(picture)
+    filled[:] = np.clip(np.rint(edit.amounts[4:]), 0, 255)
+    filled[inside] = picture[inside]
+    return filled
+
+
 EDITS: Mapping[str, Callable[[Edit, RgbImage, RgbImage], RgbImage]] = {
     "surroundings": surroundings,
     "texture": texture,
@@ -112,7 +203,16 @@ EDITS: Mapping[str, Callable[[Edit, RgbImage, RgbImage], RgbImage]] = {
     "paste": paste,
     "strokes": strokes,
     "painted_over": painted_over,
+    "levels": levels,
+    "saturation": saturation,
+    "sharpness": matched_sharpness,
+    "recompressed": recompressed,
+    "streaked": streaked,
+    "mirrored": mirrored,
+    "barred": barred,
 }
+# How many `amounts` an edit takes, where it takes any.
+AMOUNTS = {"levels": 2, "saturation": 1, "sharpness": 1, "recompressed": 2, "streaked": 4, "mirrored": 4, "barred": 7}
 WITH_DONOR = frozenset({"surroundings", "texture", "paste", "strokes"})
 
 
@@ -149,6 +249,19 @@ def elsewhere_mask(mask: Mask) -> Mask:
     return min(mirrored, key=lambda other: int((mask & other).sum()))
 
 
+def other_sides(widths: tuple[float, ...]) -> tuple[float, ...]:
+    """Strips as wide at other edges: turned so that they overlap the given ones least.
+
+    widths: of the strips at the left, top, right and bottom, as shares of the side that they take from.
+
+    Example:
+        >>> other_sides((0.1, 0.0, 0.1, 0.0)), other_sides((0.1, 0.2, 0.0, 0.0))
+        ((0.0, 0.1, 0.0, 0.1), (0.0, 0.0, 0.1, 0.2))
+    """
+    turned = [widths[-turn:] + widths[:-turn] for turn in (2, 1, 3)]
+    return min(turned, key=lambda other: sum(map(min, widths, other)))
+
+
 def pixel_box(box: Box, rgb: RgbImage) -> tuple[int, int, int, int]:
     """A box in fractions as whole pixels (left, top, right, bottom) of a picture, at least one pixel each way."""
     height, width = rgb.shape[:2]
@@ -160,6 +273,45 @@ def pixel_box(box: Box, rgb: RgbImage) -> tuple[int, int, int, int]:
         min(width, max(left + 1, round(box[2] * width))),
         min(height, max(top + 1, round(box[3] * height))),
     )
+
+
+def _strips(edit: Edit, shape: tuple[int, ...]) -> tuple[tuple[int, tuple[int, int]], tuple[int, tuple[int, int]]]:
+    """Of height and width: the length, and how many pixels the strips at its two ends take."""
+    assert edit.amounts
+    left, top, right, bottom = edit.amounts[:4]
+    height, width = shape[:2]
+    return (height, _whole(height, top, bottom)), (width, _whole(width, left, right))
+
+
+def _whole(length: int, low: float, high: float) -> tuple[int, int]:
+    """Two strips in whole pixels, given as shares of a side. As anybody may list them: together at most MAX_STRIPS."""
+    low, high = (min(max(share, 0.0), 1.0) for share in (low, high))
+    fitting = min(1.0, MAX_STRIPS / max(low + high, 1e-9))
+    first = min(round(low * fitting * length), length - 1)
+    return first, min(round(high * fitting * length), length - 1 - first)
+
+
+def _strongest(is_too_much: Callable[[float], bool], limit: float) -> float:
+    """The largest strength, 0..limit, that is not too much, where more is more."""
+    low, high = 0.0, limit
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if is_too_much(middle) else (middle, high)
+    return low
+
+
+def _blurred(values: NDArray[np.float32], strength: float, pixel: float) -> NDArray[np.float32]:
+    """Blurred by a standard deviation of so many pixels at the working side; pixel: the size of one of them here."""
+    return cv2.GaussianBlur(values, (0, 0), strength * pixel) if strength > 0 else values  # type: ignore[return-value]
+
+
+def _sharpened(values: NDArray[np.float32], strength: float, pixel: float) -> NDArray[np.float32]:
+    """Fine detail added so many times; pixel: as in `_blurred`."""
+    return values + np.float32(strength) * (values - _blurred(values, SHARPENED, pixel))
+
+
+def _to_bytes(values: NDArray[np.float32]) -> RgbImage:
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
 def _overlap(a: Box, b: Box) -> float:

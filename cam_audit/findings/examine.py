@@ -55,18 +55,20 @@ def examine(
     shortest: int | None,
     needed: int,
     each: Each,
+    copies: Mapping[str, int],
     on_look: Callable[[int, int], None] | None = None,
 ) -> Examination:
     """Find what gives classes away, and measure whether the net looks at it and the prediction follows.
 
     `collected`: what was kept of the sampled images; `annotated`, `unsampled`: by class folder, the images with an
-    annotated object, and those that were not sampled. `shortest` as in `Model.fit`, `needed` as in `decode`; `each` is
-    `map`, or one that uses several cores. `on_look`, when an image is looked at again, gets how many were and will be.
+    annotated object, and those that were not sampled; `copies`: how many were left out as copies. `shortest` as in
+    `Model.fit`, `needed` as in `decode`; `each` is `map`, or one that uses several cores. `on_look`, when an image is
+    looked at again, gets how many were and will be.
     """
-    object_findings = _object_findings(annotated)
+    object_findings = _object_findings(annotated, copies)
     if not collected.observations:
         return Examination(tuple(sorted(object_findings, key=order)))
-    net = audited_net(model, collected, shortest=shortest, needed=needed)
+    net = audited_net(model, collected, shortest=shortest, needed=needed, copies=copies)
     taken_apart = class_parts(net, each)
     causes = _causes(net, taken_apart, each)
     evidence = [measure(net, cause, each) for cause in causes]
@@ -169,8 +171,11 @@ def _flag(follows: bool | None) -> str:
     return "CA101" if follows else "CA102"
 
 
-def _object_findings(annotated: Mapping[str, Sequence[Annotated]]) -> list[Finding]:
-    found = [object_finding(label, images, _digests(outside_examples(images))) for label, images in annotated.items()]
+def _object_findings(annotated: Mapping[str, Sequence[Annotated]], copies: Mapping[str, int]) -> list[Finding]:
+    found = [
+        object_finding(label, images, _digests(outside_examples(images)), copies.get(label, 0))
+        for label, images in annotated.items()
+    ]
     return [finding for finding in found if finding]
 
 

@@ -57,7 +57,7 @@ def look_again(
     for label, own in unsampled.items():
         # prepared for one class at a time, as what is compared with may fill megabytes
         searches = [
-            _Search(cause, [suspicion.recogniser() for suspicion in cause.finders.values()], _tested(cause, own))
+            _Search(cause, [suspicion.recogniser() for suspicion in cause.seen_by], _tested(cause, own))
             for cause in causes
             if cause.suspicion.label == label
         ]

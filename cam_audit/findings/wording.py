@@ -15,6 +15,7 @@ def message(evidence: Evidence, severity: str, class_name: str) -> str:
     recognised = "can be told" if severity == NOTE else "may be recognised"
     sentences = [f"{label} {recognised} by {suspicion.cue}"]
     sentences.append(_seen(len(cause.hits_looked_at), suspicion.images, evidence.groups))
+    sentences.append(left_out(evidence.copies))
     in_pixels = [found for finder, found in cause.finders.items() if finder != CONTEXT]
     if suspicion.finder == CONTEXT and in_pixels:
         sentences.append(f"The pixels tell it, too, by {max(in_pixels, key=lambda found: found.score).cue}")
@@ -34,6 +35,13 @@ def message(evidence: Evidence, severity: str, class_name: str) -> str:
     advice = CODES[cause.code].what_to_do.rstrip(".")
     sentences.append(f"To do: {advice}" if advice else "")
     return ". ".join(filter(None, sentences))
+
+
+def left_out(copies: int) -> str:
+    """A sentence on the copies that were not counted, without its full stop; "" if no image was a copy."""
+    if not copies:
+        return ""
+    return f"{count(copies, 'image was', 'images were')} left out as {'a copy' if copies == 1 else 'copies'} of others"
 
 
 def _seen(hits: int, images: int, groups: Groups | None) -> str:

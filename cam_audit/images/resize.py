@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from cam_audit.images.rgb import RgbImage
 
 MAX_ASPECT = 4
+# The long side, in pixels, of pictures in which keypoints are looked for and whose sharpness is measured.
+WORKING_SIDE = 336
 
 
 def network_size(width: int, height: int, shortest: int, cell: int) -> tuple[int, int]:
@@ -27,6 +29,13 @@ def resize(rgb: RgbImage, width: int, height: int) -> RgbImage:
         return rgb
     shrinks = width < rgb.shape[1] or height < rgb.shape[0]
     return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)  # type: ignore[return-value]
+
+
+def at_working_side(rgb: RgbImage) -> RgbImage:
+    """The picture with a long side of WORKING_SIDE, aspect kept."""
+    height, width = rgb.shape[:2]
+    scale = WORKING_SIDE / max(height, width)
+    return resize(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
 def resize_mask(mask: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.files import leads_outside
 from cam_audit.findings.codes import counterfactual
-from cam_audit.findings.edits import EDITS, apply, needs_donor
+from cam_audit.findings.edits import AMOUNTS, EDITS, apply, needs_donor
 from cam_audit.images.decode import read_image
 from cam_audit.images.resize import resize
 from cam_audit.images.rgb import RgbImage
@@ -224,11 +225,13 @@ def _edit(edit: Edit) -> dict[str, object]:
     mask = None
     if edit.mask is not None:
         mask = {"shape": edit.mask.shape, "bits": base64.b64encode(np.packbits(edit.mask).tobytes()).decode()}
-    return {"name": edit.name, "box": edit.box, "mask": mask, "factors": edit.factors}
+    return {"name": edit.name, "box": edit.box, "mask": mask, "factors": edit.factors, "amounts": edit.amounts}
 
 
 def _parsed_edit(item: Mapping[str, Any]) -> Edit:
     box, factors = (tuple(item[key]) if item[key] else None for key in ("box", "factors"))
+    # those of earlier versions have none
+    amounts = tuple(map(float, item.get("amounts") or ())) or None
     mask: NDArray[np.bool_] | None = None
     if item["mask"]:
         height, width = item["mask"]["shape"]
@@ -237,4 +240,6 @@ def _parsed_edit(item: Mapping[str, Any]) -> Edit:
     needs = {"paste": (box,), "strokes": (mask,), "cast": (factors,), "painted_over": (box, mask)}
     if item["name"] not in EDITS or all(each is None for each in needs.get(item["name"], ("nothing",))):
         raise ValueError(f"{item['name']!r} is no edit that can be made")
-    return Edit(item["name"], box, mask, factors)
+    if len(amounts or ()) != AMOUNTS.get(item["name"], 0) or not all(map(math.isfinite, amounts or ())):
+        raise ValueError(f"{item['name']!r} takes other amounts")
+    return Edit(item["name"], box, mask, factors, amounts)

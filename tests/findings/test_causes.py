@@ -45,6 +45,9 @@ def codes(*suspicions: Suspicion) -> list[Named]:
         ("colour", "CA204"),
         ("files", "CA206"),
         ("context", "CA207"),
+        ("same_thing", "CA210"),
+        ("statistics", "CA211"),
+        ("padding", "CA212"),
     ],
 )
 def test_a_suspicion_alone_is_a_cause_of_its_own(finder: str, code: str) -> None:
@@ -56,6 +59,7 @@ def test_nothing_has_no_cause() -> None:
 
 
 FIXED = [CORNER, (0.74, 0.8, 0.94, 1.0), (0.8, 0.72, 1.0, 0.92)]
+MIDDLE = (0.1, 0.2, 0.7, 0.7)
 WANDERING = [CORNER, (0.6, 0.7, 0.81, 0.9), (0.75, 0.5, 0.9, 0.85)]
 ELSEWHERE = [(0.0, 0.0, 0.2, 0.2), (0.4, 0.4, 0.6, 0.6), CORNER]
 
@@ -108,6 +112,122 @@ def test_an_overlay_over_more_than_half_of_the_picture_is_around(height: float, 
 def test_a_frame_and_a_stamp_are_two() -> None:
     found = codes(suspicion("duplicates", boxes=FIXED), suspicion("template", boxes=[AROUND]), suspicion("border"))
     assert found == [("CA201", ["duplicates"]), ("CA203", ["border", "template"])]
+
+
+@pytest.mark.parametrize(
+    ("same_as", "others", "expected"),
+    [
+        ({"border", "colour"}, ["colour"], [("CA204", ["colour", "statistics"])]),
+        ({"border", "colour"}, ["border"], [("CA203", ["border", "statistics"])]),
+        ({"border", "colour"}, ["border", "colour"], [("CA203", ["border", "colour", "statistics"])]),
+        ({"border"}, ["colour"], [("CA204", ["colour"]), ("CA211", ["statistics"])]),
+        (set(), ["border", "colour"], [("CA203", ["border", "colour"]), ("CA211", ["statistics"])]),
+        ({"border", "colour"}, ["files"], [("CA206", ["files"]), ("CA211", ["statistics"])]),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_statistics_that_a_finder_of_colours_may_see_too_are_what_it_saw(
+    same_as: set[str], others: list[str], expected: list[Named], turned: bool
+) -> None:
+    found = [*map(suspicion, others), dataclasses.replace(suspicion("statistics"), same_as=frozenset(same_as))]
+    assert sorted(codes(*(found[::-1] if turned else found))) == expected
+
+
+@pytest.mark.parametrize(
+    ("bearing", "expected"),
+    [("abc", [("CA201", ["duplicates", "statistics"])]), ("a", [("CA201", ["duplicates"]), ("CA211", ["statistics"])])],
+)
+def test_a_statistic_is_a_trace_of_a_mark_where_most_of_its_images_bear_it(bearing: str, expected: list[Named]) -> None:
+    trace = dataclasses.replace(suspicion("statistics", "abc"), same_as=frozenset({"duplicates"}))
+    assert codes(suspicion("duplicates", bearing, boxes=FIXED), trace) == expected
+
+
+def test_a_trace_does_not_say_which_images_show_the_cue() -> None:
+    trace = dataclasses.replace(suspicion("statistics", "cde"), same_as=frozenset({"border"}))
+    (cause,) = causes_of([suspicion("border", "abc"), trace])
+    assert {hit.name for hit in cause.hits} == {hit.name for hit in cause.hits_in_pixels} == {"a", "b", "c"}
+    named = cause.named_by("statistics")
+    assert {hit.name for hit in named.hits} >= {"c", "d", "e"}
+
+
+COVERED = frozenset({"border", "colour", "statistics", "template", "context"})
+
+
+def padded(names: str = "abc", same_as: Sequence[str] = (), covers: frozenset[str] = COVERED) -> Suspicion:
+    return dataclasses.replace(suspicion("padding", names), same_as=frozenset(same_as), covers=covers)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("finder", ["border", "colour", "context"])
+def test_bars_name_what_others_see_of_them(finder: str, turned: bool) -> None:
+    found = [padded(), suspicion(finder)]
+    assert codes(*(found[::-1] if turned else found)) == [("CA212", ["padding", finder])]
+
+
+@pytest.mark.parametrize(("names", "joined"), [("abx", True), ("axy", False), ("abxy", False)])
+def test_a_border_of_mostly_other_images_is_not_that_of_bars(names: str, joined: bool) -> None:
+    found = codes(padded(), suspicion("border", names))
+    assert found == ([("CA212", ["padding", "border"])] if joined else [("CA212", ["padding"]), ("CA203", ["border"])])
+
+
+def test_a_statistic_of_mostly_other_images_is_not_that_of_padding() -> None:
+    statistics = dataclasses.replace(suspicion("statistics", "axy"), same_as=frozenset({"padding"}))
+    assert codes(padded(), statistics) == [("CA212", ["padding"]), ("CA211", ["statistics"])]
+
+
+def test_padding_names_only_what_it_covers() -> None:
+    found = codes(padded(covers=frozenset({"statistics"})), suspicion("border"), suspicion("files"))
+    assert found == [("CA212", ["padding"]), ("CA203", ["border"]), ("CA206", ["files"])]
+
+
+@pytest.mark.parametrize(("same_as", "joined"), [({"padding", "border"}, True), ({"border"}, False)])
+def test_a_statistic_that_padding_changes_is_padding(same_as: set[str], joined: bool) -> None:
+    statistics = dataclasses.replace(suspicion("statistics"), same_as=frozenset(same_as))
+    apart = [("CA212", ["padding"]), ("CA211", ["statistics"])]
+    assert codes(padded(), statistics) == ([("CA212", ["padding", "statistics"])] if joined else apart)
+
+
+@pytest.mark.parametrize(
+    ("box", "joined"),
+    [
+        ((0.1, 0.1, 0.9, 0.2), True),
+        ((0.1, 0.2, 0.2, 1.0), True),
+        ((0.1, 0.1, 0.9, 0.75), True),
+        # words, a short line, and a mark
+        ((0.1, 0.1, 0.9, 0.3), False),
+        ((0.1, 0.1, 0.8, 0.15), False),
+        (CORNER, False),
+    ],
+)
+def test_an_overlay_from_edge_to_edge_is_where_bars_end(box: Box, joined: bool) -> None:
+    found = codes(padded(), suspicion("template", boxes=[box]))
+    apart = [("CA212", ["padding"]), ("CA202", ["template"])]
+    assert found == ([("CA212", ["padding", "template"])] if joined else apart)
+
+
+def test_a_frame_of_bars_is_a_border_where_its_colour_tells() -> None:
+    frame = padded(same_as=["border", "colour"])
+    assert codes(frame, suspicion("border")) == [("CA203", ["border", "padding"])]
+    assert codes(frame, suspicion("statistics")) == [("CA212", ["padding"]), ("CA211", ["statistics"])]
+
+
+@pytest.mark.parametrize(
+    ("things", "place", "expected"),
+    [
+        (1, MIDDLE, [("CA202", ["template", "same_thing"])]),
+        (2, MIDDLE, [("CA202", ["template"]), ("CA210", ["same_thing"])]),
+        (1, CORNER, [("CA202", ["template"]), ("CA210", ["same_thing"])]),
+    ],
+    ids=["watermark", "things", "elsewhere"],
+)
+def test_a_watermark_across_the_picture_is_no_thing(things: int, place: Box, expected: list[Named]) -> None:
+    thing = dataclasses.replace(suspicion("same_thing", boxes=[MIDDLE]), numbers={"things": things})
+    assert codes(thing, suspicion("template", boxes=[place])) == expected
+
+
+def test_a_mark_and_the_same_thing_are_two() -> None:
+    found = codes(suspicion("same_thing", boxes=[MIDDLE]), suspicion("duplicates", boxes=FIXED))
+    assert found == [("CA201", ["duplicates"]), ("CA210", ["same_thing"])]
 
 
 def test_files_are_a_cause_beside_all_others() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from evidences import suspicion
 
@@ -22,18 +24,36 @@ from cam_audit.findings.codes import (
     counterfactuals,
 )
 from cam_audit.findings.counterfactual import LOOKS
-from cam_audit.findings.cues import colour_probe, duplicates, files, finders, template
+from cam_audit.findings.cues import colour_probe, duplicates, files, finders, padding, same_thing, statistics, template
+from cam_audit.findings.cues.probe import MAX_CHANCE
 from cam_audit.findings.cues.records import ImageFeatures
+from cam_audit.findings.cues.statistics import STATISTICS, TRIED
 from cam_audit.findings.sample import MAX_SAMPLED, MAX_SAMPLED_PER_CLASS, MIN_IMAGES
 
 MANUAL = Path(cam_audit.__file__).parents[1] / "docs" / "findings.md"
-GROUPS = {label: [ImageFeatures(f"{label}/00.png", label, {"colour": [50.0] * 6})] for label in ("cat", "dog")}
+GROUPS = {
+    label: [
+        ImageFeatures(
+            f"{label}/00.png",
+            label,
+            {
+                "colour": [50.0] * 6,
+                "statistics": np.full(len(STATISTICS), value),
+                "padding": padding.Padding(np.zeros(4), np.zeros(4), np.zeros(3)),
+                "file": files.FileFacts("PNG", 300, 200, None, None),
+            },
+        )
+    ]
+    for label, value in (("cat", 0.5), ("dog", 0.25))
+}
 
 
 @pytest.mark.parametrize("finder", finders())
 def test_every_counterfactual_has_its_words_and_is_in_the_manual(finder: str) -> None:
     code = CODES[codes_by_finder()[finder]]
-    tests = [test.name for test in finders()[finder].tests(suspicion(finder), GROUPS)]
+    # of statistics, each has a test of its own
+    seen = dataclasses.replace(suspicion(finder), numbers={f"{each.name}_score": 0.5 for each in STATISTICS})
+    tests = [test.name for test in finders()[finder].tests(seen, GROUPS)]
     assert tests == [test.name for test in code.tests]
     assert bool(tests) == (not code.in_file)
     assert all(f"`{test}`" in section(code.code) for test in tests)
@@ -82,10 +102,18 @@ def test_the_manual_tells_of_no_other_codes() -> None:
         ("CA203", [colour_probe.THRESHOLD]),
         ("CA204", [colour_probe.THRESHOLD]),
         ("CA206", [files.THRESHOLD]),
+        ("CA210", [same_thing.THRESHOLD]),
+        ("CA211", [statistics.THRESHOLD]),
+        ("CA212", [padding.THRESHOLD]),
     ],
 )
 def test_the_thresholds_are_those_of_the_finders(code: str, numbers: list[float]) -> None:
     assert [float(number) for number in re.findall(r">= ([\d.]+)", CODES[code].threshold)] == numbers
+
+
+def test_the_number_of_statistics_that_are_tried_is_in_the_table() -> None:
+    assert TRIED == 16
+    assert f"sixteen times its chance <= {MAX_CHANCE}" in CODES["CA211"].threshold
 
 
 def test_the_limits_of_the_severities_are_in_the_manual() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from pictures import GREY
 
 from cam_audit.findings import edits
 from cam_audit.findings.edits import apply, elsewhere, elsewhere_mask, needs_donor, pixel_box, strokes_of
+from cam_audit.images.resize import at_working_side
+from cam_audit.images.sharpness import BLOCKY_SIDE, blockiness, grey_of, sharpness
 from cam_audit.records import Box, Edit
 
 Rgb = NDArray[np.uint8]
@@ -292,6 +295,119 @@ def test_what_is_painted_over_continues_its_surroundings_and_nothing_else_change
     np.testing.assert_array_equal(apply(edit, other, None), painted)
 
 
+@pytest.mark.parametrize(("brighter", "contrast"), [(20.0, 1.0), (-15.0, 0.5), (0.0, 1.3), (0.0, 1.0)])
+def test_levels_move_the_mean_and_stretch_around_it(brighter: float, contrast: float) -> None:
+    picture = np.repeat(speckled(40, 30)[..., :1] // 2 + 60, 3, axis=2)
+    edited = apply(Edit("levels", amounts=(brighter, contrast)), picture, None)
+    mean = picture.mean()
+    np.testing.assert_allclose(edited, mean + brighter + contrast * (picture - mean), atol=0.51)
+
+
+def test_levels_end_at_black_and_white() -> None:
+    picture = np.vstack([flat((40, 40, 40)), flat((210, 210, 210))])
+    edited = apply(Edit("levels", amounts=(0.0, 3.0)), picture, None)
+    assert (edited[0, 0].tolist(), edited[-1, 0].tolist()) == ([0, 0, 0], [255, 255, 255])
+
+
+def test_saturation_moves_each_pixel_away_from_its_grey_or_to_it() -> None:
+    picture = flat((100, 50, 200))
+    grey = 0.299 * 100 + 0.587 * 50 + 0.114 * 200
+    for factor in (0.0, 0.5, 1.0, 1.2):
+        edited = apply(Edit("saturation", amounts=(factor,)), picture, None)
+        assert edited[0, 0].tolist() == pytest.approx([grey + factor * (c - grey) for c in (100, 50, 200)], abs=0.6)
+
+
+def blobs(width: int, height: int) -> Rgb:
+    """Something with edges of all kinds, so that it can be blurred and sharpened."""
+    coarse = np.random.default_rng(1).integers(60, 190, (height // 8, width // 8, 3), np.uint8)
+    return cv2.GaussianBlur(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST), (0, 0), 0.8)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("size", [(336, 224), (240, 320), (448, 448)])
+@pytest.mark.parametrize("sharper", [-0.5, -0.3, 0.15])
+def test_a_picture_becomes_as_much_sharper_or_less_sharp_as_was_asked(size: tuple[int, int], sharper: float) -> None:
+    picture = blobs(*size)
+    before, after = (
+        sharpness(grey_of(at_working_side(rgb)))
+        for rgb in (picture, apply(Edit("sharpness", amounts=(sharper,)), picture, None))
+    )
+    assert after - before == pytest.approx(sharper, abs=0.12)
+
+
+def test_what_cannot_be_made_as_sharp_or_as_blurred_is_made_so_as_far_as_it_can() -> None:
+    picture = blobs(112, 80)
+    blurred = apply(Edit("sharpness", amounts=(-99.0,)), picture, None)
+    np.testing.assert_allclose(blurred, cv2.GaussianBlur(picture, (0, 0), edits.MAX_BLUR * 112 / 336), atol=1)
+    assert (apply(Edit("sharpness", amounts=(99.0,)), picture, None) != picture).any()
+    np.testing.assert_array_equal(apply(Edit("sharpness", amounts=(0.0,)), picture, None), picture)
+
+
+@pytest.mark.parametrize("blockier", [0.5, 1.0])
+def test_a_picture_is_compressed_until_it_is_as_much_blockier(blockier: float) -> None:
+    picture = blobs(240, 160) // 2 + speckled(240, 160) // 8
+    edited = apply(Edit("recompressed", amounts=(blockier, 240.0)), picture, None)
+    assert blockiness(grey_of(edited)) - blockiness(grey_of(picture)) == pytest.approx(blockier, abs=0.1)
+    # in a picture that is stored larger the blocks are smaller: eight of 480 pixels are four of 240
+    small = apply(Edit("recompressed", amounts=(blockier, 480.0)), picture, None)
+    assert abs(blockiness(grey_of(small)) - blockiness(grey_of(picture))) < blockier
+
+
+def test_a_picture_of_any_size_is_compressed_at_no_more_than_blocks_can_be_seen() -> None:
+    picture = speckled(40, 30)
+    one, other = (apply(Edit("recompressed", amounts=(1.0, side)), picture, None) for side in (1e12, BLOCKY_SIDE))
+    np.testing.assert_array_equal(one, other)
+
+
+# rows and columns by number, ten of each
+TEN = np.stack([*np.mgrid[:10, :10], np.zeros((10, 10), int)], axis=2).astype(np.uint8)
+WIDTHS = (0.2, 0.0, 0.0, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "columns"),
+    [
+        ("streaked", [0, 1, 2, 3, 4, 5, 6, 6, 6, 6], [2, 2, 2, 3, 4, 5, 6, 7, 8, 9]),
+        ("mirrored", [0, 1, 2, 3, 4, 5, 6, 6, 5, 4], [3, 2, 2, 3, 4, 5, 6, 7, 8, 9]),
+    ],
+)
+def test_strips_repeat_or_mirror_what_lies_beside_them(name: str, rows: list[int], columns: list[int]) -> None:
+    np.testing.assert_array_equal(apply(Edit(name, amounts=WIDTHS), TEN, None), TEN[np.ix_(rows, columns)])
+
+
+def test_bars_are_of_one_colour_and_leave_the_rest() -> None:
+    edited = apply(Edit("barred", amounts=(*WIDTHS, 250.4, 0.0, 300.0)), TEN, None)
+    np.testing.assert_array_equal(edited[:7, 2:], TEN[:7, 2:])
+    assert (edited[7:] == (250, 0, 255)).all()
+    assert (edited[:, :2] == (250, 0, 255)).all()
+
+
+@pytest.mark.parametrize("name", ["streaked", "mirrored", "barred"])
+@pytest.mark.parametrize("widths", [(9.0, -1.0, 9.0, 0.1), (0.5, 0.5, 0.5, 0.5), (0.0, 0.9, 0.0, 0.9)])
+@pytest.mark.parametrize("size", [(1, 1), (2, 1), (40, 30)])
+def test_strips_of_any_width_leave_something(name: str, widths: tuple[float, ...], size: tuple[int, int]) -> None:
+    picture = speckled(*size)
+    edited = apply(Edit(name, amounts=(*widths, *([0.0] * (edits.AMOUNTS[name] - 4)))), picture, None)
+    assert edited.shape == picture.shape
+
+
+@pytest.mark.parametrize("name", ["streaked", "mirrored"])
+def test_strips_without_a_width_change_nothing(name: str) -> None:
+    np.testing.assert_array_equal(apply(Edit(name, amounts=(0.0,) * 4), TEN, None), TEN)
+
+
+@pytest.mark.parametrize(
+    ("widths", "other"),
+    [
+        ((0.1, 0.0, 0.0, 0.0), (0.0, 0.0, 0.1, 0.0)),
+        ((0.0, 0.1, 0.0, 0.2), (0.1, 0.0, 0.2, 0.0)),
+        ((0.1, 0.2, 0.0, 0.0), (0.0, 0.0, 0.1, 0.2)),
+        ((0.1, 0.1, 0.1, 0.1), (0.1, 0.1, 0.1, 0.1)),
+    ],
+)
+def test_other_sides_are_free_ones_where_there_are_any(widths: tuple[float, ...], other: tuple[float, ...]) -> None:
+    assert edits.other_sides(widths) in (other, other[2:] + other[:2])
+
+
 ALL = {
     "surroundings": SURROUNDINGS,
     "texture": Edit("texture", box=(0.25, 0.5, 0.75, 1.0), mask=np.eye(4, dtype=bool)),
@@ -299,6 +415,13 @@ ALL = {
     "paste": Edit("paste", box=(0.0, 0.0, 0.5, 0.5)),
     "strokes": Edit("strokes", mask=np.eye(4, dtype=bool)),
     "painted_over": Edit("painted_over", box=(0.0, 0.0, 0.5, 0.5)),
+    "levels": Edit("levels", amounts=(10.0, 0.7)),
+    "saturation": Edit("saturation", amounts=(0.5,)),
+    "sharpness": Edit("sharpness", amounts=(-1.5,)),
+    "recompressed": Edit("recompressed", amounts=(0.3, 40.0)),
+    "streaked": Edit("streaked", amounts=(0.2, 0.0, 0.0, 0.3)),
+    "mirrored": Edit("mirrored", amounts=(0.2, 0.0, 0.0, 0.3)),
+    "barred": Edit("barred", amounts=(0.2, 0.0, 0.0, 0.3, 0.0, 255.0, 0.0)),
 }
 
 
@@ -328,6 +451,7 @@ def test_a_donor_is_asked_for_where_another_one_makes_another_picture(edit: Edit
 
 def test_every_edit_is_tested_here() -> None:
     assert set(ALL) == set(edits.EDITS)
+    assert {name: len(edit.amounts) for name, edit in ALL.items() if edit.amounts} == edits.AMOUNTS
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from tiny_net import colour_net
 
 from cam_audit.findings.audited_net import AuditedNet, audited_net
 from cam_audit.findings.causes import Cause
+from cam_audit.findings.cues import duplicates
 from cam_audit.findings.cues.records import Features, Hit, Recogniser, Suspicion
 from cam_audit.findings.evidence import Evidence, Group, Use, counterfactuals_of, measure
 from cam_audit.findings.intervals import Estimate, mean_interval, paired_difference
@@ -27,6 +28,12 @@ STAMPED_BOX = (0.0, 0.0, 0.5, 0.75)  # 6 of the 16 cells
 SCALE = 1.5
 STAMPED = cells()
 STAMPED[:24, :16] = (255, 0, 0)
+
+
+@pytest.fixture(autouse=True)
+def large_marks_are_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of 16 cells are too coarse for marks of under a quarter of them."""
+    monkeypatch.setattr(duplicates, "_SMALL", 0.5)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from cam_audit.findings.audited_net import AuditedNet, audited_net
 from cam_audit.findings.causes import Cause
 from cam_audit.findings.codes import codes_by_finder
 from cam_audit.findings.counterfactual import ERROR_AT, LOOKS, CueTest, Effect, Roles, Trial, effects_of
+from cam_audit.findings.cues import duplicates
 from cam_audit.findings.cues.records import Hit, ImageFeatures, Suspicion
 from cam_audit.findings.map_use import ActivationSum
 from cam_audit.findings.sample import Observation, draw_key
@@ -37,6 +38,12 @@ SCALE = 1.0
 def bottom(colour: str, count: int = 4) -> Rgb:
     """So many cells of a colour, from the lower right on."""
     return cells(**{colour: count})[::-1, ::-1].copy()
+
+
+@pytest.fixture(autouse=True)
+def large_marks_are_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of 16 cells are too coarse for marks of under a quarter of them."""
+    monkeypatch.setattr(duplicates, "_SMALL", 0.5)
 
 
 @pytest.fixture

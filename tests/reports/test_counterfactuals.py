@@ -63,6 +63,7 @@ def test_what_was_listed_is_read_back_masks_bit_for_bit() -> None:
     )
     of_border = (
         tried("cast", "cat/d.png", CAST, Edit("cast", factors=(1.0, 1.0, 1.0))),
+        tried("sharpness", "cat/e.png", Edit("sharpness", amounts=(-1 / 3,)), Edit("levels", amounts=(3.0, 0.5))),
         tried("context", "cat/d.png", TEXTURE, replace(TEXTURE, box=(0.0, 0.0, 1 / 7, 0.25)), "dog/e.png"),
         tried("context_taken", "dog/e.png", replace(TEXTURE, mask=~MASK), TEXTURE, "cat/d.png"),
     )
@@ -99,6 +100,18 @@ GOOD = json.loads(
 )
 
 
+BAD_AMOUNTS = [
+    {"name": name, "box": None, "mask": None, "factors": None, "amounts": amounts}
+    for name, amounts in (("levels", [1.0]), ("sharpness", None), ("saturation", [float("nan")]), ("levels", ["a", 1]))
+]
+
+
+def test_an_edits_json_of_before_there_were_amounts_is_read() -> None:
+    before = {**GOOD, "edits": [{key: edit[key] for key in edit if key != "amounts"} for edit in GOOD["edits"]]}
+    assert before != GOOD
+    assert parse(json.dumps(before))[0].keys() == parse(json.dumps(GOOD))[0].keys()
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -109,8 +122,10 @@ GOOD = json.loads(
         json.dumps({**GOOD, "findings": [{}]}),
         json.dumps({**GOOD, "edits": [GOOD["edits"][0], {"name": "strokes", "box": None, "mask": 3, "factors": None}]}),
         json.dumps({key: value for key, value in GOOD.items() if key != "needed"}),
+        # amounts that are too few, none, or no numbers
+        *(json.dumps({**GOOD, "edits": [GOOD["edits"][0], edit]}) for edit in BAD_AMOUNTS),
     ],
-    ids=range(7),
+    ids=range(11),
 )
 def test_what_is_no_edits_json_is_a_value_error(text: str) -> None:
     assert parse(json.dumps(GOOD))[1] == 9

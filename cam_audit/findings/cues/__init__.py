@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
-from cam_audit.findings.codes import CONTEXT, codes_by_finder
+from cam_audit.findings.codes import CODES, CONTEXT, codes_by_finder
 from cam_audit.findings.cues.records import Groups, ImageFeatures, Suspicion
 from cam_audit.workers import Each, one_by_one
 
@@ -33,8 +33,8 @@ class Finder(Protocol):
 
 
 def finders() -> dict[str, Finder]:
-    """The finders of pixels and files that the table of codes names, in its order."""
-    names = [name for name in codes_by_finder() if name != CONTEXT]
+    """The finders of pixels and files that the table of codes names, in its order, each with a module of its own."""
+    names = [name for name, code in codes_by_finder().items() if name != CONTEXT and not CODES[code].found_by]
     return {name: cast("Finder", import_module(f"{__name__}.{name}")) for name in names}
 
 
@@ -43,6 +43,6 @@ def find_cues(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[
 
     The images may come in any order; with fewer than two classes nothing can be told from anything.
     """
-    known = finders()
-    found = [suspicion for finder in known.values() for suspicion in finder.find(images, each)]
-    return sorted(found, key=lambda each: (-each.score, each.label, list(known).index(each.finder)))
+    found = [suspicion for finder in finders().values() for suspicion in finder.find(images, each)]
+    known = list(codes_by_finder())
+    return sorted(found, key=lambda each: (-each.score, each.label, known.index(each.finder)))

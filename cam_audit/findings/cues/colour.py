@@ -19,6 +19,8 @@ NAME = "colour"
 
 # Grey levels that are added to both means of a cast.
 _DARK = 8
+# Units of Lab that rounding makes of grey.
+_COLOURLESS = 0.5
 
 # A cast moves the mean; the deviation mostly tells contents apart.
 _WEIGHTS = np.repeat(np.array([1, 0.5], np.float32), 3)
@@ -33,7 +35,12 @@ FEATURES = {"colour": Feature(np.ndarray, lambda picture: colour_moments(picture
 
 
 def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspicion]:
-    """The classes that the colour of the whole image gives away."""
+    """The classes that the colour of the whole image gives away.
+
+    Where no image has any, it is brightness and contrast that differ, which are not of colour but of `statistics`.
+    """
+    if not any(_has_colour(image["colour"]) for image in images):
+        return []
     return predictable_by(
         NAME,
         images,
@@ -86,6 +93,11 @@ def casts_of(groups: Groups) -> dict[str, Factors]:
 def _inverse(factors: Factors) -> Factors:
     red, green, blue = factors
     return 1 / red, 1 / green, 1 / blue
+
+
+def _has_colour(moments: Lab) -> bool:
+    """Whether there is any; moments: float32 (6,), as from `colour_moments`."""
+    return bool(np.abs(moments[[1, 2, 4, 5]]).max() > _COLOURLESS)
 
 
 def _whole(image: Features) -> Lab:

@@ -1,18 +1,24 @@
-"""Finds what repeats in the images of one class: stamps, logos, rulers, pasted objects, at any place."""
+"""Finds what repeats in the images of one class: stamps, logos, rulers, pasted objects, at any place.
+
+What repeats and covers much of the picture is no mark, but the same thing, photographed again: see `same_thing`.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.findings.counterfactual import CueTest, Roles
+from cam_audit.findings.cues import same_thing
 from cam_audit.findings.cues.edges import edges
-from cam_audit.findings.cues.matches import Floats, Keypoints, KeypointStack, find_keypoints, root_sift
+from cam_audit.findings.cues.matches import Floats, Keypoints, KeypointStack, Shared, find_keypoints, root_sift
 from cam_audit.findings.cues.picture import THUMBNAIL, Feature, Picture
 from cam_audit.findings.cues.probe import MAX_CHANCE, chance_of
 from cam_audit.findings.cues.records import (
@@ -42,9 +48,11 @@ _MIN_OVERLAP = 0.5
 _MIN_AGREEMENT = 2 / 3
 _MIN_EXCESS = 0.03
 _MIN_TIMES = 2
-# One partner is enough for what covers at most so much of both pictures, as more may be one photo twice, cropped, and
-# reaches so many pixels, as points close together fit by chance.
+# A mark covers at most so much of one of two pictures; what covers more of both is one thing that both show, or one
+# photo twice, cropped. Two images are enough for that, so it takes twice as many points as a mark.
 _SMALL = 0.25
+_THING_POINTS = 8
+# One partner is enough for a mark that reaches so many pixels, as points close together fit by chance.
 _MIN_REACH = 20
 _OTHERS = 100
 # Further images are compared with so many of the hits.
@@ -70,28 +78,36 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
     hit's `strength` is the difference of the two shares, 0..1.
 
     Pairs that are one photo twice, also when saved in another size or quality, are not counted; `numbers` tells how
-    many images have such a twin. Twins that were cropped or shifted are not recognised.
+    many images have such a twin. Twins that were cropped or shifted share much of themselves, and are one thing, as
+    what is photographed again: such pairs are suspected by the name of `same_thing`.
     """
     groups = by_label(images)
     if len(groups) < 2:
         return []
 
-    def find_in(label: str) -> Suspicion | None:
+    def find_in(label: str) -> list[Suspicion]:
         own = groups[label]
         others = sample_of([group for other, group in groups.items() if other != label], _OTHERS)
-        suspicion = _find_in_class(own, others)
-        return suspicion and replace(suspicion, recogniser=partial(_recogniser, suspicion.hits, own, others))
+        shared = _compare(own)
+        mark, thing = _repeated_mark(own, others, shared), _same_thing(own, others, shared)
+        return [
+            *([replace(mark, recogniser=partial(_recogniser, mark.hits, own, others))] if mark else []),
+            *([replace(thing, recogniser=partial(_thing_recogniser, thing.hits, own))] if thing else []),
+        ]
 
-    return [suspicion for suspicion in each(find_in, groups) if suspicion]
+    return [suspicion for of_class in each(find_in, groups) for suspicion in of_class]
 
 
 def tests(suspicion: Suspicion, groups: Groups) -> list[CueTest]:
     """What lies in the donor's box, pasted into the same place, and painted over in its own image.
 
-    Controls are the same box of another class's image, and a box of the same size at another place.
+    Controls are the same box of another class's image, and a box of the same size at another place. A box that covers
+    more than a quarter of the picture is not pasted: what replaces most of a picture says nothing about a mark.
     """
-    boxed = tuple(hit for hit in suspicion.hits if hit.box)
-    local = tuple(hit for hit in boxed if hit.box and area_of(hit.box) <= MAX_LOCAL_AREA)
+    small, local = (
+        tuple(hit for hit in suspicion.hits if hit.box and area_of(hit.box) <= limit)
+        for limit in (_SMALL, MAX_LOCAL_AREA)
+    )
 
     def paste(roles: Roles) -> Edit:
         return Edit("paste", box=roles.hit.box)
@@ -102,18 +118,31 @@ def tests(suspicion: Suspicion, groups: Groups) -> list[CueTest]:
     def paint_elsewhere(roles: Roles) -> Edit:
         return Edit("painted_over", box=roles.hit.box and elsewhere(roles.hit.box))
 
-    return [CueTest("paste", boxed, paste, paste), CueTest("painted_over", local, paint, paint_elsewhere)]
+    return [CueTest("paste", small, paste, paste), CueTest("painted_over", local, paint, paint_elsewhere)]
 
 
-def _find_in_class(own: list[ImageFeatures], others: list[ImageFeatures]) -> Suspicion | None:
+@dataclass(frozen=True)
+class _SharedParts:
+    """What the images of a class share, pair by pair.
+
+    `stack`: their keypoints; `same_photo`: whether two are one photo, bool (n, n). `marks`, `alike`: for each image, by
+    partner, the places (m, 2) in itself of what was copied and covers little of either, and of what is merely alike.
+    `things`: the pairs that show one thing.
+    """
+
+    stack: KeypointStack
+    same_photo: NDArray[np.bool_]
+    marks: list[dict[int, Floats]]
+    alike: list[dict[int, Floats]]
+    things: list[same_thing.Pair]
+
+
+def _repeated_mark(own: list[ImageFeatures], others: list[ImageFeatures], shared: _SharedParts) -> Suspicion | None:
     needed = max(_MIN_PARTNERS + 1, THRESHOLD * len(own))
-    keypoints = _keypoints_of(own)
-    stack = KeypointStack(keypoints)
-    same_photo = _same_photo(own)
-    shared_places, alike_places = _compare(stack, same_photo)
+    keypoints, stack, shared_places = _keypoints_of(own), shared.stack, shared.marks
 
     def convinces(index: int, partner: int) -> bool:
-        return _convinces(shared_places[index][partner], keypoints[index].size, alike_places[index].values())
+        return _convinces(shared_places[index][partner], keypoints[index].size, shared.alike[index].values())
 
     linked = _mutual([_agreeing(places) for places in shared_places], convinces)
     if len(linked) < needed:
@@ -121,7 +150,7 @@ def _find_in_class(own: list[ImageFeatures], others: list[ImageFeatures]) -> Sus
     rest = KeypointStack(_keypoints_of(others))
     hits, own_rates, other_rates = [], [], []
     for index, partners in linked.items():
-        outside = sum(shared.copied for shared in rest.shared_with(*stack.of(index)))
+        outside = sum(other.copied for other in rest.shared_with(*stack.of(index)))
         if _belongs_to_class(len(partners), len(own) - 1, outside, len(others)):
             own_rate, other_rate = len(partners) / (len(own) - 1), outside / len(others)
             places = np.concatenate([shared_places[index][partner] for partner in sorted(partners)])
@@ -143,7 +172,7 @@ def _find_in_class(own: list[ImageFeatures], others: list[ImageFeatures]) -> Sus
         numbers={
             "shared_in_class": in_class,
             "shared_in_others": in_others,
-            "photos_twice": int(same_photo.any(1).sum()),
+            "photos_twice": int(shared.same_photo.any(1).sum()),
         },
     )
 
@@ -194,19 +223,70 @@ def _lie_in(places: Floats, box: Floats) -> NDArray[np.bool_]:
     return np.asarray(((places[:, :2] >= box[:2]) & (places[:, :2] <= box[2:])).all(1))
 
 
-def _compare(
-    stack: KeypointStack, same_photo: NDArray[np.bool_]
-) -> tuple[list[dict[int, Floats]], list[dict[int, Floats]]]:
-    """For each image what it shares with each partner, places (m, 2) in itself: copied, and merely alike."""
-    copied: list[dict[int, Floats]] = [{} for _ in same_photo]
-    alike: list[dict[int, Floats]] = [{} for _ in same_photo]
-    for index in range(len(same_photo)):
+def _compare(own: Sequence[ImageFeatures]) -> _SharedParts:
+    keypoints, same_photo = _keypoints_of(own), _same_photo(own)
+    stack = KeypointStack(keypoints)
+    marks: list[dict[int, Floats]] = [{} for _ in own]
+    alike: list[dict[int, Floats]] = [{} for _ in own]
+    things = []
+    for index in range(len(own)):
         for shared in stack.shared_with(*stack.of(index), first=index + 1):
-            if not same_photo[index, shared.partner]:
-                kind = copied if shared.copied else alike
-                kind[index][shared.partner] = shared.here
-                kind[shared.partner][index] = shared.there
-    return copied, alike
+            partner = shared.partner
+            if same_photo[index, partner]:
+                continue
+            boxes = _thing_boxes(shared, keypoints[index], keypoints[partner])
+            if boxes is None:
+                kind = marks if shared.copied else alike
+                kind[index][partner] = shared.here
+                kind[partner][index] = shared.there
+            elif len(shared.here) >= _THING_POINTS:
+                things.append(same_thing.Pair((index, partner), boxes, len(shared.here)))
+    for thing in same_thing.things_of(things):
+        # what two images of one thing share is the thing, however little of it fits
+        for places in (marks[index] for index in thing):
+            for partner in places.keys() & thing:
+                del places[partner]
+    return _SharedParts(stack, same_photo, marks, alike, things)
+
+
+def _thing_boxes(shared: Shared, here: Keypoints, there: Keypoints) -> tuple[Box, Box] | None:
+    """Where the thing is that two images show, with keypoints `here` and `there`, if they share more than a mark."""
+    if not shared.copied:
+        return None
+    boxes = _as_fractions(_box(shared.here), here.size), _as_fractions(_box(shared.there), there.size)
+    return boxes if min(map(area_of, boxes)) > _SMALL else None
+
+
+def _same_thing(own: list[ImageFeatures], others: list[ImageFeatures], shared: _SharedParts) -> Suspicion | None:
+    partners = Counter(chain.from_iterable(pair.images for pair in shared.things))
+    if not partners:
+        return None
+    keypoints, rest = _keypoints_of(own), _keypoints_of(others)
+    rest_stack = KeypointStack(rest)
+
+    def outside(index: int) -> int:
+        found = rest_stack.shared_with(*shared.stack.of(index))
+        return sum(_thing_boxes(other, keypoints[index], rest[other.partner]) is not None for other in found)
+
+    kept = {i for i, count in partners.items() if _belongs_to_class(count, len(own) - 1, outside(i), len(others))}
+    return same_thing.suspected(own, [pair for pair in shared.things if kept.issuperset(pair.images)])
+
+
+def _thing_recogniser(hits: Sequence[Hit], own: list[ImageFeatures]) -> Recogniser:
+    """Recognises what shows a thing that one of the hits shows."""
+    by_name = {image.name: image["keypoints"] for image in own}
+    known = [by_name[hit.name] for hit in hits]
+    stack = KeypointStack(known)
+
+    def recognise(image: Features) -> Hit | None:
+        keypoints: Keypoints = image["keypoints"]
+        for shared in stack.shared_with(keypoints.places, root_sift(keypoints.descriptors)):
+            boxes = _thing_boxes(shared, keypoints, known[shared.partner])
+            if boxes and len(shared.here) >= _THING_POINTS:
+                return Hit(image.name, area_of(boxes[0]), boxes[0])
+        return None
+
+    return recognise
 
 
 def _agreeing(places: dict[int, Floats]) -> set[int]:
@@ -266,7 +346,7 @@ def _belongs_to_class(partners: int, own: int, outside: int, others: int) -> boo
     return chance_of(partners, partners + outside, own, own + others) <= MAX_CHANCE
 
 
-def _same_photo(images: list[ImageFeatures]) -> NDArray[np.bool_]:
+def _same_photo(images: Sequence[ImageFeatures]) -> NDArray[np.bool_]:
     """Whether two images are one photo, for all pairs: bool (n, n), not so for an image and itself."""
     fields = edges(np.stack([image["thumbnail"] for image in images])).reshape(len(images), -1)
     fields /= np.maximum(np.linalg.norm(fields, axis=1, keepdims=True), 1)

@@ -11,11 +11,9 @@ import numpy as np
 
 from cam_audit.findings.cues.cielab import Lab, to_lab
 from cam_audit.findings.cues.edges import SIDE
-from cam_audit.images.resize import resize
+from cam_audit.images.copies import thumbnail_of
+from cam_audit.images.resize import at_working_side, resize
 from cam_audit.images.rgb import RgbImage
-
-# The long side, in pixels, of the image in which keypoints are looked for.
-WORKING_SIDE = 336
 
 Value = TypeVar("Value")
 
@@ -56,8 +54,7 @@ class Picture:
     @_computed
     def working(self) -> RgbImage:
         """With a long side of WORKING_SIDE."""
-        scale = WORKING_SIDE / max(self.rgb.shape[:2])
-        return resize(self.rgb, max(1, round(self.rgb.shape[1] * scale)), max(1, round(self.rgb.shape[0] * scale)))
+        return at_working_side(self.rgb)
 
     @_computed
     def small(self) -> RgbImage:
@@ -80,6 +77,9 @@ class Feature:
     type: type
     compute: Callable[[Picture], Any]
 
+
+# uint8 (24, 24, 3): the whole image in colour, by which copies are told
+COLOUR_THUMBNAIL = Feature(np.ndarray, lambda picture: thumbnail_of(picture.small))
 
 # uint8 (112, 112): the whole image in grey, whatever its shape
 THUMBNAIL = Feature(np.ndarray, lambda picture: cv2.cvtColor(picture.small, cv2.COLOR_RGB2GRAY))

@@ -44,9 +44,9 @@ class Separation:
         """The members, each with its score."""
         return zip(self.members, self.scores, strict=True)
 
-    def reaches(self, threshold: float) -> bool:
-        """Whether the share is large enough, and not by chance."""
-        return self.rate >= threshold and self.chance <= MAX_CHANCE
+    def reaches(self, threshold: float, tried: int = 1) -> bool:
+        """Whether the share is large enough, and not by chance, however many scores were `tried` (Bonferroni)."""
+        return self.rate >= threshold and self.chance * tried <= MAX_CHANCE
 
 
 def pooled(images: Sequence[ImageFeatures]) -> tuple[list[ImageFeatures], Labels]:

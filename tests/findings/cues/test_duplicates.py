@@ -26,10 +26,11 @@ from planted import (
     stamp_of_any_size,
 )
 
+from cam_audit.findings.cues import duplicates
 from cam_audit.findings.cues.duplicates import _agreeing, _mutual, find
 from cam_audit.findings.cues.matches import POINTS, Keypoints, KeypointStack, find_keypoints, root_sift
-from cam_audit.findings.cues.records import ImageFeatures
-from cam_audit.records import Box
+from cam_audit.findings.cues.records import Hit, ImageFeatures, Suspicion
+from cam_audit.records import Box, area_of
 
 
 @pytest.mark.parametrize("share", [1.0, 0.6, 0.3])
@@ -127,7 +128,7 @@ def mirrored_badge(rgb: np.ndarray, rng: np.random.Generator) -> Box:
     return 1 - right, top, 1 - left, bottom
 
 
-def test_photos_and_their_crops_are_no_repeated_mark() -> None:
+def test_photos_and_their_crops_are_no_repeated_mark_but_one_thing_each() -> None:
     others = data_set(classes=["ash", "cedar"])[0]
     photos = [features("birch", index)[0] for index in range(20)]
     crops = []
@@ -137,7 +138,30 @@ def test_photos_and_their_crops_are_no_repeated_mark() -> None:
         crops.append(features_of(np.ascontiguousarray(crop), "birch", 100 + index))
         photo, crop = (KeypointStack([image["keypoints"]]) for image in (photos[index], crops[-1]))
         assert any(shared.copied for shared in photo.shared_with(*crop.of(0)))
-    assert find([*others, *photos, *crops]) == []
+    suspicion = only(find([*others, *photos, *crops]))
+    assert suspicion.finder == "same_thing"
+    assert suspicion.numbers == {"things": 4, "largest_thing": 2}
+    assert suspicion.score == pytest.approx(4 / 24)
+    # two and two are a photo and its crop, which is the whole of itself
+    shown = [hit.name for hit in suspicion.hits]
+    assert {frozenset(shown[i : i + 2]) for i in range(0, 8, 2)} == {
+        frozenset((f"birch/{index:03d}.jpg", f"birch/{100 + index:03d}.jpg")) for index in range(4)
+    }
+    recognise = suspicion.recogniser()
+    hit = recognise(features_of(np.ascontiguousarray(scene("birch", 0)[:, 20:]), "birch", 200))
+    assert hit
+    assert hit.box
+    assert area_of(hit.box) > 0.25
+    assert recognise(features("birch", 30)[0]) is None
+    # a photo whose crop is in another class as well is no thing of this class
+    elsewhere = [features_of(np.ascontiguousarray(scene("birch", i)[30:, 30:]), "ash", 300 + i) for i in range(4)]
+    assert find([*others, *photos, *crops, *elsewhere]) == []
+
+
+def test_a_large_mark_is_not_pasted() -> None:
+    birches = tuple(Hit(f"birch/{index}.jpg", 0.5, (0.0, 0.0, 0.5, size)) for index, size in enumerate([0.4, 0.6, 1]))
+    pasted, painted = duplicates.tests(Suspicion("duplicates", "birch", 1.0, 0.1, 3, birches, "a mark", {}), {})
+    assert (pasted.hits, painted.hits) == (birches[:1], birches)
 
 
 def _stamped(label: str, stamped: int) -> list[ImageFeatures]:
