@@ -32,9 +32,10 @@ def area_of(box: Box) -> float:
 class ImageSource:
     """One image file of a data set.
 
-    `name` is its path below `root`, the data set, with `/` between folders; `label` the first folder of it, "" where
-    the image lies directly in the data set; `label_class` the net's class that the folder stands for, if any; `split`
-    the part of the data set (train, val, test) that the image belongs to, "" if none.
+    `name` is its path below `root`, the data set, with `/` between folders; `label` its class, as folders or a labels
+    file call it, "" where nothing tells; `label_class` the net's class that the label stands for, if any; `split`
+    the part of the data set (train, val, test) that the image belongs to, "" if none. `level`: how many folders of
+    `name` lead to that of its class, 0 where no folder does.
     """
 
     root: str
@@ -42,11 +43,18 @@ class ImageSource:
     label: str
     label_class: int | None
     split: str = ""
+    level: int = 1
 
     @property
     def path(self) -> str:
         """Where the file is."""
         return f"{self.root}/{self.name}"
+
+    @property
+    def below_class(self) -> str:
+        """The path below the folder of its class, with a leading `/`; the whole name where it is in no such folder."""
+        folders = self.name.split("/", self.level)[: self.level]
+        return self.name[len("/".join(folders)) :] or self.name
 
 
 @dataclass(frozen=True, slots=True)

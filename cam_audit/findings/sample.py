@@ -40,13 +40,13 @@ _MIN_STRIP = 0.03
 _MAX_TRIED = 20
 
 
-def folders_of(sources: Iterable[ImageSource]) -> dict[str, list[ImageSource]]:
-    """The images of each class folder."""
-    folders: dict[str, list[ImageSource]] = {}
+def classes_of(sources: Iterable[ImageSource]) -> dict[str, list[ImageSource]]:
+    """The images of each class, whatever folders they lie in."""
+    classes: dict[str, list[ImageSource]] = {}
     for source in sources:
         if source.label:
-            folders.setdefault(source.label, []).append(source)
-    return folders
+            classes.setdefault(source.label, []).append(source)
+    return classes
 
 
 def draw_key(source: ImageSource) -> bytes:
@@ -54,8 +54,7 @@ def draw_key(source: ImageSource) -> bytes:
 
     So an image's place does not depend on which others there are, or on what their classes are called.
     """
-    below = source.name[len(source.label) :]
-    return hashlib.blake2b(below.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+    return hashlib.blake2b(source.below_class.encode("utf-8", "surrogateescape"), digest_size=8).digest()
 
 
 def partner_key(source: ImageSource, class_index: int, drawn: bytes) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def _from_table(path: Path, lines: list[str]) -> ClassList:
 
 @dataclass(frozen=True)
 class ClassNames:
-    """The classes of a net, found by name (case, `_` and `-` folded), WordNet id or index, in that order."""
+    """The classes of a net, found by name (see `fold`), WordNet id or index, in that order."""
 
     names: tuple[str, ...]
     ids: tuple[str, ...]
@@ -69,7 +70,7 @@ class ClassNames:
     def __post_init__(self) -> None:
         folded: dict[str, list[int]] = {}
         for index, name in enumerate(self.names):
-            folded.setdefault(_fold(name), []).append(index)
+            folded.setdefault(fold(name), []).append(index)
         object.__setattr__(self, "_folded", folded)
 
     def find(self, word: str) -> int | None:
@@ -77,27 +78,29 @@ class ClassNames:
 
         Of classes whose names differ only in what is folded, the exact word names one.
         """
-        same = self._folded.get(_fold(word), [])
+        index = self.find_name(word)
+        if index is None and is_number(word) and int(word) < len(self.names):
+            return int(word)
+        return index
+
+    def find_name(self, word: str) -> int | None:
+        """`find`, but by name and WordNet id alone."""
+        same = self._folded.get(fold(word), [])
         for candidates in ([index for index in same if self.names[index] == word], same):
             if len(candidates) == 1:
                 return candidates[0]
-        if word and word in self.ids:
-            return self.ids.index(word)
-        # Python refuses to read numbers of thousands of digits
-        if word.isascii() and word.isdigit() and len(word) < 10 and int(word) < len(self.names):
-            return int(word)
-        return None
+        return self.ids.index(word) if word and word in self.ids else None
 
     def nearest(self, word: str) -> str | None:
         """The class whose name is most like `word`, for messages about a typo."""
-        close = difflib.get_close_matches(_fold(word), self._folded, n=1)
+        close = difflib.get_close_matches(fold(word), self._folded, n=1)
         return self.names[self._folded[close[0]][0]] if close else None
 
     def require(self, word: str, where: str) -> int:
         """`find`, but raises CamAuditError, naming `where` the word stood, for a word that names no class."""
         index = self.find(word)
         if index is None:
-            if same := self._folded.get(_fold(word)):
+            if same := self._folded.get(fold(word)):
                 which = " or ".join(map(str, same))
                 raise CamAuditError(
                     f"{where}: {len(same)} classes are called {word!r:.90}; name one by its index: {which}"
@@ -108,5 +111,13 @@ class ClassNames:
         return index
 
 
-def _fold(name: str) -> str:
-    return re.sub(r"[\s_-]+", " ", name).strip().casefold()
+def fold(name: str) -> str:
+    """What names that people take for the same have in common: case, Unicode normal form, `_`, `-` and space folded."""
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return re.sub(r"[\s_-]+", " ", plain).strip()
+
+
+def is_number(word: str) -> bool:
+    """Whether a word may be the index of a class."""
+    # Python refuses to read numbers of thousands of digits
+    return word.isascii() and word.isdigit() and len(word) < 10

@@ -18,7 +18,7 @@ from cam_audit.findings.sample import (
     cap_of,
     choose_parts,
     choose_sample,
-    folders_of,
+    classes_of,
 )
 from cam_audit.models.known import how_to_make_again
 from cam_audit.records import AuditResult, ConfusedImage, ImageSource, Record, SkippedImage
@@ -53,7 +53,7 @@ def audit_images(
     `on_record` gets each record, in the order of `sources`. `on_look`, when an image is looked at again for the cue of
     its class, gets how many were and will be. The rest, and the errors, are as in `scan.chunk.scan_chunks`.
     """
-    folders = folders_of(sources)
+    folders = classes_of(sources)
     sample = choose_sample(folders)
     parts = choose_parts(folders, sample.names) if job.model.separable else frozenset()
     if sample.names:

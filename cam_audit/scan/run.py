@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from cam_audit.errors import CamAuditError, CutOffError
 from cam_audit.findings.codes import severity_counts
-from cam_audit.findings.sample import MIN_IMAGES, folders_of
+from cam_audit.findings.sample import MIN_IMAGES, classes_of
 from cam_audit.images.find import ImageList
 from cam_audit.models.known import DEFAULT_NET, NETS, find_net
 from cam_audit.models.model import Model, load_model
@@ -288,7 +288,7 @@ def _annotations(options: Options, sources: Sequence[ImageSource]) -> Annotation
 
 def _foreground(options: Options, model: Model, sources: Sequence[ImageSource]) -> Model | None:
     """The foreground net; AUTO is neither built nor loaded where no class can be taken to parts."""
-    sizes = [len(of_class) for of_class in folders_of(sources).values()]
+    sizes = [len(of_class) for of_class in classes_of(sources).values()]
     taken_to_parts = model.separable and len(sizes) > 1 and max(sizes) >= MIN_IMAGES
     if options.foreground == AUTO and not taken_to_parts:
         return None
