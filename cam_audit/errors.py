@@ -5,6 +5,14 @@ class CamAuditError(Exception):
     """What the user can mend; the command line prints the message and exits with 2."""
 
 
+class OptionError(CamAuditError):
+    """A command that lacks options; `options` are what to add to it."""
+
+    def __init__(self, message: str, *options: str) -> None:
+        super().__init__(message)
+        self.options = options
+
+
 class ImageError(CamAuditError):
     """An image that cannot be read; a scan goes on and records the message as the reason."""
 

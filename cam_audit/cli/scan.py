@@ -11,9 +11,9 @@ from cam_audit.cli.configuration import ConfiguredCommand, config_option
 from cam_audit.cli.outputs import Output, output_option, require_places, to_stdout, write_outputs
 from cam_audit.cli.process.exits import Interrupted, exit_of
 from cam_audit.cli.process.forked import be_told
-from cam_audit.cli.process.resuming import resuming_command
+from cam_audit.cli.process.resuming import command_with, resuming_command
 from cam_audit.cli.terminal import quiet_libraries
-from cam_audit.errors import CamAuditError, CutOffError
+from cam_audit.errors import CamAuditError, CutOffError, OptionError
 from cam_audit.findings.codes import FAILING
 from cam_audit.reports import FORMATS
 from cam_audit.workers import available_cores
@@ -32,8 +32,21 @@ from cam_audit.workers import available_cores
     help="Whose map is described and drawn: the predicted class's, the folder's, or one class's throughout.",
 )  # fmt: skip
 @click.option(
-    "--labels", type=click.Path(path_type=Path), metavar="CSV",
-    help="Rows folder,class for folders that are not named like a class, its WordNet id or its index.",
+    "--labels", type=click.Path(path_type=Path), metavar="FILE",
+    help="Rows folder,class or path,class, or a list of paths with indices, for what is not named like a class of the "
+    "net, its WordNet id or its index.",
+)  # fmt: skip
+@click.option(
+    "--class-level", type=click.IntRange(1, 64), metavar="N",
+    help="Which folder is the class, counted from DATASET.  [default: 1, or 2 below folders train, val or test]",
+)  # fmt: skip
+@click.option(
+    "--label-pattern", metavar="PATTERN",
+    help="The class is in the file name: {class} is the class and {} is anything, as in '{class}.{}.jpg'.",
+)  # fmt: skip
+@click.option(
+    "--split", default="all", show_default=True, metavar="NAME|all",
+    help="Scan only one part of the data set, as folders (train, val, test) or --labels tell.",
 )  # fmt: skip
 @click.option("--top", type=click.IntRange(1, 10), default=3, show_default=True, help="Scores shown on an overlay.")
 @click.option(
@@ -139,6 +152,8 @@ def scan(
             )
     except KeyboardInterrupt as interruption:
         raise Interrupted(f"interrupted{how_to_go_on(out)}") from interruption
+    except OptionError as error:
+        raise CamAuditError(f"{error}: {command_with(*error.options)}") from None
     except CutOffError as error:
         raise CamAuditError(f"{error}{how_to_go_on(out)}") from None
     click.echo(summary(report), err=to_stdout(outputs))

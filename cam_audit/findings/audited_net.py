@@ -77,7 +77,7 @@ def audited_net(
         groups.setdefault(observation.source.label, []).append(observation)
     for group in groups.values():
         group.sort(key=lambda observation: draw_key(observation.source))
-    class_of = {label: _class_of(group) for label, group in groups.items()}
+    class_of = {label: class_index_of(group) for label, group in groups.items()}
     margins = [
         margin_of(observation.logits, class_of[observation.source.label])
         for observation in chain.from_iterable(groups.values())
@@ -87,7 +87,7 @@ def audited_net(
     return AuditedNet(model, groups, class_of, collected.total, scale, shortest, needed, copies or {})
 
 
-def _class_of(group: Sequence[Observation]) -> int:
+def class_index_of(group: Sequence[Observation]) -> int:
     """The folder's class; where it stands for none, the one that the net predicts most in it."""
     label_class = group[0].source.label_class
     if label_class is not None:

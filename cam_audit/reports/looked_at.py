@@ -39,6 +39,8 @@ def left_out(skipped: Mapping[str, Any]) -> list[str]:
     ]
     if skipped.get("links"):
         words.append(f"{count(skipped['links'], 'link')} to outside")
+    if skipped.get("split"):
+        words.append(f"{count(skipped['split'], 'image')} of other splits")
     if skipped.get("limit"):
         words.append(f"{count(skipped['limit'], 'image')} by --limit")
     return words

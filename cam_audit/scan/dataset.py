@@ -1,65 +1,33 @@
-"""A data set: is it there, which images are in it, and which class each folder stands for."""
+"""A data set: is it there, which images are in it, and which class and split each belongs to."""
 
 from __future__ import annotations
 
-import csv
 import difflib
 import os
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cam_audit.errors import CamAuditError
+from cam_audit.errors import CamAuditError, OptionError
 from cam_audit.images.find import ImageList, find_images
-from cam_audit.models.class_names import ClassNames
+from cam_audit.models.class_names import ClassNames, is_number
 from cam_audit.records import ImageSource
 from cam_audit.reports.looked_at import left_out
 from cam_audit.reports.output_folder import OUTPUT_MARKS
+from cam_audit.scan.labelling import Labelling, label_images
+from cam_audit.scan.labels import read_labels
+from cam_audit.scan.layout import Layout, deeper_level, layout_of, split_of
+from cam_audit.scan.options import ALL
+from cam_audit.scan.proposal import Proposal, counted_from_one, near_classes
+from cam_audit.text import count
 
 if TYPE_CHECKING:
     from cam_audit.models.model import Model
     from cam_audit.scan.options import Options
 
 MAX_NAMED = 5
-
-
-def read_label_map(path: Path, classes: ClassNames) -> dict[str, int]:
-    """Read a CSV of `folder,class` rows (with or without that header) into folder -> class index.
-
-    Raises CamAuditError where the file can't be read or a row names no class of the net.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            rows = [(reader.line_num, row) for row in reader if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CamAuditError(f"{path}: cannot be read as CSV: {error}") from None
-    if rows and [cell.strip().lower() for cell in rows[0][1]] == ["folder", "class"]:
-        rows = rows[1:]
-    mapping: dict[str, int] = {}
-    for line, row in rows:
-        if len(row) != 2:
-            raise CamAuditError(f"{path}, line {line}: expected folder,class and found {len(row)} cells")
-        mapping[row[0].strip("/")] = classes.require(row[1].strip(), f"{path}, line {line}")
-    return mapping
-
-
-def label_images(
-    root: Path, names: Iterable[str], classes: ClassNames, label_map: Mapping[str, int]
-) -> list[ImageSource]:
-    """Image sources for `names` below `root`, each labelled by its first folder; `label_map` goes before names."""
-    base = str(root if root.is_dir() else root.parent)
-    known: dict[str, int | None] = {"": None}
-    sources = []
-    for name in names:
-        # one string a class, however many images it has
-        label = sys.intern(name.partition("/")[0] if "/" in name else "")
-        if label not in known:
-            known[label] = label_map[label] if label in label_map else classes.find(label)
-        sources.append(ImageSource(base, name, label, known[label]))
-    return sources
+# Of --split: no split is left out.
 
 
 def require_folder(dataset: Path) -> None:
@@ -106,53 +74,147 @@ def images_of(options: Options, note: Callable[[str], None]) -> ImageList:
     if not found.names and out and dataset.resolve() == out.resolve():
         raise CamAuditError(f"{out}: the output folder is the data set itself; name another with -o")
     if not found.names:
-        others = left_out(skipped(found, 0))
+        others = left_out(skipped(found, Chosen([])))
         raise CamAuditError(
             f"{dataset}: no images in this folder or below it" + (f", but {', '.join(others)}" if others else "")
         )
     return found
 
 
-def skipped(found: ImageList, beyond_limit: int) -> dict[str, Any]:
-    """What is not scanned, as run.json has it; beyond_limit: how many images are too many for `--limit`."""
+def skipped(found: ImageList, chosen: Chosen) -> dict[str, Any]:
+    """What is not scanned, as run.json has it."""
     return {
         "kinds": {suffix: asdict(files) for suffix, files in found.others.items()},
         "excluded": dict(found.excluded),
         "links": found.links_left_out,
-        "limit": beyond_limit,
+        "split": chosen.other_splits,
+        "limit": chosen.beyond_limit,
     }
 
 
-def sources_of(options: Options, model: Model, found: ImageList, note: Callable[[str], None]) -> list[ImageSource]:
-    """The images to scan, with their labels; `note` is told which folders and labels are left out.
+@dataclass(frozen=True)
+class Chosen:
+    """The images to scan, sorted by name, and of what is left out, how many by --split and by --limit.
 
-    Raises CamAuditError where the label map can't be used.
+    `proposals`: a class for each folder, to look over, where the folders are not named like classes.
     """
-    dataset = options.dataset
+
+    sources: list[ImageSource]
+    other_splits: int = 0
+    beyond_limit: int = 0
+    proposals: Sequence[Proposal] = ()
+
+
+def sources_of(options: Options, model: Model, found: ImageList, note: Callable[[str], None]) -> Chosen:
+    """The images to scan, with their labels; `note` is told what the layout was taken for, and what has no class.
+
+    Raises CamAuditError where the labels file or the pattern can't be used or fits no image, there is no such split,
+    or only deeper folders are named like classes.
+    """
     classes = ClassNames(model.class_names, model.class_ids)
-    label_map = read_label_map(options.labels, classes) if options.labels else {}
     # a folder that can't be looked into gets a row with the reason, as an image does
-    names = sorted([*_spread(found.names, options.limit), *found.unreadable])
-    sources = label_images(dataset, names, classes, label_map)
-    labels = {source.label for source in sources}
-    unused = sorted(label_map.keys() - labels) if options.limit is None else []
-    if unused:
-        note(f"{options.labels}: no folder is called {_some(unused)}")
-    unmatched = sorted({s.label for s in sources if s.label and s.label_class is None})
-    if unmatched:
+    names = sorted([*found.names, *found.unreadable])
+    layout = layout_of(names, classes, class_level=options.class_level, pattern=options.label_pattern)
+    rows = read_labels(options.labels, classes) if options.labels else {}
+    labelling = label_images(options.dataset, names, classes, layout, rows)
+    proposals = _told(options, classes, names, layout, labelling, note)
+    sources = _of_split(options, labelling.sources)
+    limited = _spread(sources, options.limit)
+    return Chosen(limited, len(names) - len(sources), len(sources) - len(limited), proposals)
+
+
+def _told(
+    options: Options,
+    classes: ClassNames,
+    names: Sequence[str],
+    layout: Layout,
+    labelling: Labelling,
+    note: Callable[[str], None],
+) -> Sequence[Proposal]:
+    """Tell what the layout was taken for; returns what class each folder could be, where it is asked about."""
+    dataset, file, pattern = options.dataset, options.labels, options.label_pattern
+    if layout.splits and options.class_level is None:
+        note(f"{_listed(layout.splits)}: parts of the data set; classes are told by what is in them")
+    without = [source.name for source in labelling.sources if not source.label]
+    if file and not labelling.rows_used:
+        raise CamAuditError(f"{file}: no row names an image or a folder of {dataset}, such as {names[0]}")
+    if pattern and len(without) == len(names):
+        raise CamAuditError(f"--label-pattern {pattern}: fits no image, such as {names[0]}")
+    if file and labelling.rows_unused:
+        unused = labelling.rows_unused
+        note(f"{file}: {count(len(unused), 'row')} of {labelling.rows_used + len(unused):,} name nothing in {dataset} "
+             f"({_some(unused)})")
+    if without and len(without) < len(names):
+        why = f"no row of {file} names" if labelling.by_image else "no class is told of"
+        note(f"{why} {count(len(without), 'image')} of {len(names):,} ({_some(without)})")
+    labels = {source.label: source.label_class for source in labelling.sources if source.label}
+    named = [label for label, known in labels.items() if known is not None and not is_number(label)]
+    if labels and not (named or file or pattern or options.class_level):
+        _require_no_deeper_level(options, names, layout, classes, sorted(labels))
+    if labelling.indices:
+        first = labelling.indices[0]
+        note(f"numbers are taken for the indices of classes, from 0: {first} = {classes.names[int(first)]}")
+    unmatched = sorted(label for label, known in labels.items() if known is None)
+    if labelling.ambiguous:
+        one, two = classes.names[:2]
         note(
-            f"{len(unmatched)} of {len(labels - {''})} folders are named like no class of the net "
-            f"({_some(unmatched)}); --labels map.csv can say which class each is"
+            f"{_listed(labelling.ambiguous)}: classes counted from 1 (1 = {one}) or from 0 (1 = {two})? "
+            "None is taken for a class of the net; --labels with rows folder,class says which each is"
         )
-    return sources
+        return counted_from_one(labelling.ambiguous, classes)
+    if not unmatched:
+        return ()
+    proposals = near_classes(unmatched, classes) if 2 * len(unmatched) > len(labels) else []
+    near = [f"{each.folder}: {each.name}?" for each in proposals if each.name]
+    if 2 * len(near) < len(unmatched):
+        near = []
+    note(
+        f"{len(unmatched)} of {len(labels)} folders are named like no class of the net "
+        f"({_some(near or unmatched)}); --labels map.csv can say which class each is"
+    )
+    return proposals if near else ()
+
+
+def _require_no_deeper_level(
+    options: Options, names: Sequence[str], layout: Layout, classes: ClassNames, labels: Sequence[str]
+) -> None:
+    """Raise OptionError where no folder that is taken for a class is named like one, but deeper ones are."""
+    deeper = deeper_level(names, layout, classes)
+    if deeper:
+        level, folders = deeper
+        own = 2 if layout.splits else 1
+        raise OptionError(
+            f"{options.dataset}: no folder of level {own} is named like a class of the net ({_some(labels)}), but those "
+            f"of level {level} are ({_some(folders)}); scan with --class-level {level}, or with --class-level {own} if "
+            "the classes are of this level",
+            "--class-level", str(level),
+        )
+
+
+def _of_split(options: Options, sources: list[ImageSource]) -> list[ImageSource]:
+    """The images of the split that is asked for."""
+    if options.split == ALL:
+        return sources
+    wanted = split_of(options.split) or options.split
+    chosen = [source for source in sources if source.split.casefold() == wanted.casefold()]
+    if not chosen:
+        splits = sorted({source.split for source in sources} - {""})
+        there = f"there are {_listed(splits)}" if splits else "no folder or labels file tells splits"
+        raise CamAuditError(f"{options.dataset}: --split {options.split}: no image belongs to it; {there}")
+    return chosen
+
+
+def _listed(words: Iterable[str]) -> str:
+    some = sorted(words, key=lambda word: (len(word), word) if word.isdigit() else (0, word))
+    return f"{', '.join(some[:MAX_NAMED])}{', ...' if len(some) > MAX_NAMED else ''}"
 
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join([*names[:MAX_NAMED], *(["..."] if len(names) > MAX_NAMED else [])])
 
 
-def _spread(names: Sequence[str], limit: int | None) -> Sequence[str]:
-    """At most `limit` of the names, evenly spread, so that every class keeps its share."""
-    if limit is None or limit >= len(names):
-        return names
-    return [names[index * len(names) // limit] for index in range(limit)]
+def _spread(sources: list[ImageSource], limit: int | None) -> list[ImageSource]:
+    """At most `limit` of the images, evenly spread, so that every class keeps its share."""
+    if limit is None or limit >= len(sources):
+        return sources
+    return [sources[index * len(sources) // limit] for index in range(limit)]

@@ -31,6 +31,7 @@ RANGES = {
     "overlay_size": (64, 4096),
     "workers": (1, 256),
     "limit": (1, sys.maxsize),
+    "class_level": (1, 64),
     "mask_value": (0, 65535),
 }
 # Which overlays are drawn.
@@ -51,6 +52,9 @@ class Options:
     out: Path | None = None
     settings: ScanSettings = field(default_factory=ScanSettings)
     labels: Path | None = None
+    class_level: int | None = None
+    label_pattern: str | None = None
+    split: str = ALL
     masks: Path | None = None
     mask_value: int | None = None
     boxes: Path | None = None
@@ -72,6 +76,10 @@ class Options:
             value = getattr(self, name)
             if not all(isinstance(word, str) and word for word in value):
                 raise CamAuditError(f"{name} can't be {value!r}; it is a list of words")
+        for name in ("split", "label_pattern"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, str) and value):
+                raise CamAuditError(f"{name} can't be {value!r}; it is a word")
         for name, (least, most) in RANGES.items():
             value = getattr(self if hasattr(self, name) else self.settings, name)
             if value is None and name not in ("top", "overlay_size"):
@@ -90,6 +98,7 @@ def identity(options: Options, model: Model, foreground: Model | None = None) ->
         name: getattr(options, name)
         for name in (
             *("overlays", "limit", "follow_links", "exclude", "foreground", "labels"),
+            *("class_level", "label_pattern", "split"),
             *("masks", "mask_value", "boxes", "category"),
         )
     }

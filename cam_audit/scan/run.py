@@ -31,7 +31,7 @@ from cam_audit.reports.output_folder import (
 )
 from cam_audit.scan.audit_images import audit_images
 from cam_audit.scan.audit_report import AuditReport
-from cam_audit.scan.dataset import images_of, require_there, skipped, sources_of
+from cam_audit.scan.dataset import Chosen, images_of, require_there, skipped, sources_of
 from cam_audit.scan.image import ScanJob, require_size
 from cam_audit.scan.journal import Journal, is_unfinished, locked, remove_journal
 from cam_audit.scan.observer import Observer
@@ -67,14 +67,15 @@ def run(
         observer.on_note(printable(words))
 
     found = images_of(options, note)
-    sources = sources_of(options, model, found, note)
+    chosen = sources_of(options, model, found, note)
+    sources = chosen.sources
     job = ScanJob(
         model,
         options.settings,
         annotations=_annotations(options, sources),
         foreground=_foreground(options, model, sources),
     )
-    this = _Run(options, job, found, sources, observer, accepted, time_begun, clock_begun)
+    this = _Run(options, job, found, chosen, observer, accepted, time_begun, clock_begun)
     if options.out is None:
         return this.in_memory()
     with locked(options.out):
@@ -106,11 +107,16 @@ class _Run:
     options: Options
     job: ScanJob
     found: ImageList
-    sources: Sequence[ImageSource]
+    chosen: Chosen
     observer: Observer
     accepted: Baseline | None
     time_begun: datetime
     clock_begun: float
+
+    @property
+    def sources(self) -> Sequence[ImageSource]:
+        """The images to scan."""
+        return self.chosen.sources
 
     def in_memory(self) -> AuditReport:
         """Scan and audit without writing anything."""
@@ -200,7 +206,7 @@ class _Run:
             "errors": tally.errors,
             "readings": dict(tally.readings),
             "annotations": tally.annotations(self.job.annotations),
-            "skipped": skipped(self.found, len(self.found.names) + len(self.found.unreadable) - len(self.sources)),
+            "skipped": skipped(self.found, self.chosen),
             "sampled": result.sampled,
             "classes_sampled": result.classes_sampled,
             "foreground": {"net": foreground.net, "sha256": foreground.sha256} if foreground else None,

@@ -1,0 +1,136 @@
+"""Which class and split each image belongs to: what the layout and the labels file say of it, brought together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cam_audit.models.class_names import ClassNames, fold
+from cam_audit.records import ImageSource
+from cam_audit.scan.labels import Row, numbers_among, row_of_folder, rows_of_images
+from cam_audit.scan.layout import Layout, Place
+
+# What a class is known by: its index in the net or, where that has no such class, its folded name.
+Key = int | str
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """The images with their labels, in the order of their names, and what became of the labels file.
+
+    `by_image`: whether its rows name images. `rows_used`: how many rows name anything; `rows_unused`: what the others
+    name. `indices`: the words that were taken for indices of classes; `ambiguous`: those that were not, as they may
+    count from 0 or from 1.
+    """
+
+    sources: list[ImageSource]
+    by_image: bool
+    rows_used: int
+    rows_unused: tuple[str, ...]
+    indices: tuple[str, ...]
+    ambiguous: tuple[str, ...]
+
+
+def label_images(
+    dataset: Path, names: Sequence[str], classes: ClassNames, layout: Layout, rows: Mapping[str, Row]
+) -> Labelling:
+    """The images `names` of a data set with class and split; `rows` go before what folders are called.
+
+    All that stands for one class has one label: what it is called, or the net's name where it is called in several
+    ways. Where rows name images, the other images have no class.
+    """
+    places = {name: layout.place(name) for name in names}
+    of_images = rows_of_images(names, rows) if rows else {}
+    of_folders = _rows_of_folders(places, rows, of_images)
+    used = {row.line for row in (*of_images.values(), *of_folders.values())}
+    bare = [] if of_images else [place for name, place in places.items() if name not in of_folders and place.word]
+    numbers = numbers_among({place.word for place in bare}, classes)
+    ambiguous = frozenset(numbers if _counts_from_one(numbers) else ())
+    known = {word: None if word in ambiguous else classes.find(word) for word in {place.word for place in bare}}
+    keys: dict[str, tuple[Key, str] | None] = {}
+    for name, place in places.items():
+        row = of_images.get(name) or of_folders.get(name)
+        if row:
+            # an index in a file is no name that anybody would know the class by
+            is_index = classes.find_name(row.word) is None
+            keys[name] = row.index, classes.names[row.index] if is_index else row.word
+        elif of_images or not place.word:
+            keys[name] = None
+        else:
+            index = known[place.word]
+            keys[name] = fold(place.word) if index is None else index, place.word
+    labels = _labels(filter(None, keys.values()), classes)
+    root = str(dataset if dataset.is_dir() else dataset.parent)
+    sources = []
+    for name, place in places.items():
+        key, row = keys[name], of_images.get(name) or of_folders.get(name)
+        sources.append(
+            ImageSource(
+                root,
+                name,
+                labels[key[0]] if key else "",
+                key[0] if key and isinstance(key[0], int) else None,
+                (row.split if row else "") or place.split,
+                0 if of_images else place.level,
+            )
+        )
+    return Labelling(
+        sources,
+        bool(of_images),
+        len(used),
+        tuple(path for path, row in rows.items() if row.line not in used),
+        tuple(word for word in numbers if known[word] is not None),
+        tuple(sorted(ambiguous, key=int)),
+    )
+
+
+def _rows_of_folders(
+    places: Mapping[str, Place], rows: Mapping[str, Row], of_images: Mapping[str, Row]
+) -> dict[str, Row]:
+    """The rows of the folders that hold images, by the image, but for images with a row of their own."""
+    if not rows:
+        return {}
+    found: dict[tuple[str, str], Row | None] = {}
+    of_folders = {}
+    for name, place in places.items():
+        if name in of_images:
+            continue
+        where = name.rpartition("/")[0], place.word
+        if where not in found:
+            found[where] = row_of_folder(name, place.word, rows)
+        row = found[where]
+        if row:
+            of_folders[name] = row
+    return of_folders
+
+
+def _counts_from_one(numbers: Sequence[str]) -> bool:
+    """Whether numbers are all of 1, 2, ... up to the last, so that they may not be indices, which begin with 0."""
+    values = sorted(set(map(int, numbers)))
+    return len(values) > 1 and values == list(range(1, len(values) + 1))
+
+
+def _labels(called: Iterable[tuple[Key, str]], classes: ClassNames) -> dict[Key, str]:
+    """One label for each class, by its key, and no label for two: what folders and files call it."""
+    words: dict[Key, set[str]] = {}
+    for key, word in called:
+        words.setdefault(key, set()).add(word)
+    labels: dict[Key, str] = {}
+    taken: set[str] = set()
+    for key, of_key in words.items():
+        own = classes.names[key] if isinstance(key, int) else ""
+        label = _as_folder(own if own in of_key else min(of_key))
+        if label in taken:
+            # the net has two classes of this name
+            label = f"{label} {key}"
+        taken.add(label)
+        labels[key] = label
+    return labels
+
+
+def _as_folder(word: str) -> str:
+    """A word as the folder of a class may be called: reports have one for each."""
+    return "-" if word in (".", "..") else word.replace("/", "-")
+
+

@@ -1,0 +1,217 @@
+"""The file of --labels: rows that say which class a folder or an image is, in the forms in which people have them."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cam_audit.errors import CamAuditError
+from cam_audit.models.class_names import ClassNames, is_number
+from cam_audit.scan.layout import split_of
+
+# What columns are called, the likeliest first; compared without case, space, `-` and `_`.
+PATH_COLUMNS = (
+    *("path", "filepath", "imagepath", "file", "filename", "image", "imagename", "imageid", "img", "imgpath", "id"),
+    *("name", "folder", "directory"),
+)
+CLASS_COLUMNS = (
+    *("class", "label", "classname", "labelname", "category", "diagnosis", "dx", "breed", "species", "target", "y"),
+)
+SPLIT_COLUMNS = ("split", "subset", "set", "partition", "fold")
+# In a list without a delimiter, what follows the path.
+_INDEXED = re.compile(r"(.*\S)\s+(\d+)\s*")
+_DELIMITERS = "\t;,"
+# So many rows tell the delimiter.
+_LOOKED_AT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a row says: the word for the class, the net's class of that, and the split, "" for none; and its line."""
+
+    word: str
+    index: int
+    split: str
+    line: int
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Where path, class and split stand in a row; `one_hot`: the columns that are classes, with their names."""
+
+    path: int = 0
+    label: int = 1
+    split: int | None = None
+    one_hot: Mapping[int, str] | None = None
+
+    def word(self, cells: Sequence[str]) -> str:
+        """The class that a row names, "" for none."""
+        if self.one_hot is None:
+            return cells[self.label].strip() if self.label < len(cells) else ""
+        chosen = [word for column, word in self.one_hot.items() if _is_one(cells[column : column + 1])]
+        return chosen[0] if len(chosen) == 1 else ""
+
+
+def read_labels(path: Path, classes: ClassNames) -> dict[str, Row]:
+    """Read rows `folder,class` or `path,class`, or a list of paths with indices, by `normal` folder or path.
+
+    Comma, `;` or tab, UTF-8 or UTF-16; a header may name other columns, among them the split, or a column for each
+    class with a 1 in one. Rows without a class are left out.
+
+    Raises CamAuditError where the file can't be read or has no row, a row names no class of the net, or two rows give
+    one path two classes.
+    """
+    rows: dict[str, Row] = {}
+    columns, lines = _columns(_table(path), classes)
+    for line, cells in lines:
+        if len(cells) < 2:
+            raise CamAuditError(f"{path}, line {line}: expected folder,class or path,class and found one cell")
+        word = columns.word(cells)
+        if not word:
+            continue
+        split = cells[columns.split].strip() if columns.split is not None and columns.split < len(cells) else ""
+        row = Row(word, classes.require(word, f"{path}, line {line}"), split_of(split) or split, line)
+        key = normal(cells[columns.path].strip())
+        before = rows.setdefault(key, row)
+        if before.index != row.index:
+            raise CamAuditError(
+                f"{path}, lines {before.line} and {line}: {key!r:.90} is {before.word!r:.90} and {word!r:.90}"
+            )
+    if not rows:
+        raise CamAuditError(f"{path}: no row names a class; expected folder,class or path,class")
+    return rows
+
+
+def rows_of_images(names: Sequence[str], rows: Mapping[str, Row]) -> dict[str, Row]:
+    """The rows that name images, by the image.
+
+    A row names the image at its path, with or without a suffix or, failing that, by the longest end of the path that
+    only one image and one row have.
+    """
+    found: dict[str, Row] = {}
+    rest = []
+    for name in names:
+        row = rows.get(normal(name)) or rows.get(_stem(normal(name)))
+        if row:
+            found[name] = row
+        else:
+            rest.append(name)
+    if not rest:
+        return found
+    rows_ending: dict[str, list[Row]] = {}
+    for key, row in rows.items():
+        for end in _ends(key):
+            rows_ending.setdefault(end, []).append(row)
+    ends_of = {name: next((end for end in _image_ends(normal(name)) if end in rows_ending), "") for name in rest}
+    images_ending = Counter(filter(None, ends_of.values()))
+    for name, end in ends_of.items():
+        # what several images or rows end with could be any one's
+        if images_ending[end] == 1 and len(rows_ending[end]) == 1:
+            found[name] = rows_ending[end][0]
+    return found
+
+
+def row_of_folder(name: str, word: str, rows: Mapping[str, Row]) -> Row | None:
+    """The row of the deepest folder that holds an image, or of the folder that is its class, by its name alone."""
+    folders = normal(name).split("/")[:-1]
+    for depth in range(len(folders), 0, -1):
+        row = rows.get("/".join(folders[:depth]))
+        if row:
+            return row
+    return rows.get(normal(word)) if word else None
+
+
+def normal(path: str) -> str:
+    """A path as rows and images are compared by it."""
+    return unicodedata.normalize("NFC", path.replace("\\", "/")).removeprefix("./").strip("/")
+
+
+def _table(path: Path) -> list[tuple[int, list[str]]]:
+    """The rows that are not empty, with the lines at which they end."""
+    try:
+        text = _decoded(path.read_bytes())
+        lines = [line for line in text.splitlines() if line.strip()][:_LOOKED_AT]
+        delimiter = _delimiter(lines)
+        if not delimiter:
+            pairs = ((number, _INDEXED.fullmatch(line)) for number, line in enumerate(text.splitlines(), 1))
+            return [(number, [pair[1], pair[2]]) for number, pair in pairs if pair]
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+        return [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CamAuditError(f"{path}: cannot be read as CSV: {error}") from None
+
+
+def _decoded(data: bytes) -> str:
+    """Text as spreadsheets save it: UTF-8, or UTF-16 where it begins as that does."""
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if is_utf16 else "utf-8-sig")
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """What stands between the cells; "" in a list of paths, each with an index."""
+    everywhere = [sign for sign in _DELIMITERS if lines and all(sign in line for line in lines)]
+    if not everywhere and lines and all(map(_INDEXED.fullmatch, lines)):
+        return ""
+    # a quoted name may go over several lines, of which not all have one
+    anywhere = [sign for sign in _DELIMITERS if any(sign in line for line in lines)]
+    return next(iter((*everywhere, *anywhere)), ",")
+
+
+def _columns(
+    table: list[tuple[int, list[str]]], classes: ClassNames
+) -> tuple[_Columns, Iterable[tuple[int, list[str]]]]:
+    """Where the columns are, as the header says, if there is one, and the other rows."""
+    if not table or len(table[0][1]) < 2:
+        return _Columns(), table
+    head, rest = [cell.strip() for cell in table[0][1]], table[1:]
+    titles = [re.sub(r"[\s_-]", "", cell).casefold() for cell in head]
+    paths, labels, splits = (
+        [titles.index(title) for title in known if title in titles]
+        for known in (PATH_COLUMNS, CLASS_COLUMNS, SPLIT_COLUMNS)
+    )
+    is_header = bool(paths) and (bool(labels) or paths[0] == 0) and classes.find(head[1]) is None
+    one_hot = {column: cell for column, cell in enumerate(head) if column and classes.find_name(cell) is not None}
+    if paths and not labels and len(one_hot) > 1:
+        return _Columns(paths[0], split=splits[0] if splits else None, one_hot=one_hot), rest
+    if not is_header:
+        return _Columns(), table
+    first = rest[0][1] if rest else []
+    # of several columns that may be the class, the one whose first value is one
+    known = [column for column in labels if column < len(first) and classes.find(first[column].strip()) is not None]
+    label = next(iter((*known, *labels)), 1 if paths[0] == 0 else 0)
+    return _Columns(paths[0], label, splits[0] if splits else None), rest
+
+
+def _is_one(cells: Sequence[str]) -> bool:
+    try:
+        return bool(cells) and float(cells[0]) == 1
+    except ValueError:
+        return False
+
+
+def _image_ends(path: str) -> Iterable[str]:
+    """What a path ends with, each with the suffix and without, the longest first."""
+    for end in _ends(path):
+        yield from (end, _stem(end))
+
+
+def _ends(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[first:]) for first in range(len(parts))]
+
+
+def _stem(path: str) -> str:
+    return os.path.splitext(path)[0]
+
+
+def numbers_among(words: Iterable[str], classes: ClassNames) -> list[str]:
+    """The words that can only be the number of a class, in the order of the numbers."""
+    return sorted((word for word in words if is_number(word) and classes.find_name(word) is None), key=int)

@@ -1,0 +1,72 @@
+"""A labels file to look over and use, where folders are not named as the net names its classes but nearly so."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from cam_audit.models.class_names import ClassNames, fold
+from cam_audit.reports.results_csv import inert
+
+COLUMNS = ("folder", "class", "or")
+# How much alike two names must be, 0..1 (difflib), where neither has the other's words.
+ALIKE = 0.75
+MAX_OTHERS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A class for a folder, "" where none is near, and others that it could be."""
+
+    folder: str
+    name: str
+    others: tuple[str, ...] = ()
+
+
+def near_classes(folders: Iterable[str], classes: ClassNames) -> list[Proposal]:
+    """For each folder, the class of the net whose name is nearest: one has the other's words, or is spelt much alike."""
+    words = {name: _words(name) for name in dict.fromkeys(classes.names)}
+    return [_nearest(folder, words) for folder in folders]
+
+
+def counted_from_one(folders: Sequence[str], classes: ClassNames) -> list[Proposal]:
+    """For folders called 1, 2, ..., the class if the first is 1, and the one that it is if the first would be 0."""
+    names = classes.names
+    return [
+        Proposal(
+            folder,
+            str(int(folder) - 1) if int(folder) <= len(names) else "",
+            tuple(f"{folder} if counted from 0: {names[int(folder)]}" for _ in range(int(folder) < len(names))),
+        )
+        for folder in folders
+    ]
+
+
+def labels_file(proposals: Iterable[Proposal]) -> str:
+    """The proposals as --labels takes them: folder, class, and a column for people with what else it could be."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows((inert(each.folder), inert(each.name), inert("; ".join(each.others))) for each in proposals)
+    return buffer.getvalue()
+
+
+def _nearest(folder: str, words: dict[str, frozenset[str]]) -> Proposal:
+    own, spelt = _words(folder), fold(folder)
+
+    def likeness(name: str) -> float:
+        return difflib.SequenceMatcher(None, spelt, fold(name)).ratio()
+
+    near = [name for name, of_class in words.items() if own and of_class and (own <= of_class or of_class <= own)]
+    near = near or difflib.get_close_matches(spelt, words, n=MAX_OTHERS, cutoff=ALIKE)
+    name, *others = sorted(near, key=lambda each: (-likeness(each), each)) or [""]
+    return Proposal(folder, name, tuple(others[:MAX_OTHERS]))
+
+
+def _words(name: str) -> frozenset[str]:
+    """The words of a name; numbers tell no class."""
+    return frozenset(word for word in re.split(r"[^\w]+|_", fold(name)) if word and not word.isdigit())
