@@ -339,9 +339,10 @@ class AuditResult:
 
     `findings`: worst first; `maps`, `counterfactuals`: by a finding's fingerprint; `flags`: codes by image name, for
     every image that has any; `confused`: the images whose prediction differs from their folder; `sampled`,
-    `classes_sampled`: how many images and classes the cues were looked for in; `passes`: forward passes spent on
-    counterfactuals; `notes`: what the audit could not do. `parts`: of each class, the largest first; `part_maps`: by a
-    part's sheet; `surroundings`: by image, the share of its class's score that comes from there, where it was asked.
+    `classes_sampled`: how many images and classes the cues were looked for in; `uncovered`: by class, why not in the
+    others; `passes`: forward passes spent on counterfactuals; `notes`: what the audit could not do. `parts`: of each
+    class, the largest first; `part_maps`: by a part's sheet; `surroundings`: by image, the share of its class's score
+    that comes from there, where it was asked.
     """
 
     findings: tuple[Finding, ...]
@@ -353,6 +354,7 @@ class AuditResult:
     notes: tuple[str, ...]
     counterfactuals: Mapping[str, tuple[Counterfactual, ...]] = field(default_factory=dict)
     classes_sampled: int = 0
+    uncovered: Mapping[str, str] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
     part_maps: Mapping[str, PartMaps] = field(default_factory=dict)
     surroundings: Mapping[str, float] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from cam_audit.reports.lines import confused_pairs
 from cam_audit.reports.looked_at import coverage, looked_at, ways_of_reading
 from cam_audit.reports.output_folder import FINDINGS_FILE, PICTURE_FOLDERS, REPORT_FILE, RESULTS_FILE
 from cam_audit.reports.part_marks import marked_shortcuts, shortcut_message
+from cam_audit.reports.verdict import Verdict, verdict_on
 from cam_audit.text import count, printable
 
 INDENT = " " * 9
@@ -31,19 +32,20 @@ def summary(report: ScanReport) -> str:
         right, labelled = counts.agreeing, counts.labelled
         lines.append(f"prediction = folder in {right} of {labelled} ({right / labelled:.1%})")
         lines += _worst(counts) + _confused_pairs(report)
-    lines += ["", *_findings(report), ""]
+    lines += ["", *_findings(report, verdict_on(report, counts)), ""]
     pictures = [folder for folder in PICTURE_FOLDERS if any((out / folder).glob("*"))]
     lines += [f"{name:15} {out / name}" for name in (*pictures, RESULTS_FILE, FINDINGS_FILE, REPORT_FILE)]
     lines += ["", looked_at(report, counts)]
     return "\n".join(map(printable, lines))
 
 
-def _findings(report: ScanReport) -> list[str]:
+def _findings(report: ScanReport, verdict: Verdict) -> list[str]:
     counts = [count(number, severity) for severity, number in severity_counts(report.findings).items() if number]
     if report.findings:
         lines = [f"{count(len(report.findings), 'finding')} ({', '.join(counts)})"]
     else:
-        lines = ["no findings" if report.run.get("sampled") else "cues could not be looked for"]
+        lines = ["no findings"] if verdict.all_clear else []
+    lines += [verdict.limits] if verdict.limits else []
     for finding in report.findings:
         lines += [
             "",

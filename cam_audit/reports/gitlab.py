@@ -18,7 +18,9 @@ from cam_audit.reports.alerts import (
     sentence,
     unreadable,
 )
+from cam_audit.reports.counts import totals_of
 from cam_audit.reports.part_marks import shortcut_message
+from cam_audit.reports.verdict import verdict_on
 from cam_audit.text import count, printable
 
 SEVERITY = {ERROR: "critical", WARNING: "major", NOTE: "info"}
@@ -26,7 +28,10 @@ MAX_ISSUES = 5_000
 
 
 def render(report: ScanReport) -> Iterator[str]:
-    """A list of findings, unreadable images and flagged images; where it is cut, its last entry says so."""
+    """A list of findings, what cues were not looked for in, unreadable and flagged images.
+
+    Where it is cut, its last entry says so.
+    """
     unread = [
         _issue(
             "unreadable", "minor", image_path(report, image.path), image.error, fingerprint("unreadable", image.path)
@@ -43,13 +48,16 @@ def render(report: ScanReport) -> Iterator[str]:
         )
         for part in failing_parts(report)
     ]
+    limits = verdict_on(report, totals_of(report)).limits
+    place = class_path(report, "")
+    not_looked = [_issue("not-looked-at", "info", place, limits, fingerprint("not-looked-at", ""))] if limits else []
     flags, total = flag_alerts(report, MAX_ISSUES)
-    issues = [*map(_alert_issue, class_alerts(report)), *parts, *unread, *map(_alert_issue, flags)]
-    shown = issues[:MAX_ISSUES]
-    left_out = len(report.findings) + len(parts) + len(unread) + total - len(shown)
+    told = [*map(_alert_issue, class_alerts(report)), *parts, *not_looked, *unread]
+    shown = [*told, *map(_alert_issue, flags)][:MAX_ISSUES]
+    left_out = len(told) + total - len(shown)
     if left_out:
         text = f"{count(left_out, 'more issue')} left out; results.csv has all"
-        shown.append(_issue("left-out", "info", class_path(report, ""), text, fingerprint("left-out", "")))
+        shown.append(_issue("left-out", "info", place, text, fingerprint("left-out", "")))
     yield from json.JSONEncoder(indent=2).iterencode(shown)
     yield "\n"
 

@@ -1,8 +1,9 @@
 """JUnit XML, as GitLab, Jenkins and others show it.
 
 A test case stands for a class, which fails where its findings fail the scan; the examples of such a finding fail with
-it, because GitLab shows the picture of a failed case only. Other flagged images pass, and what could not be read is an
-error, as the scan's exit code has it.
+it, because GitLab shows the picture of a failed case only. A class in which cues could not be looked for is skipped, as
+a case that passes would be an all-clear. Other flagged images pass, and what could not be read is an error, as the
+scan's exit code has it.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from cam_audit.reports.alerts import (
     overlay_path,
     sentence,
 )
+from cam_audit.reports.counts import totals_of
 from cam_audit.reports.lines import verdict
 from cam_audit.reports.part_marks import shortcut_message
+from cam_audit.reports.verdict import uncovered, verdict_on
 from cam_audit.text import count, printable
 
 # GitLab reads no file of 30 MB or more.
@@ -55,7 +58,7 @@ def render(report: ScanReport) -> Iterator[str]:
     if left_out:
         cases.append(ET.tostring(_left_out(report, left_out), encoding="unicode"))
     counts = {"tests": len(cases), "failures": outcomes["failure"], "errors": outcomes["error"]}
-    for name, number in (counts | {"skipped": int(left_out > 0)}).items():
+    for name, number in (counts | {"skipped": outcomes["skipped"] + (left_out > 0)}).items():
         suite.set(name, str(number))
     if "seconds" in report.run:
         suite.set("time", str(report.run["seconds"]))
@@ -91,6 +94,7 @@ def _cases(report: ScanReport) -> Iterator[ET.Element]:
     examples = {example.path for finding in report.findings for example in finding.examples}
     marked = failing_parts(report)
     labels = {finding.label: None for finding in report.findings}
+    not_looked, limits = uncovered(report), verdict_on(report, totals_of(report))
     images = {}
     unread = []
     for image in report.images:
@@ -101,7 +105,13 @@ def _cases(report: ScanReport) -> Iterator[ET.Element]:
             unread.append(image)
     for label in labels:
         of_class = [finding for finding in failed if finding.label == label]
-        yield _class_case(report, label, of_class, [part for part in marked if part.label == label], images)
+        case = _class_case(report, label, of_class, [part for part in marked if part.label == label], images)
+        why = not_looked.get(
+            label, "" if limits.looked_in and label else limits.why or "no class is told of these images"
+        )
+        if why and case.find("failure") is None:
+            ET.SubElement(case, "skipped", message=_line(f"cues could not be looked for: {why}"))
+        yield case
     for image in unread:
         case = _case(report, image.label, image.path, image_path(report, image.path))
         ET.SubElement(case, "error", message=_line(image.error), type="unreadable")

@@ -40,14 +40,17 @@ class ConfusedPair:
 
 
 def verdict(report: ScanReport) -> str:
-    """One sentence: how many classes are suspicious, at most what is established of them, and what was not read."""
+    """One sentence: how many classes are suspicious, what is established of them at most, and what was not seen."""
     counts = totals_of(report)
     images = count(counts.images, "image")
     rest = f"; {counts.errors} of {images} could not be read" if counts.errors else ""
     decided = verdict_on(report, counts)
+    if decided.severity is None and not decided.all_clear:
+        why = f": {decided.why}" if decided.why else ""
+        return f"Cues could not be looked for in {images}{why}{rest}."
+    if decided.limits:
+        rest = f"; {decided.limits}{rest}"
     if decided.severity is None:
-        if not report.run.get("sampled", 1):
-            return f"Cues could not be looked for in {images}{rest}."
         return f"No findings in {images}{rest}."
     affected = decided.affected
     subject = f"{len(affected)} of {count(decided.classes, 'class', 'classes')} {'is' if len(affected) == 1 else 'are'}"

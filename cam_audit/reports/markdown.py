@@ -18,8 +18,10 @@ from cam_audit.reports.alerts import (
     sentence,
     unreadable,
 )
+from cam_audit.reports.counts import totals_of
 from cam_audit.reports.lines import confused_pairs, evidence, verdict
 from cam_audit.reports.part_marks import marked_shortcuts, shortcut_message
+from cam_audit.reports.verdict import verdict_on
 from cam_audit.text import count, printable
 
 # A comment of a pull request holds 65,536 characters.
@@ -66,9 +68,11 @@ def render(report: ScanReport) -> Iterator[str]:
 
 
 def _outcome(report: ScanReport, unread: Sequence[ImageRow]) -> str:
-    """As the exit code has it."""
+    """As the exit code has it, but that it says where nothing could be looked for."""
     if failing(report) or failing_parts(report):
         return "failed"
+    if not (report.findings or verdict_on(report, totals_of(report)).all_clear):
+        return "cues could not be looked for"
     return "incomplete" if unread else "passed"
 
 

@@ -23,8 +23,10 @@ from cam_audit.reports.alerts import (
     sentence,
     unreadable,
 )
+from cam_audit.reports.counts import totals_of
 from cam_audit.reports.lines import verdict
 from cam_audit.reports.part_marks import shortcut_message
+from cam_audit.reports.verdict import verdict_on
 from cam_audit.text import count, printable
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -127,6 +129,8 @@ def _location(path: str) -> dict[str, object]:
 
 def _invocation(report: ScanReport, left_out: int) -> dict[str, object]:
     notifications = [_notification(ERROR, shortcut_message(part)) for part in failing_parts(report)]
+    limits = verdict_on(report, totals_of(report)).limits
+    notifications += [_notification(WARNING, limits)] if limits else []
     notifications += [_notification(NOTE, note) for note in report.notes]
     if left_out:
         text = f"{count(left_out, 'more result')} left out; findings.json and results.csv have all"

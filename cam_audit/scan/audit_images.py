@@ -24,6 +24,7 @@ from cam_audit.models.known import how_to_make_again
 from cam_audit.records import AuditResult, ConfusedImage, ImageSource, Record, SkippedImage
 from cam_audit.reports.counterfactuals import shown_of
 from cam_audit.scan.chunk import scan_chunks
+from cam_audit.scan.coverage import Coverage, coverage_of
 from cam_audit.scan.image import ScanJob, needed_side
 from cam_audit.text import count
 from cam_audit.workers import in_order
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 # So many classes are named in a note.
 MAX_NAMED = 5
-# A class is compared with so many images of the others, of all together, or there is no all-clear.
-MIN_OTHERS = 6
 
 
 def audit_images(
@@ -48,14 +47,14 @@ def audit_images(
     on_record: Callable[[Record], None] | None = None,
     on_look: Callable[[int, int], None] | None = None,
 ) -> AuditResult:
-    """Scan images and audit the classes that their folders form.
+    """Scan images and audit their classes.
 
     `on_record` gets each record, in the order of `sources`. `on_look`, when an image is looked at again for the cue of
     its class, gets how many were and will be. The rest, and the errors, are as in `scan.chunk.scan_chunks`.
     """
-    folders = classes_of(sources)
-    sample = choose_sample(folders)
-    parts = choose_parts(folders, sample.names) if job.model.separable else frozenset()
+    classes = classes_of(sources)
+    sample = choose_sample(classes)
+    parts = choose_parts(classes, sample.names) if job.model.separable else frozenset()
     if sample.names:
         # Imported here because threads that import a package at the same time block each other, and only if there
         # are classes, because a scan without classes does not need the finders of cues.
@@ -129,9 +128,7 @@ def audit_images(
         )
         for name, codes in examination.flags.items():
             flags[name] = tuple(sorted({*flags.get(name, ()), *codes}))
-    looked = Counter(observation.source.label for observation in collected.observations.values())
-    enough = [label for label in sorted(folders) if looked[label] >= MIN_IMAGES]
-    compared = sum(looked.total() - looked[label] >= MIN_OTHERS for label in enough)
+    coverage = coverage_of(classes, collected.observations.values(), job.model.class_names)
     tried = examination.counterfactuals if examination else {}
     findings = examination.findings if examination else ()
     return AuditResult(
@@ -139,61 +136,47 @@ def audit_images(
         maps=examination.maps if examination else {},
         flags=flags,
         confused=tuple(confused),
-        sampled=looked.total() if compared else 0,
-        classes_sampled=compared,
+        sampled=coverage.images,
+        classes_sampled=coverage.classes,
+        uncovered=coverage.uncovered,
         passes=removals + len(left_out) + (examination.passes if examination else 0),
         counterfactuals=tried,
         parts=examination.parts if examination else (),
         part_maps=examination.part_maps if examination else {},
         surroundings=examination.surroundings if examination else {},
         notes=(
-            *_notes(folders, looked, compared, copies.total(), examination),
-            *_notes_on_parts(job, sample.names, examination),
+            *_notes(classes, coverage, copies.total(), examination),
+            *_notes_on_parts(job, [source.label for source in sources if source.name in sample.names], examination),
         ),
     )
 
 
 def _notes(
-    folders: Mapping[str, Sequence[ImageSource]],
-    looked: Counter[str],
-    compared: int,
+    classes: Mapping[str, Sequence[ImageSource]],
+    coverage: Coverage,
     copies: int,
     examination: Examination | None,
 ) -> tuple[str, ...]:
-    """What was not looked at, and why.
-
-    looked: how many images of each folder were; compared: how many folders; copies: how many were left out as such.
-    """
-    if len(folders) < 2:
-        return ("cues are looked for by comparing class folders, and there are not two of them",)
+    """What was not looked at, and why; copies: how many images were left out as such."""
     notes = []
-    images, sampled = sum(map(len, folders.values())), looked.total()
-    if compared and sampled < images:
+    images = sum(map(len, classes.values()))
+    if coverage.classes and coverage.images < images:
         notes.append(
-            f"cues were looked for in {sampled:,} of {images:,} images: at most {cap_of(len(folders))} of a class, of "
-            "those that can be read, and of copies of a picture one" + (f" ({copies:,} left out)" if copies else "")
+            f"cues were looked for in {coverage.images:,} of {images:,} images: at most {cap_of(len(classes))} of a "
+            "class, of those that can be read, and of copies of a picture one"
+            + (f" ({copies:,} left out)" if copies else "")
         )
     if examination and examination.looked_again:
         again = examination.looked_again
-        classes = "class" if len(again) == 1 else f"{len(again)} classes"
+        noun = "class" if len(again) == 1 else f"{len(again)} classes"
         total = sum(again.values())
-        notes.append(f"in the {classes} with a cue, the other {total:,} images were looked at for that cue alone")
-    small = [label for label in sorted(folders) if looked[label] < MIN_IMAGES]
-    if small:
-        named = ", ".join(f"{label!r}: {looked[label]} of {len(folders[label])}" for label in small[:MAX_NAMED])
-        more = ", ..." if len(small) > MAX_NAMED else ""
-        notes.append(
-            f"no cue was looked for in {len(small)} of {len(folders)} classes, which have fewer than {MIN_IMAGES} "
-            f"different images that can be read ({named}{more})"
-        )
-    if not compared and len(small) < len(folders):
-        notes.append("that leaves too few images to compare the other class with")
-    return tuple(notes)
+        notes.append(f"in the {noun} with a cue, the other {total:,} images were looked at for that cue alone")
+    return (*notes, *coverage.notes)
 
 
-def _notes_on_parts(job: ScanJob, sample: frozenset[str], examination: Examination | None) -> Iterator[str]:
-    """What the parts of classes do not say, and what it would take."""
-    if not sample:
+def _notes_on_parts(job: ScanJob, sampled: Sequence[str], examination: Examination | None) -> Iterator[str]:
+    """What the parts of classes do not say, and what it would take; sampled: the labels of the sampled images."""
+    if not sampled:
         return
     if not job.model.separable:
         yield (
@@ -202,8 +185,7 @@ def _notes_on_parts(job: ScanJob, sample: frozenset[str], examination: Examinati
             f"{how_to_make_again(job.model.net, job.model.path)}"
         )
         return
-    sampled = Counter(name.partition("/")[0] for name in sample)
-    large = sum(images >= MIN_IMAGES for images in sampled.values())
+    large = sum(images >= MIN_IMAGES for images in Counter(sampled).values())
     if large > MAX_PART_CLASSES:
         yield (
             f"{MAX_PART_CLASSES} of {large} classes were taken to parts, the first by name; in the others evidence in "

@@ -142,8 +142,10 @@ def _told(
         raise CamAuditError(f"--label-pattern {pattern}: fits no image, such as {names[0]}")
     if file and labelling.rows_unused:
         unused = labelling.rows_unused
-        note(f"{file}: {count(len(unused), 'row')} of {labelling.rows_used + len(unused):,} name nothing in {dataset} "
-             f"({_some(unused)})")
+        note(
+            f"{file}: {count(len(unused), 'row')} of {labelling.rows_used + len(unused):,} name nothing in {dataset} "
+            f"({_some(unused)})"
+        )
     if without and len(without) < len(names):
         why = f"no row of {file} names" if labelling.by_image else "no class is told of"
         note(f"{why} {count(len(without), 'image')} of {len(names):,} ({_some(without)})")
@@ -184,10 +186,11 @@ def _require_no_deeper_level(
         level, folders = deeper
         own = 2 if layout.splits else 1
         raise OptionError(
-            f"{options.dataset}: no folder of level {own} is named like a class of the net ({_some(labels)}), but those "
-            f"of level {level} are ({_some(folders)}); scan with --class-level {level}, or with --class-level {own} if "
+            f"{options.dataset}: no folder of level {own} is named like a class of the net ({_some(labels)}), but "
+            f"those of level {level} are ({_some(folders)}); scan with --class-level {level}, or with --class-level {own} if "
             "the classes are of this level",
-            "--class-level", str(level),
+            "--class-level",
+            str(level),
         )
 
 

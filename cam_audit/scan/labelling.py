@@ -132,5 +132,3 @@ def _labels(called: Iterable[tuple[Key, str]], classes: ClassNames) -> dict[Key,
 def _as_folder(word: str) -> str:
     """A word as the folder of a class may be called: reports have one for each."""
     return "-" if word in (".", "..") else word.replace("/", "-")
-
-

@@ -109,7 +109,9 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     """A pattern of file names, as `{class}.{}.jpg`; with a `/` in it, of paths below the data set."""
     parts = re.split(r"(\{[^{}]*\})", pattern)
     if parts.count(CLASS) != 1:
-        raise CamAuditError(f"--label-pattern {pattern}: takes {CLASS} once, for the class, as '{CLASS}.{ANYTHING}.jpg'")
+        raise CamAuditError(
+            f"--label-pattern {pattern}: takes {CLASS} once, for the class, as '{CLASS}.{ANYTHING}.jpg'"
+        )
     unknown = [part for part in parts[1::2] if part not in (CLASS, ANYTHING)]
     if unknown:
         raise CamAuditError(f"--label-pattern {pattern}: {unknown[0]} means nothing; {ANYTHING} is anything")

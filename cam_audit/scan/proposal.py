@@ -28,7 +28,7 @@ class Proposal:
 
 
 def near_classes(folders: Iterable[str], classes: ClassNames) -> list[Proposal]:
-    """For each folder, the class of the net whose name is nearest: one has the other's words, or is spelt much alike."""
+    """For each folder, the class with the nearest name: one has the other's words, or both are spelt much alike."""
     words = {name: _words(name) for name in dict.fromkeys(classes.names)}
     return [_nearest(folder, words) for folder in folders]
 

@@ -209,6 +209,7 @@ class _Run:
             "skipped": skipped(self.found, self.chosen),
             "sampled": result.sampled,
             "classes_sampled": result.classes_sampled,
+            "uncovered": dict(result.uncovered),
             "foreground": {"net": foreground.net, "sha256": foreground.sha256} if foreground else None,
             "counterfactual_passes": result.passes,
             "findings": severity_counts(result.findings),

@@ -20,8 +20,8 @@ from cam_audit.findings.sample import (
     Observation,
     Sample,
     choose_sample,
-    draw_key,
     classes_of,
+    draw_key,
     observe,
 )
 from cam_audit.models.model import Model

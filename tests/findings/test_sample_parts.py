@@ -19,8 +19,8 @@ from cam_audit.findings.sample import (
     Observation,
     choose_parts,
     choose_sample,
-    draw_key,
     classes_of,
+    draw_key,
     observe,
     picture_cells,
 )

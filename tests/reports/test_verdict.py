@@ -18,10 +18,35 @@ def verdict_of(*findings: tuple[str, str]) -> Verdict:
 
 
 def test_the_gravest_findings_decide_and_each_class_counts_once() -> None:
-    assert verdict_of(("b", "error"), ("a", "error"), ("b", "error"), ("c", "note")) == Verdict("error", ("b", "a"), 3)
-    assert verdict_of(("c", "note"), ("a", "warning")) == Verdict("warning", ("a",), 3)
-    assert verdict_of(("", "note")) == Verdict("note", ("",), 3)
+    assert verdict_of(("b", "error"), ("a", "error"), ("b", "error"), ("c", "note")) == Verdict(
+        "error", ("b", "a"), 3, 3
+    )
+    assert verdict_of(("c", "note"), ("a", "warning")) == Verdict("warning", ("a",), 3, 3)
+    assert verdict_of(("", "note")) == Verdict("note", ("",), 3, 3)
 
 
 def test_without_findings_nothing_is_affected() -> None:
-    assert verdict_of() == Verdict(None, (), 3)
+    assert verdict_of() == Verdict(None, (), 3, 3)
+
+
+def test_an_all_clear_takes_that_cues_were_looked_for() -> None:
+    report = replace(canonical_report(), findings=(), images=tuple(image("1.png", label) for label in "abc"))
+
+    def verdict_with(**run: object) -> Verdict:
+        return verdict_on(replace(report, run={**report.run, **run}), counts_of(report))
+
+    assert verdict_with().all_clear
+    nothing = verdict_with(sampled=0, classes_sampled=0, uncovered={"a": "too small", "b": "too small", "c": "alone"})
+    assert not nothing.all_clear
+    assert nothing.limits == "cues could not be looked for: too small; alone"
+    # what says nothing of it, as a stranger's run.json may, is no proof either
+    assert not verdict_on(replace(report, run={}), counts_of(report)).all_clear
+    some = verdict_with(classes_sampled=2, uncovered={"c": "alone"})
+    assert some.all_clear
+    assert some.limits == "cues were looked for in 2 of 3 classes"
+    assert verdict_with(classes_sampled=3).limits == ""
+
+
+def test_images_of_no_class_are_no_class() -> None:
+    report = replace(canonical_report(), findings=(), images=tuple(image("1.png", label) for label in ("a", "b", "")))
+    assert verdict_on(report, counts_of(report)).classes == 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -47,8 +47,8 @@ def headline(report: ScanReport, verdict: Verdict) -> Headline:
             f"Worth a look: in {scope}, something gives the class away{named}.",
             _of_notes(report),
         )
-    if not report.run.get("sampled"):
-        reasons = _reasons(report.notes)
+    if not verdict.all_clear:
+        reasons = _reasons(dict.fromkeys(filter(None, (verdict.why, *report.notes))))
         measured = [(row.inside_share, row.inside_area or 0.0) for row in report.images if row.inside_share is not None]
         if measured:
             inside, area = (median(shares) for shares in zip(*measured, strict=True))
@@ -61,14 +61,15 @@ def headline(report: ScanReport, verdict: Verdict) -> Headline:
             )
         return Headline(
             "unknown",
-            "Cues could not be looked for: there was nothing to compare.",
+            "Cues could not be looked for.",
             reasons or "The images were scanned; what the net looks at in each is below.",
         )
-    looked_at = report.run.get("classes_sampled", classes)
-    rest = f" {_reasons(report.notes)}" if looked_at < classes else ""
+    looked_at = verdict.looked_in
+    of_all = f" of {classes}" if looked_at < classes else ""
+    rest = f" {_reasons(report.notes)}" if of_all else ""
     return Headline(
         "clean",
-        f"No shortcut was found in {looked_at} {'class' if looked_at == 1 else 'classes'}.",
+        f"No shortcut was found in {looked_at}{of_all} {'class' if max(looked_at, classes) == 1 else 'classes'}.",
         "That is no proof that there is none: it means that none of the cues that cam-audit knows tells the classes "
         f"apart here.{rest}",
     )
@@ -92,5 +93,5 @@ def _some(labels: Sequence[str]) -> str:
     return f"{', '.join(labels[:-1])} and {labels[-1]}" if len(labels) > 1 else labels[0]
 
 
-def _reasons(notes: Sequence[str]) -> str:
+def _reasons(notes: Iterable[str]) -> str:
     return "".join(f"{note[:1].upper()}{note[1:]}. " for note in notes).strip()

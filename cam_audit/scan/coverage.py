@@ -1,0 +1,98 @@
+"""Which classes cues were looked for in, and in which not and why: the one rule behind every "no findings"."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from cam_audit.findings.sample import MIN_IMAGES, Observation
+from cam_audit.records import ImageSource
+from cam_audit.text import count
+
+# So many classes are named in a note.
+MAX_NAMED = 5
+# A class is compared with so many images of the others, of all together, or there is no all-clear.
+MIN_OTHERS = 6
+# An unknown folder of which the net takes so large a share for a class may be of this class, 0..1.
+MOST = 0.5
+
+NO_CLASSES = "cues are looked for by comparing class folders, and there are not two of them"
+HOW_TO_TELL = "--labels, --label-pattern or --class-level says where the classes are"
+TOO_SMALL = f"it has fewer than {MIN_IMAGES} different images that can be read"
+NO_OTHERS = "there are too few images of other classes to compare it with"
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Of the classes: how many cues were looked for in, and in how many images; of the others, why not, by label.
+
+    `notes`: the same in sentences.
+    """
+
+    classes: int
+    images: int
+    uncovered: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+def coverage_of(
+    classes: Mapping[str, Sequence[ImageSource]], observations: Collection[Observation], class_names: Sequence[str]
+) -> Coverage:
+    """What a scan covers; `classes`: all images by label, `observations`: the images that were looked at.
+
+    A class is covered if MIN_IMAGES of it and MIN_OTHERS of others were looked at, and no other label may stand for the
+    same class of the net: then images with its cue would count as images of other classes, and nothing would be found.
+    """
+    if len(classes) < 2:
+        why = f"{NO_CLASSES}; {HOW_TO_TELL}"
+        return Coverage(0, 0, dict.fromkeys(classes or ("",), why), (why,))
+    looked = Counter(each.source.label for each in observations)
+    uncovered: dict[str, str] = {}
+    small = [label for label in sorted(classes) if looked[label] < MIN_IMAGES]
+    uncovered |= dict.fromkeys(small, TOO_SMALL)
+    alone = [label for label in sorted(classes) if looked.total() - looked[label] < MIN_OTHERS]
+    uncovered |= dict.fromkeys((label for label in alone if label not in small), NO_OTHERS)
+    notes = []
+    if small:
+        # of classes that are too small, all, none is sampled
+        images = looked if looked else Counter({label: len(classes[label]) for label in small})
+        named = ", ".join(f"{label!r}: {images[label]} of {len(classes[label])}" for label in small[:MAX_NAMED])
+        more = ", ..." if len(small) > MAX_NAMED else ""
+        notes.append(
+            f"no cue was looked for in {len(small)} of {len(classes)} classes, which have fewer than {MIN_IMAGES} "
+            f"different images that can be read ({named}{more})"
+        )
+    if 0 < len(small) < len(classes) and all(label in uncovered for label in classes):
+        notes.append("that leaves too few images to compare the other class with")
+    for index, labels in _not_told_apart(observations).items():
+        name = class_names[index]
+        taken = f"the net takes most of {_named(labels)} for {name!r}"
+        why = f"{taken}, so these may be one class; --labels says what each is"
+        uncovered |= {label: why for label in labels if label not in uncovered}
+        notes.append(f"a cue may have been missed: {why}")
+    covered = [label for label in classes if label not in uncovered]
+    return Coverage(len(covered), looked.total() if covered else 0, uncovered, tuple(notes))
+
+
+def _not_told_apart(observations: Collection[Observation]) -> dict[int, list[str]]:
+    """The labels that may stand for the same class, by its index: two or more, of which at most one is named so."""
+    groups: dict[str, list[Observation]] = {}
+    for observation in observations:
+        groups.setdefault(observation.source.label, []).append(observation)
+    of_class: dict[int, list[str]] = {}
+    for label, group in sorted(groups.items()):
+        index = group[0].source.label_class
+        if index is None and len(group) >= MIN_IMAGES:
+            predicted, times = Counter(each.predicted for each in group).most_common(1)[0]
+            index = predicted if times >= MOST * len(group) else None
+        if index is not None:
+            of_class.setdefault(index, []).append(label)
+    return {index: labels for index, labels in sorted(of_class.items()) if len(labels) > 1}
+
+
+def _named(labels: Sequence[str]) -> str:
+    *most, last = map(repr, labels[:MAX_NAMED])
+    if len(labels) > MAX_NAMED:
+        return f"{', '.join((*most, last))} and {count(len(labels) - MAX_NAMED, 'other')}"
+    return f"{', '.join(most)} and {last}"
