@@ -365,7 +365,8 @@ class ImageRow:
     """An image as a row of results.csv has it; what is not defined for it is None, "" or empty.
 
     `error`: why it could not be scanned, "" where it could. `top`: class and probability of at most three classes, the
-    most probable first. Peaks, shares and areas are fractions, 0..1, as in `MapStatistics` and `ObjectShare`.
+    most probable first. `split`: as in `ImageSource`. Peaks, shares and areas are fractions, 0..1, as in
+    `MapStatistics` and `ObjectShare`.
     """
 
     path: str
@@ -385,6 +386,7 @@ class ImageRow:
     flags: tuple[str, ...] = ()
     overlay: str = ""
     surroundings_share: float | None = None
+    split: str = ""
 
 
 class ImageRows(Protocol):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+from cam_audit.cli.process.resuming import command_with
 from cam_audit.findings.codes import CODES, severity_counts
 from cam_audit.records import ScanReport
 from cam_audit.reports.counts import Counts, counts_of
 from cam_audit.reports.lines import confused_pairs
-from cam_audit.reports.looked_at import coverage, looked_at, ways_of_reading
-from cam_audit.reports.output_folder import FINDINGS_FILE, PICTURE_FOLDERS, REPORT_FILE, RESULTS_FILE
+from cam_audit.reports.looked_at import coverage, looked_at, splits_of, ways_of_reading
+from cam_audit.reports.output_folder import FINDINGS_FILE, PICTURE_FOLDERS, PROPOSALS_FILE, REPORT_FILE, RESULTS_FILE
 from cam_audit.reports.part_marks import marked_shortcuts, shortcut_message
 from cam_audit.reports.verdict import Verdict, verdict_on
 from cam_audit.text import count, printable
@@ -31,10 +32,17 @@ def summary(report: ScanReport) -> str:
     if counts.labelled:
         right, labelled = counts.agreeing, counts.labelled
         lines.append(f"prediction = folder in {right} of {labelled} ({right / labelled:.1%})")
+        lines += [f"  {split.words}" for split in splits_of(report.run)]
         lines += _worst(counts) + _confused_pairs(report)
     lines += ["", *_findings(report, verdict_on(report, counts)), ""]
     pictures = [folder for folder in PICTURE_FOLDERS if any((out / folder).glob("*"))]
     lines += [f"{name:15} {out / name}" for name in (*pictures, RESULTS_FILE, FINDINGS_FILE, REPORT_FILE)]
+    if report.run.get("proposed_labels"):
+        file = str(out / PROPOSALS_FILE)
+        lines += [
+            "",
+            f"{file} proposes a class for each folder; look it over, then run {command_with('--labels', file)}",
+        ]
     lines += ["", looked_at(report, counts)]
     return "\n".join(map(printable, lines))
 

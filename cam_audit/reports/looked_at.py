@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cam_audit.records import ScanReport
@@ -13,13 +14,43 @@ MAX_KINDS = 5
 
 
 def looked_at(report: ScanReport, counts: Counts) -> str:
-    """One line: images and classes that were looked at; what was unreadable or left out, by kind."""
+    """One line: images, classes and splits that were looked at; what was unreadable or left out, by kind."""
     seen = count(counts.images - counts.errors, "image")
     classes = len(counts.labels - {""})
     where = f" in {count(classes, 'class', 'classes')}" if classes else ""
+    splits = [split.name for split in splits_of(report.run)]
+    where += f" of {count(len(splits), 'split')} ({', '.join(splits[:MAX_KINDS])})" if splits else ""
     unreadable = [f"{counts.errors:,} unreadable"] if counts.errors else []
     rest = [*unreadable, *left_out(report.run.get("skipped", {}))]
     return f"looked at {seen}{where}; not looked at: {', '.join(rest) or 'nothing'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A split: how many of its images could be read, have a class of the net, and are predicted as that class."""
+
+    name: str
+    images: int
+    labelled: int
+    agreeing: int
+
+    @property
+    def words(self) -> str:
+        """How many are predicted as their class."""
+        if not self.labelled:
+            return f"{self.name}: {count(self.images, 'image')}, of no class of the net"
+        return f"{self.name}: {self.agreeing:,} of {self.labelled:,} ({self.agreeing / self.labelled:.1%})"
+
+
+def splits_of(run: Mapping[str, Any]) -> list[Split]:
+    """The splits of a data set, by name; `run`: what run.json says, which may be a stranger's."""
+    said = run.get("splits")
+    numbers = ("images", "labelled", "agreeing")
+    return [
+        Split(str(name), *(of_split[number] for number in numbers))
+        for name, of_split in sorted(said.items() if isinstance(said, dict) else ())
+        if isinstance(of_split, dict) and all(isinstance(of_split.get(number), int) for number in numbers)
+    ]
 
 
 def left_out(skipped: Mapping[str, Any]) -> list[str]:

@@ -22,6 +22,8 @@ RUN_FILE = "run.json"
 RESULTS_FILE = "results.csv"
 FINDINGS_FILE = "findings.json"
 REPORT_FILE = "report.html"
+# What class each folder could be, for --labels: written once, and the user's from then on.
+PROPOSALS_FILE = "labels.csv"
 OVERLAYS_FOLDER = "overlays"
 JOURNAL_FOLDER = "journal"
 PICTURE_FOLDERS = (OVERLAYS_FOLDER, MAPS_FOLDER, COUNTERFACTUALS_FOLDER, PARTS_FOLDER)

@@ -18,7 +18,10 @@ COLUMNS = [
     *("inside_share", "inside_area", "flags", "overlay"),
     # new columns come last, so that programs that know the others still find them
     "surroundings_share",
+    "split",
 ]
+# Earlier files lack the last columns.
+OLDEST = COLUMNS.index("surroundings_share")
 TOP = 3
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 NUMBERS = (
@@ -55,6 +58,7 @@ def values(image: ImageRow) -> dict[str, Any]:
         "cam_class": image.cam_class or None,
         "flags": ";".join(image.flags) or None,
         "overlay": image.overlay or None,
+        "split": image.split or None,
         **{name: _float(getattr(image, name)) for name in NUMBERS},
     }
     for rank, (name, score) in enumerate(image.top, 1):
@@ -76,7 +80,7 @@ def image_row(record: Record) -> ImageRow:
     """What results.csv tells of a record."""
     source = record.source
     if isinstance(record, SkippedImage):
-        return ImageRow(path=source.name, label=source.label, error=record.reason)
+        return ImageRow(path=source.name, label=source.label, error=record.reason, split=source.split)
     return ImageRow(
         path=source.name,
         label=source.label,
@@ -93,6 +97,7 @@ def image_row(record: Record) -> ImageRow:
         inside_area=record.object.area if record.object else None,
         flags=record.flags,
         overlay=record.overlay or "",
+        split=source.split,
     )
 
 
@@ -116,8 +121,7 @@ def parse(lines: Iterable[str]) -> Iterator[ImageRow]:
     rows = csv.reader(lines, strict=True)
     try:
         columns = next(rows, [])
-        # earlier files have no shares of surroundings
-        if columns not in (COLUMNS, COLUMNS[:-1]):
+        if columns not in [COLUMNS[:end] for end in range(OLDEST, len(COLUMNS) + 1)]:
             raise ValueError("the columns are not those of results.csv")
         missing = [""] * (len(COLUMNS) - len(columns))
         for cells in rows:
@@ -133,6 +137,7 @@ def _parsed(cells: Sequence[str]) -> ImageRow:
     (
         path, _, error, width, height, label, name1, score1, name2, score2, name3, score3, label_score,
         cam_class, peak_x, peak_y, border_share, area, inside_share, inside_area, flags, overlay, surroundings_share,
+        split,
     ) = cells  # fmt: skip
     top = ((name1, score1), (name2, score2), (name3, score3))
     return ImageRow(
@@ -154,6 +159,7 @@ def _parsed(cells: Sequence[str]) -> ImageRow:
         tuple(filter(None, flags.split(";"))),
         overlay,
         _float(surroundings_share),
+        sys.intern(split),
     )
 
 

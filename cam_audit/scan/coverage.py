@@ -17,10 +17,11 @@ MIN_OTHERS = 6
 # An unknown folder of which the net takes so large a share for a class may be of this class, 0..1.
 MOST = 0.5
 
+MAY_BE_ONE = "so these may be one class; --labels says what each is"
 NO_CLASSES = "cues are looked for by comparing class folders, and there are not two of them"
 HOW_TO_TELL = "--labels, --label-pattern or --class-level says where the classes are"
-TOO_SMALL = f"it has fewer than {MIN_IMAGES} different images that can be read"
-NO_OTHERS = "there are too few images of other classes to compare it with"
+TOO_SMALL = f"there are fewer than {MIN_IMAGES} different images of the class that can be read"
+NO_OTHERS = "there are too few images of other classes to compare with"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,13 @@ def coverage_of(
         )
     if 0 < len(small) < len(classes) and all(label in uncovered for label in classes):
         notes.append("that leaves too few images to compare the other class with")
-    for index, labels in _not_told_apart(observations).items():
-        name = class_names[index]
-        taken = f"the net takes most of {_named(labels)} for {name!r}"
-        why = f"{taken}, so these may be one class; --labels says what each is"
-        uncovered |= {label: why for label in labels if label not in uncovered}
-        notes.append(f"a cue may have been missed: {why}")
+    alike = _not_told_apart(observations)
+    for number, (index, labels) in enumerate(alike.items()):
+        taken = f"the net takes most of {_named(labels)} for {class_names[index]!r}"
+        uncovered |= {label: f"{taken}, {MAY_BE_ONE}" for label in labels if label not in uncovered}
+        if number == 0:
+            more = f" (and likewise of other labels for {count(len(alike) - 1, 'other class', 'other classes')})"
+            notes.append(f"a cue may have been missed: {taken}{more if len(alike) > 1 else ''}, {MAY_BE_ONE}")
     covered = [label for label in classes if label not in uncovered]
     return Coverage(len(covered), looked.total() if covered else 0, uncovered, tuple(notes))
 

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cam_audit.errors import CamAuditError, OptionError
+from cam_audit.errors import CamAuditError
 from cam_audit.images.find import ImageList, find_images
-from cam_audit.models.class_names import ClassNames, is_number
+from cam_audit.models.class_names import ClassNames
 from cam_audit.records import ImageSource
 from cam_audit.reports.looked_at import left_out
 from cam_audit.reports.output_folder import OUTPUT_MARKS
-from cam_audit.scan.labelling import Labelling, label_images
+from cam_audit.scan.labelling import label_images
 from cam_audit.scan.labels import read_labels
-from cam_audit.scan.layout import Layout, deeper_level, layout_of, split_of
+from cam_audit.scan.layout import layout_of, split_of
 from cam_audit.scan.options import ALL
-from cam_audit.scan.proposal import Proposal, counted_from_one, near_classes
-from cam_audit.text import count
+from cam_audit.scan.proposal import Proposal
+from cam_audit.scan.told import some, tell
 
 if TYPE_CHECKING:
     from cam_audit.models.model import Model
     from cam_audit.scan.options import Options
-
-MAX_NAMED = 5
-# Of --split: no split is left out.
 
 
 def require_folder(dataset: Path) -> None:
@@ -117,81 +114,10 @@ def sources_of(options: Options, model: Model, found: ImageList, note: Callable[
     layout = layout_of(names, classes, class_level=options.class_level, pattern=options.label_pattern)
     rows = read_labels(options.labels, classes) if options.labels else {}
     labelling = label_images(options.dataset, names, classes, layout, rows)
-    proposals = _told(options, classes, names, layout, labelling, note)
+    proposals = tell(options, classes, layout, labelling, note)
     sources = _of_split(options, labelling.sources)
     limited = _spread(sources, options.limit)
     return Chosen(limited, len(names) - len(sources), len(sources) - len(limited), proposals)
-
-
-def _told(
-    options: Options,
-    classes: ClassNames,
-    names: Sequence[str],
-    layout: Layout,
-    labelling: Labelling,
-    note: Callable[[str], None],
-) -> Sequence[Proposal]:
-    """Tell what the layout was taken for; returns what class each folder could be, where it is asked about."""
-    dataset, file, pattern = options.dataset, options.labels, options.label_pattern
-    if layout.splits and options.class_level is None:
-        note(f"{_listed(layout.splits)}: parts of the data set; classes are told by what is in them")
-    without = [source.name for source in labelling.sources if not source.label]
-    if file and not labelling.rows_used:
-        raise CamAuditError(f"{file}: no row names an image or a folder of {dataset}, such as {names[0]}")
-    if pattern and len(without) == len(names):
-        raise CamAuditError(f"--label-pattern {pattern}: fits no image, such as {names[0]}")
-    if file and labelling.rows_unused:
-        unused = labelling.rows_unused
-        note(
-            f"{file}: {count(len(unused), 'row')} of {labelling.rows_used + len(unused):,} name nothing in {dataset} "
-            f"({_some(unused)})"
-        )
-    if without and len(without) < len(names):
-        why = f"no row of {file} names" if labelling.by_image else "no class is told of"
-        note(f"{why} {count(len(without), 'image')} of {len(names):,} ({_some(without)})")
-    labels = {source.label: source.label_class for source in labelling.sources if source.label}
-    named = [label for label, known in labels.items() if known is not None and not is_number(label)]
-    if labels and not (named or file or pattern or options.class_level):
-        _require_no_deeper_level(options, names, layout, classes, sorted(labels))
-    if labelling.indices:
-        first = labelling.indices[0]
-        note(f"numbers are taken for the indices of classes, from 0: {first} = {classes.names[int(first)]}")
-    unmatched = sorted(label for label, known in labels.items() if known is None)
-    if labelling.ambiguous:
-        one, two = classes.names[:2]
-        note(
-            f"{_listed(labelling.ambiguous)}: classes counted from 1 (1 = {one}) or from 0 (1 = {two})? "
-            "None is taken for a class of the net; --labels with rows folder,class says which each is"
-        )
-        return counted_from_one(labelling.ambiguous, classes)
-    if not unmatched:
-        return ()
-    proposals = near_classes(unmatched, classes) if 2 * len(unmatched) > len(labels) else []
-    near = [f"{each.folder}: {each.name}?" for each in proposals if each.name]
-    if 2 * len(near) < len(unmatched):
-        near = []
-    note(
-        f"{len(unmatched)} of {len(labels)} folders are named like no class of the net "
-        f"({_some(near or unmatched)}); --labels map.csv can say which class each is"
-    )
-    return proposals if near else ()
-
-
-def _require_no_deeper_level(
-    options: Options, names: Sequence[str], layout: Layout, classes: ClassNames, labels: Sequence[str]
-) -> None:
-    """Raise OptionError where no folder that is taken for a class is named like one, but deeper ones are."""
-    deeper = deeper_level(names, layout, classes)
-    if deeper:
-        level, folders = deeper
-        own = 2 if layout.splits else 1
-        raise OptionError(
-            f"{options.dataset}: no folder of level {own} is named like a class of the net ({_some(labels)}), but "
-            f"those of level {level} are ({_some(folders)}); scan with --class-level {level}, or with --class-level {own} if "
-            "the classes are of this level",
-            "--class-level",
-            str(level),
-        )
 
 
 def _of_split(options: Options, sources: list[ImageSource]) -> list[ImageSource]:
@@ -202,18 +128,9 @@ def _of_split(options: Options, sources: list[ImageSource]) -> list[ImageSource]
     chosen = [source for source in sources if source.split.casefold() == wanted.casefold()]
     if not chosen:
         splits = sorted({source.split for source in sources} - {""})
-        there = f"there are {_listed(splits)}" if splits else "no folder or labels file tells splits"
+        there = f"there are {some(splits)}" if splits else "no folder or labels file tells splits"
         raise CamAuditError(f"{options.dataset}: --split {options.split}: no image belongs to it; {there}")
     return chosen
-
-
-def _listed(words: Iterable[str]) -> str:
-    some = sorted(words, key=lambda word: (len(word), word) if word.isdigit() else (0, word))
-    return f"{', '.join(some[:MAX_NAMED])}{', ...' if len(some) > MAX_NAMED else ''}"
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join([*names[:MAX_NAMED], *(["..."] if len(names) > MAX_NAMED else [])])
 
 
 def _spread(sources: list[ImageSource], limit: int | None) -> list[ImageSource]:

@@ -70,7 +70,8 @@ def layout_of(
     pattern: str | None = None,
 ) -> Layout:
     """The layout of a data set, by the names of its images; raises CamAuditError for a pattern without a class."""
-    return Layout(_splits(names, classes), class_level, _compiled(pattern) if pattern else None)
+    splits = frozenset[str]() if class_level == 1 else _splits(names, classes)
+    return Layout(splits, class_level, _compiled(pattern) if pattern else None)
 
 
 def _splits(names: Sequence[str], classes: ClassNames) -> frozenset[str]:

@@ -37,7 +37,14 @@ from cam_audit.scan.journal import Journal, is_unfinished, locked, remove_journa
 from cam_audit.scan.observer import Observer
 from cam_audit.scan.options import ALL, AUTO, FLAGGED, NONE, Options, identity, provenance
 from cam_audit.scan.tally import Tally
-from cam_audit.scan.write_output import draw_overlays, write_findings, write_report, write_results, write_run
+from cam_audit.scan.write_output import (
+    draw_overlays,
+    write_findings,
+    write_proposals,
+    write_report,
+    write_results,
+    write_run,
+)
 from cam_audit.text import printable
 from cam_audit.workers import available_cores
 
@@ -80,6 +87,7 @@ def run(
         return this.in_memory()
     with locked(options.out):
         _prepare(options.out, resume)
+        write_proposals(options.out, chosen.proposals)
         journal = Journal(options.out, identity(options, model, job.foreground))
         try:
             if journal.images:
@@ -204,9 +212,12 @@ class _Run:
             "finished": True,
             "images": tally.images,
             "errors": tally.errors,
+            "splits": tally.splits,
+            "class_folders": all(source.name.startswith(f"{source.label}/") for source in self.sources if source.label),
             "readings": dict(tally.readings),
             "annotations": tally.annotations(self.job.annotations),
             "skipped": skipped(self.found, self.chosen),
+            "proposed_labels": bool(self.chosen.proposals),
             "sampled": result.sampled,
             "classes_sampled": result.classes_sampled,
             "uncovered": dict(result.uncovered),

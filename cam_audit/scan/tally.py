@@ -24,6 +24,7 @@ FEW = 1 / 100
 class Tally:
     """The counts of a scan.
 
+    `splits`: by split, how many of its images could be read, have a class of the net, and are predicted as that.
     `readings`: how often pixel values became 8 bits in which way. `area`: the sum of the objects' shares of their
     images; `outlines`: how often each is there. `unannotated`: why annotations can't be used, of the first MAX_NAMED
     images, and `unusable`: of how many.
@@ -31,6 +32,7 @@ class Tally:
 
     images: int = 0
     errors: int = 0
+    splits: dict[str, Counter[str]] = field(default_factory=dict)
     readings: Counter[str] = field(default_factory=Counter)
     objects: int = 0
     area: float = 0.0
@@ -44,6 +46,9 @@ class Tally:
         if not isinstance(record, ImageResult):
             self.errors += 1
             return
+        if record.source.split:
+            of_split = self.splits.setdefault(record.source.split, Counter(images=0, labelled=0, agreeing=0))
+            of_split.update(images=1, labelled=record.agrees is not None, agreeing=bool(record.agrees))
         if record.reading:
             self.readings[record.reading] += 1
         if record.object:

@@ -34,6 +34,7 @@ from cam_audit.reports.counterfactuals import EDITS_FILE, kept_pictures
 from cam_audit.reports.counterfactuals import render as edits_json
 from cam_audit.reports.output_folder import (
     FINDINGS_FILE,
+    PROPOSALS_FILE,
     REPORT_FILE,
     RESULTS_FILE,
     RUN_FILE,
@@ -45,6 +46,7 @@ from cam_audit.reports.part_maps import render as part_maps_json
 from cam_audit.scan.chunk import scan_chunks
 from cam_audit.scan.image import ScanJob, needed_side
 from cam_audit.scan.observer import Observer
+from cam_audit.scan.proposal import Proposal, labels_file
 
 # Of the pictures of counterfactuals, in which faint marks must still be seen.
 JPEG_QUALITY = 92
@@ -63,6 +65,13 @@ def draw_overlays(
                 drawn[record.source.name] = record.overlay
             observer.on_image()
     return drawn
+
+
+def write_proposals(out: Path, proposals: Sequence[Proposal]) -> None:
+    """Write a labels file that proposes a class for each folder, if there are any; one that is there is the user's."""
+    if proposals and not (out / PROPOSALS_FILE).exists():
+        with replacing(out / PROPOSALS_FILE) as file:
+            file.write(labels_file(proposals))
 
 
 def write_results(out: Path, lines: Iterable[str]) -> None:

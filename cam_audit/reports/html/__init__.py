@@ -21,6 +21,7 @@ from cam_audit.reports.html.grid import data
 from cam_audit.reports.html.headline import headline
 from cam_audit.reports.html.parts import parts_by_class, strips
 from cam_audit.reports.html.steps import caveat, groups, steps
+from cam_audit.reports.looked_at import splits_of
 from cam_audit.reports.part_marks import marked_shortcuts, shortcut_message
 from cam_audit.reports.verdict import verdict_on
 from cam_audit.text import as_utf8, visible
@@ -58,6 +59,7 @@ def render(report: ScanReport) -> Iterator[str]:
         tests=counterfactuals(),
         classes=len(counts.labels - {""}),
         labelled=counts.labelled,
+        splits=splits_of(report.run),
         right=counts.agreeing,
         errors=counts.errors,
         unreadable=counts.unreadable,
