@@ -99,7 +99,7 @@ def image_path(report: ScanReport, name: str) -> str:
 
 
 def class_path(report: ScanReport, label: str) -> str:
-    """The path of a class's folder as seen from where the scan ran; of the data set for "", or where no folder is it."""
+    """The path of a class's folder, of the data set for "" or where classes have no such folder; as `image_path`."""
     if not report.run.get("class_folders", True):
         label = ""
     return posixpath.normpath(f"{_setting(report, 'dataset')}/{label}")

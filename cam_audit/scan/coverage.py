@@ -47,7 +47,7 @@ def coverage_of(
     """
     if len(classes) < 2:
         why = f"{NO_CLASSES}; {HOW_TO_TELL}"
-        return Coverage(0, 0, dict.fromkeys(classes or ("",), why), (why,))
+        return Coverage(0, 0, dict.fromkeys(classes or ("",), why), (NO_CLASSES,))
     looked = Counter(each.source.label for each in observations)
     uncovered: dict[str, str] = {}
     small = [label for label in sorted(classes) if looked[label] < MIN_IMAGES]

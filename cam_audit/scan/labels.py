@@ -110,11 +110,11 @@ def rows_of_images(names: Sequence[str], rows: Mapping[str, Row]) -> dict[str, R
     for key, row in rows.items():
         for end in _ends(key):
             rows_ending.setdefault(end, []).append(row)
-    ends_of = {name: next((end for end in _image_ends(normal(name)) if end in rows_ending), "") for name in rest}
-    images_ending = Counter(filter(None, ends_of.values()))
-    for name, end in ends_of.items():
+    images_ending = Counter(end for name in names for end in set(_image_ends(normal(name))) if end in rows_ending)
+    for name in rest:
+        end = next((end for end in _image_ends(normal(name)) if end in rows_ending), "")
         # what several images or rows end with could be any one's
-        if images_ending[end] == 1 and len(rows_ending[end]) == 1:
+        if end and images_ending[end] == 1 and len(rows_ending[end]) == 1:
             found[name] = rows_ending[end][0]
     return found
 

@@ -78,7 +78,7 @@ def test_many_classes_of_one_image_each_are_too_small(tmp_path: Path, model: Mod
     report = audited(model, colour_sources(tmp_path, model))
     assert (report.findings, report.flags, report.sampled) == ((), {}, 0)
     # in the order of their names, and no more than a line holds
-    named = ", ".join(f"'class {index}': 0 of 1" for index in (0, 1, 10, 11, 12))
+    named = ", ".join(f"'class {index}': 1 of 1" for index in (0, 1, 10, 11, 12))
     assert report.notes == (
         "no cue was looked for in 20 of 20 classes, which have fewer than 12 different images that can be read "
         f"({named}, ...)",
@@ -143,10 +143,12 @@ def test_copies_of_one_file_are_no_class_and_get_no_all_clear(tmp_path: Path, ch
     assert (report.findings, report.notes) == ((), (note,))
     assert (report.run["sampled"], report.run["classes_sampled"]) == (0, 0)
     told = summary(report).split("\n")
-    assert "cues could not be looked for" in told
+    assert "no findings" not in told
+    why = "there are fewer than 12 different images of the class that can be read"
+    assert f"cues could not be looked for: {why}" in told
     assert f"note: {note}" in told
     assert "no findings" not in told
-    assert verdict(report) == "Cues could not be looked for in 60 images."
+    assert verdict(report) == f"Cues could not be looked for in 60 images: {why}."
     came = headline_of(report)
     assert came.gravity == "unknown"
     assert came.advice == f"N{note[1:]}."
@@ -162,7 +164,7 @@ def test_a_class_that_is_mostly_damaged_is_named_and_not_counted_as_clean(tmp_pa
     assert (report.findings, report.notes[-2:]) == ((), (note, no_place("ant", "bee")))
     assert (report.run["sampled"], report.run["classes_sampled"]) == (24 + 24 + 10, 2)
     came = headline_of(report)
-    assert (came.gravity, came.sentence) == ("clean", "No shortcut was found in 2 classes.")
+    assert (came.gravity, came.sentence) == ("clean", "No shortcut was found in 2 of 3 classes.")
     assert f"N{note[1:]}." in came.advice
 
 

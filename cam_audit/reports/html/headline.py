@@ -48,7 +48,8 @@ def headline(report: ScanReport, verdict: Verdict) -> Headline:
             _of_notes(report),
         )
     if not verdict.all_clear:
-        reasons = _reasons(dict.fromkeys(filter(None, (verdict.why, *report.notes))))
+        why = [verdict.why] if verdict.why else []
+        reasons = _reasons([*why, *(note for note in report.notes if note not in verdict.why)])
         measured = [(row.inside_share, row.inside_area or 0.0) for row in report.images if row.inside_share is not None]
         if measured:
             inside, area = (median(shares) for shares in zip(*measured, strict=True))
