@@ -6,7 +6,7 @@ import csv
 import difflib
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cam_audit.models.class_names import ClassNames, fold
@@ -30,7 +30,8 @@ class Proposal:
 def near_classes(folders: Iterable[str], classes: ClassNames) -> list[Proposal]:
     """For each folder, the class with the nearest name: one has the other's words, or both are spelt much alike."""
     words = {name: _words(name) for name in dict.fromkeys(classes.names)}
-    return [_nearest(folder, words) for folder in folders]
+    by_spelling = {" ".join(of_class): name for name, of_class in words.items()}
+    return [_nearest(folder, words, by_spelling) for folder in folders]
 
 
 def counted_from_one(folders: Sequence[str], classes: ClassNames) -> list[Proposal]:
@@ -55,18 +56,25 @@ def labels_file(proposals: Iterable[Proposal]) -> str:
     return buffer.getvalue()
 
 
-def _nearest(folder: str, words: dict[str, frozenset[str]]) -> Proposal:
-    own, spelt = _words(folder), fold(folder)
+def _nearest(folder: str, words: Mapping[str, Sequence[str]], by_spelling: Mapping[str, str]) -> Proposal:
+    own = _words(folder)
+    spelt = " ".join(own)
 
     def likeness(name: str) -> float:
-        return difflib.SequenceMatcher(None, spelt, fold(name)).ratio()
+        return difflib.SequenceMatcher(None, spelt, " ".join(words[name])).ratio()
 
-    near = [name for name, of_class in words.items() if own and of_class and (own <= of_class or of_class <= own)]
-    near = near or difflib.get_close_matches(spelt, words, n=MAX_OTHERS, cutoff=ALIKE)
+    near = [
+        name
+        for name, of_class in words.items()
+        if own and of_class and (set(own) <= set(of_class) or set(of_class) <= set(own))
+    ]
+    if not near:
+        close = difflib.get_close_matches(spelt, by_spelling, n=1 + MAX_OTHERS, cutoff=ALIKE)
+        near = [by_spelling[each] for each in close]
     name, *others = sorted(near, key=lambda each: (-likeness(each), each)) or [""]
     return Proposal(folder, name, tuple(others[:MAX_OTHERS]))
 
 
-def _words(name: str) -> frozenset[str]:
+def _words(name: str) -> list[str]:
     """The words of a name; numbers tell no class."""
-    return frozenset(word for word in re.split(r"[^\w]+|_", fold(name)) if word and not word.isdigit())
+    return [word for word in re.split(r"[^\w]+|_", fold(name)) if word and not word.isdigit()]

@@ -100,7 +100,7 @@ def test_two_folders_of_a_class_are_one_class(photos: Path, tmp_path: Path) -> N
         light = ImageEnhance.Brightness(Image.open(file).convert("RGB")).enhance(1.0 if site == 1 else 0.93)
         for folder in (tmp_path / "one" / label, tmp_path / "two" / f"{label}_site{site}"):
             folder.mkdir(parents=True, exist_ok=True)
-            light.save(folder / file.name)
+            light.save(folder / f"{site}_{file.name}")
     one, two = audited(tmp_path / "one"), audited(tmp_path / "two", labels=tmp_path / "sites.csv")
     assert errors(one) == ERRORS
     assert [(f.code, f.severity, f.label, f.message, f.evidence) for f in two.findings] == [
@@ -114,7 +114,7 @@ def test_two_folders_of_a_class_are_one_class(photos: Path, tmp_path: Path) -> N
 
 
 # what says, in any format, that nothing is wrong
-ALL_CLEAR = ("no findings", "no shortcut was found", "nothing was found", "passed", "[]")
+ALL_CLEAR = ("no findings", "no shortcut was found", "nothing was found", "passed")
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def test_a_labels_file_is_proposed_where_names_are_near_and_it_works(flat: Path)
         (0, "numbers are taken for the indices of classes, from 0: 0 = bird"),
         (
             1,
-            "1, 2, 3, 4, 5: classes counted from 1 (1 = bird), or from 0 (1 = cat)? None is taken for a class of the net",
+            "1, 2, 3, 4, 5: classes counted from 1 (1 = bird), or from 0 (1 = cat)? None is taken for a class",
         ),
     ],
 )
