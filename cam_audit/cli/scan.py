@@ -119,9 +119,10 @@ def scan(
 ) -> int:
     """Scan the images below DATASET, write what the net looks at in each, and find shortcuts.
 
-    Every image gets a row in OUT/results.csv and an overlay below OUT/overlays. The first folder below DATASET
-    is taken as the image's label; with at least two such classes of 12 images or more, OUT/findings.json tells
-    which class a cue gives away, whether the net looks at the cue and whether its prediction follows it.
+    Every image gets a row in OUT/results.csv and an overlay below OUT/overlays. The first folder below DATASET, or
+    below its folders train, val and test, is taken as the image's label, unless --labels, --label-pattern or
+    --class-level says otherwise; with at least two such classes of 12 images or more, OUT/findings.json tells which
+    class a cue gives away, whether the net looks at the cue and whether its prediction follows it.
     """
     if resume and fresh:
         raise click.UsageError("either --resume or --fresh")

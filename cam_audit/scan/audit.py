@@ -47,10 +47,10 @@ def audit(
 ) -> AuditReport:
     """Scan the images below a folder and find shortcuts: the whole of `cam-audit scan`, silent.
 
-    dataset: a folder with a folder of images for each class; model: a `Model`, a CAM-ready ONNX file, or the name of a
-    known net. out: the output folder; None writes nothing. The other options are those of the command line. resume:
-    what becomes of a scan into `out` that was cut off: True goes on with it, False starts anew, None raises.
-    observer: hears of progress, records and notes.
+    dataset: a folder of images, whose classes are told as docs/datasets.md says; model: a `Model`, a CAM-ready ONNX
+    file, or the name of a known net. out: the output folder; None writes nothing. The other options are those of the
+    command line. resume: what becomes of a scan into `out` that was cut off: True goes on with it, False starts anew,
+    None raises. observer: hears of progress, records and notes.
 
     Raises CamAuditError for what a user can mend: a data set or a model that can't be used, an option without meaning,
     an output that can't be written.
