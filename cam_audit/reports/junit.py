@@ -29,7 +29,7 @@ from cam_audit.reports.alerts import (
 from cam_audit.reports.counts import totals_of
 from cam_audit.reports.lines import verdict
 from cam_audit.reports.part_marks import shortcut_message
-from cam_audit.reports.verdict import uncovered, verdict_on
+from cam_audit.reports.verdict import Verdict, uncovered, verdict_on
 from cam_audit.text import count, printable
 
 # GitLab reads no file of 30 MB or more.
@@ -94,7 +94,7 @@ def _cases(report: ScanReport) -> Iterator[ET.Element]:
     examples = {example.path for finding in report.findings for example in finding.examples}
     marked = failing_parts(report)
     labels = {finding.label: None for finding in report.findings}
-    not_looked, limits = uncovered(report), verdict_on(report, totals_of(report))
+    not_looked, whole = uncovered(report), verdict_on(report, totals_of(report))
     images = {}
     unread = []
     for image in report.images:
@@ -106,11 +106,10 @@ def _cases(report: ScanReport) -> Iterator[ET.Element]:
     for label in labels:
         of_class = [finding for finding in failed if finding.label == label]
         case = _class_case(report, label, of_class, [part for part in marked if part.label == label], images)
-        why = not_looked.get(
-            label, "" if limits.looked_in and label else limits.why or "no class is told of these images"
-        )
+        why = _why_not_looked(whole, not_looked, label)
         if why and case.find("failure") is None:
-            ET.SubElement(case, "skipped", message=_line(f"cues could not be looked for: {why}"))
+            # the schemas want it before what was printed
+            case.insert(0, ET.Element("skipped", message=_line(why)))
         yield case
     for image in unread:
         case = _case(report, image.label, image.path, image_path(report, image.path))
@@ -126,6 +125,13 @@ def _cases(report: ScanReport) -> Iterator[ET.Element]:
     for image in report.images:
         if image.flags and image.path not in shown:
             yield _image_case(report, image, ())
+
+
+def _why_not_looked(whole: Verdict, not_looked: Mapping[str, str], label: str) -> str:
+    """Why cues could not be looked for in a class, "" where they were."""
+    if label in not_looked or not whole.looked_in:
+        return f"cues could not be looked for: {not_looked[label]}" if label in not_looked else whole.limits
+    return "" if label else "nothing tells the class of these images, so cues could not be looked for"
 
 
 def _class_case(

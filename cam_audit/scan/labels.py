@@ -145,7 +145,9 @@ def _table(path: Path) -> list[tuple[int, list[str]]]:
             return [(number, [pair[1], pair[2]]) for number, pair in pairs if pair]
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
         return [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError:
+        raise CamAuditError(f"{path}: cannot be read as CSV: neither UTF-8 nor UTF-16; save it as UTF-8") from None
+    except (OSError, csv.Error) as error:
         raise CamAuditError(f"{path}: cannot be read as CSV: {error}") from None
 
 

@@ -36,6 +36,12 @@ def test_a_class_is_its_folder_and_no_class_the_data_set() -> None:
     assert class_path(scanned("photos"), "") == "photos"
 
 
+def test_a_class_that_is_no_folder_is_the_data_set() -> None:
+    report = scanned("photos")
+    elsewhere = dataclasses.replace(report, run={**report.run, "class_folders": False})
+    assert class_path(elsewhere, "cat") == "photos"
+
+
 def test_an_overlay_lies_below_the_output_folder() -> None:
     assert overlay_path(scanned("photos", "./out"), image("1.png", "cat")) == "out/overlays/cat/1.png.png"
     assert overlay_path(scanned("photos"), ImageRow("cat/1.png", "cat")) == ""

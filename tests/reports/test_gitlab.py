@@ -69,3 +69,11 @@ def test_no_more_than_5000_flags_and_what_was_cut_is_said() -> None:
     assert len(told) == 5_001
     assert told[0]["check_name"] == "CA201"
     assert told[-1]["description"] == "13 more issues left out; results.csv has all."
+
+
+def test_that_cues_could_not_be_looked_for_is_an_issue_of_its_own() -> None:
+    report = dataclasses.replace(canonical_report(), findings=(), parts=(), images=(image("1.png", "cat"),))
+    nothing = dataclasses.replace(report, run={**report.run, "sampled": 0, "uncovered": {"cat": "too small"}})
+    (issue,) = [each for each in issues(nothing) if each["check_name"] == "not-looked-at"]
+    assert issue["description"] == "cues could not be looked for: too small."
+    assert not [each for each in issues(report) if each["check_name"] == "not-looked-at"]

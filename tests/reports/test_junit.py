@@ -138,3 +138,16 @@ def test_a_large_file_is_cut_below_30_mb_and_says_so(monkeypatch: pytest.MonkeyP
         f"{left} more test cases left out, the file would be too large; results.csv has all"
     ]
     assert suite.get("tests") == str(len(suite.findall("testcase")))
+
+
+def test_a_class_in_which_cues_were_not_looked_for_is_skipped_and_does_not_pass() -> None:
+    rows = (*(image("1.png", label) for label in ("cat", "dog", "owl")), ImageRow("2.png", ""))
+    report = dataclasses.replace(canonical_report(), findings=(), parts=(), images=rows)
+    some = dataclasses.replace(report, run={**report.run, "classes_sampled": 2, "uncovered": {"owl": "too small"}})
+    skipped = {name: case.find("skipped") for name, case in cases_of(some).items()}
+    assert {name for name, why in skipped.items() if why is not None} == {"owl", "."}
+    assert skipped["owl"].get("message") == "cues could not be looked for: too small"  # type: ignore[union-attr]
+    assert suite_of(some).get("skipped") == "2"
+    # a run.json that says nothing is no proof either
+    nothing = dataclasses.replace(report, run={**report.run, "sampled": 0})
+    assert suite_of(nothing).get("skipped") == "4"

@@ -14,7 +14,7 @@ ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 FIELDS = (
     *("path", "label", "error", "scores", "labelScore", "wrong", "camClass", "width", "height"),
-    *("peakX", "peakY", "border", "area", "inside", "insideArea", "surroundings", "flags", "sheet", "overlay"),
+    *("peakX", "peakY", "border", "area", "inside", "insideArea", "surroundings", "flags", "sheet", "overlay", "split"),
 )
 
 
@@ -93,6 +93,7 @@ def _image(
         list(image.flags),
         None if layout is None else layouts.of(_places(layout)),
         image.overlay,
+        image.split,
     ]
 
 

@@ -131,6 +131,7 @@ function facts(image) {
   });
   const numbers = [
     ["Folder", visible(image.label || "none")],
+    ["Split", visible(image.split || "–")],
     ["Prediction", image.labelScore === null ? "folder is no class" : image.wrong ? "≠ folder" : "= folder"],
     ["Score of the folder", percent(image.labelScore, 1)],
     ["Map shown", visible(image.camClass)],
