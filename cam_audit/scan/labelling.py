@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cam_audit.models.class_names import ClassNames, fold
 from cam_audit.records import ImageSource
-from cam_audit.scan.labels import Row, numbers_among, row_of_folder, rows_of_images
+from cam_audit.scan.labels import Row, normal, numbers_among, row_of_folder, rows_of_images
 from cam_audit.scan.layout import Layout, Place
 
 # What a class is known by: its index in the net or, where that has no such class, its folded name.
@@ -41,20 +41,23 @@ def label_images(
     ways. Where rows name images, the other images have no class.
     """
     places = {name: layout.place(name) for name in names}
-    of_images = rows_of_images(names, rows) if rows else {}
+    of_images = _rows_of_images(places, rows)
     of_folders = _rows_of_folders(places, rows, of_images)
     used = {row.line for row in (*of_images.values(), *of_folders.values())}
     bare = [] if of_images else [place for name, place in places.items() if name not in of_folders and place.word]
     numbers = numbers_among({place.word for place in bare}, classes)
     ambiguous = frozenset(numbers if _counts_from_one(numbers) else ())
     known = {word: None if word in ambiguous else classes.find(word) for word in {place.word for place in bare}}
+    # an index in a file is no name that anybody would know the class by
+    called = {
+        row.word: row.word if classes.find_name(row.word) is not None else classes.names[row.index]
+        for row in rows.values()
+    }
     keys: dict[str, tuple[Key, str] | None] = {}
     for name, place in places.items():
         row = of_images.get(name) or of_folders.get(name)
         if row:
-            # an index in a file is no name that anybody would know the class by
-            is_index = classes.find_name(row.word) is None
-            keys[name] = row.index, classes.names[row.index] if is_index else row.word
+            keys[name] = row.index, called[row.word]
         elif of_images or not place.word:
             keys[name] = None
         else:
@@ -83,6 +86,17 @@ def label_images(
         tuple(word for word in numbers if known[word] is not None),
         tuple(sorted(ambiguous, key=int)),
     )
+
+
+def _rows_of_images(places: Mapping[str, Place], rows: Mapping[str, Row]) -> dict[str, Row]:
+    """The rows that name images, by the image; a row that names a folder names no image that is called alike."""
+    if not rows:
+        return {}
+    folders = {normal(place.word) for place in places.values()}
+    for holder in {normal(name).rpartition("/")[0] for name in places}:
+        parts = holder.split("/")
+        folders.update("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
+    return rows_of_images(list(places), {path: row for path, row in rows.items() if path not in folders})
 
 
 def _rows_of_folders(

@@ -78,6 +78,14 @@ def test_where_rows_name_images_the_others_have_no_class(tmp_path: Path) -> None
     assert (found.rows_used, found.rows_unused) == (1, ("a/9.jpg",))
 
 
+def test_a_row_of_a_folder_names_no_image_that_is_called_alike() -> None:
+    assert labels("fish/1.jpg", "birds/fish.jpg", "tench/2.jpg", fish=("great white shark", 1)) == [
+        ("great white shark", 1),
+        ("birds", None),
+        ("tench", 0),
+    ]
+
+
 def test_rows_name_folders_below_a_split_and_the_words_of_a_pattern(tmp_path: Path) -> None:
     rows = {"fish": Row("tench", 0, "", 1)}
     found = labelled(tmp_path, ["train/fish/1.jpg", "val/fish/1.jpg"], rows)
