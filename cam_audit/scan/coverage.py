@@ -42,8 +42,9 @@ def coverage_of(
 ) -> Coverage:
     """What a scan covers; `classes`: all images by label, `observations`: the images that were looked at.
 
-    A class is covered if MIN_IMAGES of it and MIN_OTHERS of others were looked at, and no other label may stand for the
-    same class of the net: then images with its cue would count as images of other classes, and nothing would be found.
+    A class is covered if MIN_IMAGES of it and MIN_OTHERS of others were looked at, it is a class of the net or taken for
+    one, and no other label may stand for the same class: then images with its cue would count as images of other classes,
+    and nothing would be found.
     """
     if len(classes) < 2:
         why = f"{NO_CLASSES}; {HOW_TO_TELL}"
@@ -66,35 +67,47 @@ def coverage_of(
         )
     if 0 < len(small) < len(classes) and all(label in uncovered for label in classes):
         notes.append("that leaves too few images to compare the other class with")
-    alike = _not_told_apart(observations)
+    of_class = _labels_by_class(observations)
+    scattered = of_class.pop(None, [])
+    alike = {index: labels for index, labels in of_class.items() if len(labels) > 1}
     for number, (index, labels) in enumerate(alike.items()):
-        taken = f"the net takes most of {_named(labels)} for {class_names[index]!r}"
+        taken = f"the net takes most of {_named(labels)} for {class_names[index or 0]!r}"
         uncovered |= {label: f"{taken}, {MAY_BE_ONE}" for label in labels if label not in uncovered}
         if number == 0:
             more = f" (and likewise of other labels for {count(len(alike) - 1, 'other class', 'other classes')})"
             notes.append(f"a cue may have been missed: {taken}{more if len(alike) > 1 else ''}, {MAY_BE_ONE}")
+    if scattered:
+        why = (
+            f"no class of the net is called {_named(scattered)}, and it takes their images for several; --labels helps"
+        )
+        uncovered |= {label: why for label in scattered if label not in uncovered}
+        notes.append(f"a cue may have been missed: {why}")
     covered = [label for label in classes if label not in uncovered]
     return Coverage(len(covered), looked.total() if covered else 0, uncovered, tuple(notes))
 
 
-def _not_told_apart(observations: Collection[Observation]) -> dict[int, list[str]]:
-    """The labels that may stand for the same class, by its index: two or more, of which at most one is named so."""
+def _labels_by_class(observations: Collection[Observation]) -> dict[int | None, list[str]]:
+    """The labels by the index of the class that each stands for: what it is called or, if nothing, what the net says.
+
+    None for labels of which the net takes most for no class. Of small labels, only those that are called a class.
+    """
     groups: dict[str, list[Observation]] = {}
     for observation in observations:
         groups.setdefault(observation.source.label, []).append(observation)
-    of_class: dict[int, list[str]] = {}
+    of_class: dict[int | None, list[str]] = {}
     for label, group in sorted(groups.items()):
         index = group[0].source.label_class
-        if index is None and len(group) >= MIN_IMAGES:
+        if index is None:
+            if len(group) < MIN_IMAGES:
+                continue
             predicted, times = Counter(each.predicted for each in group).most_common(1)[0]
             index = predicted if times >= MOST * len(group) else None
-        if index is not None:
-            of_class.setdefault(index, []).append(label)
-    return {index: labels for index, labels in sorted(of_class.items()) if len(labels) > 1}
+        of_class.setdefault(index, []).append(label)
+    return of_class
 
 
 def _named(labels: Sequence[str]) -> str:
-    *most, last = map(repr, labels[:MAX_NAMED])
     if len(labels) > MAX_NAMED:
-        return f"{', '.join((*most, last))} and {count(len(labels) - MAX_NAMED, 'other')}"
-    return f"{', '.join(most)} and {last}"
+        return f"{', '.join(map(repr, labels[:MAX_NAMED]))} and {count(len(labels) - MAX_NAMED, 'other')}"
+    *most, last = map(repr, labels)
+    return f"{', '.join(most)} and {last}" if most else last
