@@ -42,9 +42,9 @@ def coverage_of(
 ) -> Coverage:
     """What a scan covers; `classes`: all images by label, `observations`: the images that were looked at.
 
-    A class is covered if MIN_IMAGES of it and MIN_OTHERS of others were looked at, it is a class of the net or taken for
-    one, and no other label may stand for the same class: then images with its cue would count as images of other classes,
-    and nothing would be found.
+    A class is covered if MIN_IMAGES of it and MIN_OTHERS of others were looked at, the net has it or takes it for a class
+    that it has, and no other label may stand for that class: then images with its cue would count as images of other
+    classes, and nothing would be found.
     """
     if len(classes) < 2:
         why = f"{NO_CLASSES}; {HOW_TO_TELL}"
@@ -77,9 +77,8 @@ def coverage_of(
             more = f" (and likewise of other labels for {count(len(alike) - 1, 'other class', 'other classes')})"
             notes.append(f"a cue may have been missed: {taken}{more if len(alike) > 1 else ''}, {MAY_BE_ONE}")
     if scattered:
-        why = (
-            f"no class of the net is called {_named(scattered)}, and it takes their images for several; --labels helps"
-        )
+        taken = f"no class of the net is called {_named(scattered)}, and it takes these images for several classes"
+        why = f"{taken}; --labels says what each is"
         uncovered |= {label: why for label in scattered if label not in uncovered}
         notes.append(f"a cue may have been missed: {why}")
     covered = [label for label in classes if label not in uncovered]

@@ -73,7 +73,8 @@ def test_many_classes_that_may_be_one_take_one_note() -> None:
 
 def test_a_label_that_the_net_takes_for_several_classes_gets_no_all_clear() -> None:
     found = covered(berlin=(21, None, -1), ant=(20, 0, 0), bee=(20, 1, 1))
-    why = "no class of the net is called 'berlin', and it takes their images for several; --labels helps"
+    taken = "no class of the net is called 'berlin', and it takes these images for several classes"
+    why = f"{taken}; --labels says what each is"
     assert (found.classes, found.uncovered) == (2, {"berlin": why})
     assert found.notes == (f"a cue may have been missed: {why}",)
     assert covered(berlin=(21, None, -1), paris=(21, None, -1)).classes == 0

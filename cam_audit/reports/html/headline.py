@@ -48,8 +48,9 @@ def headline(report: ScanReport, verdict: Verdict) -> Headline:
             _of_notes(report),
         )
     if not verdict.all_clear:
-        why = [verdict.why] if verdict.why else []
-        reasons = _reasons([*why, *(note for note in report.notes if note not in verdict.why)])
+        # the verdict's reason says more than the note of the same words
+        notes = [verdict.why if note in verdict.why else note for note in report.notes]
+        reasons = _reasons(notes or filter(None, [verdict.why]))
         measured = [(row.inside_share, row.inside_area or 0.0) for row in report.images if row.inside_share is not None]
         if measured:
             inside, area = (median(shares) for shares in zip(*measured, strict=True))
