@@ -42,9 +42,9 @@ def coverage_of(
 ) -> Coverage:
     """What a scan covers; `classes`: all images by label, `observations`: the images that were looked at.
 
-    A class is covered if MIN_IMAGES of it and MIN_OTHERS of others were looked at, it stands for a class of the net, and
-    no other label may stand for that class: then images with its cue would count as images of other classes, and nothing
-    would be found.
+    A class is covered if MIN_IMAGES of it and MIN_OTHERS of others were looked at, it stands for a class of the net,
+    and no other label may stand for that class: then images with its cue would count as images of other classes, and
+    nothing would be found.
     """
     if len(classes) < 2:
         why = f"{NO_CLASSES}; {HOW_TO_TELL}"
