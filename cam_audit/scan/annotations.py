@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from cam_audit.errors import CamAuditError, ImageError
-from cam_audit.images.decode import read_mask
 from cam_audit.images.find import find_images
+from cam_audit.images.mask import read_mask
 from cam_audit.images.resize import resize_mask
 from cam_audit.reports.output_folder import OUTPUT_MARKS
 from cam_audit.scan.boxes import Reading, read_coco, read_voc, read_yolo

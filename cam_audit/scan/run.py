@@ -16,6 +16,7 @@ from cam_audit.errors import CamAuditError, CutOffError
 from cam_audit.findings.codes import severity_counts
 from cam_audit.findings.sample import MIN_IMAGES, folders_of
 from cam_audit.images.find import ImageList
+from cam_audit.images.ranges import find_ranges
 from cam_audit.models.known import DEFAULT_NET, NETS, find_net
 from cam_audit.models.model import Model, load_model
 from cam_audit.records import AuditResult, ImageResult, ImageSource, Record, ScanReport, SkippedImage
@@ -73,13 +74,14 @@ def run(
         options.settings,
         annotations=_annotations(options, sources),
         foreground=_foreground(options, model, sources),
+        ranges=find_ranges([source.path for source in sources], options.workers or available_cores()),
     )
     this = _Run(options, job, found, sources, observer, accepted, time_begun, clock_begun)
     if options.out is None:
         return this.in_memory()
     with locked(options.out):
         _prepare(options.out, resume)
-        journal = Journal(options.out, identity(options, model, job.foreground))
+        journal = Journal(options.out, identity(options, model, job.foreground, job.ranges))
         try:
             if journal.images:
                 observer.on_note(
@@ -199,6 +201,7 @@ class _Run:
             "images": tally.images,
             "errors": tally.errors,
             "readings": dict(tally.readings),
+            "value_ranges": {kind: asdict(of_kind) for kind, of_kind in self.job.ranges.items()},
             "annotations": tally.annotations(self.job.annotations),
             "skipped": skipped(self.found, len(self.found.names) + len(self.found.unreadable) - len(self.sources)),
             "sampled": result.sampled,

@@ -12,6 +12,7 @@ from typing import Any
 from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.files import replacing, write_bytes
 from cam_audit.images.decode import read_image
+from cam_audit.images.depth import Ranges
 from cam_audit.images.jpeg import encode_jpeg
 from cam_audit.images.png import encode_png
 from cam_audit.overlay import class_map_sheet, part_sheet
@@ -91,7 +92,7 @@ def write_findings(
             sheet = class_map_sheet(finding, maps[finding.fingerprint])
             write_bytes(out / finding.maps_name, encode_png(sheet))
     needed, root = needed_side(job.model, job.settings), dataset if dataset.is_dir() else dataset.parent
-    written = _write_counterfactuals(out, result.findings, counterfactuals, root, needed)
+    written = _write_counterfactuals(out, result.findings, counterfactuals, root, needed, job.ranges)
     sheets = _write_parts(out, result.parts, part_maps, root, needed, job)
     # of images that have gone meanwhile there is no picture to name
     shown = tuple(
@@ -111,12 +112,13 @@ def _write_counterfactuals(
     counterfactuals: Mapping[str, Sequence[Counterfactual]],
     root: Path,
     needed: int,
+    ranges: Ranges,
 ) -> set[str]:
     """The names of the pictures that could be written."""
     written = set()
     for finding in findings:
         of_finding = counterfactuals.get(finding.fingerprint, ())
-        for name, picture in kept_pictures(finding, of_finding, root, needed):
+        for name, picture in kept_pictures(finding, of_finding, root, needed, ranges):
             write_bytes(out / name, encode_jpeg(picture, JPEG_QUALITY))
             written.add(name)
     remove_others(out, COUNTERFACTUALS_FOLDER, {EDITS_FILE, *written} if counterfactuals else ())
@@ -142,7 +144,9 @@ def _write_parts(
         for of_image in part_maps[part.sheet].maps[: len(part.examples)]:
             # an image that has gone meanwhile is left out
             with contextlib.suppress(ImageError):
-                picture = job.model.fit(read_image(root / of_image.path, needed=needed)[0], job.settings.size)
+                picture = job.model.fit(
+                    read_image(root / of_image.path, needed=needed, ranges=job.ranges)[0], job.settings.size
+                )
                 tiles.append((picture, of_image.values))
         if tiles:
             write_bytes(out / part.sheet, encode_jpeg(part_sheet(tiles), JPEG_QUALITY))

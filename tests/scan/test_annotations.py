@@ -17,8 +17,8 @@ from pictures import encode
 from PIL import Image
 
 from cam_audit.errors import CamAuditError, ImageError
-from cam_audit.images.decode import read_mask
 from cam_audit.images.find import find_images
+from cam_audit.images.mask import read_mask
 from cam_audit.scan.annotations import Annotations, load_annotations
 
 NAME = "horse/a.jpg"
