@@ -1,4 +1,4 @@
-"""What a scan looked at and what it did not, in the line that ends it."""
+"""What a scan looked at and what it did not, in the sentence that ends it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ MAX_KINDS = 5
 
 
 def looked_at(report: ScanReport, counts: Counts) -> str:
-    """One line: images and classes that were looked at; what was unreadable or left out, by kind."""
-    seen = count(counts.images - counts.errors, "image")
-    classes = len(counts.labels - {""})
+    """One sentence: images and classes that were looked at; what was unreadable or left out, by kind."""
+    seen = counts.images - counts.errors
+    classes = len(counts.labels - {""}) if seen else 0
     where = f" in {count(classes, 'class', 'classes')}" if classes else ""
     unreadable = [f"{counts.errors:,} unreadable"] if counts.errors else []
     rest = [*unreadable, *left_out(report.run.get("skipped", {}))]
-    return f"looked at {seen}{where}; not looked at: {', '.join(rest) or 'nothing'}"
+    return f"Looked at {count(seen, 'image')}{where}; not looked at: {', '.join(rest) or 'nothing'}."
 
 
 def left_out(skipped: Mapping[str, Any]) -> list[str]:

@@ -81,8 +81,8 @@ def test_every_scan_ends_with_what_was_looked_at_and_what_was_not(folder: Path) 
     excluded = len(list((photos / "ant").glob("ant*_00*.png")))
     by_exclude = f"{excluded} by --exclude ant*_00*.png, " if excluded else ""
     assert shown.stdout.splitlines()[-1] == (
-        f"looked at {3 * IMAGES - excluded} images in 3 classes; not looked at: 1 unreadable, "
-        f"1 .webm (bee/film.webm), {by_exclude}1 by --exclude no*"
+        f"Looked at {3 * IMAGES - excluded} images in 3 classes; not looked at: 1 unreadable, "
+        f"1 .webm (bee/film.webm), {by_exclude}1 by --exclude no*."
     )
     written = json.loads((folder / "cam-audit-out" / "run.json").read_text())
     assert written["skipped"]["kinds"] == {".webm": {"files": 1, "example": "bee/film.webm"}}
