@@ -111,7 +111,7 @@ def scan_image(job: ScanJob, source: ImageSource) -> ScannedImage:
         if job.annotations:
             # an annotation that can't be used costs the object, not the image
             try:
-                mask = job.annotations.mask(source.name, rgb.shape[1], rgb.shape[0])
+                mask = job.annotations.mask(source.name, rgb.shape[1], rgb.shape[0], (width, height))
             except ImageError as error:
                 unannotated = str(error)
     except ImageError as error:
