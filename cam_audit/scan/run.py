@@ -24,10 +24,13 @@ from cam_audit.reports import results_csv
 from cam_audit.reports.output_folder import (
     OVERLAYS_FOLDER,
     is_finished,
+    list_pictures,
+    overlay_name,
     prepare_output,
     read_results,
     remove_others,
     require_ours,
+    require_same,
     writing_to,
 )
 from cam_audit.scan.audit_images import audit_images
@@ -79,8 +82,11 @@ def run(
     this = _Run(options, job, found, sources, observer, accepted, time_begun, clock_begun)
     if options.out is None:
         return this.in_memory()
-    with locked(options.out):
-        _prepare(options.out, resume)
+    require_ours(options.out)
+    with locked(options.out, note):
+        _prepare(options, model, resume)
+        if options.overlays != NONE:
+            list_pictures(options.out, (overlay_name(source.name) for source in sources))
         journal = Journal(options.out, identity(options, model, job.foreground, job.ranges))
         try:
             if journal.images:
@@ -240,8 +246,10 @@ class _Run:
         )
 
 
-def _prepare(out: Path, resume: bool | None) -> None:
+def _prepare(options: Options, model: Model, resume: bool | None) -> None:
     """Make the output folder ready; what was cut off there stays if the scan goes on with it."""
+    out = options.out
+    assert out is not None
     cut_off = is_unfinished(out)
     if cut_off and resume is None:
         raise CamAuditError(
@@ -249,9 +257,9 @@ def _prepare(out: Path, resume: bool | None) -> None:
         )
     if not cut_off and resume and is_finished(out):
         raise CamAuditError(f"{out}: the scan in this folder is finished; leave out --resume to scan anew")
+    if resume is None:
+        require_same(out, options.dataset, model.sha256)
     going_on = cut_off and bool(resume)
-    with writing_to(out):
-        require_ours(out)
     if not going_on:
         remove_journal(out)
     prepare_output(out, keep=going_on)

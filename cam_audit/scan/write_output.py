@@ -35,14 +35,18 @@ from cam_audit.reports.counterfactuals import EDITS_FILE, kept_pictures
 from cam_audit.reports.counterfactuals import render as edits_json
 from cam_audit.reports.output_folder import (
     FINDINGS_FILE,
+    PICTURE_FOLDERS,
     REPORT_FILE,
     RESULTS_FILE,
     RUN_FILE,
+    list_pictures,
+    overlay_name,
     remove_others,
     writing_to,
 )
 from cam_audit.reports.part_maps import MAPS_FILE
 from cam_audit.reports.part_maps import render as part_maps_json
+from cam_audit.reports.written import keep_listed
 from cam_audit.scan.chunk import scan_chunks
 from cam_audit.scan.image import ScanJob, needed_side
 from cam_audit.scan.observer import Observer
@@ -56,6 +60,7 @@ def draw_overlays(
 ) -> dict[str, str | None]:
     """Draw the overlays of images, for which they are read once more; returns where they are, by image name."""
     observer.on_stage("overlays", len(sources))
+    list_pictures(out, (overlay_name(source.name) for source in sources))
     drawn = {}
     # objects would cost one more run of the net each, and are not drawn
     for result in scan_chunks(replace(job, out=out, annotations=None), sources, workers):
@@ -86,6 +91,16 @@ def write_findings(
 
     part_maps: by a part's sheet, which is written too.
     """
+    list_pictures(
+        out,
+        (
+            *(finding.maps_name for finding in result.findings),
+            *(file for finding in result.findings for each in finding.counterfactuals for file in each.files),
+            *(part.sheet for part in result.parts),
+            EDITS_FILE,
+            MAPS_FILE,
+        ),
+    )
     remove_others(out, MAPS_FOLDER, {finding.maps_name for finding in result.findings})
     for finding in result.findings:
         if finding.fingerprint in maps:
@@ -169,6 +184,8 @@ def write_report(report: ScanReport, out: Path) -> CamAuditError | None:
 
 
 def write_run(out: Path, details: Mapping[str, Any]) -> None:
-    """Write run.json."""
+    """Write run.json, after the list of the pictures that are there."""
+    with writing_to(out):
+        keep_listed(out, PICTURE_FOLDERS)
     with replacing(out / RUN_FILE) as file:
         file.write(json.dumps(details, indent=2) + "\n")

@@ -308,7 +308,7 @@ def test_a_wrong_size_is_refused_before_earlier_results_are_removed(folder: Path
 
 
 def test_two_demos_do_not_draw_into_one_folder(folder: Path) -> None:
-    with locked(folder / "demo"):
+    with locked(folder / "demo", print):
         complaint = run(folder, "demo", "demo", code=2).stderr
     assert complaint.startswith("cam-audit: demo: another scan is writing into this folder")
     assert not (folder / "demo" / "images").exists()
