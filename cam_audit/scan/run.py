@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from cam_audit.errors import CamAuditError, CutOffError
+from cam_audit.errors import CamAuditError, CannotWriteError, CutOffError
 from cam_audit.findings.codes import severity_counts
 from cam_audit.findings.sample import MIN_IMAGES, folders_of
 from cam_audit.images.find import ImageList
@@ -76,7 +76,7 @@ def run(
         model,
         options.settings,
         annotations=_annotations(options, sources),
-        foreground=_foreground(options, model, sources),
+        foreground=_foreground(options, model, sources, note),
         ranges=find_ranges([source.path for source in sources], options.workers or available_cores()),
     )
     this = _Run(options, job, found, sources, observer, accepted, time_begun, clock_begun)
@@ -297,24 +297,35 @@ def _annotations(options: Options, sources: Sequence[ImageSource]) -> Annotation
     )
 
 
-def _foreground(options: Options, model: Model, sources: Sequence[ImageSource]) -> Model | None:
+def _foreground(
+    options: Options, model: Model, sources: Sequence[ImageSource], note: Callable[[str], None]
+) -> Model | None:
     """The foreground net; AUTO is neither built nor loaded where no class can be taken to parts."""
     sizes = [len(of_class) for of_class in folders_of(sources).values()]
     taken_to_parts = model.separable and len(sizes) > 1 and max(sizes) >= MIN_IMAGES
     if options.foreground == AUTO and not taken_to_parts:
         return None
-    return foreground_net(options.foreground, model)
+    try:
+        return foreground_net(options.foreground, model)
+    except CannotWriteError as error:
+        if options.foreground != AUTO:
+            raise
+        note(f"there is no foreground net, as it can't be built: {error}")
+        return None
 
 
 def foreground_net(name: str, model: Model) -> Model | None:
     """The net that tells object from surroundings: AUTO is the default net where it is installed, NONE is none.
 
-    Raises CamAuditError where a net that is named is not there, or is the audited one, which would judge itself.
+    Raises CannotWriteError where it can't be built, CamAuditError where a net that is named is not there, or is the
+    audited one, which would judge itself.
     """
     if name == NONE:
         return None
     try:
         found = load_model(Path(name) if name.endswith(".onnx") else find_net(DEFAULT_NET if name == AUTO else name))
+    except CannotWriteError:
+        raise
     except CamAuditError:
         if name == AUTO:
             return None
