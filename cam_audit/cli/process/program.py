@@ -69,9 +69,11 @@ def run() -> NoReturn:
         signal.signal(signal.SIGINT, _interrupt)
     try:
         code = cam_audit.main(prog_name="cam-audit", standalone_mode=False) or Exit.CLEAN
-    except (BrokenPipeError, SystemExit):
-        # which click makes of a broken pipe
+    except BrokenPipeError:
         code = Exit.BROKEN_PIPE
+    except SystemExit as error:
+        # by 1, which would mean findings, click ends where nobody reads any more; by others, `live` ends at a signal
+        code = Exit.BROKEN_PIPE if error.code == 1 else int(error.code or Exit.CLEAN)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         code = Exit.USAGE
