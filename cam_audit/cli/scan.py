@@ -12,7 +12,7 @@ from cam_audit.cli.outputs import Output, output_option, require_places, to_stdo
 from cam_audit.cli.process.exits import Interrupted, exit_of
 from cam_audit.cli.process.forked import be_told
 from cam_audit.cli.process.resuming import command_with, resuming_command
-from cam_audit.cli.terminal import quiet_libraries
+from cam_audit.cli.terminal import note, quiet_libraries
 from cam_audit.errors import CamAuditError, CutOffError, OptionError
 from cam_audit.findings.codes import FAILING
 from cam_audit.reports import FORMATS
@@ -134,8 +134,16 @@ def scan(
     set_up_libraries(workers or available_cores())
     from cam_audit.cli.progress import Progress
     from cam_audit.cli.summary import summary
+    from cam_audit.files import sha256_of
+    from cam_audit.reports.output_folder import is_finished, read_results, require_same
     from cam_audit.scan.audit import audit
 
+    if resume and is_finished(out):
+        require_same(out, dataset, sha256_of(file))
+        note(f"{out}: the scan in this folder is finished, so there is nothing to go on with")
+        finished = read_results(out)
+        write_outputs(finished, outputs)
+        return exit_of(finished)
     # not while modules are imported: there, an interruption may be lost, or taken for a fault of theirs
     be_told()
     try:

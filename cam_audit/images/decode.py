@@ -6,7 +6,7 @@ import io
 import os
 import stat
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,25 @@ from PIL import Image, ImageFile, ImageOps, TiffImagePlugin
 
 from cam_audit.errors import ImageError
 from cam_audit.images.crash_log import decoding
-from cam_audit.images.depth import to_8_bits
+from cam_audit.images.depth import RangeFor, Ranges, ValueRange, kind_of_values, range_in, range_of, to_8_bits, up_to
 from cam_audit.images.dicom import DICOM_SUFFIXES, decode_dicom
-from cam_audit.images.guards import DAMAGED, PNG_SIGNATURE, has_16_bits, require_safe, still_png, why_unread
+from cam_audit.images.guards import (
+    DAMAGED,
+    PNG_SIGNATURE,
+    has_16_bits,
+    require_few_pixels,
+    require_safe,
+    stated_maximum,
+    still_png,
+    too_large,
+    why_unread,
+)
 from cam_audit.images.header import jpeg_header
 from cam_audit.images.heic import decode_heic
 from cam_audit.images.kinds import HEAD_BYTES, kind_of, suffix_of
 from cam_audit.images.rgb import RgbImage
 from cam_audit.images.tiff import CIELAB, TiffLayout, decode_lab, decode_numbers, tiff_layout, unread
 
-# Pillow knows more formats; of those, some are never masks, and PostScript is a program that it would run.
-MASK_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "JPEG2000", "PPM", "SUN")
 MAX_FILE_BYTES = 1 << 30
 PILLOW_VERSION: str = PIL.__version__
 
@@ -47,16 +55,21 @@ class Picture:
     reading: str = ""
 
 
-def decode(data: bytes, *, needed: int | None = None, path: str | Path = "") -> tuple[RgbImage, int, int]:
+def decode(
+    data: bytes, *, needed: int | None = None, path: str | Path = "", ranges: Ranges | None = None
+) -> tuple[RgbImage, int, int]:
     """`decode_picture` without how it was read: (RGB uint8 (H, W, 3), full width, full height)."""
-    picture = decode_picture(data, needed=needed, path=path)
+    picture = decode_picture(data, needed=needed, path=path, ranges=ranges)
     return picture.rgb, picture.width, picture.height
 
 
-def decode_picture(data: bytes, *, needed: int | None = None, path: str | Path = "") -> Picture:
+def decode_picture(
+    data: bytes, *, needed: int | None = None, path: str | Path = "", ranges: Ranges | None = None
+) -> Picture:
     """Decode an image file's bytes.
 
-    EXIF orientation is applied, values that are not 8-bit become so by `depth.to_8_bits`, all colour spaces become RGB,
+    EXIF orientation is applied, values that are not 8-bit become so by `depth.to_8_bits`, whose `ranges` are those of
+    the data set (without them, the range is the picture's own), all colour spaces become RGB,
     alpha is dropped as training pipelines do; of an animation, the first frame. With `needed`, a JPEG may be decoded
     at a half, a quarter or an eighth as long as its longest side keeps at least `needed` pixels; the sizes
     beside it are those of the full picture all the same. `path`: where the bytes are from, for the
@@ -68,27 +81,47 @@ def decode_picture(data: bytes, *, needed: int | None = None, path: str | Path =
     if not data:
         raise ImageError("the file is empty")
     with decoding(path, needed):
-        return _decode(data, needed, str(path))
+        return _decode(data, needed, str(path), partial(range_in, ranges or {}))
 
 
-def _decode(data: bytes, needed: int | None, path: str) -> Picture:
+def ranges_of(data: bytes, path: str | Path = "") -> list[tuple[str, ValueRange]]:
+    """The kind and the range of a picture's values, where these decide how it becomes 8 bits; else nothing.
+
+    Raises ImageError as `decode_picture` does.
+    """
+    found: list[tuple[str, ValueRange]] = []
+    layout = tiff_layout(data)
+    if layout.is_plain if layout else data.startswith(PNG_SIGNATURE) and not has_16_bits(data):
+        return found
+
+    def range_for(values: NDArray[Any]) -> ValueRange:
+        found.append((kind_of_values(values), range_of(values)))
+        return found[-1][1]
+
+    with decoding(path):
+        _decode(data, None, str(path), range_for)
+    return found
+
+
+def _decode(data: bytes, needed: int | None, path: str, range_for: RangeFor) -> Picture:
     require_safe(data)
     kind = kind_of(data[:HEAD_BYTES])
     if kind == "JPEG XL":
         raise ImageError("JPEG XL is not read; convert it")
     if kind == "HEIC":
-        return _upright_picture(*decode_heic(data, _require_few_pixels))
+        return _upright_picture(*decode_heic(data))
     if kind == "DICOM" or suffix_of(path) in DICOM_SUFFIXES:
-        return _upright_picture(*decode_dicom(data, _require_few_pixels))
+        return _upright_picture(*decode_dicom(data, range_for))
     layout = tiff_layout(data)
     if layout and not layout.is_plain:
-        return _decode_other_tiff(data, layout)
+        return _decode_other_tiff(data, layout, range_for)
     picture = _left_to_pillow(data)
     if picture:
         return _upright_picture(_decode_by_pillow(picture))
     if has_16_bits(data):
         values = _decode_by_opencv(bytes(_still(data)), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH)
-        return _upright_picture(*to_8_bits(values))
+        stated = stated_maximum(data)
+        return _upright_picture(*to_8_bits(values, up_to(stated) if stated else range_for))
     try:
         return _decode_8_bits(data, needed)
     except ImageError as error:
@@ -101,13 +134,13 @@ def _upright_picture(rgb: RgbImage, reading: str = "") -> Picture:
     return Picture(rgb, rgb.shape[1], rgb.shape[0], reading)
 
 
-def _decode_other_tiff(data: bytes, layout: TiffLayout) -> Picture:
+def _decode_other_tiff(data: bytes, layout: TiffLayout, range_for: RangeFor) -> Picture:
     """A TIFF whose pixels OpenCV would get wrong, or refuse without saying why."""
-    _require_few_pixels(layout.width, layout.height)
+    require_few_pixels(layout.width, layout.height)
     if layout.has_numbers:
         # of 32 and 64 bits fewer, as they take more memory
-        _require_few_pixels(layout.width * max(1, layout.bits[0] // 16), layout.height)
-        return _upright_picture(*decode_numbers(data, layout))
+        require_few_pixels(layout.width * max(1, layout.bits[0] // 16), layout.height)
+        return _upright_picture(*decode_numbers(data, layout, range_for))
     if layout.photometric == CIELAB and layout.bits == (8, 8, 8) and not layout.planar:
         return _upright_picture(decode_lab(data, layout), "CIELab")
     if layout.is_for_pillow:
@@ -130,7 +163,7 @@ def _decode_by_opencv(data: bytes | bytearray, flags: int) -> NDArray[Any]:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         if "MAX_IMAGE" in str(error):
-            raise _too_large() from None
+            raise too_large() from None
         raise ImageError("the image cannot be decoded") from None
     if image is None:
         raise ImageError(why_unread(data))
@@ -142,7 +175,7 @@ def _decode_8_bits(data: bytes, needed: int | None) -> Picture:
     header = jpeg_header(data) if needed else None
     full = (header.width, header.height) if header else None
     if full:
-        _require_few_pixels(*full)
+        require_few_pixels(*full)
     factor = _reduction(full, needed) if full and needed else 1
     flags = {
         1: cv2.IMREAD_COLOR_RGB,
@@ -162,57 +195,11 @@ def _decode_8_bits(data: bytes, needed: int | None) -> Picture:
     return Picture(rgb, width, height)
 
 
-def read_image(path: str | Path, *, needed: int | None = None) -> tuple[RgbImage, int, int]:
+def read_image(
+    path: str | Path, *, needed: int | None = None, ranges: Ranges | None = None
+) -> tuple[RgbImage, int, int]:
     """Read and `decode` an image file; raises ImageError with the reason where that fails."""
-    return decode(read_bytes(path), needed=needed, path=path)
-
-
-def read_mask(path: str | Path, value: int | None = None) -> NDArray[np.uint8]:
-    """Read and `decode_mask` an image file; raises ImageError with the reason where that fails."""
-    data = read_bytes(path)
-    with decoding(path, is_mask=True):
-        return decode_mask(data, value)
-
-
-def decode_mask(data: bytes, value: int | None = None) -> NDArray[np.uint8]:
-    """Decode a mask from an image file's bytes: uint8 (H, W), 1 where any channel is not 0, else 0.
-
-    With `value`, 1 where all channels have it. Of a palette image the index counts, not the colour; EXIF orientation is
-    applied. An alpha channel is the mask itself, from half on, unless it is the same throughout or there is a `value`.
-    In a JPEG, whose compression leaves faint pixels round every edge, the object is what is brighter than half of
-    its brightest pixel.
-
-    Raises ImageError for what is no image of MASK_FORMATS, is damaged, or is too large, and for a `value` in a JPEG.
-    """
-    require_safe(data)
-    try:
-        picture = Image.open(io.BytesIO(data), formats=MASK_FORMATS)
-        _require_few_pixels(picture.width, picture.height)
-        pixels: NDArray[Any] = np.asarray(ImageOps.exif_transpose(picture))
-    except (ImageError, MemoryError):
-        raise
-    except Image.DecompressionBombError:
-        raise _too_large() from None
-    except Exception:
-        # Pillow's plugins raise a dozen types for damaged files
-        raise ImageError(DAMAGED) from None
-    return _object_in(np.atleast_3d(pixels), picture, value)
-
-
-def _object_in(bands: NDArray[Any], picture: Image.Image, value: int | None) -> NDArray[np.uint8]:
-    """The mask in a decoded picture's bands (H, W, n), as `decode_mask` has it."""
-    if picture.getbands()[-1] in ("A", "a"):
-        alpha, bands = bands[..., -1], bands[..., :-1]
-        if value is None and alpha.min() < alpha.max():
-            return np.asarray(alpha > alpha.max() // 2, np.uint8)
-    if value is not None and picture.format == "JPEG":
-        raise ImageError("a JPEG does not keep the values of a mask, so none of them can be told from others")
-    if value is not None:
-        return np.asarray(reduce(np.logical_and, (band == value for band in np.moveaxis(bands, 2, 0))), np.uint8)
-    # by channels, as numpy is slow over an axis of three
-    brightest = reduce(np.maximum, np.moveaxis(bands, 2, 0))
-    background = brightest.max() // 2 if picture.format == "JPEG" else 0
-    return np.asarray(brightest > background, np.uint8)
+    return decode(read_bytes(path), needed=needed, path=path, ranges=ranges)
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -277,29 +264,16 @@ def _left_to_pillow(data: bytes) -> ImageFile.ImageFile | None:
 
 
 def _decode_by_pillow(picture: ImageFile.ImageFile) -> RgbImage:
-    _require_few_pixels(picture.width, picture.height)
+    require_few_pixels(picture.width, picture.height)
     try:
         return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
     except MemoryError:
         raise
     except Image.DecompressionBombError:
-        raise _too_large() from None
+        raise too_large() from None
     except Exception:
         # Pillow's plugins raise a dozen types for damaged files
         raise ImageError(DAMAGED) from None
-
-
-def _pixel_limit() -> int:
-    return int(os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"])
-
-
-def _require_few_pixels(width: int, height: int) -> None:
-    if width * height > _pixel_limit():
-        raise _too_large()
-
-
-def _too_large() -> ImageError:
-    return ImageError(f"the image is larger than {_pixel_limit():,} pixels")
 
 
 def _reduction(full: tuple[int, int], needed: int) -> int:

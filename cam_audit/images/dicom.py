@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.errors import ImageError
-from cam_audit.images.depth import to_8_bits
+from cam_audit.images.depth import RangeFor, to_8_bits, up_to
+from cam_audit.images.guards import require_few_pixels
 from cam_audit.images.rgb import RgbImage
 
 DICOM_SUFFIXES = (".dcm", ".dicom")
 MAX_REASON = 100
 
 
-def decode_dicom(data: bytes, require_few_pixels: Callable[[int, int], None]) -> tuple[RgbImage, str]:
+def decode_dicom(data: bytes, range_for: RangeFor) -> tuple[RgbImage, str]:
     """The first frame of a DICOM file, uint8 (H, W, 3), and how its values became that.
 
     Values go through the modality's transform and the first VOI window or look-up table. Without one, and in colour,
-    they become 8 bits by `depth.to_8_bits`. MONOCHROME1 is inverted.
+    they become 8 bits by `depth.to_8_bits`: unsigned values by BitsStored, others by `range_for`. MONOCHROME1 is
+    inverted.
 
     Raises ImageError where it is damaged, has no pixels, or pydicom or what it needs to decompress is not installed,
     and what `require_few_pixels` raises. Source: DICOM PS3.3, C.7.6.3.1.2, C.11.1 and C.11.2.
@@ -36,7 +37,7 @@ def decode_dicom(data: bytes, require_few_pixels: Callable[[int, int], None]) ->
         if "PixelData" not in dataset:
             raise ImageError("a DICOM file without pixels, or damaged")
         require_few_pixels(int(dataset.Columns), int(dataset.Rows))
-        return _decoded(dataset)
+        return _decoded(dataset, range_for)
     except (ImageError, MemoryError):
         raise
     except Exception as error:
@@ -45,17 +46,20 @@ def decode_dicom(data: bytes, require_few_pixels: Callable[[int, int], None]) ->
         raise ImageError(f"the DICOM file cannot be decoded: {reason}") from None
 
 
-def _decoded(dataset: Any) -> tuple[RgbImage, str]:
+def _decoded(dataset: Any, range_for: RangeFor) -> tuple[RgbImage, str]:
     from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi, pixel_array
 
     frames = int(dataset.get("NumberOfFrames") or 1)
     first = f", the first of its frames ({frames})" if frames > 1 else ""
     values = pixel_array(dataset, index=0)
     photometric = dataset.PhotometricInterpretation
+    stored, allocated = int(dataset.BitsStored), int(dataset.BitsAllocated)
+    if stored < allocated and not int(dataset.PixelRepresentation) and not dataset.get("RescaleSlope"):
+        range_for = up_to((1 << stored) - 1)
     if photometric == "PALETTE COLOR":
         values = apply_color_lut(values, dataset)
     if values.ndim == 3:
-        rgb, words = to_8_bits(values[..., :3])
+        rgb, words = to_8_bits(values[..., :3], range_for)
         return np.ascontiguousarray(rgb), f"DICOM {photometric}{first}" + (f", {words}" if words else "")
     values = apply_modality_lut(values, dataset)
     if dataset.get("VOILUTSequence"):
@@ -65,7 +69,7 @@ def _decoded(dataset: Any) -> tuple[RgbImage, str]:
     elif dataset.get("WindowWidth") is not None and dataset.get("WindowCenter") is not None:
         grey, words = _windowed(values.astype(np.float64), dataset), "VOI window"
     else:
-        grey, words = to_8_bits(values)
+        grey, words = to_8_bits(values, range_for)
         words = f"no VOI window{', ' + words if words else ''}"
     if photometric == "MONOCHROME1":
         grey = 255 - grey

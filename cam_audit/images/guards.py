@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from cam_audit.errors import ImageError
@@ -11,7 +12,7 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG2000 = (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
 # The greatest value comes third, after width and height; comments may stand between.
 _DEEP_PNM = re.compile(
-    rb"P[2356]\s+(?:#[^\n]*\n\s*)*\d+\s+(?:#[^\n]*\n\s*)*\d+\s+(?:#[^\n]*\n\s*)*0*(?:25[6-9]|2[6-9]\d|[3-9]\d\d|\d{4,})\s"
+    rb"P[2356]\s+(?:#[^\n]*\n\s*)*\d+\s+(?:#[^\n]*\n\s*)*\d+\s+(?:#[^\n]*\n\s*)*0*(25[6-9]|2[6-9]\d|[3-9]\d\d|\d{4,})\s"
 )
 # The marker of a frame, its length, and how many bits a sample has.
 _JPEG_PRECISION = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7]..(.)", re.DOTALL)
@@ -36,6 +37,27 @@ def require_safe(data: bytes) -> None:
         _require_few_scans(data)
     elif data.startswith(_JPEG2000):
         _require_few_components(data)
+
+
+def _pixel_limit() -> int:
+    return int(os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"])
+
+
+def require_few_pixels(width: int, height: int) -> None:
+    """Raise ImageError for a picture of more pixels than $OPENCV_IO_MAX_IMAGE_PIXELS."""
+    if width * height > _pixel_limit():
+        raise too_large()
+
+
+def too_large() -> ImageError:
+    """The error for such a picture."""
+    return ImageError(f"the image is larger than {_pixel_limit():,} pixels")
+
+
+def stated_maximum(data: bytes) -> int | None:
+    """The value that is white, where a PNM says so; the greatest of 16 bits is written whatever the values are."""
+    pnm = _DEEP_PNM.match(data)
+    return int(pnm[1]) if pnm and int(pnm[1]) < 65535 else None
 
 
 def has_16_bits(data: bytes) -> bool:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 
 import numpy as np
 
 from cam_audit.errors import ImageError
-from cam_audit.images.guards import DAMAGED
+from cam_audit.images.guards import DAMAGED, require_few_pixels
 from cam_audit.images.rgb import RgbImage
 
 
-def decode_heic(data: bytes, require_few_pixels: Callable[[int, int], None]) -> tuple[RgbImage, str]:
+def decode_heic(data: bytes) -> tuple[RgbImage, str]:
     """The primary picture of a HEIC file, upright, uint8 (H, W, 3), and that it is one.
 
-    Raises ImageError where it is damaged, or pillow-heif is not installed, and what `require_few_pixels` raises.
+    Raises ImageError where it is damaged, or pillow-heif is not installed, has too many pixels.
     """
     try:
         import pillow_heif

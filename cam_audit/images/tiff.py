@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import ImageOps, TiffImagePlugin
 
 from cam_audit.errors import ImageError
-from cam_audit.images.depth import to_8_bits
+from cam_audit.images.depth import RangeFor, to_8_bits
 from cam_audit.images.rgb import RgbImage
 
 # Tags of TIFF 6.0, section 8 and 18 to 23, and of later supplements.
@@ -113,7 +113,7 @@ def tiff_layout(data: bytes) -> TiffLayout | None:
     )
 
 
-def decode_numbers(data: bytes, layout: TiffLayout) -> tuple[RgbImage, str]:
+def decode_numbers(data: bytes, layout: TiffLayout, range_for: RangeFor) -> tuple[RgbImage, str]:
     """The picture in a TIFF that `has_numbers`, upright, and how its numbers became 8 bits.
 
     Raises ImageError, with its kind, where it can't be decoded.
@@ -132,7 +132,7 @@ def decode_numbers(data: bytes, layout: TiffLayout) -> tuple[RgbImage, str]:
     if layout.bits[0] in (10, 12, 14):
         grey_or_rgb, words = (pixels >> 8).astype(np.uint8), f"{layout.bits[0]}-bit values"
     else:
-        grey_or_rgb, words = to_8_bits(pixels)
+        grey_or_rgb, words = to_8_bits(pixels, range_for)
     if layout.photometric == WHITE_IS_ZERO:
         grey_or_rgb = 255 - grey_or_rgb
     rgb = grey_or_rgb if grey_or_rgb.ndim == 3 else np.repeat(grey_or_rgb[..., None], 3, axis=2)

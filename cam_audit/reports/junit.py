@@ -27,7 +27,7 @@ from cam_audit.reports.alerts import (
     sentence,
 )
 from cam_audit.reports.counts import totals_of
-from cam_audit.reports.lines import verdict
+from cam_audit.reports.lines import scope, verdict
 from cam_audit.reports.part_marks import shortcut_message
 from cam_audit.reports.verdict import Verdict, uncovered, verdict_on
 from cam_audit.text import count, printable
@@ -81,6 +81,7 @@ def _properties(report: ScanReport) -> ET.Element:
         "net": model.get("net", ""),
         "sha256": model.get("sha256", ""),
         "verdict": verdict(report),
+        "scope": scope(report),
     }
     properties = ET.Element("properties")
     properties.tail = "\n"

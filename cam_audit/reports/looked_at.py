@@ -1,4 +1,4 @@
-"""What a scan looked at and what it did not, in the line that ends it."""
+"""What a scan looked at and what it did not, in the sentence that ends it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ MAX_KINDS = 5
 
 
 def looked_at(report: ScanReport, counts: Counts) -> str:
-    """One line: images, classes and splits that were looked at; what was unreadable or left out, by kind."""
-    seen = count(counts.images - counts.errors, "image")
-    classes = len(counts.labels - {""})
+    """One sentence: images, classes and splits that were looked at; what was unreadable or left out, by kind."""
+    seen = counts.images - counts.errors
+    classes = len(counts.labels - {""}) if seen else 0
     where = f" in {count(classes, 'class', 'classes')}" if classes else ""
     splits = [split.name for split in splits_of(report.run)]
     where += f" of {count(len(splits), 'split')} ({', '.join(splits[:MAX_KINDS])})" if splits else ""
     unreadable = [f"{counts.errors:,} unreadable"] if counts.errors else []
     rest = [*unreadable, *left_out(report.run.get("skipped", {}))]
-    return f"looked at {seen}{where}; not looked at: {', '.join(rest) or 'nothing'}"
+    return f"Looked at {count(seen, 'image')}{where}; not looked at: {', '.join(rest) or 'nothing'}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from cam_audit.reports.alerts import (
     unreadable,
 )
 from cam_audit.reports.counts import totals_of
-from cam_audit.reports.lines import verdict
+from cam_audit.reports.lines import scope, verdict
 from cam_audit.reports.part_marks import shortcut_message
 from cam_audit.reports.verdict import verdict_on
 from cam_audit.text import count, printable
@@ -58,6 +58,7 @@ def render(report: ScanReport) -> Iterator[str]:
         "properties": {
             "schema_version": schema.FINDINGS,
             "verdict": verdict(report),
+            "scope": scope(report),
             **{key: report.run[key] for key in ("images", "errors", "model") if key in report.run},
         },
     }

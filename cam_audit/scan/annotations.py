@@ -12,18 +12,17 @@ from pathlib import Path
 from typing import ClassVar
 
 from cam_audit.errors import CamAuditError, ImageError
-from cam_audit.images.decode import read_mask
 from cam_audit.images.find import find_images
+from cam_audit.images.mask import read_mask
 from cam_audit.images.resize import resize_mask
 from cam_audit.reports.output_folder import OUTPUT_MARKS
 from cam_audit.scan.boxes import Reading, read_coco, read_voc, read_yolo
+from cam_audit.scan.class_list import class_names
 from cam_audit.scan.outlines import ImageObjects, Mask
 from cam_audit.scan.tally import left_out
 
 # In a pattern of masks, what stands for an image's path without its suffix.
 STEM = "{stem}"
-# The names of YOLO's classes, a line each, where a program has written them beside the boxes.
-CLASS_LIST = "classes.txt"
 MAX_CATEGORIES = 10
 # Of so many images, masks are looked for that are called a little otherwise.
 MAX_TRIED = 20
@@ -52,10 +51,10 @@ class Masks:
             return ""
         return f"{status.st_size} {status.st_mtime_ns}"
 
-    def mask(self, name: str, width: int, height: int) -> Mask | None:
+    def mask(self, name: str, width: int, height: int, full: tuple[int, int] | None = None) -> Mask | None:
         """The object of the image `name`: uint8 (height, width), 1 inside; None where none is annotated.
 
-        `width`, `height`: of the decoded picture, which may be reduced.
+        `width`, `height`: of the decoded picture, which may be reduced; `full`: of the one in the file, where it is.
 
         Raises ImageError where the mask can't be read or has another shape than the picture.
         """
@@ -63,11 +62,11 @@ class Masks:
             return None
         file = self.files[name]
         try:
-            full = read_mask(file, self.value)
+            whole = read_mask(file, self.value)
         except ImageError as error:
             raise ImageError(f"{file}: {error}") from None
-        _require_same_shape(file, (full.shape[1], full.shape[0]), (width, height))
-        mask = resize_mask(full, width, height)
+        _require_same_shape(file, (whole.shape[1], whole.shape[0]), (width, height))
+        mask = resize_mask(whole, width, height)
         return mask if mask.any() else None
 
 
@@ -93,19 +92,22 @@ class Boxes:
         objects = self.images.get(name)
         return hashlib.sha256(b" ".join(objects.parts())).hexdigest() if objects else ""
 
-    def mask(self, name: str, width: int, height: int) -> Mask | None:
+    def mask(self, name: str, width: int, height: int, full: tuple[int, int] | None = None) -> Mask | None:
         """The object of the image `name`: uint8 (height, width), 1 inside; None where none is annotated.
 
-        `width`, `height`: of the decoded picture, which may be reduced.
+        `width`, `height`: of the decoded picture, which may be reduced; `full`: of the one in the file, where it is.
 
         Raises ImageError where the picture has another shape than the annotation says.
         """
         if name not in self.images:
             return None
         objects = self.images[name]
-        if objects.size:
-            _require_same_shape(f"the boxes of {name}", objects.size, (width, height))
-        mask = objects.mask(width, height)
+        for size in dict.fromkeys((objects.size, *(runs.size for runs in objects.runs))):
+            if size:
+                _require_same_shape(f"the boxes of {name}", size, (width, height))
+        mask = objects.mask(width, height, full)
+        if not mask.any() and objects.in_pixels:
+            raise ImageError(f"the boxes of {name}: they lie outside the picture")
         return mask if mask.any() else None
 
 
@@ -225,8 +227,7 @@ def _read_folder(names: Sequence[str], folder: Path, reading: Reading) -> dict[s
     yolo = [file for file in listing if file.endswith(".txt")]
     if not yolo:
         raise CamAuditError(f"{folder}: holds neither Pascal VOC .xml nor YOLO .txt files")
-    list_of_names = folder / CLASS_LIST
-    called = list_of_names.read_text("utf-8-sig", "replace").splitlines() if list_of_names.is_file() else []
+    called = class_names(folder)
     return {name: read_yolo(folder / file, file, reading, called) for name, file in _match(names, _by_path(yolo))}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.images.decode import read_bytes
 from cam_audit.records import Box
-from cam_audit.scan.outlines import ImageObjects, Points, Runs, image_objects
+from cam_audit.scan.outlines import ImageObjects, Points, Runs, image_objects, is_in_picture
 
 # How far YOLO's fractions may leave 0..1: programs that write them round.
 ROUNDING = 0.01
@@ -75,7 +75,7 @@ def read_coco(path: Path, reading: Reading) -> dict[str, ImageObjects]:
         if isinstance(category, dict) and "id" in category and "name" in category
     }
     file_names: dict[str, str] = {}
-    sizes: dict[str, tuple[int, int]] = {}
+    sizes: dict[str, tuple[int, int] | None] = {}
     shapes: dict[str, list[Box | Points | Runs]] = {}
     for image in images:
         with reading.leaving_out(f"image {_shown_id(image)}"):
@@ -90,8 +90,8 @@ def read_coco(path: Path, reading: Reading) -> dict[str, ImageObjects]:
                 image_id = _id(_field(annotation, "image_id"))
                 if image_id not in sizes:
                     raise ValueError(f"there is no image {image_id:.40}")
-                shapes[image_id] += _coco_shapes(annotation, *sizes[image_id])
-    return {name: image_objects(shapes[key], sizes[key]) for key, name in file_names.items()}
+                shapes[image_id] += _coco_shapes(annotation, sizes[image_id])
+    return {name: image_objects(shapes[key], sizes[key], in_pixels=not sizes[key]) for key, name in file_names.items()}
 
 
 def read_voc(path: Path, place: str, reading: Reading) -> ImageObjects:
@@ -104,17 +104,15 @@ def read_voc(path: Path, place: str, reading: Reading) -> ImageObjects:
     size = None
     with reading.leaving_out(place):
         root = _xml(path)
-        objects = root.findall("object")
-        # an empty picture needs no size
-        size = _size(root.findtext("size/width"), root.findtext("size/height")) if objects else None
-        for number, element in enumerate(objects, 1):
+        size = _size(root.findtext("size/width"), root.findtext("size/height"))
+        for number, element in enumerate(root.findall("object"), 1):
             with reading.leaving_out(f"{place}: object {number}"):
-                if size and reading.wants((element.findtext("name") or "").strip()):
-                    shapes.append(_voc_box(element, *size))
-    return image_objects(shapes, size)
+                if reading.wants((element.findtext("name") or "").strip()):
+                    shapes.append(_voc_box(element, size))
+    return image_objects(shapes, size, in_pixels=not size)
 
 
-def read_yolo(path: Path, place: str, reading: Reading, names: Sequence[str] = ()) -> ImageObjects:
+def read_yolo(path: Path, place: str, reading: Reading, names: Mapping[int, str] | None = None) -> ImageObjects:
     """The objects of a YOLO file: a line each, `class x y width height` as fractions with x, y the centre.
 
     A sixth number is the confidence of a detector; a line with more is the polygon `class x1 y1 x2 y2 ...`. place: what
@@ -125,38 +123,53 @@ def read_yolo(path: Path, place: str, reading: Reading, names: Sequence[str] = (
         for number, line in enumerate(_read_one_of_many(path).decode("utf-8-sig", errors="replace").splitlines(), 1):
             with reading.leaving_out(f"{place}: line {number}"):
                 words = line.split()
-                if words and reading.wants(words[0], _class_name(words[0], names)):
+                if words and reading.wants(words[0], _class_name(words[0], names or {})):
                     shapes.append(_yolo_shape([_number(word, "a coordinate") for word in words[1:]]))
     return image_objects(shapes, None)
 
 
-def _coco_shapes(annotation: dict[str, Any], width: int, height: int) -> Sequence[Box | Points | Runs]:
+def _coco_shapes(annotation: dict[str, Any], size: tuple[int, int] | None) -> Sequence[Box | Points | Runs]:
     segmentation = annotation.get("segmentation")
     if isinstance(segmentation, dict):
-        return [_runs(segmentation, width, height)]
+        return [_runs(segmentation, size)]
     if segmentation:
         if not isinstance(segmentation, list):
             raise ValueError("segmentation must be polygons or run lengths")
-        return [_polygon(corners, (width, height)) for corners in segmentation]
+        return [_polygon(corners, size) for corners in segmentation]
     x, y, w, h = _bbox(_field(annotation, "bbox"))
-    return [_clipped(x / width, y / height, (x + w) / width, (y + h) / height)]
+    return [_box(x, y, x + w, y + h, size)]
 
 
-def _polygon(corners: Any, scale: tuple[float, float]) -> Points:
-    """The corners x1, y1, x2, y2, ... as fractions of a picture of this width and height."""
+def _box(left: float, top: float, right: float, bottom: float, size: tuple[int, int] | None) -> Box:
+    """A box in pixels as fractions of a picture of this width and height; as it is where these are not known."""
+    if right < left or bottom < top:
+        raise ValueError("the box has a negative width or height")
+    if size is None:
+        return left, top, right, bottom
+    corners = np.array([[left, top], [right, bottom]]) / size
+    if not is_in_picture(corners):
+        raise ValueError("the box lies outside the image")
+    return tuple(corners.clip(0, 1).ravel().tolist())
+
+
+def _polygon(corners: Any, size: tuple[int, int] | None) -> Points:
+    """The corners x1, y1, x2, y2, ... as `_box` has them."""
     numbers = np.asarray(corners, np.float64) if isinstance(corners, list | np.ndarray) else np.zeros(0)
     if numbers.ndim != 1 or len(numbers) < 6 or len(numbers) % 2 or not np.isfinite(numbers).all():
         raise ValueError("a polygon must be a list of three or more x y pairs")
-    points: Points = (numbers.reshape(-1, 2) / scale).astype(np.float32)
-    # raises where nothing of it is in the picture
-    _clipped(*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+    points: Points = (numbers.reshape(-1, 2) / (size or (1, 1))).astype(np.float32)
+    if size and not is_in_picture(points):
+        raise ValueError("the polygon lies outside the image")
     return points
 
 
-def _runs(segmentation: dict[str, Any], width: int, height: int) -> Runs:
+def _runs(segmentation: dict[str, Any], full: tuple[int, int] | None) -> Runs:
     counts, size = segmentation.get("counts"), segmentation.get("size")
-    if not isinstance(size, list) or [*size] != [height, width]:
-        raise ValueError(f"run lengths of the size {size!r:.40} in an image of [{height}, {width}]")
+    if not isinstance(size, list) or len(size) != 2 or (full and size != [full[1], full[0]]):
+        raise ValueError(
+            f"run lengths of the size {size!r:.40}" + (f" in an image of [{full[1]}, {full[0]}]" if full else "")
+        )
+    width, height = _size(size[1], size[0]) or (0, 0)
     if width * height > MAX_PIXELS:
         raise ValueError(f"run lengths of more than {MAX_PIXELS:,} pixels")
     lengths = _decompressed(counts) if isinstance(counts, str) else counts
@@ -187,11 +200,11 @@ def _decompressed(text: str) -> list[int]:
     return lengths
 
 
-def _voc_box(element: ElementTree.Element, width: int, height: int) -> Box:
+def _voc_box(element: ElementTree.Element, size: tuple[int, int] | None) -> Box:
     left, top, right, bottom = (
         _number(element.findtext(f"bndbox/{side}"), side) for side in ("xmin", "ymin", "xmax", "ymax")
     )
-    return _clipped((left - 1) / width, (top - 1) / height, right / width, bottom / height)
+    return _box(left - 1, top - 1, right, bottom, size)
 
 
 def _yolo_shape(numbers: Sequence[float]) -> Box | Points:
@@ -202,14 +215,14 @@ def _yolo_shape(numbers: Sequence[float]) -> Box | Points:
         raise ValueError("coordinates must be fractions of the image's sides, 0 to 1")
     if len(numbers) == 4:
         x, y, width, height = numbers
-        return _clipped(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+        return _box(x - width / 2, y - height / 2, x + width / 2, y + height / 2, (1, 1))
     if len(numbers) >= 6 and len(numbers) % 2 == 0:
         return _polygon(list(numbers), (1, 1))
     raise ValueError("expected `class x y width height`, or `class` and the x y pairs of a polygon")
 
 
-def _class_name(number: str, names: Sequence[str]) -> str:
-    return names[int(number)] if number.isdecimal() and int(number) < len(names) else number
+def _class_name(number: str, names: Mapping[int, str]) -> str:
+    return names.get(int(number), number) if number.isdecimal() else number
 
 
 class _WithoutDoctype(ElementTree.TreeBuilder):
@@ -309,17 +322,11 @@ def _bbox(value: Any) -> list[float]:
     return [_number(item, "bbox") for item in value]
 
 
-def _size(width: Any, height: Any) -> tuple[int, int]:
+def _size(width: Any, height: Any) -> tuple[int, int] | None:
+    """Width and height in pixels; None where the file does not tell, as many programs write 0 for it."""
+    if not (width and height) or "0" in (width, height):
+        return None
     size = int(_number(width, "the image's width")), int(_number(height, "the image's height"))
     if min(size) < 1:
         raise ValueError(f"the image's width and height must be positive, not {size[0]} and {size[1]}")
     return size
-
-
-def _clipped(left: float, top: float, right: float, bottom: float) -> Box:
-    """The part of a box that lies in the picture; raises ValueError where that is nothing."""
-    if right < left or bottom < top:
-        raise ValueError("the box has a negative width or height")
-    if min(right, bottom) <= 0 or max(left, top) >= 1:
-        raise ValueError("the box lies outside the image")
-    return max(left, 0.0), max(top, 0.0), min(right, 1.0), min(bottom, 1.0)

@@ -16,6 +16,7 @@ from cam_audit.cam import Map, is_flat, map_statistics, peak
 from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.findings.sample import Collected, observe
 from cam_audit.images.decode import decode_picture, read_bytes
+from cam_audit.images.depth import Ranges
 from cam_audit.images.png import encode_png
 from cam_audit.images.resize import resize_mask
 from cam_audit.images.rgb import RgbImage
@@ -64,7 +65,8 @@ class ScanJob:
 
     `out`: the output folder that overlays are written to, None for no overlays. `sampled`: the names of the images
     that the audit looks at; `parts`: of those whose classes are taken to parts; `foreground`: the net that tells object
-    from surroundings in these, if any, where they are not annotated. `annotations`: where the objects are.
+    from surroundings in these, if any, where they are not annotated. `annotations`: where the objects are. `ranges`: of
+    the data set's pixel values, by their kind.
     """
 
     model: Model
@@ -74,6 +76,7 @@ class ScanJob:
     annotations: Annotations | None = None
     parts: frozenset[str] = frozenset()
     foreground: Model | None = None
+    ranges: Ranges = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,14 +104,14 @@ def scan_image(job: ScanJob, source: ImageSource) -> ScannedImage:
     mask, unannotated = None, ""
     try:
         data = read_bytes(source.path)
-        picture = decode_picture(data, needed=needed_side(model, settings), path=source.path)
+        picture = decode_picture(data, needed=needed_side(model, settings), path=source.path, ranges=job.ranges)
         rgb, width, height = picture.rgb, picture.width, picture.height
         fitted = model.fit(rgb, settings.size)
         prediction = run_net(model, fitted, features=source.name in job.parts)
         if job.annotations:
             # an annotation that can't be used costs the object, not the image
             try:
-                mask = job.annotations.mask(source.name, rgb.shape[1], rgb.shape[0])
+                mask = job.annotations.mask(source.name, rgb.shape[1], rgb.shape[0], (width, height))
             except ImageError as error:
                 unannotated = str(error)
     except ImageError as error:

@@ -16,6 +16,7 @@ from cam_audit.errors import CamAuditError
 from cam_audit.files import sha256_of
 from cam_audit.findings.codes import FAILING
 from cam_audit.images.decode import PILLOW_VERSION
+from cam_audit.images.depth import Ranges
 from cam_audit.images.png import ISAL_VERSION
 from cam_audit.models.model import Model
 from cam_audit.models.session import RUNTIME_VERSION
@@ -89,10 +90,12 @@ class Options:
                 raise CamAuditError(f"{name} can't be {value!r}; it is a whole number {upto}")
 
 
-def identity(options: Options, model: Model, foreground: Model | None = None) -> dict[str, object]:
+def identity(
+    options: Options, model: Model, foreground: Model | None = None, ranges: Ranges | None = None
+) -> dict[str, object]:
     """All that decides what a scan finds in an image, by the names that a user knows.
 
-    foreground: the net that tells object from surroundings, if any.
+    foreground: the net that tells object from surroundings, if any; ranges: of the data set's pixel values.
     """
     values = asdict(options.settings) | {
         name: getattr(options, name)
@@ -110,6 +113,7 @@ def identity(options: Options, model: Model, foreground: Model | None = None) ->
         "the foreground net": foreground.sha256 if foreground else None,
         "the data set": os.path.realpath(options.dataset),
         **{f"--{name.replace('_', '-')}": value for name, value in values.items()},
+        "the range of pixel values": {kind: asdict(of_kind) for kind, of_kind in (ranges or {}).items()},
         "the content of --labels": _digest(options.labels),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,13 +36,14 @@ class ImageObjects:
     """The objects of one image; together, they are what is annotated.
 
     `boxes`: float32 (n, 4), each a `Box`. `size`: the image's full width and height in pixels; None where the file does
-    not tell.
+    not tell. `in_pixels`: whether boxes and polygons are in pixels of that size, not fractions of it.
     """
 
     boxes: NDArray[np.float32]
     polygons: tuple[Points, ...]
     runs: tuple[Runs, ...]
     size: tuple[int, int] | None
+    in_pixels: bool = False
 
     def __bool__(self) -> bool:
         return bool(len(self.boxes) or self.polygons or self.runs)
@@ -51,25 +53,40 @@ class ImageObjects:
         arrays = (self.boxes, *self.polygons, *(runs.lengths for runs in self.runs))
         return (str(self.size).encode(), *(array.tobytes() for array in arrays))
 
-    def mask(self, width: int, height: int) -> Mask:
-        """All objects in one mask, uint8 (height, width). A box covers at least one pixel, and so does a polygon."""
+    def mask(self, width: int, height: int, full: tuple[int, int] | None = None) -> Mask:
+        """All objects in one mask, uint8 (height, width). A box covers at least one pixel, and so does a polygon.
+
+        full: width and height of the picture in its file, where this one is reduced.
+        """
+        scale = np.array((full or (width, height)) if self.in_pixels else (1, 1), np.float32)
         mask = np.zeros((height, width), np.uint8)
-        for left, top, right, bottom in self.boxes.tolist():
-            mask[_pixels(top, bottom, height), _pixels(left, right, width)] = 1
+        for corners in self.boxes.reshape(-1, 2, 2) / scale:
+            if is_in_picture(corners):
+                (left, top), (right, bottom) = corners.clip(0, 1).tolist()
+                mask[_pixels(top, bottom, height), _pixels(left, right, width)] = 1
         for points in self.polygons:
-            mask |= polygon_mask(points, width, height)
+            if is_in_picture(points / scale):
+                mask |= polygon_mask(points / scale, width, height)
         for runs in self.runs:
             mask |= runs.mask(width, height)
         return mask
 
 
-def image_objects(shapes: Sequence[Box | Points | Runs], size: tuple[int, int] | None) -> ImageObjects:
+def is_in_picture(points: NDArray[np.floating[Any]]) -> bool:
+    """Whether anything of what these points span lies in the picture."""
+    return bool((points.max(axis=0) > 0).all() and (points.min(axis=0) < 1).all())
+
+
+def image_objects(
+    shapes: Sequence[Box | Points | Runs], size: tuple[int, int] | None, *, in_pixels: bool = False
+) -> ImageObjects:
     """The objects of an image whose shapes these are."""
     return ImageObjects(
         boxes=np.array([shape for shape in shapes if isinstance(shape, tuple)], np.float32).reshape(-1, 4),
         polygons=tuple(shape for shape in shapes if isinstance(shape, np.ndarray)),
         runs=tuple(shape for shape in shapes if isinstance(shape, Runs)),
         size=size,
+        in_pixels=in_pixels,
     )
 
 
@@ -85,7 +102,7 @@ def polygon_mask(points: Points, width: int, height: int) -> Mask:
             changes[rows, crossed.clip(0, width).astype(int)] ^= 1
     mask = np.bitwise_xor.accumulate(changes, axis=1)[:, :width]
     if not mask.any():
-        (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+        (left, top), (right, bottom) = points.min(axis=0).clip(0, 1).tolist(), points.max(axis=0).clip(0, 1).tolist()
         mask[_pixels(top, bottom, height), _pixels(left, right, width)] = 1
     return np.ascontiguousarray(mask)
 

@@ -12,10 +12,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from cam_audit.errors import CamAuditError, CutOffError
+from cam_audit.errors import CamAuditError, CannotWriteError, CutOffError
 from cam_audit.findings.codes import severity_counts
 from cam_audit.findings.sample import MIN_IMAGES, classes_of
 from cam_audit.images.find import ImageList
+from cam_audit.images.ranges import find_ranges
 from cam_audit.models.known import DEFAULT_NET, NETS, find_net
 from cam_audit.models.model import Model, load_model
 from cam_audit.records import AuditResult, ImageResult, ImageSource, Record, ScanReport, SkippedImage
@@ -23,10 +24,13 @@ from cam_audit.reports import results_csv
 from cam_audit.reports.output_folder import (
     OVERLAYS_FOLDER,
     is_finished,
+    list_pictures,
+    overlay_name,
     prepare_output,
     read_results,
     remove_others,
     require_ours,
+    require_same,
     writing_to,
 )
 from cam_audit.scan.audit_images import audit_images
@@ -80,15 +84,19 @@ def run(
         model,
         options.settings,
         annotations=_annotations(options, sources),
-        foreground=_foreground(options, model, sources),
+        foreground=_foreground(options, model, sources, note),
+        ranges=find_ranges([source.path for source in sources], options.workers or available_cores()),
     )
     this = _Run(options, job, found, chosen, observer, accepted, time_begun, clock_begun)
     if options.out is None:
         return this.in_memory()
-    with locked(options.out):
-        _prepare(options.out, resume)
+    require_ours(options.out)
+    with locked(options.out, note):
+        _prepare(options, model, resume)
         write_proposals(options.out, chosen.proposals)
-        journal = Journal(options.out, identity(options, model, job.foreground))
+        if options.overlays != NONE:
+            list_pictures(options.out, (overlay_name(source.name) for source in chosen.sources))
+        journal = Journal(options.out, identity(options, model, job.foreground, job.ranges))
         try:
             if journal.images:
                 observer.on_note(
@@ -215,6 +223,7 @@ class _Run:
             "splits": tally.splits,
             "class_folders": all(source.name.startswith(f"{source.label}/") for source in self.sources if source.label),
             "readings": dict(tally.readings),
+            "value_ranges": {kind: asdict(of_kind) for kind, of_kind in self.job.ranges.items()},
             "annotations": tally.annotations(self.job.annotations),
             "skipped": skipped(self.found, self.chosen),
             "proposed_labels": bool(self.chosen.proposals),
@@ -255,8 +264,10 @@ class _Run:
         )
 
 
-def _prepare(out: Path, resume: bool | None) -> None:
+def _prepare(options: Options, model: Model, resume: bool | None) -> None:
     """Make the output folder ready; what was cut off there stays if the scan goes on with it."""
+    out = options.out
+    assert out is not None
     cut_off = is_unfinished(out)
     if cut_off and resume is None:
         raise CamAuditError(
@@ -264,9 +275,9 @@ def _prepare(out: Path, resume: bool | None) -> None:
         )
     if not cut_off and resume and is_finished(out):
         raise CamAuditError(f"{out}: the scan in this folder is finished; leave out --resume to scan anew")
+    if resume is None:
+        require_same(out, options.dataset, model.sha256)
     going_on = cut_off and bool(resume)
-    with writing_to(out):
-        require_ours(out)
     if not going_on:
         remove_journal(out)
     prepare_output(out, keep=going_on)
@@ -304,24 +315,35 @@ def _annotations(options: Options, sources: Sequence[ImageSource]) -> Annotation
     )
 
 
-def _foreground(options: Options, model: Model, sources: Sequence[ImageSource]) -> Model | None:
+def _foreground(
+    options: Options, model: Model, sources: Sequence[ImageSource], note: Callable[[str], None]
+) -> Model | None:
     """The foreground net; AUTO is neither built nor loaded where no class can be taken to parts."""
     sizes = [len(of_class) for of_class in classes_of(sources).values()]
     taken_to_parts = model.separable and len(sizes) > 1 and max(sizes) >= MIN_IMAGES
     if options.foreground == AUTO and not taken_to_parts:
         return None
-    return foreground_net(options.foreground, model)
+    try:
+        return foreground_net(options.foreground, model)
+    except CannotWriteError as error:
+        if options.foreground != AUTO:
+            raise
+        note(f"there is no foreground net, as it can't be built: {error}")
+        return None
 
 
 def foreground_net(name: str, model: Model) -> Model | None:
     """The net that tells object from surroundings: AUTO is the default net where it is installed, NONE is none.
 
-    Raises CamAuditError where a net that is named is not there, or is the audited one, which would judge itself.
+    Raises CannotWriteError where it can't be built, CamAuditError where a net that is named is not there, or is the
+    audited one, which would judge itself.
     """
     if name == NONE:
         return None
     try:
         found = load_model(Path(name) if name.endswith(".onnx") else find_net(DEFAULT_NET if name == AUTO else name))
+    except CannotWriteError:
+        raise
     except CamAuditError:
         if name == AUTO:
             return None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from cam_audit.errors import ImageError
-from cam_audit.images.depth import to_8_bits
+from cam_audit.images.depth import kind_of_values, range_in, range_of, to_8_bits, united, up_to
 
 RAMP = np.linspace(0, 1, 4096).reshape(32, 128)
 
@@ -81,3 +83,32 @@ def test_pictures_of_one_value_are_no_fault(dtype: str) -> None:
         got, _ = to_8_bits(np.full((2, 2), value).astype(dtype))
         assert (got == got[0, 0]).all()
     assert (to_8_bits(np.zeros((2, 2), dtype))[0] == 0).all()
+
+
+def test_the_range_of_a_data_set_keeps_a_dark_picture_darker_than_its_neighbour() -> None:
+    light, dark = (np.floor(RAMP * most).astype("u2") for most in (4095, 500))
+    ranges = united((kind_of_values(values), range_of(values)) for values in (light, dark))
+    for values in (light, dark):
+        got, words = to_8_bits(values, partial(range_in, ranges))
+        np.testing.assert_array_equal(got, values >> 4)
+        assert words == "16-bit values that fill 12 bits"
+    # what lies outside is white, not black
+    assert (to_8_bits(np.full((2, 2), 60_000, "u2"), partial(range_in, ranges))[0] == 255).all()
+
+
+def test_the_range_of_a_data_set_is_stretched_alike_in_all_pictures() -> None:
+    one, other = (RAMP * 300 - 1000).astype("i2"), (RAMP * 2000).astype("i2")
+    ranges = united((kind_of_values(values), range_of(values)) for values in (one, other))
+    for values in (one, other):
+        got, _ = to_8_bits(values, partial(range_in, ranges))
+        assert np.abs(got - (values + 1000.0) / 3000 * 255).max() <= 1
+
+
+def test_each_kind_of_values_has_a_range_of_its_own() -> None:
+    ranges = united((kind_of_values(values), range_of(values)) for values in (RAMP, (RAMP * 4095).astype("u2")))
+    assert list(ranges) == ["16-bit values", "64-bit fractions"]
+    assert ranges["16-bit values"].greatest == 4095
+
+
+def test_what_a_file_states_goes_before_what_it_holds() -> None:
+    np.testing.assert_array_equal(to_8_bits(np.full((2, 2), 512, "u2"), up_to(4095))[0], 512 >> 4)

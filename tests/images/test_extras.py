@@ -138,6 +138,11 @@ def test_without_a_window_the_range_is_that_of_other_files() -> None:
     assert picture.reading == "DICOM, no VOI window, 16-bit values that fill 12 bits"
 
 
+def test_the_bits_that_are_stored_tell_the_range() -> None:
+    picture = decode_picture(dicom((CT + 1000).astype(np.uint16) // 8, BitsStored=12, HighBit=11))
+    np.testing.assert_array_equal(picture.rgb[..., 0], (CT + 1000) // 8 >> 4)
+
+
 def test_the_first_frame_counts_and_is_said_to() -> None:
     picture = decode_picture(dicom(np.stack([CT, -CT]), NumberOfFrames=2, WindowCenter=1000, WindowWidth=4001))
     assert np.abs(picture.rgb[..., 0] - 255 * (CT + 999.5 + 1) / 4000).max() <= 1

@@ -1,4 +1,4 @@
-"""The line that ends a scan: what was looked at, and what was not."""
+"""The sentence that ends a scan: what was looked at, and what was not."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def line(rows: tuple[ImageRow, ...], **run: object) -> str:
 
 
 def test_images_classes_and_the_unreadable_are_counted() -> None:
-    assert line(ROWS) == "looked at 2 images in 2 classes; not looked at: 1 unreadable"
-    assert line(ROWS[:1]) == "looked at 1 image in 1 class; not looked at: nothing"
-    assert line(ROWS[2:]) == "looked at 1 image; not looked at: nothing"
+    assert line(ROWS) == "Looked at 2 images in 2 classes; not looked at: 1 unreadable."
+    assert line(ROWS[:1]) == "Looked at 1 image in 1 class; not looked at: nothing."
+    assert line(ROWS[2:]) == "Looked at 1 image; not looked at: nothing."
 
 
 def test_what_is_left_out_is_counted_by_kind_the_most_first() -> None:
     kinds = {".cr2": {"files": 3, "example": "a.cr2"}, "": {"files": 40, "example": "mug/0"}}
     skipped = {"kinds": kinds, "excluded": {"*.tif": 2, "none": 0}, "links": 1, "limit": 1200}
     assert line(ROWS[:1], skipped=skipped) == (
-        "looked at 1 image in 1 class; not looked at: 40 files of unknown kind without suffix (mug/0), "
-        "3 .cr2 (a.cr2), 2 by --exclude *.tif, 1 link to outside, 1,200 images by --limit"
+        "Looked at 1 image in 1 class; not looked at: 40 files of unknown kind without suffix (mug/0), "
+        "3 .cr2 (a.cr2), 2 by --exclude *.tif, 1 link to outside, 1,200 images by --limit."
     )
 
 

@@ -17,8 +17,8 @@ from pictures import encode
 from PIL import Image
 
 from cam_audit.errors import CamAuditError, ImageError
-from cam_audit.images.decode import read_mask
 from cam_audit.images.find import find_images
+from cam_audit.images.mask import read_mask
 from cam_audit.scan.annotations import Annotations, load_annotations
 
 NAME = "horse/a.jpg"
@@ -213,6 +213,10 @@ BOX_FILES: dict[str, dict[str, object]] = {
     "coco, ids as fractions": {"boxes.json": coco(id=7.0)},
     "coco, ids as text": {"boxes.json": coco(id="7")},
     "coco, byte order mark": {"boxes.json": json.dumps(coco()).encode("utf-8-sig")},
+    "coco, size unknown": {"boxes.json": coco(width=None, height=None)},
+    "coco, size 0": {"boxes.json": coco(height=0)},
+    "voc, size unknown": {"horse/a.xml": voc((6, 3, 9, 8), size=None)},
+    "voc, size 0": {"horse/a.xml": voc((6, 3, 9, 8), size=(0, 0))},
     "voc": {"horse/a.xml": voc((6, 3, 9, 8))},
     "voc, full name": {"horse/a.jpg.xml": voc((6, 3, 9, 8))},
     "voc, file name only": {"a.xml": voc((6, 3, 9, 8))},
@@ -336,8 +340,8 @@ MALFORMED: dict[str, tuple[str, object, str]] = {
     "coco image a number": ("b.json", {"images": [1], "annotations": []}, "image 1: it is no object"),
     "coco image without id": ("b.json", coco(id=None), "image None: it has no id"),
     "coco image without name": ("b.json", coco(file_name=None), "image 7: it has no file_name"),
-    "coco image without width": ("b.json", coco(width=None), "image 7: .*width must be a number, not None"),
-    "coco image of no height": ("b.json", coco(height=0), "image 7: .*height must be positive, not 20 and 0"),
+    "coco image of a width in words": ("b.json", coco(width="wide"), "image 7: .*width must be a number, not 'wide'"),
+    "coco image of negative height": ("b.json", coco(height=-1), "image 7: .*height must be positive, not 20 and -1"),
     "coco other image": ("b.json", coco(id=8), "annotation 70: there is no image 7"),
     "coco no box": ("b.json", coco(None), "annotation 70: it has no bbox"),
     "coco short box": ("b.json", coco([1, 2, 3]), r"annotation 70: bbox must be \[x, y, .* not \[1, 2, 3\]"),
@@ -351,8 +355,7 @@ MALFORMED: dict[str, tuple[str, object, str]] = {
     "voc entities": ("a.xml", voc((6, 3, "&y;", 8), head=ENTITIES), DOCTYPE),
     "voc outer entity": ("a.xml", voc((6, 3, "&x;", 8), head=OUTER_ENTITY), DOCTYPE),
     "voc another root": ("a.xml", "<kml/>", "not Pascal VOC: its root is <kml>"),
-    "voc without size": ("a.xml", voc((6, 3, 9, 8), size=None), "a.xml: .*width must be a number, not None"),
-    "voc size 0": ("a.xml", voc((6, 3, 9, 8), size=(0, 0)), "a.xml: .* must be positive, not 0 and 0"),
+    "voc size -1": ("a.xml", voc((6, 3, 9, 8), size=(-1, 5)), "a.xml: .* must be positive, not -1 and 5"),
     "voc short box": ("a.xml", voc((6, 3, 9)), "object 1: ymax must be a number, not None"),
     "voc words": ("a.xml", voc((6, "top", 9, 8)), "object 1: ymin must be a number, not 'top'"),
     "voc negative": ("a.xml", voc((9, 3, 6, 8)), "object 1: the box has a negative"),
@@ -509,6 +512,36 @@ def test_categories_are_picked_by_name_or_number(
     assert boxes
     np.testing.assert_array_equal(boxes.mask(NAME, WIDTH, HEIGHT), expected)
     assert len(boxes.categories) == (0 if categories else 2)
+
+
+def test_pixels_of_a_size_that_is_not_told_are_those_of_the_file_though_it_is_decoded_smaller(tmp_path: Path) -> None:
+    boxes = boxes_of(tmp_path, {"boxes.json": coco([4, 2, 8, 6], width=None)})
+    assert boxes
+    mask = boxes.mask(NAME, WIDTH // 2, HEIGHT // 2, (WIDTH, HEIGHT))
+    assert mask is not None
+    expected = np.zeros((HEIGHT // 2, WIDTH // 2), np.uint8)
+    expected[1:4, 2:6] = 1
+    np.testing.assert_array_equal(mask, expected)
+
+
+@pytest.mark.parametrize("outline", [{"bbox": [WIDTH, 0, 5, 5]}, {"segmentation": [[30, 1, 40, 1, 40, 9]]}])
+def test_what_lies_outside_a_picture_of_unknown_size_is_told_when_it_is_seen(
+    outline: dict[str, object], tmp_path: Path
+) -> None:
+    content = coco(width=None)
+    content["annotations"][0].update(outline)
+    boxes = boxes_of(tmp_path, {"boxes.json": content})
+    assert boxes
+    with pytest.raises(ImageError, match=rf"^the boxes of {NAME}: they lie outside the picture$"):
+        boxes.mask(NAME, WIDTH, HEIGHT)
+
+
+def test_data_yaml_names_the_classes_of_yolo(tmp_path: Path) -> None:
+    write(tmp_path / "labels" / "horse" / "a.txt", "1 0.35 0.5 0.2 0.6\n2 0.5 0.5 1 1\n")
+    write(tmp_path / "data.yaml", "names:\n  1: horse\n  2: watermark\n")
+    boxes = load_annotations([NAME], boxes=tmp_path / "labels", categories=["horse"])
+    assert boxes
+    np.testing.assert_array_equal(boxes.mask(NAME, WIDTH, HEIGHT), BLOCK)
 
 
 def test_an_unknown_category_is_answered_with_those_there_are(tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ from data_sets import CLASSES, SIDE, draw, net, stamp_in_the_corner
 from PIL import Image
 
 import cam_audit
+from cam_audit.images.decode import read_image
+from cam_audit.reports.output_folder import read_results
+from cam_audit.reports.pictures import value_ranges
 from cam_audit.scan.audit_report import AuditReport
 
 IMAGES = 16
@@ -78,8 +81,8 @@ def test_every_scan_ends_with_what_was_looked_at_and_what_was_not(folder: Path) 
     excluded = len(list((photos / "ant").glob("ant*_00*.png")))
     by_exclude = f"{excluded} by --exclude ant*_00*.png, " if excluded else ""
     assert shown.stdout.splitlines()[-1] == (
-        f"looked at {3 * IMAGES - excluded} images in 3 classes; not looked at: 1 unreadable, "
-        f"1 .webm (bee/film.webm), {by_exclude}1 by --exclude no*"
+        f"Looked at {3 * IMAGES - excluded} images in 3 classes; not looked at: 1 unreadable, "
+        f"1 .webm (bee/film.webm), {by_exclude}1 by --exclude no*."
     )
     written = json.loads((folder / "cam-audit-out" / "run.json").read_text())
     assert written["skipped"]["kinds"] == {".webm": {"files": 1, "example": "bee/film.webm"}}
@@ -110,6 +113,18 @@ def test_deep_pictures_are_read_as_the_same_pictures_of_8_bits(kind: str, folder
     report = audited(folder, exclude=["*.png"])
     assert {Path(row.path).with_suffix(".png").as_posix(): row.top for row in report.images} == grey_tops
     assert sum(report.run["readings"].values()) == len(expected.images)
+
+
+def test_a_class_of_dark_deep_pictures_stays_dark_and_the_scan_says_so(folder: Path) -> None:
+    for path in list((folder / "photos").rglob("*.png")):
+        grey = np.asarray(Image.open(path).convert("L")).astype(np.uint16)
+        Image.fromarray(grey * (2 if path.parent.name == "ant" else 16)).save(path)
+    report = audited(folder, out=folder / "out")
+    assert report.run["readings"] == {"16-bit values that fill 12 bits": 3 * IMAGES}
+    for path in (folder / "photos").rglob("*.png"):
+        seen = read_image(path, ranges=value_ranges(report))[0][..., 0]
+        np.testing.assert_array_equal(seen, np.asarray(Image.open(path)) >> 4)
+    assert value_ranges(read_results(folder / "out")) == value_ranges(report)
 
 
 def test_one_bad_object_costs_that_object_and_the_scan_goes_on(folder: Path) -> None:

@@ -119,7 +119,7 @@ def test_several_polygons_are_one_object_and_go_before_the_box(tmp_path: Path) -
         ([["a", "b", "c", "d", "e", "f"]], "segmentation must be polygons or run lengths"),
         ([7], "a polygon must be"),
         ("a,b", "segmentation must be polygons or run lengths"),
-        ([[30, 1, 40, 1, 40, 9]], "the box lies outside the image"),
+        ([[30, 1, 40, 1, 40, 9]], "the polygon lies outside the image"),
         ({"counts": [1, 2], "size": [HEIGHT, WIDTH]}, "counts must be lengths of runs that fill the image"),
         ({"counts": [], "size": [HEIGHT, WIDTH]}, "counts must be"),
         ({"counts": None, "size": [HEIGHT, WIDTH]}, "counts must be"),

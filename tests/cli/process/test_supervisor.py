@@ -129,7 +129,7 @@ def test_a_mask_that_crashes_a_decoder_is_named(folder: Path) -> None:
     with Path("masks/ant/00.png").open("ab") as file:
         file.write(CRASH)
     sabotage = """
-import cam_audit.images.decode as images
+import cam_audit.images.mask as images
 decode = images.decode_mask
 images.decode_mask = lambda data, value=None: os.abort() if data.endswith(b"crash") else decode(data, value)
 """
