@@ -33,13 +33,15 @@ class ImageSource:
     """One image file of a data set.
 
     `name` is its path below `root`, the data set, with `/` between folders; `label` the first folder of it, "" where
-    the image lies directly in the data set; `label_class` the net's class that the folder stands for, if any.
+    the image lies directly in the data set; `label_class` the net's class that the folder stands for, if any; `split`
+    the part of the data set (train, val, test) that the image belongs to, "" if none.
     """
 
     root: str
     name: str
     label: str
     label_class: int | None
+    split: str = ""
 
     @property
     def path(self) -> str:
