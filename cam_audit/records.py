@@ -107,7 +107,7 @@ class ImageResult:
 
     `flags` are the codes that the image alone earns (CA103, CA104, CA105); the audit adds those of its class.
     `reading`: how its values became 8-bit RGB, where that is worth saying. `unannotated`: why its annotation can't be
-    used.
+    used. `picture_hash`: its perceptual hash, 64 bits.
     """
 
     source: ImageSource
@@ -123,6 +123,7 @@ class ImageResult:
     flags: tuple[str, ...] = ()
     reading: str = ""
     unannotated: str = ""
+    picture_hash: int = 0
 
     @property
     def agrees(self) -> bool | None:
@@ -228,10 +229,24 @@ class ShownCounterfactual:
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """Two images that show one picture; each has a path, a class folder and a split, "" where it has none.
+
+    `same_pixels`: whether they are the same to the pixel, or only look the same.
+    """
+
+    paths: tuple[str, str]
+    labels: tuple[str, str]
+    splits: tuple[str, str]
+    same_pixels: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A suspicion about a class, with its evidence: see `cam_audit.findings.codes` for codes and severities.
 
-    `counterfactuals`: those whose pictures are kept, as proof.
+    `counterfactuals`: those whose pictures are kept, as proof. `pairs`: the images that show one picture, where the
+    finding is about such.
     """
 
     code: str
@@ -242,6 +257,7 @@ class Finding:
     examples: tuple[Example, ...]
     fingerprint: str
     counterfactuals: tuple[ShownCounterfactual, ...] = ()
+    pairs: tuple[Pair, ...] = ()
 
     @property
     def maps_name(self) -> str:

@@ -44,6 +44,8 @@ def _findings(report: ScanReport) -> list[str]:
         lines = [f"{count(len(report.findings), 'finding')} ({', '.join(counts)})"]
     else:
         lines = ["no findings" if report.run.get("sampled") else "cues could not be looked for"]
+    if all(finding.pairs for finding in report.findings) and report.findings and not report.run.get("sampled"):
+        lines.append("cues could not be looked for")
     for finding in report.findings:
         lines += [
             "",
@@ -51,7 +53,8 @@ def _findings(report: ScanReport) -> list[str]:
         ]
         lines += textwrap.wrap(finding.message, 100, initial_indent=INDENT, subsequent_indent=INDENT)
         if finding.examples:
-            lines.append(f"{INDENT}for example {finding.examples[0].path}")
+            example = " and ".join(finding.pairs[0].paths) if finding.pairs else finding.examples[0].path
+            lines.append(f"{INDENT}for example {example}")
     for part in marked_shortcuts(report):
         lines += [
             "",

@@ -63,7 +63,7 @@ PAINTED_OVER = Counterfactual(
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A kind of finding (CA2xx, about a class) or image flag (CA1xx).
+    """A kind of finding (CA2xx about a class, CA3xx about pairs of images) or image flag (CA1xx).
 
     `threshold`: from where on it is reported. `meaning`, `not_established`, `what_to_do`: sentences for reviewers;
     for a flag, the last one may be empty.
@@ -95,6 +95,11 @@ class Code:
     def is_flag(self) -> bool:
         """Whether it is about one image rather than a class."""
         return self.code.startswith("CA1")
+
+    @property
+    def is_of_pairs(self) -> bool:
+        """Whether it is about pairs of images, which are at fault whatever the net does, rather than a class."""
+        return self.code.startswith("CA3")
 
 
 CODES = {
@@ -377,6 +382,27 @@ CODES = {
                 ),
             ),
             same_cause_as="CA203",
+        ),
+        Code(
+            "CA301",
+            "the same picture in two classes",
+            "one pair of images",
+            "A picture lies in two classes: no net can be right on both, and one that has learnt it learnt a wrong "
+            "label.",
+            "which of the two labels is wrong, or that the picture does not show both classes; and of pairs that only "
+            "look the same, that they are one picture: two frames of a film or slices of a scan may look the same.",
+            "look at the pairs; remove the picture from one of the two classes, or from both; then train again.",
+        ),
+        Code(
+            "CA302",
+            "the same picture in two splits",
+            "one pair of images",
+            "A picture of one split lies in another one too: a test on pictures that the net has learnt looks easier "
+            "than it is.",
+            "how much the accuracy owes to these pictures; and of pairs that only look the same, that they are one "
+            "picture. Pictures taken one after the other make a test easier as well.",
+            "remove the pairs from one of the splits, and split by what the pictures show, not by file; then test "
+            "again.",
         ),
     )
 }

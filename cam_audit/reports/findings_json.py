@@ -15,6 +15,7 @@ from cam_audit.records import (
     Disagreement,
     Example,
     Finding,
+    Pair,
     Part,
     ScanReport,
     ShownCounterfactual,
@@ -96,7 +97,27 @@ def _finding(finding: Finding) -> dict[str, object]:
         "examples": list(map(_example, finding.examples)),
         "fingerprint": finding.fingerprint,
         "counterfactuals": list(map(_shown, finding.counterfactuals)),
+        **({"pairs": list(map(_pair, finding.pairs))} if finding.pairs else {}),
     }
+
+
+def _pair(pair: Pair) -> dict[str, object]:
+    return {
+        "paths": list(pair.paths),
+        "classes": list(pair.labels),
+        "splits": list(pair.splits),
+        "same_pixels": pair.same_pixels,
+    }
+
+
+def _parsed_pair(item: Mapping[str, Any]) -> Pair:
+    (first, second), (label, other_label), (split, other_split) = item["paths"], item["classes"], item["splits"]
+    return Pair(
+        (below(first), below(second)),
+        (as_utf8(label), as_utf8(other_label)),
+        (as_utf8(split), as_utf8(other_split)),
+        item["same_pixels"] is True,
+    )
 
 
 def _part(part: Part) -> dict[str, object]:
@@ -190,6 +211,7 @@ def _parsed_finding(item: Mapping[str, Any]) -> Finding:
         examples=tuple(map(_parsed_example, item["examples"])),
         fingerprint=below(item["fingerprint"]),
         counterfactuals=tuple(map(_parsed_shown, item.get("counterfactuals", ()))),
+        pairs=tuple(map(_parsed_pair, item.get("pairs", ()))),
     )
 
 

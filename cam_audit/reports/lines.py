@@ -43,12 +43,13 @@ def verdict(report: ScanReport) -> str:
     """One sentence: how many classes are suspicious, at most what is established of them, and what was not read."""
     counts = totals_of(report)
     images = count(counts.images, "image")
-    rest = f"; {counts.errors} of {images} could not be read" if counts.errors else ""
+    rest = f"{counts.errors} of {images} could not be read" if counts.errors else ""
     decided = verdict_on(report, counts)
+    rest = "".join(f"; {words}" for words in (decided.of_pairs, rest) if words)
     if decided.severity is None:
         if not report.run.get("sampled", 1):
             return f"Cues could not be looked for in {images}{rest}."
-        return f"No findings in {images}{rest}."
+        return f"No {'cue was found' if decided.pairs else 'findings'} in {images}{rest}."
     affected = decided.affected
     subject = f"{len(affected)} of {count(decided.classes, 'class', 'classes')} {'is' if len(affected) == 1 else 'are'}"
     return f"{ESTABLISHED[decided.severity].format(subject)} ({_named(affected)}){rest}."
@@ -57,7 +58,7 @@ def verdict(report: ScanReport) -> str:
 def evidence(finding: Finding) -> EvidenceLines:
     """What of a finding is there, what the net looks at, and what the prediction follows, in numbers.
 
-    Of CA205 there is no cue; how much of the map lies on the object stands for it.
+    Of CA205 there is no cue; how much of the map lies on the object stands for it. Of pairs, how many there are.
     """
     numbers = finding.evidence
     if "inside_share" in numbers:
@@ -65,6 +66,12 @@ def evidence(finding: Finding) -> EvidenceLines:
             cue=f"{numbers['inside_share']:.0%} of the map on the object, {numbers['inside_area']:.0%} of the image",
             use="",
             counterfactual=f"wins without the object in {numbers['wins_without']:.0%}",
+        )
+    if "pairs" in numbers:
+        return EvidenceLines(
+            cue=f"{numbers['pairs']:.0f} pairs of images, {numbers['same_pixels']:.0f} with the same pixels",
+            use="",
+            counterfactual="",
         )
     cue = f"score {numbers['score']:.2f}, reported from {numbers['threshold']:.2f}"
     if "hits" in numbers:

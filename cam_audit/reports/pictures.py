@@ -54,7 +54,12 @@ def with_pictures(report: ScanReport) -> ScanReport:
     of_each = max(1, min(MAX_OF_FINDING, MAX_EXAMPLES // max(1, len(report.findings))))
     tried_of_each = max(1, MAX_COUNTERFACTUALS // max(1, len(report.findings)))
     told = report.findings[:MAX_EXAMPLES]
-    wanted = {example.path for finding in told for example in finding.examples[:of_each]}
+
+    def examples_of(finding: Finding) -> Sequence[Example]:
+        # both pictures of a pair, which have no map beside them
+        return finding.examples[: 2 * of_each if finding.pairs else of_each]
+
+    wanted = {example.path for finding in told for example in examples_of(finding)}
     sheets: dict[str, SheetLayout] = {}
     rows: dict[str, tuple[int, ImageRow]] = {}
     for number, row in enumerate(listed):
@@ -65,7 +70,7 @@ def with_pictures(report: ScanReport) -> ScanReport:
             rows[row.path] = number, row
     pictures = {
         finding.fingerprint: FindingPictures(
-            tuple(_example_pictures(report, finding.examples[:of_each], rows, sheets)),
+            tuple(_example_pictures(report, examples_of(finding), rows, sheets)),
             tuple(_map_pictures(report, finding)),
             dict(_counterfactual_pictures(report, finding.counterfactuals[:tried_of_each])),
         )

@@ -14,6 +14,7 @@ from cam_audit.findings.sample import (
     MIN_IMAGES,
     Collected,
     Observation,
+    Pictures,
     Unsampled,
     cap_of,
     choose_parts,
@@ -65,6 +66,7 @@ def audit_images(
 
         finders()
     collected = Collected()
+    pictures = Pictures()
     flags: dict[str, tuple[str, ...]] = {}
     confused: list[ConfusedImage] = []
     annotated: dict[str, list[Annotated]] = {}
@@ -84,6 +86,7 @@ def audit_images(
             if isinstance(record, SkippedImage):
                 continue
             source = record.source
+            pictures.add(source, record.picture_hash, record.agrees)
             if record.flags:
                 flags[source.name] = record.flags
             if record.disagreement:
@@ -95,6 +98,8 @@ def audit_images(
             removals += record.object is not None
             if record.object and record.object.inside is not None and record.object.area < 1:
                 annotated.setdefault(source.label, []).append((source, record.object))
+    shortest, needed = job.settings.size, needed_side(job.model, job.settings)
+    each = partial(in_order, workers)
     examination = None
     left_out: list[Observation] = []
     copies: Counter[str] = Counter()
@@ -102,8 +107,6 @@ def audit_images(
         from cam_audit.findings.distinct import leave_out_copies
         from cam_audit.findings.examine import examine
 
-        shortest, needed = job.settings.size, needed_side(job.model, job.settings)
-        each = partial(in_order, workers)
         left_out = leave_out_copies(job.model, collected, shortest=shortest, needed=needed, each=each)
         for copy in left_out:
             # what the cue of its class is flagged in, though it does not count
@@ -129,11 +132,20 @@ def audit_images(
         )
         for name, codes in examination.flags.items():
             flags[name] = tuple(sorted({*flags.get(name, ()), *codes}))
+    findings = examination.findings if examination else ()
+    notes: tuple[str, ...] = ()
+    if len({(source.label, source.split) for source in sources}) > 1:
+        from cam_audit.findings.decision import order
+        from cam_audit.findings.twice import pictures_twice
+
+        twice = pictures_twice(pictures, needed=needed, each=each)
+        findings, notes = tuple(sorted([*findings, *twice.findings], key=order)), twice.notes
+        for name, of_pairs in twice.flags.items():
+            flags[name] = tuple(sorted({*flags.get(name, ()), *of_pairs}))
     looked = Counter(observation.source.label for observation in collected.observations.values())
     enough = [label for label in sorted(folders) if looked[label] >= MIN_IMAGES]
     compared = sum(looked.total() - looked[label] >= MIN_OTHERS for label in enough)
     tried = examination.counterfactuals if examination else {}
-    findings = examination.findings if examination else ()
     return AuditResult(
         findings=tuple(shown_of(finding, tried.get(finding.fingerprint, ())) for finding in findings),
         maps=examination.maps if examination else {},
@@ -149,6 +161,7 @@ def audit_images(
         notes=(
             *_notes(folders, looked, compared, copies.total(), examination),
             *_notes_on_parts(job, sample.names, examination),
+            *notes,
         ),
     )
 

@@ -135,7 +135,7 @@ class Journal:
             entry = json.loads(self._file.read(place[1]))
         try:
             stamp, result = Stamp(**entry["stamp"]), _result(source, entry["result"])
-        except (KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
             # no line that was written here; the folder may be a stranger's
             return None
         if stamp_of(source.path, annotation) != stamp:
@@ -252,6 +252,7 @@ def _result(source: ImageSource, found: Mapping[str, Any]) -> ImageResult:
             ),
             "object": shares and ObjectShare(**shares),
             "flags": tuple(found["flags"]),
+            "picture_hash": int(found["picture_hash"]) % (1 << 64),
         }
     )
 

@@ -79,8 +79,10 @@ def groups(finding: Finding) -> tuple[Group, ...]:
     )
 
 
-def steps(finding: Finding) -> tuple[Step, Step, Step]:
-    """Cue, use and counterfactual of a finding."""
+def steps(finding: Finding) -> tuple[Step, ...]:
+    """Cue, use and counterfactual of a finding; none of one about pairs of images, which are its whole evidence."""
+    if finding.pairs:
+        return ()
     if finding.code == "CA205":
         return _object_steps(finding.evidence)
     if finding.code == "CA207":
@@ -91,6 +93,8 @@ def steps(finding: Finding) -> tuple[Step, Step, Step]:
 def caveat(finding: Finding) -> str:
     """Why a finding is less grave than its evidence looks, "" where it is not."""
     evidence = finding.evidence
+    if finding.pairs:
+        return ""
     images = evidence.get("images", FULL_IMAGES)
     if finding.severity == NOTE and images < FULL_IMAGES:
         return (
