@@ -341,6 +341,22 @@ class ConfusedImage:
     disagreement: Disagreement
 
 
+@dataclass(frozen=True, slots=True)
+class WrongLabel:
+    """An image whose label is likely wrong: its class folder, the class that it likely is, and the scores of both."""
+
+    path: str
+    label: str
+    likely: str
+    score: float
+    label_score: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times more probable the other class is."""
+        return self.score / max(self.label_score, 1e-12)
+
+
 @dataclass(frozen=True)
 class AuditResult:
     """What the audit of a scan's images came to.
@@ -350,6 +366,7 @@ class AuditResult:
     `classes_sampled`: how many images and classes the cues were looked for in; `passes`: forward passes spent on
     counterfactuals; `notes`: what the audit could not do. `parts`: of each class, the largest first; `part_maps`: by a
     part's sheet; `surroundings`: by image, the share of its class's score that comes from there, where it was asked.
+    `wrong_labels`: the images whose label is likely wrong, the likeliest first.
     """
 
     findings: tuple[Finding, ...]
@@ -364,6 +381,7 @@ class AuditResult:
     parts: tuple[Part, ...] = ()
     part_maps: Mapping[str, PartMaps] = field(default_factory=dict)
     surroundings: Mapping[str, float] = field(default_factory=dict)
+    wrong_labels: tuple[WrongLabel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,7 +477,10 @@ class ScanReport:
     fingerprints of the findings that a baseline accepts; `part_marks`: by the sheet of a part that it has marked,
     "shortcut" or "fine".
 
+    `wrong_labels`: as in `AuditResult`.
+
     For formats that show pictures (`cam_audit.reports.pictures.with_pictures`), `pictures`: by a finding's fingerprint;
+    `label_pictures`: of the first of `wrong_labels`;
     `listed`: the images to list one by one, None for all; `sheets`: by an image's path, the layout of its overlay,
     where that is there.
     """
@@ -477,3 +498,5 @@ class ScanReport:
     sheets: Mapping[str, SheetLayout] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
     part_marks: Mapping[str, str] = field(default_factory=dict)
+    wrong_labels: tuple[WrongLabel, ...] = ()
+    label_pictures: tuple[ExamplePicture, ...] = ()

@@ -31,6 +31,7 @@ def summary(report: ScanReport) -> str:
         right, labelled = counts.agreeing, counts.labelled
         lines.append(f"prediction = folder in {right} of {labelled} ({right / labelled:.1%})")
         lines += _worst(counts) + _confused_pairs(report)
+    lines += _wrong_labels(report)
     lines += ["", *_findings(report), ""]
     pictures = [folder for folder in PICTURE_FOLDERS if any((out / folder).glob("*"))]
     lines += [f"{name:15} {out / name}" for name in (*pictures, RESULTS_FILE, FINDINGS_FILE, REPORT_FILE)]
@@ -71,6 +72,17 @@ def _confused_pairs(report: ScanReport) -> list[str]:
     for pair in pairs:
         words = f"{pair.label} taken for {pair.predicted} {pair.images} x; maps alike {pair.correlation:.2f}"
         lines.append(f"  {words}")
+    return lines
+
+
+def _wrong_labels(report: ScanReport) -> list[str]:
+    """How many labels are likely wrong, and the likeliest of them."""
+    images = report.wrong_labels
+    lines = [f"{count(len(images), 'label')} likely wrong (CA106):"] if images else []
+    for image in images[:MAX_CLASSES]:
+        lines.append(f"  {image.path}: {image.likely} {image.score:.0%}, {image.label} {image.label_score:.2%}")
+    if len(images) > MAX_CLASSES:
+        lines.append(f"  and {len(images) - MAX_CLASSES:,} more, ranked in {FINDINGS_FILE}")
     return lines
 
 

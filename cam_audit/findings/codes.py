@@ -141,6 +141,15 @@ CODES = {
             "that the prediction is wrong.",
         ),
         Code(
+            "CA106",
+            "the label is likely wrong",
+            "another class is at least 50 times as probable, and the median image of the folder has a label_score >= 0.50",
+            "The net is sure that the image shows another class than its folder says, while it is sure of the folder's "
+            "class in most of its other images.",
+            "that the label is wrong: a net that is sure and mistaken looks the same, and a cue can make it so. Wrong "
+            "labels that the net has learnt by heart are not found.",
+        ),
+        Code(
             "CA107",
             "evidence in the surroundings",
             "surroundings_share > 0.50, in a class with CA207, or with a finding that CA207 joined",

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from cam_audit.findings.foreground import PLACES
 from cam_audit.records import (
@@ -20,6 +20,7 @@ from cam_audit.records import (
     ScanReport,
     ShownCounterfactual,
     ShownPicture,
+    WrongLabel,
 )
 from cam_audit.reports import schema
 from cam_audit.reports.counterfactuals import below, parsed_said, said_document
@@ -44,10 +45,19 @@ def findings(report: AuditResult | ScanReport) -> Iterator[str]:
     return json_pieces({"schema_version": schema.FINDINGS, **_document(report, frozenset(report.maps))})
 
 
-def parse(
-    text: str,
-) -> tuple[tuple[Finding, ...], frozenset[str], tuple[ConfusedImage, ...], tuple[str, ...], tuple[Part, ...]]:
-    """The findings, the fingerprints of those with maps, confused images, notes and parts of a findings.json.
+class Content(NamedTuple):
+    """What a findings.json holds; `maps`: the fingerprints of the findings with maps."""
+
+    findings: tuple[Finding, ...]
+    maps: frozenset[str]
+    confused: tuple[ConfusedImage, ...]
+    notes: tuple[str, ...]
+    parts: tuple[Part, ...]
+    wrong_labels: tuple[WrongLabel, ...]
+
+
+def parse(text: str) -> Content:
+    """What a findings.json holds.
 
     Names that are not UTF-8 come back with escapes, as those in results.csv do.
 
@@ -57,12 +67,14 @@ def parse(
         document = json.loads(text)
         if document["schema_version"] != schema.FINDINGS:
             raise ValueError(f"schema_version is {document['schema_version']!r}, not {schema.FINDINGS}")
-        return (
+        return Content(
             tuple(map(_parsed_finding, document["findings"])),
             frozenset(document.get("maps", ())),
             tuple(map(_parsed_confused, document.get("confused", ()))),
             tuple(map(str, document.get("notes", ()))),
             tuple(map(_parsed_part, document.get("parts", ()))),
+            # earlier files do not have these
+            tuple(map(_parsed_wrong_label, document.get("wrong_labels", ()))),
         )
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not as cam-audit writes it: {error!r}") from None
@@ -83,6 +95,7 @@ def _document(report: AuditResult | ScanReport, maps: frozenset[str]) -> dict[st
         "maps": {found.fingerprint: found.maps_name for found in report.findings if found.fingerprint in maps},
         "parts": map(_part, report.parts),
         "confused": map(_confused, report.confused),
+        "wrong_labels": map(_wrong_label, report.wrong_labels),
         "notes": list(report.notes),
     }
 
@@ -199,6 +212,26 @@ def _confused(image: ConfusedImage) -> dict[str, object]:
         "predicted_peak": [round(side, 6) for side in maps.predicted_peak],
         "class_peak": [round(side, 6) for side in maps.label_peak],
     }
+
+
+def _wrong_label(image: WrongLabel) -> dict[str, object]:
+    return {
+        "path": image.path,
+        "class": image.label,
+        "likely": image.likely,
+        "score": image.score,
+        "class_score": image.label_score,
+    }
+
+
+def _parsed_wrong_label(item: Mapping[str, Any]) -> WrongLabel:
+    return WrongLabel(
+        below(item["path"]),
+        as_utf8(item["class"]),
+        as_utf8(item["likely"]),
+        _number(item["score"]),
+        _number(item["class_score"]),
+    )
 
 
 def _parsed_finding(item: Mapping[str, Any]) -> Finding:

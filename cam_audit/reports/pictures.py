@@ -37,6 +37,8 @@ MAX_EXAMPLES = 200
 MAX_OF_FINDING = 6
 # So many counterfactuals in all, about 30 KB each; a finding has six at most.
 MAX_COUNTERFACTUALS = 120
+# And of so many images whose label is likely wrong.
+MAX_WRONG_LABELS = 12
 # More images than these make a page that no browser opens at once: 7 MB of it.
 MAX_LISTED = 20_000
 # The image and one map, or two or three where prediction, folder and the class asked for differ.
@@ -60,6 +62,7 @@ def with_pictures(report: ScanReport) -> ScanReport:
         return finding.examples[: 2 * of_each if finding.pairs else of_each]
 
     wanted = {example.path for finding in told for example in examples_of(finding)}
+    wanted |= {image.path for image in report.wrong_labels[:MAX_WRONG_LABELS]}
     sheets: dict[str, SheetLayout] = {}
     rows: dict[str, tuple[int, ImageRow]] = {}
     for number, row in enumerate(listed):
@@ -68,6 +71,7 @@ def with_pictures(report: ScanReport) -> ScanReport:
             sheets[row.path] = layout
         if row.path in wanted:
             rows[row.path] = number, row
+    suspected = [Example(image.path) for image in report.wrong_labels[:MAX_WRONG_LABELS]]
     pictures = {
         finding.fingerprint: FindingPictures(
             tuple(_example_pictures(report, examples_of(finding), rows, sheets)),
@@ -76,7 +80,13 @@ def with_pictures(report: ScanReport) -> ScanReport:
         )
         for finding in told
     }
-    return dataclasses.replace(report, pictures=pictures, listed=listed, sheets=sheets)
+    return dataclasses.replace(
+        report,
+        pictures=pictures,
+        listed=listed,
+        sheets=sheets,
+        label_pictures=tuple(_example_pictures(report, suspected, rows, sheets)),
+    )
 
 
 @dataclass(frozen=True)

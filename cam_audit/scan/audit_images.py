@@ -21,6 +21,8 @@ from cam_audit.findings.sample import (
     choose_sample,
     folders_of,
 )
+from cam_audit.findings.wrong_labels import CODE as LIKELY_WRONG
+from cam_audit.findings.wrong_labels import LabelScores
 from cam_audit.models.known import how_to_make_again
 from cam_audit.records import AuditResult, ConfusedImage, ImageSource, Record, SkippedImage
 from cam_audit.reports.counterfactuals import shown_of
@@ -67,6 +69,7 @@ def audit_images(
         finders()
     collected = Collected()
     pictures = Pictures()
+    label_scores = LabelScores()
     flags: dict[str, tuple[str, ...]] = {}
     confused: list[ConfusedImage] = []
     annotated: dict[str, list[Annotated]] = {}
@@ -87,6 +90,7 @@ def audit_images(
                 continue
             source = record.source
             pictures.add(source, record.picture_hash, record.agrees)
+            label_scores.add(record)
             if record.flags:
                 flags[source.name] = record.flags
             if record.disagreement:
@@ -142,6 +146,9 @@ def audit_images(
         findings, notes = tuple(sorted([*findings, *twice.findings], key=order)), twice.notes
         for name, of_pairs in twice.flags.items():
             flags[name] = tuple(sorted({*flags.get(name, ()), *of_pairs}))
+    wrong_labels = label_scores.likely_wrong()
+    for image in wrong_labels:
+        flags[image.path] = tuple(sorted({*flags.get(image.path, ()), LIKELY_WRONG}))
     looked = Counter(observation.source.label for observation in collected.observations.values())
     enough = [label for label in sorted(folders) if looked[label] >= MIN_IMAGES]
     compared = sum(looked.total() - looked[label] >= MIN_OTHERS for label in enough)
@@ -158,6 +165,7 @@ def audit_images(
         parts=examination.parts if examination else (),
         part_maps=examination.part_maps if examination else {},
         surroundings=examination.surroundings if examination else {},
+        wrong_labels=wrong_labels,
         notes=(
             *_notes(folders, looked, compared, copies.total(), examination),
             *_notes_on_parts(job, sample.names, examination),

@@ -128,6 +128,7 @@ class _Run:
                 notes=result.notes,
                 images=rows,
                 parts=result.parts,
+                wrong_labels=result.wrong_labels,
             ),
             result,
         )
