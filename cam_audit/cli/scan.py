@@ -35,6 +35,11 @@ from cam_audit.workers import available_cores
     "--labels", type=click.Path(path_type=Path), metavar="CSV",
     help="Rows folder,class for folders that are not named like a class, its WordNet id or its index.",
 )  # fmt: skip
+@click.option(
+    "--metadata", type=click.Path(path_type=Path), metavar="CSV",
+    help="A table with a header: path, and columns such as site, scanner or date. Told is which of them give a class "
+    "away, and how right the net is for each value.",
+)  # fmt: skip
 @click.option("--top", type=click.IntRange(1, 10), default=3, show_default=True, help="Scores shown on an overlay.")
 @click.option(
     "--size", type=click.IntRange(16, 4096), metavar="N",

@@ -8,7 +8,7 @@ from pathlib import Path
 from cam_audit.findings.codes import CODES, severity_counts
 from cam_audit.records import ScanReport
 from cam_audit.reports.counts import Counts, counts_of
-from cam_audit.reports.lines import confused_pairs
+from cam_audit.reports.lines import confused_pairs, worst_group_told
 from cam_audit.reports.looked_at import coverage, looked_at, ways_of_reading
 from cam_audit.reports.output_folder import FINDINGS_FILE, PICTURE_FOLDERS, REPORT_FILE, RESULTS_FILE
 from cam_audit.reports.part_marks import marked_shortcuts, shortcut_message
@@ -31,7 +31,7 @@ def summary(report: ScanReport) -> str:
         right, labelled = counts.agreeing, counts.labelled
         lines.append(f"prediction = folder in {right} of {labelled} ({right / labelled:.1%})")
         lines += _worst(counts) + _confused_pairs(report)
-    lines += _wrong_labels(report)
+    lines += _wrong_labels(report) + _worst_group(report)
     lines += ["", *_findings(report), ""]
     pictures = [folder for folder in PICTURE_FOLDERS if any((out / folder).glob("*"))]
     lines += [f"{name:15} {out / name}" for name in (*pictures, RESULTS_FILE, FINDINGS_FILE, REPORT_FILE)]
@@ -45,8 +45,6 @@ def _findings(report: ScanReport) -> list[str]:
         lines = [f"{count(len(report.findings), 'finding')} ({', '.join(counts)})"]
     else:
         lines = ["no findings" if report.run.get("sampled") else "cues could not be looked for"]
-    if all(finding.pairs for finding in report.findings) and report.findings and not report.run.get("sampled"):
-        lines.append("cues could not be looked for")
     for finding in report.findings:
         lines += [
             "",
@@ -84,6 +82,11 @@ def _wrong_labels(report: ScanReport) -> list[str]:
     if len(images) > MAX_CLASSES:
         lines.append(f"  and {len(images) - MAX_CLASSES:,} more, ranked in {FINDINGS_FILE}")
     return lines
+
+
+def _worst_group(report: ScanReport) -> list[str]:
+    """The value of metadata for which the net is least right."""
+    return [f"worst group: {words}" for words in [worst_group_told(report)] if words]
 
 
 def _worst(counts: Counts) -> list[str]:

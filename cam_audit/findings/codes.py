@@ -13,6 +13,8 @@ from cam_audit.records import Finding
 
 # The finder that takes maps to pieces; all others are modules of `cues`, which know pixels and files.
 CONTEXT = "context"
+# The finder of what is known of images beside their pixels, which is in no module of `cues` either.
+METADATA = "metadata"
 # The finder of padding, which other finders see as well.
 PADDING = "padding"
 
@@ -143,7 +145,7 @@ CODES = {
         Code(
             "CA106",
             "the label is likely wrong",
-            "another class is at least 50 times as probable, and the median image of the folder has a label_score >= 0.50",
+            "another class is at least 50 times as probable, and the folder's median label_score is >= 0.50",
             "The net is sure that the image shows another class than its folder says, while it is sure of the folder's "
             "class in most of its other images.",
             "that the label is wrong: a net that is sure and mistaken looks the same, and a cue can make it so. Wrong "
@@ -257,8 +259,8 @@ CODES = {
             "CA206",
             "file properties predict the class",
             "TPR2 >= 0.25",
-            "Image size, aspect ratio, file format, JPEG quality or camera model tell the class: classes came from "
-            "different sources, and whatever else differs between the sources may be learnt too.",
+            "Image size, aspect ratio, file format or JPEG quality tell the class: classes came from different "
+            "sources, and whatever else differs between the sources may be learnt too.",
             "any use by the net; a property of the file is not in its pixels, so this stays a `note`.",
             "find out why the classes differ; re-encode all images alike before training.",
             finder="files",
@@ -292,6 +294,21 @@ CODES = {
                 ),
             ),
             same_cause_as="CA203",
+        ),
+        Code(
+            "CA208",
+            "metadata predict the class",
+            "TPR2 >= 0.25",
+            "What is known of the images beside their pixels tells the class: the site, scanner, photographer or date "
+            "of a table, or the camera, program or date of their EXIF data. Whatever else differs between these may "
+            "be learnt too.",
+            "any use by the net, which sees pixels alone, so this stays a `note`. See how right the net is for each "
+            "value.",
+            "collect each class from all sites, cameras and days; until then, test on images from sources that the net "
+            "has not learnt from.",
+            finder=METADATA,
+            told_by="the metadata",
+            in_file=True,
         ),
         Code(
             "CA210",

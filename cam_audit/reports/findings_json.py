@@ -15,6 +15,7 @@ from cam_audit.records import (
     Disagreement,
     Example,
     Finding,
+    MetadataGroup,
     Pair,
     Part,
     ScanReport,
@@ -54,6 +55,7 @@ class Content(NamedTuple):
     notes: tuple[str, ...]
     parts: tuple[Part, ...]
     wrong_labels: tuple[WrongLabel, ...]
+    groups: tuple[MetadataGroup, ...]
 
 
 def parse(text: str) -> Content:
@@ -75,6 +77,7 @@ def parse(text: str) -> Content:
             tuple(map(_parsed_part, document.get("parts", ()))),
             # earlier files do not have these
             tuple(map(_parsed_wrong_label, document.get("wrong_labels", ()))),
+            tuple(map(_parsed_group, document.get("groups", ()))),
         )
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not as cam-audit writes it: {error!r}") from None
@@ -96,6 +99,7 @@ def _document(report: AuditResult | ScanReport, maps: frozenset[str]) -> dict[st
         "parts": map(_part, report.parts),
         "confused": map(_confused, report.confused),
         "wrong_labels": map(_wrong_label, report.wrong_labels),
+        "groups": map(asdict, report.groups),
         "notes": list(report.notes),
     }
 
@@ -212,6 +216,14 @@ def _confused(image: ConfusedImage) -> dict[str, object]:
         "predicted_peak": [round(side, 6) for side in maps.predicted_peak],
         "class_peak": [round(side, 6) for side in maps.label_peak],
     }
+
+
+def _parsed_group(item: Mapping[str, Any]) -> MetadataGroup:
+    images, labelled, right = (int(_number(item[name])) for name in ("images", "labelled", "right"))
+    if not 0 <= right <= labelled <= images:
+        raise ValueError(f"{right} right of {labelled} labelled of {images} images is no group")
+    low, high = (_number(item[name]) for name in ("low", "high"))
+    return MetadataGroup(as_utf8(item["column"]), as_utf8(item["value"]), images, labelled, right, low, high)
 
 
 def _wrong_label(image: WrongLabel) -> dict[str, object]:

@@ -90,6 +90,18 @@ def evidence(finding: Finding) -> EvidenceLines:
     )
 
 
+def worst_group_told(report: ScanReport) -> str:
+    """The value of metadata for which the net is least right, with its accuracy; "" where nothing is known."""
+    # a group of few images is not the worst for certain, so the end of the interval decides
+    worst = min((group for group in report.groups if group.labelled), key=lambda group: group.high, default=None)
+    if worst is None:
+        return ""
+    share, interval = f"{worst.right / worst.labelled:.0%}", f"{worst.low:.0%} to {worst.high:.0%}"
+    return (
+        f"{worst.column} {worst.value}: {worst.right:,} of {worst.labelled:,} right ({share}, 95% interval {interval})"
+    )
+
+
 def confused_pairs(confused: Iterable[ConfusedImage]) -> list[ConfusedPair]:
     """The pairs of folder and prediction that differ, most often first."""
     pairs: dict[tuple[str, str], list[float]] = {}

@@ -166,6 +166,7 @@ def read_results(folder: Path, run: Mapping[str, Any] | None = None) -> ScanRepo
         known=known,
         parts=content.parts,
         wrong_labels=content.wrong_labels,
+        groups=content.groups,
         part_marks={sheet: str(mark) for sheet, mark in marks.items()} if isinstance(marks, dict) else {},
     )
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cam_audit.findings.foreground import UNKNOWN
+from cam_audit.findings.metadata import Metadata, MetadataTable
 from cam_audit.findings.sample import (
     MAX_PART_CLASSES,
     MIN_IMAGES,
@@ -48,10 +49,13 @@ def audit_images(
     workers: int,
     *,
     journal: Journal | None = None,
+    metadata: MetadataTable | None = None,
     on_record: Callable[[Record], None] | None = None,
     on_look: Callable[[int, int], None] | None = None,
 ) -> AuditResult:
     """Scan images and audit the classes that their folders form.
+
+    `metadata`: a table of what is known of the images.
 
     `on_record` gets each record, in the order of `sources`. `on_look`, when an image is looked at again for the cue of
     its class, gets how many were and will be. The rest, and the errors, are as in `scan.chunk.scan_chunks`.
@@ -70,6 +74,7 @@ def audit_images(
     collected = Collected()
     pictures = Pictures()
     label_scores = LabelScores()
+    known = Metadata(metadata, sample.names)
     flags: dict[str, tuple[str, ...]] = {}
     confused: list[ConfusedImage] = []
     annotated: dict[str, list[Annotated]] = {}
@@ -91,6 +96,7 @@ def audit_images(
             source = record.source
             pictures.add(source, record.picture_hash, record.agrees)
             label_scores.add(record)
+            known.add(record)
             if record.flags:
                 flags[source.name] = record.flags
             if record.disagreement:
@@ -132,6 +138,7 @@ def audit_images(
             needed=needed,
             each=each,
             copies=copies,
+            metadata=known,
             on_look=on_look,
         )
         for name, codes in examination.flags.items():
@@ -166,10 +173,12 @@ def audit_images(
         part_maps=examination.part_maps if examination else {},
         surroundings=examination.surroundings if examination else {},
         wrong_labels=wrong_labels,
+        groups=known.groups(),
         notes=(
             *_notes(folders, looked, compared, copies.total(), examination),
             *_notes_on_parts(job, sample.names, examination),
             *notes,
+            *known.notes(),
         ),
     )
 

@@ -17,6 +17,7 @@ from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.findings.sample import Collected, observe
 from cam_audit.images.copies import hash_of, thumbnail_of
 from cam_audit.images.decode import decode_picture, read_bytes
+from cam_audit.images.exif import exif_of
 from cam_audit.images.png import encode_png
 from cam_audit.images.resize import resize_mask
 from cam_audit.images.rgb import RgbImage
@@ -125,6 +126,7 @@ def scan_image(job: ScanJob, source: ImageSource) -> ScannedImage:
         unannotated=unannotated,
         # of the picture as it enters the net, which is small
         picture_hash=hash_of(thumbnail_of(fitted)),
+        exif=exif_of(data),
     )
     overlay = draw_overlay(maps, rgb, record.scores, settings.overlay_size) if record.overlay else None
     collected = None

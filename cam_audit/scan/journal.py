@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from cam_audit.errors import CamAuditError
 from cam_audit.findings.sample import Collected
-from cam_audit.records import Disagreement, ImageResult, ImageSource, MapStatistics, ObjectShare, Score
+from cam_audit.records import Disagreement, Exif, ImageResult, ImageSource, MapStatistics, ObjectShare, Score
 from cam_audit.reports.output_folder import JOURNAL_FOLDER, is_finished
 
 IMAGES_FILE = "images.jsonl"
@@ -252,6 +252,7 @@ def _result(source: ImageSource, found: Mapping[str, Any]) -> ImageResult:
             ),
             "object": shares and ObjectShare(**shares),
             "flags": tuple(found["flags"]),
+            "exif": Exif(**{name: str(value) for name, value in found["exif"].items()}),
             "picture_hash": int(found["picture_hash"]) % (1 << 64),
         }
     )

@@ -51,6 +51,7 @@ class Options:
     out: Path | None = None
     settings: ScanSettings = field(default_factory=ScanSettings)
     labels: Path | None = None
+    metadata: Path | None = None
     masks: Path | None = None
     mask_value: int | None = None
     boxes: Path | None = None
@@ -89,7 +90,7 @@ def identity(options: Options, model: Model, foreground: Model | None = None) ->
     values = asdict(options.settings) | {
         name: getattr(options, name)
         for name in (
-            *("overlays", "limit", "follow_links", "exclude", "foreground", "labels"),
+            *("overlays", "limit", "follow_links", "exclude", "foreground", "labels", "metadata"),
             *("masks", "mask_value", "boxes", "category"),
         )
     }
@@ -102,6 +103,7 @@ def identity(options: Options, model: Model, foreground: Model | None = None) ->
         "the data set": os.path.realpath(options.dataset),
         **{f"--{name.replace('_', '-')}": value for name, value in values.items()},
         "the content of --labels": _digest(options.labels),
+        "the content of --metadata": _digest(options.metadata),
     }
 
 

@@ -186,7 +186,7 @@ def _use(finding: Finding) -> Step:
     if use is None or area is None or everywhere is None:
         meaning = _why_not(
             finding,
-            in_file="Cannot be measured: a property of the file is not in its pixels.",
+            in_file="Cannot be measured: it is not in the pixels.",
             no_tests="Not measured: the thing is what the images show, and no cue beside it.",
             else_="Not measured: there was no image to measure it on.",
         )
@@ -212,7 +212,7 @@ def _counterfactual(finding: Finding) -> Step:
     if not bars:
         meaning = _why_not(
             finding,
-            in_file="Cannot be tested: a property of the file cannot be planted in pixels.",
+            in_file="Cannot be tested: it cannot be planted in pixels.",
             no_tests="Not tested: what fills the picture cannot be planted in another one.",
             else_="Not tested: no edit plants this cue, or there were too few images to plant it in or take it from.",
         )
