@@ -72,9 +72,9 @@ def pictures_twice(pictures: Pictures, *, needed: int, each: Each) -> Twice:
         if len(set(of_each.tolist()) - {-1}) > 1:
             proposed[code], missed = close_across(hashes, of_each)
             not_all |= missed
-    wanted = sorted({number for pairs in proposed.values() for number in pairs.ravel().tolist()})
-    read = _read([sources[number].path for number in wanted[:MAX_READ]], needed, each)
-    again = dict(zip(wanted, read, strict=False))
+    wanted = _wanted(proposed.values())
+    again = dict(zip(wanted, _read([sources[number].path for number in wanted], needed, each), strict=True))
+    all_wanted = len({number for pairs in proposed.values() for number in pairs.ravel().tolist()})
     findings: list[Finding] = []
     flags: dict[str, tuple[str, ...]] = {}
     for code, pairs in proposed.items():
@@ -86,7 +86,17 @@ def pictures_twice(pictures: Pictures, *, needed: int, each: Each) -> Twice:
         for number in {number for pair in found for number in pair[:2]}:
             name = sources[number].name
             flags[name] = (*flags.get(name, ()), code)
-    return Twice(tuple(findings), flags, tuple(_notes(not_all, wanted)))
+    return Twice(tuple(findings), flags, tuple(_notes(not_all, all_wanted)))
+
+
+def _wanted(proposed: Iterable[NDArray[np.intp]]) -> list[int]:
+    """The images of the first pairs, as many pairs as can be compared when at most MAX_READ pictures are read."""
+    wanted: set[int] = set()
+    for pairs in proposed:
+        for pair in pairs.tolist():
+            if len(wanted) < MAX_READ - 1 or wanted.issuperset(pair):
+                wanted.update(pair)
+    return sorted(wanted)
 
 
 def _classes(sources: Sequence[ImageSource]) -> NDArray[np.intp]:
@@ -221,14 +231,14 @@ def _told_of_splits(found: Sequence[_Found], pictures: Pictures) -> tuple[list[s
     return sentences, numbers
 
 
-def _notes(not_all: NDArray[np.bool_], wanted: Sequence[int]) -> Iterator[str]:
+def _notes(not_all: NDArray[np.bool_], wanted: int) -> Iterator[str]:
     if not_all.any():
         yield (
             f"{count(int(not_all.sum()), 'picture')} are much like many others; of these each was compared with the "
             "nearest alone, so the same picture in two classes or splits (CA301, CA302) may be missed among them"
         )
-    if len(wanted) > MAX_READ:
+    if wanted > MAX_READ:
         yield (
-            f"{len(wanted):,} pictures may be in two classes or splits; {MAX_READ:,} of them were read again to "
+            f"{wanted:,} pictures may be in two classes or splits; {MAX_READ:,} of them were read again to "
             "decide, so CA301 and CA302 do not list all"
         )

@@ -43,8 +43,8 @@ def suspicions(
     facts: by name, what tells its value; those of the `properties` may tell a class, the others only say how. The score
     of an image, and a hit's `strength`, is the class-balanced share of the class among the other images with the same
     value, 0..1. A class is found if this tells 25 % of its images from the others (TPR2), and `tried` times less likely
-    by chance. `numbers` has every property that does; `score` and `hits` are those of the best one. `cue`, with `{}` for them,
-    names the values that separate most, also where they are what the class lacks.
+    by chance. `numbers` has every property that does; `score` and `hits` are those of the best one. `cue`, with `{}`
+    for them, names the values that separate most, also where they are what the class lacks.
     """
     ordered, labels = pooled(images)
     candidates = comparable(labels)
