@@ -69,7 +69,7 @@ def evidence(finding: Finding) -> EvidenceLines:
         )
     if "pairs" in numbers:
         return EvidenceLines(
-            cue=f"{numbers['pairs']:.0f} pairs of images, {numbers['same_pixels']:.0f} with the same pixels",
+            cue=f"{numbers['pairs']:.0f} pairs of images, {numbers.get('same_pixels', 0):.0f} with the same pixels",
             use="",
             counterfactual="",
         )

@@ -28,7 +28,8 @@ class Verdict:
     def of_pairs(self) -> str:
         """What the findings about pairs say, in words that a sentence may begin or end with; "" without any."""
         return "; ".join(
-            f"{CODES[each.code].title}: {count(round(each.evidence['pairs']), 'pair')}" for each in self.pairs
+            f"{CODES[each.code].title}: {count(round(each.evidence.get('pairs', len(each.pairs))), 'pair')}"
+            for each in self.pairs
         )
 
 
