@@ -98,6 +98,8 @@ def test_a_finding_has_the_documented_keys_and_nothing_else() -> None:
         ],
         "maps": {},
         "parts": [],
+        "wrong_labels": [],
+        "groups": [],
         "confused": [],
         "notes": [],
     }
