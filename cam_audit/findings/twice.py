@@ -86,6 +86,8 @@ def pictures_twice(pictures: Pictures, *, needed: int, each: Each) -> Twice:
         for number in {number for pair in found for number in pair[:2]}:
             name = sources[number].name
             flags[name] = (*flags.get(name, ()), code)
+            # however many more there are like it, it is told
+            not_all[number] = False
     return Twice(tuple(findings), flags, tuple(_notes(not_all, all_wanted)))
 
 
@@ -235,7 +237,7 @@ def _notes(not_all: NDArray[np.bool_], wanted: int) -> Iterator[str]:
     if not_all.any():
         yield (
             f"{count(int(not_all.sum()), 'picture')} are much like many others; of these each was compared with the "
-            "nearest alone, so the same picture in two classes or splits (CA301, CA302) may be missed among them"
+            "nearest alone, so that CA301 and CA302 may miss some of them"
         )
     if wanted > MAX_READ:
         yield (
