@@ -110,12 +110,22 @@ class ObjectShare:
 
 
 @dataclass(frozen=True, slots=True)
+class Exif:
+    """What EXIF data say of a picture, "" where they don't: camera, program, and the day, as 2024-05-31."""
+
+    camera: str = ""
+    software: str = ""
+    date: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ImageResult:
     """What a scan found in one image; sizes in pixels as the image is shown (EXIF orientation applied).
 
     `flags` are the codes that the image alone earns (CA103, CA104, CA105); the audit adds those of its class.
     `reading`: how its values became 8-bit RGB, where that is worth saying. `unannotated`: why its annotation can't be
-    used.
+    used. `picture_hash`: its perceptual hash, 64 bits. `exif`: what its
+    EXIF data say.
     """
 
     source: ImageSource
@@ -131,6 +141,8 @@ class ImageResult:
     flags: tuple[str, ...] = ()
     reading: str = ""
     unannotated: str = ""
+    picture_hash: int = 0
+    exif: Exif = Exif()
 
     @property
     def agrees(self) -> bool | None:
@@ -236,10 +248,24 @@ class ShownCounterfactual:
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """Two images that show one picture; each has a path, a class folder and a split, "" where it has none.
+
+    `same_pixels`: whether they are the same to the pixel, or only look the same.
+    """
+
+    paths: tuple[str, str]
+    labels: tuple[str, str]
+    splits: tuple[str, str]
+    same_pixels: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A suspicion about a class, with its evidence: see `cam_audit.findings.codes` for codes and severities.
 
-    `counterfactuals`: those whose pictures are kept, as proof.
+    `counterfactuals`: those whose pictures are kept, as proof. `pairs`: the images that show one picture, where the
+    finding is about such.
     """
 
     code: str
@@ -250,6 +276,7 @@ class Finding:
     examples: tuple[Example, ...]
     fingerprint: str
     counterfactuals: tuple[ShownCounterfactual, ...] = ()
+    pairs: tuple[Pair, ...] = ()
 
     @property
     def maps_name(self) -> str:
@@ -333,6 +360,43 @@ class ConfusedImage:
     disagreement: Disagreement
 
 
+@dataclass(frozen=True, slots=True)
+class WrongLabel:
+    """An image whose label is likely wrong: its class folder, the class that it likely is, and the scores of both."""
+
+    path: str
+    label: str
+    likely: str
+    score: float
+    label_score: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times more probable the other class is."""
+        return self.score / max(self.label_score, 1e-12)
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataGroup:
+    """The images with one value in a column of metadata, and how many of those with a class of the net are right.
+
+    `low`, `high`: the ends of the 95 % interval of the share that is right, 0..1.
+    """
+
+    column: str
+    value: str
+    images: int
+    labelled: int
+    right: int
+    low: float
+    high: float
+
+    @property
+    def share(self) -> float | None:
+        """The share that is right, 0..1; None where no image has a class of the net."""
+        return self.right / self.labelled if self.labelled else None
+
+
 @dataclass(frozen=True)
 class AuditResult:
     """What the audit of a scan's images came to.
@@ -342,7 +406,8 @@ class AuditResult:
     `classes_sampled`: how many images and classes the cues were looked for in; `uncovered`: by class, why not in the
     others; `passes`: forward passes spent on counterfactuals; `notes`: what the audit could not do. `parts`: of each
     class, the largest first; `part_maps`: by a part's sheet; `surroundings`: by image, the share of its class's score
-    that comes from there, where it was asked.
+    that comes from there, where it was asked. `wrong_labels`: the images whose label is likely wrong, the likeliest
+    first. `groups`: by column of metadata, the accuracy for each value, the worst first.
     """
 
     findings: tuple[Finding, ...]
@@ -358,6 +423,8 @@ class AuditResult:
     parts: tuple[Part, ...] = ()
     part_maps: Mapping[str, PartMaps] = field(default_factory=dict)
     surroundings: Mapping[str, float] = field(default_factory=dict)
+    wrong_labels: tuple[WrongLabel, ...] = ()
+    groups: tuple[MetadataGroup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -455,7 +522,10 @@ class ScanReport:
     fingerprints of the findings that a baseline accepts; `part_marks`: by the sheet of a part that it has marked,
     "shortcut" or "fine".
 
+    `wrong_labels`, `groups`: as in `AuditResult`.
+
     For formats that show pictures (`cam_audit.reports.pictures.with_pictures`), `pictures`: by a finding's fingerprint;
+    `label_pictures`: of the first of `wrong_labels`;
     `listed`: the images to list one by one, None for all; `sheets`: by an image's path, the layout of its overlay,
     where that is there.
     """
@@ -473,3 +543,6 @@ class ScanReport:
     sheets: Mapping[str, SheetLayout] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
     part_marks: Mapping[str, str] = field(default_factory=dict)
+    wrong_labels: tuple[WrongLabel, ...] = ()
+    label_pictures: tuple[ExamplePicture, ...] = ()
+    groups: tuple[MetadataGroup, ...] = ()

@@ -48,6 +48,11 @@ from cam_audit.workers import available_cores
     "--split", default="all", show_default=True, metavar="NAME|all",
     help="Scan only one part of the data set, as folders (train, val, test) or --labels tell.",
 )  # fmt: skip
+@click.option(
+    "--metadata", type=click.Path(path_type=Path), metavar="CSV",
+    help="A table with a header: path, and columns such as site, scanner or date. Told is which of them give a class "
+    "away, and how right the net is for each value.",
+)  # fmt: skip
 @click.option("--top", type=click.IntRange(1, 10), default=3, show_default=True, help="Scores shown on an overlay.")
 @click.option(
     "--size", type=click.IntRange(16, 4096), metavar="N",

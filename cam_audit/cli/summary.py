@@ -9,7 +9,7 @@ from cam_audit.cli.process.resuming import command_with
 from cam_audit.findings.codes import CODES, severity_counts
 from cam_audit.records import ScanReport
 from cam_audit.reports.counts import Counts, counts_of
-from cam_audit.reports.lines import confused_pairs
+from cam_audit.reports.lines import confused_pairs, worst_group_told
 from cam_audit.reports.looked_at import coverage, looked_at, splits_of, ways_of_reading
 from cam_audit.reports.output_folder import FINDINGS_FILE, PICTURE_FOLDERS, PROPOSALS_FILE, REPORT_FILE, RESULTS_FILE
 from cam_audit.reports.part_marks import marked_shortcuts, shortcut_message
@@ -34,6 +34,7 @@ def summary(report: ScanReport) -> str:
         lines.append(f"prediction = folder in {right} of {labelled} ({right / labelled:.1%})")
         lines += [f"  {split.words}" for split in splits_of(report.run)]
         lines += _worst(counts) + _confused_pairs(report)
+    lines += _wrong_labels(report) + _worst_group(report)
     lines += ["", *_findings(report, verdict_on(report, counts)), ""]
     pictures = [folder for folder in PICTURE_FOLDERS if any((out / folder).glob("*"))]
     lines += [f"{name:15} {out / name}" for name in (*pictures, RESULTS_FILE, FINDINGS_FILE, REPORT_FILE)]
@@ -61,7 +62,8 @@ def _findings(report: ScanReport, verdict: Verdict) -> list[str]:
         ]
         lines += textwrap.wrap(finding.message, 100, initial_indent=INDENT, subsequent_indent=INDENT)
         if finding.examples:
-            lines.append(f"{INDENT}for example {finding.examples[0].path}")
+            example = " and ".join(finding.pairs[0].paths) if finding.pairs else finding.examples[0].path
+            lines.append(f"{INDENT}for example {example}")
     for part in marked_shortcuts(report):
         lines += [
             "",
@@ -79,6 +81,22 @@ def _confused_pairs(report: ScanReport) -> list[str]:
         words = f"{pair.label} taken for {pair.predicted} {pair.images} x; maps alike {pair.correlation:.2f}"
         lines.append(f"  {words}")
     return lines
+
+
+def _wrong_labels(report: ScanReport) -> list[str]:
+    """How many labels are likely wrong, and the likeliest of them."""
+    images = report.wrong_labels
+    lines = [f"{count(len(images), 'label')} likely wrong (CA106):"] if images else []
+    for image in images[:MAX_CLASSES]:
+        lines.append(f"  {image.path}: {image.likely} {image.score:.0%}, {image.label} {image.label_score:.2%}")
+    if len(images) > MAX_CLASSES:
+        lines.append(f"  and {len(images) - MAX_CLASSES:,} more, ranked in {FINDINGS_FILE}")
+    return lines
+
+
+def _worst_group(report: ScanReport) -> list[str]:
+    """The value of metadata for which the net is least right."""
+    return [f"worst group: {words}" for words in [worst_group_told(report)] if words]
 
 
 def _worst(counts: Counts) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cam_audit.findings.codes import CODES, CONTEXT, PADDING, codes_by_finder
+from cam_audit.findings.codes import CODES, CONTEXT, METADATA, PADDING, codes_by_finder
 from cam_audit.findings.cues.records import Hit, Suspicion
 from cam_audit.records import MAX_LOCAL_AREA, Box, area_of
 
@@ -59,8 +59,11 @@ class Cause:
 
     @property
     def hits_in_pixels(self) -> list[Hit]:
-        """Those of finders that look at pixels and files; of surroundings, an image has a share, and not just some."""
-        names = {hit.name for found in self.seen_by if found.finder != CONTEXT for hit in found.hits}
+        """Those of finders that look at pixels and files; of surroundings, an image has a share, and not just some.
+
+        Metadata are in no picture.
+        """
+        names = {hit.name for found in self.seen_by if found.finder not in (CONTEXT, METADATA) for hit in found.hits}
         return [hit for hit in self.hits if hit.name in names]
 
     @property

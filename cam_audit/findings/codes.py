@@ -13,6 +13,8 @@ from cam_audit.records import Finding
 
 # The finder that takes maps to pieces; all others are modules of `cues`, which know pixels and files.
 CONTEXT = "context"
+# The finder of what is known of images beside their pixels, which is in no module of `cues` either.
+METADATA = "metadata"
 # The finder of padding, which other finders see as well.
 PADDING = "padding"
 
@@ -63,7 +65,7 @@ PAINTED_OVER = Counterfactual(
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A kind of finding (CA2xx, about a class) or image flag (CA1xx).
+    """A kind of finding (CA2xx about a class, CA3xx about pairs of images) or image flag (CA1xx).
 
     `threshold`: from where on it is reported. `meaning`, `not_established`, `what_to_do`: sentences for reviewers;
     for a flag, the last one may be empty.
@@ -95,6 +97,11 @@ class Code:
     def is_flag(self) -> bool:
         """Whether it is about one image rather than a class."""
         return self.code.startswith("CA1")
+
+    @property
+    def is_of_pairs(self) -> bool:
+        """Whether it is about pairs of images, which are at fault whatever the net does, rather than a class."""
+        return self.code.startswith("CA3")
 
 
 CODES = {
@@ -134,6 +141,15 @@ CODES = {
             "the map of the predicted class is flat or nowhere positive",
             "The class won by its bias, or because the others lost: nothing in the image speaks for it.",
             "that the prediction is wrong.",
+        ),
+        Code(
+            "CA106",
+            "the label is likely wrong",
+            "another class is at least 50 times as probable, and the folder's median label_score is >= 0.50",
+            "The net is sure that the image shows another class than its folder says, while it is sure of the folder's "
+            "class in most of its other images.",
+            "that the label is wrong: a net that is sure and mistaken looks the same, and a cue can make it so. Wrong "
+            "labels that the net has learnt by heart are not found.",
         ),
         Code(
             "CA107",
@@ -243,8 +259,8 @@ CODES = {
             "CA206",
             "file properties predict the class",
             "TPR2 >= 0.25",
-            "Image size, aspect ratio, file format, JPEG quality or camera model tell the class: classes came from "
-            "different sources, and whatever else differs between the sources may be learnt too.",
+            "Image size, aspect ratio, file format or JPEG quality tell the class: classes came from different "
+            "sources, and whatever else differs between the sources may be learnt too.",
             "any use by the net; a property of the file is not in its pixels, so this stays a `note`.",
             "find out why the classes differ; re-encode all images alike before training.",
             finder="files",
@@ -278,6 +294,21 @@ CODES = {
                 ),
             ),
             same_cause_as="CA203",
+        ),
+        Code(
+            "CA208",
+            "metadata predict the class",
+            "TPR2 >= 0.25",
+            "What is known of the images beside their pixels tells the class: the site, scanner, photographer or date "
+            "of a table, or the camera, program or date of their EXIF data. Whatever else differs between these may "
+            "be learnt too.",
+            "any use by the net, which sees pixels alone, so this stays a `note`. See how right the net is for each "
+            "value.",
+            "collect each class from all sites, cameras and days; until then, test on images from sources that the net "
+            "has not learnt from.",
+            finder=METADATA,
+            told_by="the metadata",
+            in_file=True,
         ),
         Code(
             "CA210",
@@ -377,6 +408,27 @@ CODES = {
                 ),
             ),
             same_cause_as="CA203",
+        ),
+        Code(
+            "CA301",
+            "the same picture in two classes",
+            "one pair of images",
+            "A picture lies in two classes: no net can be right on both, and one that has learnt it learnt a wrong "
+            "label.",
+            "which of the two labels is wrong, or that the picture does not show both classes; and of pairs that only "
+            "look the same, that they are one picture: two frames of a film or slices of a scan may look the same.",
+            "look at the pairs; remove the picture from one of the two classes, or from both; then train again.",
+        ),
+        Code(
+            "CA302",
+            "the same picture in two splits",
+            "one pair of images",
+            "A picture of one split lies in another one too: a test on pictures that the net has learnt looks easier "
+            "than it is.",
+            "how much the accuracy owes to these pictures; and of pairs that only look the same, that they are one "
+            "picture. Pictures taken one after the other make a test easier as well.",
+            "remove the pairs from one of the splits, and split by what the pictures show, not by file; then test "
+            "again.",
         ),
     )
 }

@@ -17,6 +17,7 @@ from cam_audit.findings.cues import find_cues
 from cam_audit.findings.decision import MAX_EXAMPLES, Annotated, finding_of, object_finding, order, outside_examples
 from cam_audit.findings.evidence import Evidence, counterfactuals_of, measure
 from cam_audit.findings.foreground import UNKNOWN
+from cam_audit.findings.metadata import Metadata
 from cam_audit.findings.sample import MIN_IMAGES, Collected, Unsampled
 from cam_audit.findings.second_look import look_again, look_around
 from cam_audit.images.depth import Ranges
@@ -58,21 +59,23 @@ def examine(
     ranges: Ranges | None = None,
     each: Each,
     copies: Mapping[str, int],
+    metadata: Metadata | None = None,
     on_look: Callable[[int, int], None] | None = None,
 ) -> Examination:
     """Find what gives classes away, and measure whether the net looks at it and the prediction follows.
 
     `collected`: what was kept of the sampled images; `annotated`, `unsampled`: by class folder, the images with an
-    annotated object, and those that were not sampled; `copies`: how many were left out as copies. `shortest` as in
-    `Model.fit`, `needed` and `ranges` as in `decode`; `each` is `map`, or one that uses several cores. `on_look`,
-    when an image is looked at again, gets how many were and will be.
+    annotated object, and those that were not sampled; `copies`: how many were left out as copies; `metadata`: what is
+    known of the images beside their pixels. `shortest` as in `Model.fit`, `needed` and `ranges` as in `decode`; `each`
+    is `map`, or one that uses several cores. `on_look`, when an image is looked at again, gets how many were and will
+    be.
     """
     object_findings = _object_findings(annotated, copies)
     if not collected.observations:
         return Examination(tuple(sorted(object_findings, key=order)))
     net = audited_net(model, collected, shortest=shortest, needed=needed, ranges=ranges, copies=copies)
     taken_apart = class_parts(net, each)
-    causes = _causes(net, taken_apart, each)
+    causes = _causes(net, taken_apart, metadata, each)
     evidence = [measure(net, cause, each) for cause in causes]
     findings = [_finding(net, of_cause) for of_cause in evidence]
     # surroundings take a pass an image, which a note is not worth
@@ -116,9 +119,10 @@ def examine(
     )
 
 
-def _causes(net: AuditedNet, taken_apart: Sequence[ClassParts], each: Each) -> list[Cause]:
+def _causes(net: AuditedNet, taken_apart: Sequence[ClassParts], metadata: Metadata | None, each: Each) -> list[Cause]:
     features = [observation.features for group in net.groups.values() for observation in group]
     suspicions = [*find_cues(features, each), *context.suspected(taken_apart)]
+    suspicions += metadata.suspected(features, each) if metadata else []
     return causes_of([suspicion for suspicion in suspicions if suspicion.images >= MIN_IMAGES])
 
 

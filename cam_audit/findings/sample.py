@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -161,6 +162,25 @@ class Observation:
     def predicted(self) -> int:
         """The class of the largest logit."""
         return int(self.logits.argmax())
+
+
+@dataclass
+class Pictures:
+    """All images of a scan that could be read, with what tells which may be one picture: 17 bytes an image.
+
+    `hashes`: as `copies.hash_of` has them; `right`: 1 where the prediction is the class of the folder, 0 where it is
+    another, -1 where the folder stands for no class.
+    """
+
+    sources: list[ImageSource] = field(default_factory=list)
+    hashes: array[int] = field(default_factory=lambda: array("Q"))
+    right: array[int] = field(default_factory=lambda: array("b"))
+
+    def add(self, source: ImageSource, picture_hash: int, agrees: bool | None) -> None:
+        """Note an image; `agrees`: whether the prediction is the class of its folder."""
+        self.sources.append(source)
+        self.hashes.append(picture_hash)
+        self.right.append(-1 if agrees is None else int(agrees))
 
 
 class Collected:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,12 @@ THUMBNAIL_SIDE = 24
 # Bits that may differ between the hashes of copies. Of one band more, one must be equal.
 MAX_BITS = 5
 _BANDS = MAX_BITS + 1
+# Of pictures in different groups, each is compared with so many of those that have a band in common with it, until so
+# many are close, or 20,000 pictures of a film would be two hundred million pairs.
+REACH = 1000
+MAX_PARTNERS = 4
+# So many pairs of thumbnails are compared at a time, which fits into a cache.
+_AT_ONCE = 32
 # How far the thumbnails of copies may lie apart (root mean square): in all, as a share of the contrast; and in each
 # block of so many pixels a side, by so many grey levels and a share of its own contrast.
 _MAX_APART = 0.06
@@ -65,25 +70,42 @@ def copies_of(thumbnails: Sequence[Thumbnail]) -> dict[int, int]:
 
 
 def is_copy(thumbnail: Thumbnail, other: Thumbnail) -> bool:
-    """Whether two thumbnails are of one picture.
+    """Whether two thumbnails are of one picture: `are_copies` of one pair."""
+    return bool(are_copies(thumbnail[None], other[None])[0])
+
+
+def are_copies(thumbnails: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Of each pair of thumbnails, whether they are of one picture: bool (n,); both uint8 (n, 24, 24, 3).
 
     They differ by little in all, measured by the contrast, as two dark or blank pictures are much alike; and by little
     in each block, or what is behind a common frame, or an animal before a camera that stands still, would not count.
     """
-    apart = thumbnail.astype(np.float32) - other
+    same = np.empty(len(thumbnails), bool)
+    for first in range(0, len(thumbnails), _AT_ONCE):
+        some = slice(first, first + _AT_ONCE)
+        same[some] = _are_copies(thumbnails[some].astype(np.float32), others[some].astype(np.float32))
+    return same
+
+
+def _are_copies(thumbnails: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.bool_]:
+    same = np.ones(len(thumbnails), bool)
     for side, levels, share in ((THUMBNAIL_SIDE, 0.0, _MAX_APART), (_BLOCK, _BLOCK_LEVELS, _BLOCK_APART)):
-        spread = np.sqrt((_blocks(apart, side) ** 2).mean((-1, -2)))
-        contrast = np.sqrt(np.minimum(*(_blocks(each, side).var(-1).mean(-1) for each in (thumbnail, other))))
-        if (spread > levels + share * contrast).any():
-            return False
-    return True
+        spread = np.sqrt((_blocks(thumbnails - others, side) ** 2).mean((-1, -2)))
+        contrast = np.sqrt(np.minimum(*(_blocks(each, side).var(-1).mean(-1) for each in (thumbnails, others))))
+        same &= (spread <= levels + share * contrast).all(-1)
+    return same
 
 
-def _blocks(thumbnail: NDArray[Any], side: int) -> NDArray[np.float32]:
-    """A thumbnail (24, 24, 3) in blocks of so many pixels a side: float32 (blocks, 3, side x side)."""
+def _blocks(thumbnails: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Thumbnails (n, 24, 24, 3) in blocks of so many pixels a side: float32 (n, blocks, 3, side x side)."""
     count = THUMBNAIL_SIDE // side
-    blocks = thumbnail.astype(np.float32).reshape(count, side, count, side, 3).transpose(0, 2, 4, 1, 3)
-    return blocks.reshape(count * count, 3, side * side)
+    blocks = thumbnails.reshape(-1, count, side, count, side, 3).transpose(0, 1, 3, 5, 2, 4)
+    return blocks.reshape(-1, count * count, 3, side * side)
+
+
+def contrast_of(thumbnail: Thumbnail) -> float:
+    """The standard deviation of a thumbnail about the mean of each colour, in grey levels."""
+    return float(np.sqrt(thumbnail.reshape(-1, 3).astype(np.float32).var(0).mean()))
 
 
 def hash_of(thumbnail: Thumbnail) -> int:
@@ -110,14 +132,59 @@ def close_pairs(hashes: Hashes) -> NDArray[np.intp]:
             apart = _ones()[words[others] ^ words[number]].sum(1)
             close = others[apart <= MAX_BITS]
             found.append(np.stack([np.full_like(close, number), close], 1))
+    return _unique(found)
+
+
+def close_across(
+    hashes: Hashes, groups: NDArray[np.intp], *, reach: int = REACH, partners: int = MAX_PARTNERS
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Pairs of hashes (n,) of different groups (n,) that differ in at most MAX_BITS bits, -1 being no group.
+
+    Returns int (m, 2), each pair once, the lower number first, and which hashes were not compared with all: bool (n,).
+    As `close_pairs`, but each hash is compared with `reach` others a band, those that are most alike in their first
+    bits, until `partners` are found. So time grows with the pictures, also where all are alike.
+    """
+    words = hashes.view(np.uint16).reshape(-1, 4)
+    # equal hashes in an order that has nothing to do with groups, or those of one would all come before the others'
+    shuffled = np.random.default_rng(0).permutation(len(hashes))
+    found = [np.empty((0, 2), np.intp)]
+    not_all = np.zeros(len(hashes), bool)
+    for band in _bands(hashes):
+        order = np.lexsort((shuffled, hashes, band))
+        ends = np.searchsorted(band[order], band[order], side="right")
+        later = ends - np.arange(len(order)) - 1
+        not_all[order] |= ends - np.searchsorted(band[order], band[order]) > reach + 1
+        kept = np.zeros(len(order), np.intp)
+        here = np.flatnonzero(groups[order] >= 0)
+        for step in range(1, reach + 1):
+            here = here[(later[here] >= step) & (kept[here] < partners)]
+            if not here.size:
+                break
+            pairs = np.stack([order[here], order[here + step]], 1)
+            apart = (groups[pairs[:, 0]] != groups[pairs[:, 1]]) & (groups[pairs[:, 1]] >= 0)
+            close = np.zeros(len(here), bool)
+            close[apart] = _ones()[words[pairs[apart, 0]] ^ words[pairs[apart, 1]]].sum(1) <= MAX_BITS
+            kept[here[close]] += 1
+            found.append(np.sort(pairs[close], axis=1))
+        not_all[order] |= kept >= partners
+    return _unique(found), not_all
+
+
+def _unique(found: Sequence[NDArray[np.intp]]) -> NDArray[np.intp]:
+    """Each of the pairs once, by the later of the two."""
     pairs = np.unique(np.concatenate(found)[:, ::-1], axis=0)
     return pairs[:, ::-1]
 
 
+def _bands(hashes: Hashes) -> Iterator[Hashes]:
+    """The bands of bits of all hashes, as numbers."""
+    for bits in np.array_split(np.arange(64, dtype=np.uint64), _BANDS):
+        yield (hashes >> bits[0]) & np.uint64((1 << len(bits)) - 1)
+
+
 def _buckets(hashes: Hashes) -> Iterator[NDArray[np.intp]]:
     """The numbers, in order, of the hashes that have a band in common, where there are two or more."""
-    for bits in np.array_split(np.arange(64, dtype=np.uint64), _BANDS):
-        band = (hashes >> bits[0]) & np.uint64((1 << len(bits)) - 1)
+    for band in _bands(hashes):
         order = np.argsort(band, kind="stable")
         borders = np.flatnonzero(np.diff(band[order])) + 1
         yield from (bucket for bucket in np.split(order, borders) if len(bucket) > 1)

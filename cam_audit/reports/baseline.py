@@ -238,8 +238,13 @@ def _entry(finding: Finding) -> Entry:
 
 
 def effects_of(finding: Finding) -> dict[str, Estimate]:
-    """What planting a finding's cue does, and what taking it away does, as far as it was measured."""
+    """What planting a finding's cue does, and what taking it away does, as far as it was measured.
+
+    Of a finding about pairs of images, how many there are.
+    """
     numbers = finding.evidence
+    if "pairs" in numbers:
+        return {"pairs": Estimate(*(numbers["pairs"],) * 3)}
     return {
         name: Estimate(numbers[name], numbers[f"{name}_low"], numbers[f"{name}_high"])
         for name in EFFECTS

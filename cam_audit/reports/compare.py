@@ -251,6 +251,8 @@ def _strength_change(was: Finding, became: Finding) -> str:
 
 def _not_looked_for(finding: Finding, counts: Counts, reading: ClassReading | None, word: str) -> str:
     """Why a scan without the finding does not say that the cue is absent; "" where it does."""
+    if finding.pairs:
+        return ""
     if reading is None:
         return f"there are no images of the class {word}"
     if finding.code == "CA205":

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from cam_audit.findings.foreground import PLACES
 from cam_audit.records import (
@@ -15,10 +15,13 @@ from cam_audit.records import (
     Disagreement,
     Example,
     Finding,
+    MetadataGroup,
+    Pair,
     Part,
     ScanReport,
     ShownCounterfactual,
     ShownPicture,
+    WrongLabel,
 )
 from cam_audit.reports import schema
 from cam_audit.reports.counterfactuals import below, parsed_said, said_document
@@ -43,10 +46,20 @@ def findings(report: AuditResult | ScanReport) -> Iterator[str]:
     return json_pieces({"schema_version": schema.FINDINGS, **_document(report, frozenset(report.maps))})
 
 
-def parse(
-    text: str,
-) -> tuple[tuple[Finding, ...], frozenset[str], tuple[ConfusedImage, ...], tuple[str, ...], tuple[Part, ...]]:
-    """The findings, the fingerprints of those with maps, confused images, notes and parts of a findings.json.
+class Content(NamedTuple):
+    """What a findings.json holds; `maps`: the fingerprints of the findings with maps."""
+
+    findings: tuple[Finding, ...]
+    maps: frozenset[str]
+    confused: tuple[ConfusedImage, ...]
+    notes: tuple[str, ...]
+    parts: tuple[Part, ...]
+    wrong_labels: tuple[WrongLabel, ...]
+    groups: tuple[MetadataGroup, ...]
+
+
+def parse(text: str) -> Content:
+    """What a findings.json holds.
 
     Names that are not UTF-8 come back with escapes, as those in results.csv do.
 
@@ -56,12 +69,15 @@ def parse(
         document = json.loads(text)
         if document["schema_version"] != schema.FINDINGS:
             raise ValueError(f"schema_version is {document['schema_version']!r}, not {schema.FINDINGS}")
-        return (
+        return Content(
             tuple(map(_parsed_finding, document["findings"])),
             frozenset(document.get("maps", ())),
             tuple(map(_parsed_confused, document.get("confused", ()))),
             tuple(map(str, document.get("notes", ()))),
             tuple(map(_parsed_part, document.get("parts", ()))),
+            # earlier files do not have these
+            tuple(map(_parsed_wrong_label, document.get("wrong_labels", ()))),
+            tuple(map(_parsed_group, document.get("groups", ()))),
         )
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not as cam-audit writes it: {error!r}") from None
@@ -82,6 +98,8 @@ def _document(report: AuditResult | ScanReport, maps: frozenset[str]) -> dict[st
         "maps": {found.fingerprint: found.maps_name for found in report.findings if found.fingerprint in maps},
         "parts": map(_part, report.parts),
         "confused": map(_confused, report.confused),
+        "wrong_labels": map(_wrong_label, report.wrong_labels),
+        "groups": map(asdict, report.groups),
         "notes": list(report.notes),
     }
 
@@ -96,7 +114,27 @@ def _finding(finding: Finding) -> dict[str, object]:
         "examples": list(map(_example, finding.examples)),
         "fingerprint": finding.fingerprint,
         "counterfactuals": list(map(_shown, finding.counterfactuals)),
+        **({"pairs": list(map(_pair, finding.pairs))} if finding.pairs else {}),
     }
+
+
+def _pair(pair: Pair) -> dict[str, object]:
+    return {
+        "paths": list(pair.paths),
+        "classes": list(pair.labels),
+        "splits": list(pair.splits),
+        "same_pixels": pair.same_pixels,
+    }
+
+
+def _parsed_pair(item: Mapping[str, Any]) -> Pair:
+    (first, second), (label, other_label), (split, other_split) = item["paths"], item["classes"], item["splits"]
+    return Pair(
+        (below(first), below(second)),
+        (as_utf8(label), as_utf8(other_label)),
+        (as_utf8(split), as_utf8(other_split)),
+        item["same_pixels"] is True,
+    )
 
 
 def _part(part: Part) -> dict[str, object]:
@@ -180,6 +218,34 @@ def _confused(image: ConfusedImage) -> dict[str, object]:
     }
 
 
+def _parsed_group(item: Mapping[str, Any]) -> MetadataGroup:
+    images, labelled, right = (int(_number(item[name])) for name in ("images", "labelled", "right"))
+    if not 0 <= right <= labelled <= images:
+        raise ValueError(f"{right} right of {labelled} labelled of {images} images is no group")
+    low, high = (_number(item[name]) for name in ("low", "high"))
+    return MetadataGroup(as_utf8(item["column"]), as_utf8(item["value"]), images, labelled, right, low, high)
+
+
+def _wrong_label(image: WrongLabel) -> dict[str, object]:
+    return {
+        "path": image.path,
+        "class": image.label,
+        "likely": image.likely,
+        "score": image.score,
+        "class_score": image.label_score,
+    }
+
+
+def _parsed_wrong_label(item: Mapping[str, Any]) -> WrongLabel:
+    return WrongLabel(
+        below(item["path"]),
+        as_utf8(item["class"]),
+        as_utf8(item["likely"]),
+        _number(item["score"]),
+        _number(item["class_score"]),
+    )
+
+
 def _parsed_finding(item: Mapping[str, Any]) -> Finding:
     return Finding(
         code=below(item["code"]),
@@ -190,6 +256,7 @@ def _parsed_finding(item: Mapping[str, Any]) -> Finding:
         examples=tuple(map(_parsed_example, item["examples"])),
         fingerprint=below(item["fingerprint"]),
         counterfactuals=tuple(map(_parsed_shown, item.get("counterfactuals", ()))),
+        pairs=tuple(map(_parsed_pair, item.get("pairs", ()))),
     )
 
 

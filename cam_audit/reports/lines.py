@@ -44,15 +44,16 @@ def verdict(report: ScanReport) -> str:
     """One sentence: how many classes are suspicious, what is established of them at most, and what was not seen."""
     counts = totals_of(report)
     images = count(counts.images, "image")
-    rest = f"; {counts.errors} of {images} could not be read" if counts.errors else ""
+    rest = f"{counts.errors} of {images} could not be read" if counts.errors else ""
     decided = verdict_on(report, counts)
-    if decided.severity is None and not decided.all_clear:
+    rest = "".join(f"; {words}" for words in (decided.of_pairs, rest) if words)
+    if decided.severity is None and not decided.looked_in:
         why = f": {decided.why}" if decided.why else ""
         return f"Cues could not be looked for in {images}{why}{rest}."
     if decided.limits:
         rest = f"; {decided.limits}{rest}"
     if decided.severity is None:
-        return f"No findings in {images}{rest}."
+        return f"No {'cue was found' if decided.pairs else 'findings'} in {images}{rest}."
     affected = decided.affected
     subject = f"{len(affected)} of {count(decided.classes, 'class', 'classes')} {'is' if len(affected) == 1 else 'are'}"
     return f"{ESTABLISHED[decided.severity].format(subject)} ({_named(affected)}){rest}."
@@ -66,7 +67,7 @@ def scope(report: ScanReport) -> str:
 def evidence(finding: Finding) -> EvidenceLines:
     """What of a finding is there, what the net looks at, and what the prediction follows, in numbers.
 
-    Of CA205 there is no cue; how much of the map lies on the object stands for it.
+    Of CA205 there is no cue; how much of the map lies on the object stands for it. Of pairs, how many there are.
     """
     numbers = finding.evidence
     if "inside_share" in numbers:
@@ -74,6 +75,12 @@ def evidence(finding: Finding) -> EvidenceLines:
             cue=f"{numbers['inside_share']:.0%} of the map on the object, {numbers['inside_area']:.0%} of the image",
             use="",
             counterfactual=f"wins without the object in {numbers['wins_without']:.0%}",
+        )
+    if "pairs" in numbers:
+        return EvidenceLines(
+            cue=f"{numbers['pairs']:.0f} pairs of images, {numbers.get('same_pixels', 0):.0f} with the same pixels",
+            use="",
+            counterfactual="",
         )
     cue = f"score {numbers['score']:.2f}, reported from {numbers['threshold']:.2f}"
     if "hits" in numbers:
@@ -89,6 +96,18 @@ def evidence(finding: Finding) -> EvidenceLines:
         cue=cue,
         use=f"{numbers['use']:.2f} of the usual lead" if "use" in numbers else "",
         counterfactual="; ".join(shown),
+    )
+
+
+def worst_group_told(report: ScanReport) -> str:
+    """The value of metadata for which the net is least right, with its accuracy; "" where nothing is known."""
+    # a group of few images is not the worst for certain, so the end of the interval decides
+    worst = min((group for group in report.groups if group.labelled), key=lambda group: group.high, default=None)
+    if worst is None:
+        return ""
+    share, interval = f"{worst.right / worst.labelled:.0%}", f"{worst.low:.0%} to {worst.high:.0%}"
+    return (
+        f"{worst.column} {worst.value}: {worst.right:,} of {worst.labelled:,} right ({share}, 95% interval {interval})"
     )
 
 

@@ -182,20 +182,22 @@ def read_results(folder: Path, run: Mapping[str, Any] | None = None) -> ScanRepo
     if not run.get("finished"):
         raise CamAuditError(f"{folder}: the scan into this folder did not end; run it again")
     with _reading(folder / FINDINGS_FILE) as file:
-        findings, maps, confused, notes, parts = findings_json.parse(file.read())
+        content = findings_json.parse(file.read())
     images = _Table(folder / RESULTS_FILE)
     known = frozenset(map(str, run.get("known", ())))
     marks = run.get("part_marks")
     return ScanReport(
         run,
-        findings,
-        maps,
-        confused,
-        notes,
+        content.findings,
+        content.maps,
+        content.confused,
+        content.notes,
         images,
         folder=str(folder),
         known=known,
-        parts=parts,
+        parts=content.parts,
+        wrong_labels=content.wrong_labels,
+        groups=content.groups,
         part_marks={sheet: str(mark) for sheet, mark in marks.items()} if isinstance(marks, dict) else {},
     )
 

@@ -38,6 +38,8 @@ MAX_EXAMPLES = 200
 MAX_OF_FINDING = 6
 # So many counterfactuals in all, about 30 KB each; a finding has six at most.
 MAX_COUNTERFACTUALS = 120
+# And of so many images whose label is likely wrong.
+MAX_WRONG_LABELS = 12
 # More images than these make a page that no browser opens at once: 7 MB of it.
 MAX_LISTED = 20_000
 # The image and one map, or two or three where prediction, folder and the class asked for differ.
@@ -55,7 +57,13 @@ def with_pictures(report: ScanReport) -> ScanReport:
     of_each = max(1, min(MAX_OF_FINDING, MAX_EXAMPLES // max(1, len(report.findings))))
     tried_of_each = max(1, MAX_COUNTERFACTUALS // max(1, len(report.findings)))
     told = report.findings[:MAX_EXAMPLES]
-    wanted = {example.path for finding in told for example in finding.examples[:of_each]}
+
+    def examples_of(finding: Finding) -> Sequence[Example]:
+        # both pictures of a pair, which have no map beside them
+        return finding.examples[: 2 * of_each if finding.pairs else of_each]
+
+    wanted = {example.path for finding in told for example in examples_of(finding)}
+    wanted |= {image.path for image in report.wrong_labels[:MAX_WRONG_LABELS]}
     sheets: dict[str, SheetLayout] = {}
     rows: dict[str, tuple[int, ImageRow]] = {}
     for number, row in enumerate(listed):
@@ -64,15 +72,22 @@ def with_pictures(report: ScanReport) -> ScanReport:
             sheets[row.path] = layout
         if row.path in wanted:
             rows[row.path] = number, row
+    suspected = [Example(image.path) for image in report.wrong_labels[:MAX_WRONG_LABELS]]
     pictures = {
         finding.fingerprint: FindingPictures(
-            tuple(_example_pictures(report, finding.examples[:of_each], rows, sheets)),
+            tuple(_example_pictures(report, examples_of(finding), rows, sheets)),
             tuple(_map_pictures(report, finding)),
             dict(_counterfactual_pictures(report, finding.counterfactuals[:tried_of_each])),
         )
         for finding in told
     }
-    return dataclasses.replace(report, pictures=pictures, listed=listed, sheets=sheets)
+    return dataclasses.replace(
+        report,
+        pictures=pictures,
+        listed=listed,
+        sheets=sheets,
+        label_pictures=tuple(_example_pictures(report, suspected, rows, sheets)),
+    )
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cam_audit.findings.codes import SEVERITIES
-from cam_audit.records import ScanReport
+from cam_audit.findings.codes import CODES, SEVERITIES
+from cam_audit.records import Finding, ScanReport
 from cam_audit.reports.counts import Counts
+from cam_audit.text import count
 
 MAX_REASONS = 2
 
@@ -18,6 +19,7 @@ class Verdict:
     `severity`: that of the gravest findings, None without any; `affected`: the classes that have such, each once and in
     the findings' order, "" among them where it is the whole data set; `classes`: how many classes there are.
     `looked_in`: in how many of them cues were looked for, see `scan.coverage`; `why`: why not in the others.
+    `pairs`: the findings about pairs of images, which are about labels and splits and count apart.
     """
 
     severity: str | None
@@ -25,11 +27,12 @@ class Verdict:
     classes: int
     looked_in: int
     why: str = ""
+    pairs: tuple[Finding, ...] = ()
 
     @property
     def all_clear(self) -> bool:
         """Whether nothing was found where cues were looked for: only then may anybody say so."""
-        return self.severity is None and self.looked_in > 0
+        return self.severity is None and self.looked_in > 0 and not self.pairs
 
     @property
     def limits(self) -> str:
@@ -40,17 +43,28 @@ class Verdict:
             return f"cues were looked for in {self.looked_in} of {self.classes} classes"
         return ""
 
+    @property
+    def of_pairs(self) -> str:
+        """What the findings about pairs say, in words that a sentence may begin or end with; "" without any."""
+        return "; ".join(
+            f"{CODES[each.code].title}: {count(round(each.evidence.get('pairs', len(each.pairs))), 'pair')}"
+            for each in self.pairs
+        )
+
 
 def verdict_on(report: ScanReport, counts: Counts) -> Verdict:
     """The verdict on a scan, by its gravest findings."""
-    severity = max((finding.severity for finding in report.findings), key=SEVERITIES.index, default=None)
-    affected = dict.fromkeys(finding.label for finding in report.findings if finding.severity == severity)
+    cues = [finding for finding in report.findings if not finding.pairs]
+    severity = max((finding.severity for finding in cues), key=SEVERITIES.index, default=None)
+    affected = dict.fromkeys(finding.label for finding in cues if finding.severity == severity)
     classes = len(counts.labels - {""}) or len(counts.labels)
     # a run.json that says nothing of it is no proof that anything was looked for
     looked_in = report.run.get("classes_sampled", max(classes, 1)) if report.run.get("sampled") else 0
     reasons = list(dict.fromkeys(uncovered(report).values()))
     more = f"; and {len(reasons) - MAX_REASONS} more reasons" if len(reasons) > MAX_REASONS else ""
-    return Verdict(severity, tuple(affected), classes, looked_in, "; ".join(reasons[:MAX_REASONS]) + more)
+    why = "; ".join(reasons[:MAX_REASONS]) + more
+    pairs = tuple(finding for finding in report.findings if finding.pairs)
+    return Verdict(severity, tuple(affected), classes, looked_in, why, pairs)
 
 
 def uncovered(report: ScanReport) -> dict[str, str]:

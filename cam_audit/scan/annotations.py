@@ -173,7 +173,7 @@ def _load_masks(names: Sequence[str], folder: Path, value: int | None) -> Masks:
     listing = find_images(folder, marks=OUTPUT_MARKS, follow_links=True)
     for name, reason in listing.unreadable.items():
         raise CamAuditError(f"cannot read the folder {folder / name}: {reason}")
-    files = _by_path(listing.names)
+    files = at_paths(listing.names)
     found = ((name, _at_path(name, files)) for name in names)
     return Masks({name: f"{folder}/{file}" for name, file in found if file}, value)
 
@@ -209,7 +209,7 @@ def _load_boxes(names: Sequence[str], path: Path, categories: Sequence[str]) -> 
         images = _read_folder(names, path, reading)
     else:
         content = read_coco(path, reading)
-        images = {name: content[key] for name, key in _match(names, {key: key for key in content})}
+        images = {name: content[key] for name, key in match(names, {key: key for key in content})}
     known = {name.casefold() for name in reading.named}
     unknown = [category for category in categories if category.casefold() not in known]
     if unknown:
@@ -223,15 +223,15 @@ def _read_folder(names: Sequence[str], folder: Path, reading: Reading) -> dict[s
     listing = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
     voc = [file for file in listing if file.endswith(".xml")]
     if voc:
-        return {name: read_voc(folder / file, file, reading) for name, file in _match(names, _by_path(voc))}
+        return {name: read_voc(folder / file, file, reading) for name, file in match(names, at_paths(voc))}
     yolo = [file for file in listing if file.endswith(".txt")]
     if not yolo:
         raise CamAuditError(f"{folder}: holds neither Pascal VOC .xml nor YOLO .txt files")
     called = class_names(folder)
-    return {name: read_yolo(folder / file, file, reading, called) for name, file in _match(names, _by_path(yolo))}
+    return {name: read_yolo(folder / file, file, reading, called) for name, file in match(names, at_paths(yolo))}
 
 
-def _by_path(files: Iterable[str]) -> dict[str, str]:
+def at_paths(files: Iterable[str]) -> dict[str, str]:
     """Files by the paths at which an image may find them: their own, and theirs without the suffix."""
     by_path: dict[str, str] = {}
     for file in files:
@@ -244,7 +244,7 @@ def _at_path(name: str, by_path: Mapping[str, str]) -> str | None:
     return by_path.get(name) or by_path.get(_stem(name))
 
 
-def _match(names: Sequence[str], by_path: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def match(names: Sequence[str], by_path: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Image names and the file that each finds at its path or, failing that, by the longest end that they share."""
     images_ending = Counter(end for name in names for path in {name, _stem(name)} for end in _ends(path))
     files_ending: dict[str, set[str]] = {}

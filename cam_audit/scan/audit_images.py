@@ -9,17 +9,21 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cam_audit.findings.foreground import UNKNOWN
+from cam_audit.findings.metadata import Metadata, MetadataTable
 from cam_audit.findings.sample import (
     MAX_PART_CLASSES,
     MIN_IMAGES,
     Collected,
     Observation,
+    Pictures,
     Unsampled,
     cap_of,
     choose_parts,
     choose_sample,
     classes_of,
 )
+from cam_audit.findings.wrong_labels import CODE as LIKELY_WRONG
+from cam_audit.findings.wrong_labels import LabelScores
 from cam_audit.models.known import how_to_make_again
 from cam_audit.records import AuditResult, ConfusedImage, ImageSource, Record, SkippedImage
 from cam_audit.reports.counterfactuals import shown_of
@@ -44,10 +48,13 @@ def audit_images(
     workers: int,
     *,
     journal: Journal | None = None,
+    metadata: MetadataTable | None = None,
     on_record: Callable[[Record], None] | None = None,
     on_look: Callable[[int, int], None] | None = None,
 ) -> AuditResult:
     """Scan images and audit their classes.
+
+    `metadata`: a table of what is known of the images.
 
     `on_record` gets each record, in the order of `sources`. `on_look`, when an image is looked at again for the cue of
     its class, gets how many were and will be. The rest, and the errors, are as in `scan.chunk.scan_chunks`.
@@ -64,6 +71,9 @@ def audit_images(
 
         finders()
     collected = Collected()
+    pictures = Pictures()
+    label_scores = LabelScores()
+    known = Metadata(metadata, sample.names)
     flags: dict[str, tuple[str, ...]] = {}
     confused: list[ConfusedImage] = []
     annotated: dict[str, list[Annotated]] = {}
@@ -83,6 +93,9 @@ def audit_images(
             if isinstance(record, SkippedImage):
                 continue
             source = record.source
+            pictures.add(source, record.picture_hash, record.agrees)
+            label_scores.add(record)
+            known.add(record)
             if record.flags:
                 flags[source.name] = record.flags
             if record.disagreement:
@@ -94,6 +107,8 @@ def audit_images(
             removals += record.object is not None
             if record.object and record.object.inside is not None and record.object.area < 1:
                 annotated.setdefault(source.label, []).append((source, record.object))
+    shortest, needed = job.settings.size, needed_side(job.model, job.settings)
+    each = partial(in_order, workers)
     examination = None
     left_out: list[Observation] = []
     copies: Counter[str] = Counter()
@@ -101,8 +116,6 @@ def audit_images(
         from cam_audit.findings.distinct import leave_out_copies
         from cam_audit.findings.examine import examine
 
-        shortest, needed = job.settings.size, needed_side(job.model, job.settings)
-        each = partial(in_order, workers)
         left_out = leave_out_copies(
             job.model, collected, shortest=shortest, needed=needed, each=each, ranges=job.ranges
         )
@@ -127,13 +140,26 @@ def audit_images(
             ranges=job.ranges,
             each=each,
             copies=copies,
+            metadata=known,
             on_look=on_look,
         )
         for name, codes in examination.flags.items():
             flags[name] = tuple(sorted({*flags.get(name, ()), *codes}))
+    findings = examination.findings if examination else ()
+    notes: tuple[str, ...] = ()
+    if len({(source.label, source.split) for source in sources}) > 1:
+        from cam_audit.findings.decision import order
+        from cam_audit.findings.twice import pictures_twice
+
+        twice = pictures_twice(pictures, needed=needed, each=each, ranges=job.ranges)
+        findings, notes = tuple(sorted([*findings, *twice.findings], key=order)), twice.notes
+        for name, of_pairs in twice.flags.items():
+            flags[name] = tuple(sorted({*flags.get(name, ()), *of_pairs}))
+    wrong_labels = label_scores.likely_wrong()
+    for image in wrong_labels:
+        flags[image.path] = tuple(sorted({*flags.get(image.path, ()), LIKELY_WRONG}))
     coverage = coverage_of(classes, collected.observations.values(), job.model.class_names)
     tried = examination.counterfactuals if examination else {}
-    findings = examination.findings if examination else ()
     return AuditResult(
         findings=tuple(shown_of(finding, tried.get(finding.fingerprint, ())) for finding in findings),
         maps=examination.maps if examination else {},
@@ -147,9 +173,13 @@ def audit_images(
         parts=examination.parts if examination else (),
         part_maps=examination.part_maps if examination else {},
         surroundings=examination.surroundings if examination else {},
+        wrong_labels=wrong_labels,
+        groups=known.groups(),
         notes=(
             *_notes(classes, coverage, copies.total(), examination),
             *_notes_on_parts(job, [source.label for source in sources if source.name in sample.names], examination),
+            *notes,
+            *known.notes(),
         ),
     )
 

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from cam_audit.cam import Map, is_flat, map_statistics, peak
 from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.findings.sample import Collected, observe
+from cam_audit.images.copies import hash_of, thumbnail_of
 from cam_audit.images.decode import decode_picture, read_bytes
 from cam_audit.images.depth import Ranges
+from cam_audit.images.exif import exif_of
 from cam_audit.images.png import encode_png
 from cam_audit.images.resize import resize_mask
 from cam_audit.images.rgb import RgbImage
@@ -121,7 +123,14 @@ def scan_image(job: ScanJob, source: ImageSource) -> ScannedImage:
     maps = ImageMaps(model, prediction, source.label_class, settings.target)
     share = None if mask is None else _object_share(maps, fitted, mask)
     record = image_result(maps, source, (width, height), settings.top, share=share, overlay=job.out is not None)
-    record = replace(record, reading=picture.reading, unannotated=unannotated)
+    record = replace(
+        record,
+        reading=picture.reading,
+        unannotated=unannotated,
+        # of the picture as it enters the net, which is small
+        picture_hash=hash_of(thumbnail_of(fitted)),
+        exif=exif_of(data),
+    )
     overlay = draw_overlay(maps, rgb, record.scores, settings.overlay_size) if record.overlay else None
     collected = None
     if source.name in job.sampled:

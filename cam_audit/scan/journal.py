@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 
 from cam_audit.errors import CamAuditError
 from cam_audit.findings.sample import Collected
-from cam_audit.records import Disagreement, ImageResult, ImageSource, MapStatistics, ObjectShare, Score
+from cam_audit.records import Disagreement, Exif, ImageResult, ImageSource, MapStatistics, ObjectShare, Score
 from cam_audit.reports.output_folder import JOURNAL_FOLDER, is_finished
 
 IMAGES_FILE = "images.jsonl"
@@ -155,7 +155,7 @@ class Journal:
             entry = json.loads(self._file.read(place[1]))
         try:
             stamp, result = Stamp(**entry["stamp"]), _result(source, entry["result"])
-        except (KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
             # no line that was written here; the folder may be a stranger's
             return None
         if stamp_of(source.path, annotation) != stamp:
@@ -272,6 +272,8 @@ def _result(source: ImageSource, found: Mapping[str, Any]) -> ImageResult:
             ),
             "object": shares and ObjectShare(**shares),
             "flags": tuple(found["flags"]),
+            "exif": Exif(**{name: str(value) for name, value in found["exif"].items()}),
+            "picture_hash": int(found["picture_hash"]) % (1 << 64),
         }
     )
 

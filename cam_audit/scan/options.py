@@ -56,6 +56,7 @@ class Options:
     class_level: int | None = None
     label_pattern: str | None = None
     split: str = ALL
+    metadata: Path | None = None
     masks: Path | None = None
     mask_value: int | None = None
     boxes: Path | None = None
@@ -100,7 +101,7 @@ def identity(
     values = asdict(options.settings) | {
         name: getattr(options, name)
         for name in (
-            *("overlays", "limit", "follow_links", "exclude", "foreground", "labels"),
+            *("overlays", "limit", "follow_links", "exclude", "foreground", "labels", "metadata"),
             *("class_level", "label_pattern", "split"),
             *("masks", "mask_value", "boxes", "category"),
         )
@@ -115,6 +116,7 @@ def identity(
         **{f"--{name.replace('_', '-')}": value for name, value in values.items()},
         "the range of pixel values": {kind: asdict(of_kind) for kind, of_kind in (ranges or {}).items()},
         "the content of --labels": _digest(options.labels),
+        "the content of --metadata": _digest(options.metadata),
     }
 
 

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from cam_audit.errors import CamAuditError, CannotWriteError, CutOffError
 from cam_audit.findings.codes import severity_counts
+from cam_audit.findings.metadata import MetadataTable
 from cam_audit.findings.sample import MIN_IMAGES, classes_of
 from cam_audit.images.find import ImageList
 from cam_audit.images.ranges import find_ranges
@@ -38,6 +39,7 @@ from cam_audit.scan.audit_report import AuditReport
 from cam_audit.scan.dataset import Chosen, images_of, require_there, skipped, sources_of
 from cam_audit.scan.image import ScanJob, require_size
 from cam_audit.scan.journal import Journal, is_unfinished, locked, remove_journal
+from cam_audit.scan.metadata import read_metadata
 from cam_audit.scan.observer import Observer
 from cam_audit.scan.options import ALL, AUTO, FLAGGED, NONE, Options, identity, provenance
 from cam_audit.scan.tally import Tally
@@ -87,7 +89,8 @@ def run(
         foreground=_foreground(options, model, sources, note),
         ranges=find_ranges([source.path for source in sources], options.workers or available_cores()),
     )
-    this = _Run(options, job, found, chosen, observer, accepted, time_begun, clock_begun)
+    table = read_metadata(options.metadata, [source.name for source in sources]) if options.metadata else None
+    this = _Run(options, job, table, found, chosen, observer, accepted, time_begun, clock_begun)
     if options.out is None:
         return this.in_memory()
     require_ours(options.out)
@@ -122,6 +125,7 @@ class _Run:
 
     options: Options
     job: ScanJob
+    metadata: MetadataTable | None
     found: ImageList
     chosen: Chosen
     observer: Observer
@@ -150,6 +154,8 @@ class _Run:
                 notes=result.notes,
                 images=rows,
                 parts=result.parts,
+                wrong_labels=result.wrong_labels,
+                groups=result.groups,
             ),
             result,
         )
@@ -209,7 +215,15 @@ class _Run:
             self.observer.on_image()
 
         self.observer.on_stage("scan", len(self.sources))
-        result = audit_images(job, self.sources, self._workers, journal=journal, on_record=on_record, on_look=on_look)
+        result = audit_images(
+            job,
+            self.sources,
+            self._workers,
+            journal=journal,
+            metadata=self.metadata,
+            on_record=on_record,
+            on_look=on_look,
+        )
         return replace(result, notes=(*result.notes, *tally.notes(job.annotations))), tally
 
     def _details(self, result: AuditResult, tally: Tally) -> dict[str, Any]:

@@ -35,8 +35,8 @@ from cam_audit.reports.counterfactuals import EDITS_FILE, kept_pictures
 from cam_audit.reports.counterfactuals import render as edits_json
 from cam_audit.reports.output_folder import (
     FINDINGS_FILE,
-    PROPOSALS_FILE,
     PICTURE_FOLDERS,
+    PROPOSALS_FILE,
     REPORT_FILE,
     RESULTS_FILE,
     RUN_FILE,

@@ -24,7 +24,17 @@ from cam_audit.findings.codes import (
     counterfactuals,
 )
 from cam_audit.findings.counterfactual import LOOKS
-from cam_audit.findings.cues import colour_probe, duplicates, files, finders, padding, same_thing, statistics, template
+from cam_audit.findings.cues import (
+    colour_probe,
+    duplicates,
+    files,
+    finders,
+    padding,
+    same_thing,
+    statistics,
+    template,
+    values,
+)
 from cam_audit.findings.cues.probe import MAX_CHANCE
 from cam_audit.findings.cues.records import ImageFeatures
 from cam_audit.findings.cues.statistics import STATISTICS, TRIED
@@ -40,7 +50,7 @@ GROUPS = {
                 "colour": [50.0] * 6,
                 "statistics": np.full(len(STATISTICS), value),
                 "padding": padding.Padding(np.zeros(4), np.zeros(4), np.zeros(3)),
-                "file": files.FileFacts("PNG", 300, 200, None, None),
+                "file": files.FileFacts("PNG", 300, 200, None),
             },
         )
     ]
@@ -101,7 +111,8 @@ def test_the_manual_tells_of_no_other_codes() -> None:
         ("CA202", [template.THRESHOLD, template.MIN_STRENGTH]),
         ("CA203", [colour_probe.THRESHOLD]),
         ("CA204", [colour_probe.THRESHOLD]),
-        ("CA206", [files.THRESHOLD]),
+        ("CA206", [values.THRESHOLD]),
+        ("CA208", [values.THRESHOLD]),
         ("CA210", [same_thing.THRESHOLD]),
         ("CA211", [statistics.THRESHOLD]),
         ("CA212", [padding.THRESHOLD]),

@@ -13,9 +13,9 @@ from PIL import Image
 from cam_audit.findings.causes import Cause
 from cam_audit.findings.codes import CODES, counterfactual, counterfactuals
 from cam_audit.findings.counterfactual import Effect
-from cam_audit.findings.cues import files
 from cam_audit.findings.decision import finding_of, object_finding
 from cam_audit.findings.evidence import Evidence
+from cam_audit.images.exif import exif_of
 from cam_audit.records import ImageSource, ObjectShare
 
 TAKEN = turning("painted_over", turned=9, control=1, images=20, flips=(0.12, 0.61))
@@ -220,12 +220,12 @@ def test_every_message_ends_with_what_to_do(code: object) -> None:
     assert message(evidence(cause=cause)).endswith(f". To do: {code.what_to_do}".rstrip("."))  # type: ignore[attr-defined]
 
 
-def camera_of(model: str) -> str | None:
+def camera_of(model: str) -> str:
     exif = Image.Exif()
     exif[0x0110] = model
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8)).save(buffer, "JPEG", exif=exif)
-    return files.file_facts(buffer.getvalue(), 8, 8).camera
+    return exif_of(buffer.getvalue()).camera
 
 
 def test_messages_are_one_line_whatever_folders_classes_and_cameras_are_called() -> None:

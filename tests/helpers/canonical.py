@@ -11,11 +11,13 @@ from cam_audit.records import (
     Example,
     Finding,
     ImageRow,
+    MetadataGroup,
     Part,
     Said,
     ScanReport,
     ShownCounterfactual,
     ShownPicture,
+    WrongLabel,
 )
 from cam_audit.reports import FORMATS
 
@@ -214,6 +216,15 @@ def canonical_report() -> ScanReport:
         notes=("1 of 4 classes has fewer than 12 images, too few to look for cues",),
         images=tuple(sorted(rows, key=lambda row: row.path)),
         folder="cam-audit-out",
+        wrong_labels=(
+            WrongLabel("cat/2.png", "cat", "dog", 0.98, 0.0021),
+            WrongLabel("dog/1.png", "dog", HOSTILE, 0.9, 0.01),
+        ),
+        groups=(
+            MetadataGroup("site", HOSTILE, 8, 8, 2, 0.071, 0.591),
+            MetadataGroup("site", "not given", 3, 0, 0, 0.0, 1.0),
+            MetadataGroup(NAMES[5], "=1+1", 11, 8, 8, 0.676, 1.0),
+        ),
         parts=(
             part("cat", 1, 0.75, "unknown", None, "cat/1.png"),
             part(HOSTILE, 1, 0.5, "surroundings", 0.75, *(f"{HOSTILE}/{name}" for name in NAMES[:6])),

@@ -12,7 +12,18 @@ from PIL import Image
 from planted import CLASSES, scene
 
 from cam_audit.findings.cues.picture import COLOUR_THUMBNAIL, Picture
-from cam_audit.images.copies import MAX_BITS, Thumbnail, close_pairs, copies_of, hash_of, is_copy, thumbnail_of
+from cam_audit.images.copies import (
+    MAX_BITS,
+    Thumbnail,
+    are_copies,
+    close_across,
+    close_pairs,
+    contrast_of,
+    copies_of,
+    hash_of,
+    is_copy,
+    thumbnail_of,
+)
 from cam_audit.images.resize import resize
 
 
@@ -123,6 +134,84 @@ def test_close_pairs_are_those_of_brute_force() -> None:
     pairs = [(a, b) for b in range(len(hashes)) for a in range(b) if (hashes[a] ^ hashes[b]).bit_count() <= MAX_BITS]
     assert len(pairs) >= 2 * len(seeds)
     assert list(map(tuple, close_pairs(np.array(hashes, np.uint64)).tolist())) == pairs
+
+
+def flipped(seeds: np.ndarray, random: np.random.Generator, *flips: int) -> np.ndarray:
+    """Each of the hashes with so many bits turned over."""
+    masks = [sum(1 << bit for bit in random.permutation(64)[:count].tolist()) for count in flips for _ in seeds]
+    return np.tile(seeds, len(flips)) ^ np.array(masks, np.uint64)
+
+
+def test_close_hashes_of_different_groups_are_those_of_brute_force() -> None:
+    random = np.random.default_rng(2)
+    hashes = flipped(random.integers(0, 1 << 64, 40, np.uint64), random, 0, 1, MAX_BITS, MAX_BITS + 1)
+    groups = random.integers(-1, 3, len(hashes))
+    expected = [
+        (a, b)
+        for b in range(len(hashes))
+        for a in range(b)
+        if groups[a] != groups[b]
+        and min(groups[a], groups[b]) >= 0
+        and (int(hashes[a]) ^ int(hashes[b])).bit_count() <= MAX_BITS
+    ]
+    assert len(expected) >= 20
+    pairs, not_all = close_across(hashes, groups)
+    assert list(map(tuple, pairs.tolist())) == expected
+    assert not not_all.any()
+
+
+def test_where_all_are_alike_each_is_compared_with_some_and_that_is_said() -> None:
+    random = np.random.default_rng(3)
+    hashes = flipped(np.full(300, random.integers(0, 1 << 63), np.uint64), random, 1)
+    groups = random.integers(0, 2, 300)
+    pairs, not_all = close_across(hashes, groups, reach=20, partners=4)
+    # by each of six bands
+    assert 100 < len(pairs) <= 6 * 4 * 300
+    assert (groups[pairs[:, 0]] != groups[pairs[:, 1]]).all()
+    assert not_all.all()
+    # and who is alone among others of its own group is told, too
+    groups[:] = 0
+    groups[7] = 1
+    pairs, not_all = close_across(hashes, groups, reach=20, partners=4)
+    assert 0 < len(pairs) < 300
+    assert not_all.all()
+
+
+def test_equal_hashes_of_two_groups_meet_whatever_their_order() -> None:
+    hashes = np.zeros(400, np.uint64)
+    groups = np.repeat([0, 1], 200)
+    pairs, _ = close_across(hashes, groups, reach=20)
+    assert len(np.unique(pairs)) > 390
+
+
+def test_many_pairs_at_a_time_are_judged_as_each_by_itself() -> None:
+    thumbnails = np.array([thumbnail(rgb) for rgb in SCENES])
+    others = np.array([thumbnail(half(rgb)) for rgb in SCENES])
+    others[::3] = np.roll(others[::3], 1, axis=0)
+    together = are_copies(thumbnails, others)
+    assert together.tolist() == [is_copy(*pair) for pair in zip(thumbnails, others, strict=True)]
+    assert 0 < together.sum() < len(SCENES)
+
+
+def test_the_contrast_is_the_deviation_within_each_colour() -> None:
+    plain = np.zeros((24, 24, 3), np.uint8)
+    plain[..., 0] = 200
+    assert contrast_of(plain) == 0
+    plain[:12] += 8
+    assert contrast_of(plain) == pytest.approx(4)
+
+
+@pytest.mark.slow
+def test_of_100_000_hashes_none_is_compared_with_all() -> None:
+    random = np.random.default_rng(4)
+    hashes = random.integers(0, 1 << 64, 100_000, np.uint64)
+    hashes[70_000:70_100] = flipped(hashes[:100], random, 3)
+    groups = np.arange(100_000) // 50_000
+    pairs, not_all = close_across(hashes, groups)
+    assert [[a, a + 70_000] for a in range(100)] == [pair for pair in pairs.tolist() if pair[0] < 100]
+    # by chance a pair is as close once in 2e12, and there are 2.5e9
+    assert len(pairs) == 100
+    assert not not_all.any()
 
 
 @pytest.mark.slow

@@ -47,15 +47,6 @@ def test_the_luminance_table_is_the_one_it_was_saved_with() -> None:
     assert header.luminance == tuple(steps)
 
 
-@pytest.mark.parametrize(
-    ("said", "told"), [(CAMERA, CAMERA), ("G9", "G9"), ("  ", None), ("two\nlines", "twolines"), ("\x1b[0m", "[0m")]
-)
-def test_the_camera_is_printable(said: str, told: str | None) -> None:
-    header = quietly(jpeg(said))
-    assert header is not None
-    assert header.camera == told
-
-
 @pytest.mark.parametrize("file_format", ["PNG", "WEBP", "TIFF", "BMP"])
 def test_other_files_have_no_such_header(file_format: str) -> None:
     assert quietly(encode(RGB, file_format)) is None

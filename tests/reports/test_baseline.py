@@ -13,7 +13,7 @@ from commands import run
 from red_ground import GROUNDS, write_photos
 from tiny_net import colour_net
 
-from cam_audit.records import Example, Finding, ImageRow, ScanReport
+from cam_audit.records import Example, Finding, ImageRow, Pair, ScanReport
 from cam_audit.reports.baseline import baseline_of, judge, read_baseline, render, thresholds
 from cam_audit.reports.review import FINE, SHORTCUT, UNSURE, Review
 
@@ -95,6 +95,19 @@ def with_effect(value: float, low: float, high: float, severity: str = "warning"
 def test_an_accepted_finding_is_new_only_where_its_interval_says_that_it_is_more(now: Finding, is_known: bool) -> None:
     judged = judge(baseline_of(report(with_effect(0.2, 0.1, 0.3))), report(now))
     assert (judged.known == (now,), judged.new == (now,)) == (is_known, not is_known)
+
+
+def test_accepted_pairs_are_new_only_where_they_are_more() -> None:
+    def twice(pairs: int, fingerprint: str) -> Finding:
+        pair = Pair(("cat/a.png", "dog/a.png"), ("cat", "dog"), ("", ""), same_pixels=True)
+        return replace(
+            finding("CA301", "warning", fingerprint=fingerprint), evidence={"score": 1.0, "pairs": pairs}, pairs=(pair,)
+        )
+
+    accepted = baseline_of(report(twice(3, "aa")))
+    for pairs, known in ((2, True), (3, True), (4, False)):
+        now = twice(pairs, "bb")
+        assert judge(accepted, report(now)).known == ((now,) if known else ())
 
 
 def test_effects_and_their_intervals_come_back_from_the_file(tmp_path: Path) -> None:

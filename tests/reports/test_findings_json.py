@@ -17,10 +17,13 @@ from cam_audit.records import (
     Disagreement,
     Example,
     Finding,
+    MetadataGroup,
+    Pair,
     Part,
     Said,
     ShownCounterfactual,
     ShownPicture,
+    WrongLabel,
 )
 from cam_audit.reports.findings_json import findings, parse
 
@@ -95,6 +98,8 @@ def test_a_finding_has_the_documented_keys_and_nothing_else() -> None:
         ],
         "maps": {},
         "parts": [],
+        "wrong_labels": [],
+        "groups": [],
         "confused": [],
         "notes": [],
     }
@@ -243,7 +248,7 @@ def test_what_was_written_is_read_back() -> None:
     report = report_of(FINDING, confused=(CONFUSED,), notes=("one",))
     maps = ClassMaps(np.zeros((1, 1)), np.zeros((1, 1)), np.ones((1, 1)))
     with_maps = dataclasses.replace(report, maps={FINDING.fingerprint: maps})
-    found, have_maps, confused, notes, parts = parse("".join(findings(with_maps)))
+    found, have_maps, confused, notes, parts, *_ = parse("".join(findings(with_maps)))
     assert found[0].examples[0].box == (0.1, 0.333333, 0.5, 1.0)
     assert dataclasses.replace(found[0], examples=()) == dataclasses.replace(FINDING, examples=())
     assert have_maps == {FINDING.fingerprint}
@@ -291,7 +296,9 @@ def test_a_name_that_is_not_utf8_is_read_as_results_csv_has_it() -> None:
     shown = ShownCounterfactual("paste", name, name, odd, odd, odd)
     finding = Finding("CA201", "note", name, "", {"score": 1.0}, (Example(name),), "0" * 32, (shown,))
     part = dataclasses.replace(PART, label=name, sheet=f"parts/{name}/1.jpg", examples=(Example(name),))
-    (found,), _, _, _, (read_part,) = parse("".join(findings(dataclasses.replace(report_of(finding), parts=(part,)))))
+    (found,), _, _, _, (read_part,), *_ = parse(
+        "".join(findings(dataclasses.replace(report_of(finding), parts=(part,))))
+    )
     assert {read_part.label, read_part.examples[0].path} == {r"\udcff\.png"}
     # under this name it is found
     assert read_part.sheet == "parts/\udcff\\.png/1.jpg"
@@ -337,3 +344,56 @@ def test_parts_of_earlier_files_lack_what_was_not_measured_then() -> None:
 def test_a_document_nested_too_deeply_is_damaged() -> None:
     with pytest.raises(ValueError, match="not as cam-audit writes it"):
         parse("[" * 200_000)
+
+
+PAIRS = (
+    Pair(("train/cat/a.jpg", "test/dog/b.jpg"), ("cat", "dog"), ("train", "test"), same_pixels=True),
+    Pair(("\udcff.png", "b.jpg"), ("\udcff", ""), ("", ""), same_pixels=False),
+)
+
+
+def test_pairs_wrong_labels_and_groups_come_back_as_text_that_utf8_can_hold() -> None:
+    twice = Finding(
+        "CA301", "warning", "", "", {"score": 0.5, "pairs": 2.0}, (Example("train/cat/a.jpg"),), "ab", (), PAIRS
+    )
+    labels = (WrongLabel("cat/a.jpg", "cat", "dog", 0.98, 1.5e-09),)
+    groups = (MetadataGroup("site", "\udcff", 8, 7, 2, 0.071, 0.591),)
+    report = dataclasses.replace(report_of(twice), wrong_labels=labels, groups=groups)
+    content = parse("".join(findings(report)))
+    assert content.findings[0].pairs == (PAIRS[0], Pair((r"\udcff.png", "b.jpg"), (r"\udcff", ""), ("", ""), False))
+    assert content.wrong_labels == labels
+    assert content.groups == (dataclasses.replace(groups[0], value=r"\udcff"),)
+    # earlier files have none of these
+    document = json.loads("".join(findings(report_of(FINDING))))
+    assert "pairs" not in document["findings"][0]
+    del document["wrong_labels"], document["groups"]
+    assert parse(json.dumps(document)).groups == ()
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        (("findings", 0, "pairs", 0, "paths"), ["../a.jpg", "b.jpg"], "leads outside"),
+        (("findings", 0, "pairs", 0, "paths"), ["a.jpg"], "not enough values"),
+        (("findings", 0, "pairs", 0, "classes"), None, "not as cam-audit writes it"),
+        (("wrong_labels", 0, "path"), "/etc/passwd", "leads outside"),
+        (("wrong_labels", 0, "score"), "x", "is no number"),
+        (("groups", 0, "right"), 9, "is no group"),
+        (("groups", 0, "images"), None, "is no number"),
+        (("groups", 0, "low"), float("nan"), "is no number"),
+    ],
+)
+def test_pairs_wrong_labels_and_groups_of_a_stranger_are_checked(
+    place: tuple[str | int, ...], value: object, words: str
+) -> None:
+    twice = Finding("CA301", "warning", "", "", {"score": 0.5}, (), "ab", (), PAIRS[:1])
+    labels = (WrongLabel("cat/a.jpg", "cat", "dog", 0.98, 0.001),)
+    groups = (MetadataGroup("site", "north", 8, 7, 2, 0.071, 0.591),)
+    document = json.loads("".join(findings(dataclasses.replace(report_of(twice), wrong_labels=labels, groups=groups))))
+    *way, last = place
+    inner = document
+    for step in way:
+        inner = inner[step]
+    inner[last] = value
+    with pytest.raises(ValueError, match=words):
+        parse(json.dumps(document))

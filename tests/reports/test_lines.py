@@ -7,11 +7,11 @@ import dataclasses
 import pytest
 from canonical import canonical_report, effect, finding, image
 
-from cam_audit.records import ConfusedImage, Disagreement, Finding, ImageRow
+from cam_audit.records import ConfusedImage, Disagreement, Finding, ImageRow, MetadataGroup, Pair
 from cam_audit.reports.counts import counts_of
 from cam_audit.reports.html.headline import headline
 from cam_audit.reports.html.steps import caveat
-from cam_audit.reports.lines import EvidenceLines, confused_pairs, evidence, verdict
+from cam_audit.reports.lines import EvidenceLines, confused_pairs, evidence, verdict, worst_group_told
 from cam_audit.reports.verdict import verdict_on
 
 CLEAN = dataclasses.replace(
@@ -167,3 +167,41 @@ def test_pairs_come_most_often_first_with_the_median_of_their_maps() -> None:
         ("a", "b", 3, 0.0),
         ("b", "a", 1, 1.0),
     ]
+
+
+def of_pairs(severity: str = "warning") -> Finding:
+    pair = Pair(("cat/1.png", "dog/1.png"), ("cat", "dog"), ("", ""), same_pixels=True)
+    found = finding("CA301", severity, "", pairs=2.0, same_pixels=1.0)
+    return dataclasses.replace(found, pairs=(pair,))
+
+
+def test_pairs_are_named_beside_the_verdict_and_are_no_all_clear() -> None:
+    alone = dataclasses.replace(CLEAN, findings=(of_pairs(),))
+    assert verdict(alone) == "No cue was found in 3 images; the same picture in two classes: 2 pairs."
+    with_cue = dataclasses.replace(CLEAN, findings=(finding("CA203", "error", "cat"), of_pairs()))
+    assert verdict(with_cue) == (
+        "1 of 3 classes is suspicious: predictions change with a cue ('cat'); the same picture in two classes: 2 pairs."
+    )
+    assert evidence(of_pairs()).cue == "2 pairs of images, 1 with the same pixels"
+    head = headline(alone, verdict_on(alone, counts_of(alone)))
+    assert (head.gravity, head.sentence) == ("warning", "The same picture in two classes: 2 pairs.")
+    assert head.advice.startswith("No shortcut was found in ")
+    rows = tuple(dataclasses.replace(row, inside_share=None) for row in alone.images)
+    unlooked = dataclasses.replace(alone, images=rows, run={**alone.run, "sampled": 0})
+    head = headline(unlooked, verdict_on(unlooked, counts_of(unlooked)))
+    assert head.advice.startswith("Cues could not be looked for")
+    head = headline(with_cue, verdict_on(with_cue, counts_of(with_cue)))
+    assert head.gravity == "error"
+    assert head.advice.endswith("The same picture in two classes: 2 pairs.")
+    assert caveat(of_pairs("note")) == ""
+
+
+def test_the_worst_group_is_the_one_whose_interval_ends_lowest() -> None:
+    groups = (
+        MetadataGroup("site", "tiny", 1, 1, 0, 0.0, 0.793451),
+        MetadataGroup("site", "north", 40, 40, 12, 0.180762, 0.454295),
+        MetadataGroup("site", "unlabelled", 9, 0, 0, 0.0, 1.0),
+    )
+    told = worst_group_told(dataclasses.replace(CLEAN, groups=groups))
+    assert told == "site north: 12 of 40 right (30%, 95% interval 18% to 45%)"
+    assert worst_group_told(dataclasses.replace(CLEAN, groups=groups[2:])) == ""

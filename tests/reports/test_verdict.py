@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from canonical import canonical_report, finding, image
 
+from cam_audit.records import Pair
 from cam_audit.reports.counts import counts_of
 from cam_audit.reports.verdict import Verdict, verdict_on
 
@@ -50,3 +51,17 @@ def test_an_all_clear_takes_that_cues_were_looked_for() -> None:
 def test_images_of_no_class_are_no_class() -> None:
     report = replace(canonical_report(), findings=(), images=tuple(image("1.png", label) for label in ("a", "b", "")))
     assert verdict_on(report, counts_of(report)).classes == 2
+
+
+def test_pairs_of_images_are_told_apart_from_what_is_seen_of_classes() -> None:
+    pair = Pair(("a/1.png", "b/1.png"), ("a", "b"), ("", ""), same_pixels=True)
+    twice = replace(finding("CA301", "warning", "", pairs=3.0), pairs=(pair,))
+    leaked = replace(finding("CA302", "warning", "", pairs=1.0), pairs=(pair,))
+    rows = tuple(image("1.png", label) for label in "abc")
+    report = replace(canonical_report(), findings=(twice, leaked, finding("CA203", "note", "a")), images=rows)
+    decided = verdict_on(report, counts_of(report))
+    assert (decided.severity, decided.affected, decided.pairs) == ("note", ("a",), (twice, leaked))
+    assert decided.of_pairs == "the same picture in two classes: 3 pairs; the same picture in two splits: 1 pair"
+    alone = replace(report, findings=(twice,))
+    assert verdict_on(alone, counts_of(alone)).severity is None
+    assert not verdict_on(alone, counts_of(alone)).all_clear

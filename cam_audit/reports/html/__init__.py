@@ -14,15 +14,15 @@ from markupsafe import Markup, escape
 
 from cam_audit.findings.codes import CODES, SEVERITIES, counterfactuals
 from cam_audit.findings.wander import FAR
-from cam_audit.records import ScanReport
+from cam_audit.records import MetadataGroup, ScanReport
 from cam_audit.reports.counts import counts_of
 from cam_audit.reports.html.charts import charts
 from cam_audit.reports.html.grid import data
 from cam_audit.reports.html.headline import headline
 from cam_audit.reports.html.parts import parts_by_class, strips
 from cam_audit.reports.html.steps import caveat, groups, steps
-from cam_audit.reports.looked_at import splits_of
-from cam_audit.reports.looked_at import looked_at
+from cam_audit.reports.lines import worst_group_told
+from cam_audit.reports.looked_at import looked_at, splits_of
 from cam_audit.reports.part_marks import marked_shortcuts, shortcut_message
 from cam_audit.reports.verdict import verdict_on
 from cam_audit.text import as_utf8, visible
@@ -31,6 +31,8 @@ HERE = Path(__file__).parent
 STYLES = ("page.css", "findings.css", "parts.css", "charts.css", "images.css")
 # As in page.css, which a notebook does not have.
 SEVERITY_COLOURS = {"error": "#b0262b", "warning": "#865300", "note": "#39597f"}
+# So many groups of a column of metadata are shown.
+MAX_GROUPS = 12
 SCRIPTS = ("page.js", "review.js", "viewer.js", "parts.js", "images.js")
 
 
@@ -51,6 +53,8 @@ def render(report: ScanReport) -> Iterator[str]:
         ],
         scope=looked_at(report, counts),
         listed=len(listed),
+        groups=_groups_by_column(report),
+        worst_group=worst_group_told(report),
         parts=parts_by_class(report),
         strips=sheets,
         far=FAR,
@@ -88,6 +92,14 @@ def notebook(report: ScanReport, whole: ScanReport | None = None) -> str:
         colours=SEVERITY_COLOURS,
         tests=counterfactuals(),
     )
+
+
+def _groups_by_column(report: ScanReport) -> list[tuple[str, list[MetadataGroup], int]]:
+    """The worst groups of each column of metadata, and how many more there are."""
+    columns: dict[str, list[MetadataGroup]] = {}
+    for group in report.groups:
+        columns.setdefault(group.column, []).append(group)
+    return [(column, groups[:MAX_GROUPS], max(0, len(groups) - MAX_GROUPS)) for column, groups in columns.items()]
 
 
 def number(value: object) -> str:

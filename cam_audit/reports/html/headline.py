@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
-from cam_audit.findings.codes import ERROR, FULL_IMAGES, NOTE, WARNING
+from cam_audit.findings.codes import ERROR, FULL_IMAGES, NOTE, SEVERITIES, WARNING
 from cam_audit.records import ScanReport
 from cam_audit.reports.html.steps import caveat
 from cam_audit.reports.verdict import Verdict
@@ -25,6 +25,20 @@ class Headline:
 
 def headline(report: ScanReport, verdict: Verdict) -> Headline:
     """The verdict on a scan in words."""
+    on_cues = _of_cues(report, verdict)
+    if not verdict.pairs:
+        return on_cues
+    pairs = f"{verdict.of_pairs[0].upper()}{verdict.of_pairs[1:]}."
+    if verdict.severity is not None:
+        return replace(on_cues, advice=f"{on_cues.advice} {pairs}")
+    gravest = max((finding.severity for finding in verdict.pairs), key=SEVERITIES.index)
+    return Headline(
+        gravest, pairs, on_cues.sentence if on_cues.gravity == "unknown" else f"{on_cues.sentence} {on_cues.advice}"
+    )
+
+
+def _of_cues(report: ScanReport, verdict: Verdict) -> Headline:
+    """The verdict on what gives classes away."""
     classes, affected = verdict.classes, verdict.affected
     scope = f"{len(affected)} of {classes} classes" if classes > 1 else "this data set"
     named = f": {_some(affected)}" if any(affected) and classes > 1 else ""
@@ -47,7 +61,7 @@ def headline(report: ScanReport, verdict: Verdict) -> Headline:
             f"Worth a look: in {scope}, something gives the class away{named}.",
             _of_notes(report),
         )
-    if not verdict.all_clear:
+    if not verdict.looked_in:
         # the verdict's reason says more than the note of the same words
         notes = [verdict.why if note in verdict.why else note for note in report.notes]
         reasons = _reasons(notes or filter(None, [verdict.why]))
@@ -79,12 +93,13 @@ def headline(report: ScanReport, verdict: Verdict) -> Headline:
 
 def _of_notes(report: ScanReport) -> str:
     """What notes establish: a class may be too small for a verdict, whatever its images show."""
-    if any(finding.evidence.get("images", FULL_IMAGES) < FULL_IMAGES for finding in report.findings):
+    cues = [finding for finding in report.findings if not finding.pairs]
+    if any(finding.evidence.get("images", FULL_IMAGES) < FULL_IMAGES for finding in cues):
         return (
             f"A class of fewer than {FULL_IMAGES} images is too small for a verdict: add images and scan again. A net "
             "trained on these photos might go by it."
         )
-    if any(caveat(finding) for finding in report.findings):
+    if any(map(caveat, cues)):
         return "Predictions changed in some tests, but not so that it speaks for this cue alone; each finding says why."
     return "Nothing shows for certain that the net goes by it. A net trained on these photos might."
 

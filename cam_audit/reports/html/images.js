@@ -1,7 +1,7 @@
 // The grid: all images, filtered and sorted, a page at a time.
 const PAGE = 60;
 // How suspicious a flag makes an image: one flag outweighs all that follow it, then the share at the border decides.
-const GRAVITY = { CA101: 16, CA103: 8, CA107: 8, CA102: 4, CA105: 2, CA104: 1 };
+const GRAVITY = { CA101: 32, CA103: 16, CA107: 16, CA102: 8, CA105: 4, CA106: 2, CA104: 1 };
 const suspicion = (image) =>
   image.flags.reduce((sum, code) => sum + (GRAVITY[code] ?? 0), 0) + (image.border ?? 0) / 2 - (image.error ? 1 : 0);
 const score = (image) => image.scores[0]?.score ?? null;

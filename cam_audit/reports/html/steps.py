@@ -79,8 +79,10 @@ def groups(finding: Finding) -> tuple[Group, ...]:
     )
 
 
-def steps(finding: Finding) -> tuple[Step, Step, Step]:
-    """Cue, use and counterfactual of a finding."""
+def steps(finding: Finding) -> tuple[Step, ...]:
+    """Cue, use and counterfactual of a finding; none of one about pairs of images, which are its whole evidence."""
+    if finding.pairs:
+        return ()
     if finding.code == "CA205":
         return _object_steps(finding.evidence)
     if finding.code == "CA207":
@@ -91,6 +93,8 @@ def steps(finding: Finding) -> tuple[Step, Step, Step]:
 def caveat(finding: Finding) -> str:
     """Why a finding is less grave than its evidence looks, "" where it is not."""
     evidence = finding.evidence
+    if finding.pairs:
+        return ""
     images = evidence.get("images", FULL_IMAGES)
     if finding.severity == NOTE and images < FULL_IMAGES:
         return (
@@ -182,7 +186,7 @@ def _use(finding: Finding) -> Step:
     if use is None or area is None or everywhere is None:
         meaning = _why_not(
             finding,
-            in_file="Cannot be measured: a property of the file is not in its pixels.",
+            in_file="Cannot be measured: it is not in the pixels.",
             no_tests="Not measured: the thing is what the images show, and no cue beside it.",
             else_="Not measured: there was no image to measure it on.",
         )
@@ -208,7 +212,7 @@ def _counterfactual(finding: Finding) -> Step:
     if not bars:
         meaning = _why_not(
             finding,
-            in_file="Cannot be tested: a property of the file cannot be planted in pixels.",
+            in_file="Cannot be tested: it cannot be planted in pixels.",
             no_tests="Not tested: what fills the picture cannot be planted in another one.",
             else_="Not tested: no edit plants this cue, or there were too few images to plant it in or take it from.",
         )

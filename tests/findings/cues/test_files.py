@@ -5,24 +5,20 @@ from __future__ import annotations
 import random
 import warnings
 
-import numpy as np
 import pytest
 from pictures import encode, gradient
 from PIL import Image
 from planted import only
 
-from cam_audit.findings.cues.files import FileFacts, file_facts, find, telling_facts, value_shares
+from cam_audit.findings.cues.files import FileFacts, file_facts, find
 from cam_audit.findings.cues.records import ImageFeatures
 
 RGB = gradient()
-CAMERA = "Nikon D40"
 
 
-def jpeg(camera: str | None = None, **options: object) -> bytes:
+def jpeg(**options: object) -> bytes:
     exif = Image.Exif()
     exif[0x010F] = "Nikon"
-    if camera is not None:
-        exif[0x0110] = camera
     return encode(RGB, "JPEG", exif=exif, **options)
 
 
@@ -42,7 +38,7 @@ def jpeg(camera: str | None = None, **options: object) -> bytes:
 )
 def test_the_format_is_told_by_the_first_bytes(file_format: str, name: str) -> None:
     facts = file_facts(encode(RGB, file_format), 96, 64)
-    assert facts == FileFacts(name, 96, 64, facts.quality, None)
+    assert facts == FileFacts(name, 96, 64, facts.quality)
     assert (facts.quality is not None) == (name == "JPEG")
 
 
@@ -60,29 +56,8 @@ def test_the_quality_is_told_by_the_table_of_luminance_alone() -> None:
     assert 93 <= qualities.pop() <= 97
 
 
-@pytest.mark.parametrize("camera", [CAMERA, "G9", None])
-@pytest.mark.parametrize("big_endian", [False, True])
-def test_the_camera_is_that_of_the_exif_data(camera: str | None, big_endian: bool) -> None:
-    data = jpeg(camera)
-    if big_endian:
-        exif = Image.Exif()
-        exif.endian = ">"
-        if camera:
-            exif[0x0110] = camera
-        data = encode(RGB, "JPEG", exif=exif.tobytes())
-        assert b"Exif\0\0MM" in data
-    assert file_facts(data, 96, 64).camera == camera
-
-
-def test_a_camera_name_in_blanks_or_strange_bytes_does_no_harm() -> None:
-    assert file_facts(jpeg("   "), 96, 64).camera is None
-    assert file_facts(jpeg(f"  {CAMERA} "), 96, 64).camera == CAMERA
-    strange = jpeg(CAMERA).replace(b"Nikon D40", b"Nikon\xff\xfe40")
-    assert file_facts(strange, 96, 64).camera == "Nikon\ufffd\ufffd40"
-
-
 def test_damaged_files_are_described_without_a_warning() -> None:
-    whole = jpeg(CAMERA)
+    whole = jpeg()
     rng = random.Random(4)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -105,11 +80,9 @@ def images_with(facts: dict[str, list[FileFacts]]) -> list[ImageFeatures]:
 
 
 def usual(rng: random.Random) -> FileFacts:
-    """A file as from the web: a few common sizes, many rare ones, some qualities, hardly a camera."""
+    """A file as from the web: a few common sizes, many rare ones, and some qualities."""
     width, height = rng.choice([(640, 480), (500, 375), (rng.randint(300, 900), rng.randint(300, 900))])
-    return FileFacts(
-        "JPEG", width, height, rng.choice([75, 80, 85, 90, 95, 96]), rng.choice([None, None, None, CAMERA])
-    )
+    return FileFacts("JPEG", width, height, rng.choice([75, 80, 85, 90, 95, 96]))
 
 
 @pytest.mark.parametrize("share", [1.0, 0.6, 0.35])
@@ -119,7 +92,6 @@ def usual(rng: random.Random) -> FileFacts:
         ({"format": "PNG"}, "format PNG in"),
         ({"width": 224, "height": 224}, "size 224x224 in"),
         ({"quality": 50}, "JPEG quality 50 in"),
-        ({"camera": "E8800"}, "camera E8800 in"),
     ],
 )
 def test_a_property_that_only_one_class_has_is_found(change: dict, words: str, share: float) -> None:
@@ -139,11 +111,11 @@ def test_a_property_that_only_one_class_has_is_found(change: dict, words: str, s
 def test_sizes_that_are_never_equal_but_larger_in_one_class_are_found() -> None:
     rng = random.Random(2)
     facts = {
-        label: [FileFacts("JPEG", rng.randint(300, 400), rng.randint(300, 400), 90, None) for _ in range(40)]
+        label: [FileFacts("JPEG", rng.randint(300, 400), rng.randint(300, 400), 90) for _ in range(40)]
         for label in "abc"
     }
-    facts["b"] = [FileFacts("JPEG", rng.randint(1500, 1900), rng.randint(1500, 1900), 90, None) for _ in range(40)]
-    facts["c"] = [FileFacts("JPEG", rng.randint(600, 640), rng.randint(200, 210), 90, None) for _ in range(40)]
+    facts["b"] = [FileFacts("JPEG", rng.randint(1500, 1900), rng.randint(1500, 1900), 90) for _ in range(40)]
+    facts["c"] = [FileFacts("JPEG", rng.randint(600, 640), rng.randint(200, 210), 90) for _ in range(40)]
     found = {suspicion.label: suspicion for suspicion in find(images_with(facts))}
     assert "megapixels about" in found["b"].cue
     assert "aspect ratio about 3.08 in" in found["c"].cue
@@ -157,24 +129,12 @@ def test_classes_of_the_same_files_are_silent() -> None:
 
 
 def test_files_that_are_all_equal_or_all_different_are_silent() -> None:
-    same = FileFacts("PNG", 300, 200, None, None)
+    same = FileFacts("PNG", 300, 200, None)
     assert find(images_with({label: [same] * 30 for label in "ab"})) == []
 
 
-def test_shares_are_those_of_the_other_images_with_the_same_value() -> None:
-    rng = random.Random(6)
-    labels = np.repeat([0, 1, 2], [4, 9, 20])
-    values = np.array([*rng.choices("xxyyzw", k=len(labels) - 1), "alone"])
-    shares = value_shares(values, labels)
-    for i, value in enumerate(values):
-        others = [j for j in range(len(labels)) if j != i and values[j] == value]
-        weights = [sum(labels[j] == k for j in others) / int((labels == k).sum()) for k in range(3)]
-        expected = [weight / sum(weights) for weight in weights] if others else [0, 0, 0]
-        assert shares[i] == pytest.approx(expected)
-
-
 def sized(sizes: list[tuple[int, int]]) -> list[FileFacts]:
-    return [FileFacts("JPEG", width, height, 90, None) for width, height in sizes]
+    return [FileFacts("JPEG", width, height, 90) for width, height in sizes]
 
 
 def test_that_pictures_are_square_is_said_rather_than_which_size_a_few_have() -> None:
@@ -207,19 +167,3 @@ def test_a_size_that_the_others_have_and_the_class_lacks_is_said() -> None:
     cue = next(suspicion for suspicion in found if suspicion.label == "c").cue
     assert cue.startswith("its files: size 512x512 in only 2% of the images, 100% of the others")
     assert "236x236" not in cue
-
-
-def test_no_fact_is_told_of_classes_of_the_same_files() -> None:
-    """300 looks, at one in a thousand each."""
-    rng = random.Random(9)
-    labels = np.repeat([0, 1, 2], 40)
-    told = 0
-    for _ in range(100):
-        files = [usual(rng) for _ in labels]
-        facts = {
-            "size": np.array([f"{file.width}x{file.height}" for file in files]),
-            "JPEG quality": np.array([str(file.quality) for file in files]),
-            "camera": np.array([str(file.camera) for file in files]),
-        }
-        told += sum(bool(telling_facts(facts, labels, k)) for k in range(3))
-    assert told <= 3

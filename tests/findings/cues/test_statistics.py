@@ -86,7 +86,7 @@ def test_what_no_class_or_every_class_has_is_silent(classes: tuple[str, ...]) ->
 
 def test_by_chance_fewer_classes_are_told_than_one_in_a_thousand() -> None:
     rng = np.random.default_rng(0)
-    facts = FileFacts("PNG", 300, 200, None, None)
+    facts = FileFacts("PNG", 300, 200, None)
     told = 0
     for _ in range(100):
         values = rng.normal(0, 1, (40, len(STATISTICS))).astype(np.float32)
@@ -156,9 +156,7 @@ def test_of_pictures_in_grey_brightness_is_told_and_no_colour() -> None:
 
 
 def made(label: str, *values: float) -> ImageFeatures:
-    return ImageFeatures(
-        f"{label}/0", label, {"statistics": np.array(values), "file": FileFacts("JPEG", 400, 300, 90, None)}
-    )
+    return ImageFeatures(f"{label}/0", label, {"statistics": np.array(values), "file": FileFacts("JPEG", 400, 300, 90)})
 
 
 A = made("a", 120, 60, 29, 0.5, 1, 0.9, 0.3, 0.2)
