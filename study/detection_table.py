@@ -22,6 +22,8 @@ EXPECTED = {
     "ctxobj": ("CA201",),
     "blur": ("CA211",),
     "bright": ("CA211", "CA204", "CA203"),
+    "scale": ("CA213",),
+    "mixed": ("CA214",),
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cam_audit.findings.codes import CODES, CONTEXT, codes_by_finder
+from cam_audit.findings.codes import BEYOND_PIXELS, CODES, CONTEXT, FRAMING, codes_by_finder
 from cam_audit.findings.cues.records import Hit, Suspicion
 from cam_audit.records import MAX_LOCAL_AREA, Box, area_of
 
@@ -15,6 +15,8 @@ from cam_audit.records import MAX_LOCAL_AREA, Box, area_of
 MAX_WANDER = 0.05
 # What two boxes share of what they cover together, from where on they hold the same; those of maps are whole cells.
 MIN_UNION = 0.2
+# What two finders' images share of those that either found, from where on they saw the same.
+MIN_COMMON = 0.5
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class Cause:
 
     @property
     def hits_in_pixels(self) -> list[Hit]:
-        """Those of finders that look at pixels and files; of surroundings, an image has a share, and not just some."""
-        names = {hit.name for name, found in self.finders.items() if name != CONTEXT for hit in found.hits}
+        """Those of finders that look at pixels and files, which alone can tell of an image that was not sampled."""
+        names = {hit.name for name, found in self.finders.items() if name not in BEYOND_PIXELS for hit in found.hits}
         return [hit for hit in self.hits if hit.name in names]
 
     @property
@@ -73,7 +75,8 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
 
     A stamp at a fixed place is seen as repeated and as overlay, a red background by border and by colour, a frame by
     border and by overlay: each must come out as one finding, with what the map shows of it in the surroundings. A shift
-    of brightness is seen by colour and by statistics. What any other finder sees is a cause of its own.
+    of brightness is seen by colour and by statistics. Objects that are all framed alike have their edges at one place,
+    their own border and their own sharpness. What any other finder sees is a cause of its own.
     """
     codes = codes_by_finder()
     by_label: dict[str, dict[str, Suspicion]] = {}
@@ -83,10 +86,13 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
     for found in by_label.values():
         repeated, overlay = found.pop("duplicates", None), found.pop("template", None)
         border, colour = found.pop("border", None), found.pop("colour", None)
-        context = found.pop(CONTEXT, None)
+        context, framing = found.pop(CONTEXT, None), found.pop(FRAMING, None)
         around = []
         if overlay and border and overlay.box and area_of(overlay.box) > MAX_LOCAL_AREA:
             around, overlay = [overlay], None
+        framed = []
+        if framing and overlay and _fills(framing, overlay) and not (repeated and _same_place(repeated, overlay)):
+            framed, overlay = [overlay], None
         filled = next((mark for mark in (repeated, overlay) if mark and context and _fills(context, mark)), None)
         on_mark = (context,) if context and filled else ()
         if filled:
@@ -101,6 +107,14 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
         statistics = found.get("statistics")
         if statistics and statistics.same_as & {each.finder for each in (border, colour) if each}:
             around.append(found.pop("statistics"))
+        if framing:
+            statistics = found.get("statistics")
+            if statistics and _same_images(framing, statistics):
+                framed.append(found.pop("statistics"))
+            if border and _same_images(framing, border):
+                around += [framing, *framed]
+            else:
+                causes.append(Cause(codes[FRAMING], framing, tuple(framed)))
         if context and (border or colour):
             around.append(context)
         elif context:
@@ -119,10 +133,17 @@ def _same_place(repeated: Suspicion, overlay: Suspicion) -> bool:
     return overlay.box is not None and 2 * sum(_overlap(box, overlay.box) for box in boxes) > len(boxes)
 
 
-def _fills(context: Suspicion, mark: Suspicion) -> bool:
-    """Whether what lies in the surroundings is a local mark, in most of the images that show both."""
+def _same_images(framing: Suspicion, other: Suspicion) -> bool:
+    """Whether another finder saw its cue in the same images, of those whose framing is known."""
+    names = {hit.name for hit in framing.hits}
+    others = {hit.name for hit in other.hits if framing.looked_at is None or hit.name in framing.looked_at}
+    return len(names & others) >= MIN_COMMON * len(names | others)
+
+
+def _fills(place: Suspicion, mark: Suspicion) -> bool:
+    """Whether a mark fills what lies in the surroundings, or the object, in most of the images that show both."""
     boxes = {hit.name: hit.box or mark.box for hit in mark.hits}
-    pairs = [(hit.box, box) for hit in context.hits if hit.box and (box := boxes.get(hit.name))]
+    pairs = [(hit.box, box) for hit in place.hits if hit.box and (box := boxes.get(hit.name))]
     return 2 * sum(_union_share(*pair) >= MIN_UNION for pair in pairs) > len(pairs)
 
 

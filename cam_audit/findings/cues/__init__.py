@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
-from cam_audit.findings.codes import CONTEXT, codes_by_finder
+from cam_audit.findings.codes import BEYOND_PIXELS, codes_by_finder
 from cam_audit.findings.cues.records import Groups, ImageFeatures, Suspicion
 from cam_audit.workers import Each, one_by_one
 
@@ -34,7 +34,7 @@ class Finder(Protocol):
 
 def finders() -> dict[str, Finder]:
     """The finders of pixels and files that the table of codes names, in its order."""
-    names = [name for name in codes_by_finder() if name != CONTEXT]
+    names = [name for name in codes_by_finder() if name not in BEYOND_PIXELS]
     return {name: cast("Finder", import_module(f"{__name__}.{name}")) for name in names}
 
 
