@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cam_audit.findings.codes import CODES, CONTEXT, PADDING, codes_by_finder
+from cam_audit.findings.codes import BEYOND_PIXELS, CODES, CONTEXT, FRAMING, PADDING, codes_by_finder
 from cam_audit.findings.cues.records import Hit, Suspicion
 from cam_audit.records import MAX_LOCAL_AREA, Box, area_of
 
@@ -17,6 +17,8 @@ MAX_WANDER = 0.05
 MIN_UNION = 0.2
 # A box at least so long and at most so wide, as shares of a side, is a line from edge to edge.
 LINE_LENGTH, LINE_WIDTH = 0.8, 0.1
+# What two finders' images share of those that either found, from where on they saw the same.
+MIN_COMMON = 0.5
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class Cause:
 
     @property
     def hits_in_pixels(self) -> list[Hit]:
-        """Those of finders that look at pixels and files; of surroundings, an image has a share, and not just some."""
-        names = {hit.name for found in self.seen_by if found.finder != CONTEXT for hit in found.hits}
+        """Those of finders that look at pixels and files, which alone can tell of an image that was not sampled."""
+        names = {hit.name for found in self.seen_by if found.finder not in BEYOND_PIXELS for hit in found.hits}
         return [hit for hit in self.hits if hit.name in names]
 
     @property
@@ -83,7 +85,8 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
     border and by overlay: each must come out as one finding, with what the map shows of it in the surroundings. A shift
     of brightness is seen by colour and by statistics, and a stamp adds edges. Bars are seen by all of these and name
     what these see, but a frame of bars is a border. A watermark across the picture is seen as an overlay, and as one
-    thing that all images show. What any other finder sees is a cause of its own.
+    thing that all images show. Objects that are all framed alike have their edges at one place, their own border and
+    their own sharpness. What any other finder sees is a cause of its own.
     """
     by_label: dict[str, dict[str, Suspicion]] = {}
     for suspicion in suspicions:
@@ -102,10 +105,13 @@ def _causes_of_class(found: dict[str, Suspicion]) -> list[Cause]:
         causes.append(Cause(codes[PADDING], padding, tuple(joined)))
     repeated, overlay = found.pop("duplicates", None), found.pop("template", None)
     border, colour = found.pop("border", None), found.pop("colour", None)
-    context = found.pop(CONTEXT, None)
+    context, framing = found.pop(CONTEXT, None), found.pop(FRAMING, None)
     around = []
     if overlay and border and overlay.box and area_of(overlay.box) > MAX_LOCAL_AREA:
         around, overlay = [overlay], None
+    framed = []
+    if framing and overlay and _fills(framing, overlay) and not (repeated and _same_place(repeated, overlay)):
+        framed, overlay = [overlay], None
     filled = next((mark for mark in (repeated, overlay) if mark and context and _fills(context, mark)), None)
     on_mark = (context,) if context and filled else ()
     if filled:
@@ -123,6 +129,14 @@ def _causes_of_class(found: dict[str, Suspicion]) -> list[Cause]:
             for mark, others in marks
             if mark
         ]
+    if framing:
+        statistics = found.get("statistics")
+        if statistics and _same_images(framing, statistics):
+            framed.append(found.pop("statistics"))
+        if border and _same_images(framing, border):
+            around += [framing, *framed]
+        else:
+            causes.append(Cause(codes[FRAMING], framing, tuple(framed)))
     if context and (border or colour):
         around.append(context)
     elif context:
@@ -179,10 +193,17 @@ def _lies_across(overlay: Suspicion, thing: Suspicion) -> bool:
     return thing.numbers["things"] == 1 and _same_place(thing, overlay)
 
 
-def _fills(context: Suspicion, mark: Suspicion) -> bool:
-    """Whether what lies in the surroundings is a local mark, in most of the images that show both."""
+def _same_images(framing: Suspicion, other: Suspicion) -> bool:
+    """Whether another finder saw its cue in the same images, of those whose framing is known."""
+    names = {hit.name for hit in framing.hits}
+    others = {hit.name for hit in other.hits if framing.looked_at is None or hit.name in framing.looked_at}
+    return len(names & others) >= MIN_COMMON * len(names | others)
+
+
+def _fills(place: Suspicion, mark: Suspicion) -> bool:
+    """Whether a mark fills what lies in the surroundings, or the object, in most of the images that show both."""
     boxes = {hit.name: hit.box or mark.box for hit in mark.hits}
-    pairs = [(hit.box, box) for hit in context.hits if hit.box and (box := boxes.get(hit.name))]
+    pairs = [(hit.box, box) for hit in place.hits if hit.box and (box := boxes.get(hit.name))]
     return 2 * sum(_union_share(*pair) >= MIN_UNION for pair in pairs) > len(pairs)
 
 

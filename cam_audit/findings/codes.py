@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from cam_audit.records import Finding
 
-# The finder that takes maps to pieces; all others are modules of `cues`, which know pixels and files.
-CONTEXT = "context"
+# The finder that takes maps to pieces, and the one that asks where the foreground is; all others are modules of `cues`,
+# which know pixels and files.
+CONTEXT, FRAMING = BEYOND_PIXELS = ("context", "framing")
 # What this one finds is more specific than what finders of colours and backgrounds see of it, and names it.
 PADDING = "padding"
 
@@ -373,6 +374,33 @@ CODES = {
                     "With their strips filled with the picture mirrored",
                     "with strips as wide filled at other edges instead",
                     "strips taken away",
+                    takes_away=True,
+                ),
+            ),
+            same_cause_as="CA203",
+        ),
+        Code(
+            "CA213",
+            "framing predicts the class",
+            "TPR2 >= 0.25, and ten times its chance <= 0.001",
+            "How much of the picture the object fills, or where it lies, tells the class: photographed from further "
+            "away, cropped by another rule, or with a margin.",
+            "that the framing is not the object's own (snakes are long, whales are seen from afar).",
+            "crop the images of all classes alike, or train with scale and place augmented; then scan again.",
+            finder=FRAMING,
+            told_by="where the object lies in the picture",
+            tests=(
+                Counterfactual(
+                    "framed",
+                    "Scaled and moved on their own background until framed like this class",
+                    "framed like another class instead",
+                    "framing planted",
+                ),
+                Counterfactual(
+                    "framed_taken",
+                    "Scaled and moved on their own background until framed like the other classes",
+                    "with another class's difference taken away instead",
+                    "framing taken away",
                     takes_away=True,
                 ),
             ),

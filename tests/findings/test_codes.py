@@ -11,6 +11,7 @@ import pytest
 from evidences import suspicion
 
 import cam_audit
+from cam_audit.findings import framing
 from cam_audit.findings.codes import (
     CODES,
     FULL_IMAGES,
@@ -105,6 +106,7 @@ def test_the_manual_tells_of_no_other_codes() -> None:
         ("CA210", [same_thing.THRESHOLD]),
         ("CA211", [statistics.THRESHOLD]),
         ("CA212", [padding.THRESHOLD]),
+        ("CA213", [framing.THRESHOLD]),
     ],
 )
 def test_the_thresholds_are_those_of_the_finders(code: str, numbers: list[float]) -> None:
@@ -114,6 +116,8 @@ def test_the_thresholds_are_those_of_the_finders(code: str, numbers: list[float]
 def test_the_number_of_statistics_that_are_tried_is_in_the_table() -> None:
     assert TRIED == 16
     assert f"sixteen times its chance <= {MAX_CHANCE}" in CODES["CA211"].threshold
+    assert framing.TRIED == 10
+    assert f"ten times its chance <= {MAX_CHANCE}" in CODES["CA213"].threshold
 
 
 def test_the_limits_of_the_severities_are_in_the_manual() -> None:

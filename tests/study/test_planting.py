@@ -47,9 +47,9 @@ def test_a_plant_depends_on_the_seed_of_the_set_and_the_generator_of_the_image_o
     np.testing.assert_array_equal(first, again)
     assert box == same_box
     assert not np.array_equal(first, planted(kind, image=1)[2])
-    # a blur, more light and shifts are of every set alike
+    # a blur, more light, shifts and scale are of every set alike
     differs = any(not np.array_equal(first, planted(kind, seed=seed)[2]) for seed in (1, 2, 3))
-    assert differs == (kind not in ("blur", "bright", "streaks"))
+    assert differs == (kind not in ("blur", "bright", "streaks", "scale"))
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.findings.codes import CONTEXT, PADDING
+from cam_audit.findings.codes import CONTEXT, FRAMING, PADDING
 from cam_audit.findings.counterfactual import CueTest, Roles
 from cam_audit.findings.cues.cielab import in_words, to_lab
 from cam_audit.findings.cues.picture import Feature, Picture
@@ -123,7 +123,7 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
             },
             recogniser=partial(_recogniser, best, separated.limit),
             same_as=_OF_COLOUR if best == "bars" and (sides > 0.5).all() else frozenset(),
-            covers=_OF_EDGES | _OF_COLOUR if best == "bars" else _OF_EDGES,
+            covers=_OF_EDGES | _OF_COLOUR | {FRAMING} if best == "bars" else _OF_EDGES,
         )
 
     return [suspicion for suspicion in each(find_in, candidates) if suspicion]
