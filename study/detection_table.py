@@ -23,7 +23,7 @@ EXPECTED = {
     "blur": ("CA211",),
     "bright": ("CA211", "CA204", "CA203"),
     "scale": ("CA213",),
-    "mixed": ("CA214",),
+    "mixed": ("CA214", "CA211", "CA204", "CA203"),
 }
 
 

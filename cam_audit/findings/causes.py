@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -84,6 +84,8 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
         by_label.setdefault(suspicion.label, {})[suspicion.finder] = suspicion
     causes: list[Cause] = []
     for found in by_label.values():
+        before = len(causes)
+        mixed = found.pop("mixed", None)
         repeated, overlay = found.pop("duplicates", None), found.pop("template", None)
         border, colour = found.pop("border", None), found.pop("colour", None)
         context, framing = found.pop(CONTEXT, None), found.pop(FRAMING, None)
@@ -124,6 +126,16 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
         elif colour:
             causes.append(Cause(codes[colour.finder], colour, (*([border] if border else []), *around)))
         causes += [Cause(codes[each.finder], each) for each in found.values()]
+        if mixed:
+            same = [
+                index
+                for index, cause in enumerate(causes)
+                if index >= before and not CODES[cause.code].in_file and _same_images(mixed, cause)
+            ]
+            if same:
+                causes[same[0]] = replace(causes[same[0]], others=(*causes[same[0]].others, mixed))
+            else:
+                causes.append(Cause(codes["mixed"], mixed))
     return causes
 
 
@@ -133,10 +145,10 @@ def _same_place(repeated: Suspicion, overlay: Suspicion) -> bool:
     return overlay.box is not None and 2 * sum(_overlap(box, overlay.box) for box in boxes) > len(boxes)
 
 
-def _same_images(framing: Suspicion, other: Suspicion) -> bool:
-    """Whether another finder saw its cue in the same images, of those whose framing is known."""
-    names = {hit.name for hit in framing.hits}
-    others = {hit.name for hit in other.hits if framing.looked_at is None or hit.name in framing.looked_at}
+def _same_images(one: Suspicion, other: Suspicion | Cause) -> bool:
+    """Whether another cue was seen in the same images, of those that the finder of the one looked at."""
+    names = {hit.name for hit in one.hits}
+    others = {hit.name for hit in other.hits if one.looked_at is None or hit.name in one.looked_at}
     return len(names & others) >= MIN_COMMON * len(names | others)
 
 
