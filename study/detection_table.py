@@ -25,7 +25,7 @@ EXPECTED = {
     "streaks": ("CA212",),
     "letterbox": ("CA212",),
     "scale": ("CA213",),
-    "mixed": ("CA214",),
+    "mixed": ("CA214", "CA211", "CA204", "CA203"),
 }
 
 

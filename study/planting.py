@@ -206,7 +206,7 @@ def _drawn(rgb: Rgb, rng: Rng) -> Rgb:
     flat = cv2.edgePreservingFilter(rgb, flags=cv2.RECURS_FILTER, sigma_s=40, sigma_r=0.4)
     grey = cv2.medianBlur(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), 5)
     ink = cv2.adaptiveThreshold(grey, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, 9, rng.uniform(4, 7))
-    return _to_bytes(flat * (ink[..., None] > 0))
+    return _to_bytes(rng.uniform(0.9, 1.0) * flat * (ink[..., None] > 0))
 
 
 def _negative(rgb: Rgb, rng: Rng) -> Rgb:

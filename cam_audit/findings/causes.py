@@ -98,6 +98,7 @@ def _causes_of_class(found: dict[str, Suspicion]) -> list[Cause]:
     """The causes behind the suspicions about one class, by finder."""
     codes = codes_by_finder()
     causes: list[Cause] = []
+    mixed = found.pop("mixed", None)
     padding = found.get(PADDING)
     if padding and not padding.same_as & found.keys():
         joined = [seen for seen in found.values() if _is_seen_of(padding, seen)]
@@ -152,6 +153,14 @@ def _causes_of_class(found: dict[str, Suspicion]) -> list[Cause]:
             causes[causes.index(host)] = replace(host, others=(*host.others, other))
         else:
             causes.append(Cause(codes[other.finder], other))
+    if mixed:
+        host = next((each for each in causes if not CODES[each.code].in_file and _same_images(mixed, each)), None)
+        if host:
+            # what these images have tells better which they are than that they look alike
+            mixed = replace(mixed, same_as=frozenset(host.finders))
+            causes[causes.index(host)] = replace(host, others=(*host.others, mixed))
+        else:
+            causes.append(Cause(codes[mixed.finder], mixed))
     return causes
 
 
@@ -193,10 +202,10 @@ def _lies_across(overlay: Suspicion, thing: Suspicion) -> bool:
     return thing.numbers["things"] == 1 and _same_place(thing, overlay)
 
 
-def _same_images(framing: Suspicion, other: Suspicion) -> bool:
-    """Whether another finder saw its cue in the same images, of those whose framing is known."""
-    names = {hit.name for hit in framing.hits}
-    others = {hit.name for hit in other.hits if framing.looked_at is None or hit.name in framing.looked_at}
+def _same_images(one: Suspicion, other: Suspicion | Cause) -> bool:
+    """Whether another cue was seen in the same images, of those that the finder of the one looked at."""
+    names = {hit.name for hit in one.hits}
+    others = {hit.name for hit in other.hits if one.looked_at is None or hit.name in one.looked_at}
     return len(names & others) >= MIN_COMMON * len(names | others)
 
 

@@ -406,6 +406,19 @@ CODES = {
             ),
             same_cause_as="CA203",
         ),
+        Code(
+            "CA214",
+            "a class contains pictures of another kind",
+            "share of the class >= 0.15 and at most 0.85, crossing at most 0.50",
+            "A part of the class looks like itself and like nothing else: drawings among photos, another device's or "
+            "another site's pictures.",
+            "that the net goes by it, which no edit can try, nor that they don't belong there: look at the examples, "
+            "and at how many of them are right.",
+            "find out where they come from; give other classes pictures of this kind too, or leave them out; then scan "
+            "again.",
+            finder="mixed",
+            told_by="a look that all of them share",
+        ),
     )
 }
 

@@ -19,6 +19,8 @@ def message(evidence: Evidence, severity: str, class_name: str) -> str:
     in_pixels = [found for finder, found in cause.finders.items() if finder not in BEYOND_PIXELS]
     if suspicion.finder == CONTEXT and in_pixels:
         sentences.append(f"The pixels tell it, too, by {max(in_pixels, key=lambda found: found.score).cue}")
+    if "mixed" in cause.finders and suspicion.finder != "mixed":
+        sentences.append(f"These are {cause.finders['mixed'].cue}")
     if suspicion.images < FULL_IMAGES:
         sentences.append(f"With only {suspicion.images} images the class stays a note, whatever is measured")
     planted = strongest(evidence.effects, takes_away=False)

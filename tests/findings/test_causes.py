@@ -49,6 +49,7 @@ def codes(*suspicions: Suspicion) -> list[Named]:
         ("statistics", "CA211"),
         ("padding", "CA212"),
         ("framing", "CA213"),
+        ("mixed", "CA214"),
     ],
 )
 def test_a_suspicion_alone_is_a_cause_of_its_own(finder: str, code: str) -> None:
@@ -258,6 +259,25 @@ def test_what_comes_of_framing_in_the_same_images_is_one_cause(
     others: list[Suspicion], expected: list[Named], turned: bool
 ) -> None:
     found = [suspicion("framing", boxes=[OBJECT]), *others]
+    assert sorted(codes(*(found[::-1] if turned else found))) == expected
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (suspicion("statistics"), [("CA211", ["statistics", "mixed"])]),
+        (suspicion("template", boxes=[CORNER]), [("CA202", ["template", "mixed"])]),
+        (suspicion("colour", "abcdefg"), [("CA204", ["colour"]), ("CA214", ["mixed"])]),
+        # what a file is, can't be seen
+        (suspicion("files"), [("CA206", ["files"]), ("CA214", ["mixed"])]),
+        (suspicion("statistics", label="dog"), [("CA211", ["statistics"]), ("CA214", ["mixed"])]),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_pictures_of_another_kind_are_what_tells_the_same_images(
+    other: Suspicion, expected: list[Named], turned: bool
+) -> None:
+    found = [suspicion("mixed"), other]
     assert sorted(codes(*(found[::-1] if turned else found))) == expected
 
 

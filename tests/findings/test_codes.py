@@ -25,7 +25,17 @@ from cam_audit.findings.codes import (
     counterfactuals,
 )
 from cam_audit.findings.counterfactual import LOOKS
-from cam_audit.findings.cues import colour_probe, duplicates, files, finders, padding, same_thing, statistics, template
+from cam_audit.findings.cues import (
+    colour_probe,
+    duplicates,
+    files,
+    finders,
+    mixed,
+    padding,
+    same_thing,
+    statistics,
+    template,
+)
 from cam_audit.findings.cues.probe import MAX_CHANCE
 from cam_audit.findings.cues.records import ImageFeatures
 from cam_audit.findings.cues.statistics import STATISTICS, TRIED
@@ -107,6 +117,7 @@ def test_the_manual_tells_of_no_other_codes() -> None:
         ("CA211", [statistics.THRESHOLD]),
         ("CA212", [padding.THRESHOLD]),
         ("CA213", [framing.THRESHOLD]),
+        ("CA214", [mixed.THRESHOLD]),
     ],
 )
 def test_the_thresholds_are_those_of_the_finders(code: str, numbers: list[float]) -> None:
@@ -116,6 +127,7 @@ def test_the_thresholds_are_those_of_the_finders(code: str, numbers: list[float]
 def test_the_number_of_statistics_that_are_tried_is_in_the_table() -> None:
     assert TRIED == 16
     assert f"sixteen times its chance <= {MAX_CHANCE}" in CODES["CA211"].threshold
+    assert f"at most {mixed.MOST:.2f}, crossing at most {mixed.MAX_CROSSING:.2f}" in CODES["CA214"].threshold
     assert framing.TRIED == 10
     assert f"ten times its chance <= {MAX_CHANCE}" in CODES["CA213"].threshold
 
