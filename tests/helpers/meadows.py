@@ -7,19 +7,16 @@ foreground net knows objects by their red. Place, size and colour tell nothing, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
-from data_sets import CLASSES, SIDE, Rgb, sources_of
+from data_sets import CLASSES, SIDE, Rgb, patterns_unseen, sources_of
 from numpy.typing import NDArray
 from pictures import encode
 from tiny_net import CELL, TinyNet, colour_net
 
-from cam_audit.findings.cues import statistics
 from cam_audit.models.model import Model
 from cam_audit.records import AuditResult
 from cam_audit.scan.audit_images import audit_images
@@ -119,11 +116,3 @@ def audited(
     job = ScanJob(model, ScanSettings(), None, foreground=foreground)
     with patterns_unseen():
         return audit_images(job, sources_of(root), workers, **options)
-
-
-@contextmanager
-def patterns_unseen() -> Iterator[None]:
-    """Some patterns are finer than others, so that sharpness tells each class from the others."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(statistics, "find", lambda images, each: [])
-        yield

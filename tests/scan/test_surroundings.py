@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import run as run_command
-from data_sets import table
-from meadows import CELLS, LARGE, draw_meadows, meadow_net, patterns_unseen, red_net, share_of, size_of
+from data_sets import patterns_unseen, table
+from meadows import CELLS, LARGE, draw_meadows, meadow_net, red_net, share_of, size_of
 from resume import differences
 from tiny_net import CELL
 
