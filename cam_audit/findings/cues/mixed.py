@@ -107,7 +107,10 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
         apart = crossing(members, neighbours)
         if apart <= MAX_CROSSING and (k not in best or apart < best[k][0]):
             best[k] = apart, members
-    return [_suspicion(ordered, labels, styles, neighbours, space, places, k, *best[k]) for k in sorted(best)]
+    sizes = np.bincount(labels)
+    # where nearly all of a class is best apart, the class looks like itself, and its parts are no kinds
+    parts = [k for k, (_, members) in sorted(best.items()) if (labels[members] == k).sum() <= MOST * sizes[k]]
+    return [_suspicion(ordered, labels, styles, neighbours, space, places, k, *best[k]) for k in parts]
 
 
 def tests(suspicion: Suspicion, groups: Groups) -> list[CueTest]:
@@ -172,7 +175,7 @@ def _class_of(members: Members, labels: Labels) -> int | None:
     counts = np.bincount(labels[members])
     k = int(counts.argmax())
     own, size = int(counts[k]), int((labels == k).sum())
-    if not THRESHOLD * size <= own <= MOST * size or own < max(MIN_IMAGES, PURITY * len(members)):
+    if own < max(MIN_IMAGES, THRESHOLD * size, PURITY * len(members)):
         return None
     # any cluster of the tree may be it
     chance = chance_of(own, len(members), size, len(labels)) * len(labels)
