@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cam_audit.findings.codes import BEYOND_PIXELS, CODES, CONTEXT, FRAMING, PADDING, codes_by_finder
+from cam_audit.findings.codes import BEYOND_PIXELS, CODES, CONTEXT, FRAMING, MIXED, PADDING, codes_by_finder
 from cam_audit.findings.cues.records import Hit, Suspicion
 from cam_audit.records import MAX_LOCAL_AREA, Box, area_of
 
@@ -36,7 +36,7 @@ class Cause:
 
     @property
     def seen_by(self) -> list[Suspicion]:
-        """Those that say which images show it: a trace that a cue leaves tells that less well than the cue itself."""
+        """Those that say which images show it; not those that only see what the cue changes (`same_as`, `covers`)."""
         own = self.suspicion
         return [own, *(each for each in self.others if not each.same_as and each.finder not in own.covers)]
 
@@ -95,94 +95,122 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
 
 
 def _causes_of_class(found: dict[str, Suspicion]) -> list[Cause]:
-    """The causes behind the suspicions about one class, by finder."""
-    codes = codes_by_finder()
-    causes: list[Cause] = []
-    mixed = found.pop("mixed", None)
-    padding = found.get(PADDING)
-    if padding and not padding.same_as & found.keys():
-        joined = [seen for seen in found.values() if _is_seen_of(padding, seen)]
-        found = {name: seen for name, seen in found.items() if seen is not padding and seen not in joined}
-        causes.append(Cause(codes[PADDING], padding, tuple(joined)))
-    repeated, overlay = found.pop("duplicates", None), found.pop("template", None)
-    border, colour = found.pop("border", None), found.pop("colour", None)
-    context, framing = found.pop(CONTEXT, None), found.pop(FRAMING, None)
-    around = []
-    if overlay and border and overlay.box and area_of(overlay.box) > MAX_LOCAL_AREA:
-        around, overlay = [overlay], None
-    framed = []
-    if framing and overlay and _fills(framing, overlay) and not (repeated and _same_place(repeated, overlay)):
-        framed, overlay = [overlay], None
-    filled = next((mark for mark in (repeated, overlay) if mark and context and _fills(context, mark)), None)
-    on_mark = (context,) if context and filled else ()
-    if filled:
-        context = None
-    thing = found.get("same_thing")
-    across = (found.pop("same_thing"),) if thing and overlay and _lies_across(overlay, thing) else ()
-    if repeated and overlay and _same_place(repeated, overlay):
-        # the boxes of the repeated cue are each image's own, so its hits come first
-        kind = overlay if _fixed_place(repeated) else repeated
-        causes.append(Cause(codes[kind.finder], repeated, (overlay, *on_mark, *across)))
-    else:
-        marks = [(repeated, ()), (overlay, across)]
-        causes += [
-            Cause(codes[mark.finder], mark, (*(on_mark if mark is filled else ()), *others))
-            for mark, others in marks
-            if mark
-        ]
-    if framing:
-        statistics = found.get("statistics")
-        if statistics and _same_images(framing, statistics):
-            framed.append(found.pop("statistics"))
-        if border and _same_images(framing, border):
-            around += [framing, *framed]
-        else:
-            causes.append(Cause(codes[FRAMING], framing, tuple(framed)))
-    if context and (border or colour):
-        around.append(context)
-    elif context:
-        causes.append(Cause(codes[CONTEXT], context))
-    if border and (colour is None or border.score >= colour.score):
-        causes.append(Cause(codes[border.finder], border, (*([colour] if colour else []), *around)))
-    elif colour:
-        causes.append(Cause(codes[colour.finder], colour, (*([border] if border else []), *around)))
-    for other in found.values():
-        # a background is the better name than a mark, where both explain it
+    """The causes behind the suspicions about one class, by finder.
+
+    Each step takes the suspicions that it explains; what is left comes with one of the causes, or is one of its own.
+    """
+    rest = dict(found)
+    causes = _padding(rest)
+    frame = _frame(rest)
+    framing = _framing(rest)
+    causes += _marks(rest)
+    causes += _surroundings(rest, frame, framing)
+    # pictures of another kind come with any other cause that the same images have, so they are asked last
+    for other in sorted(rest.values(), key=lambda other: other.finder == MIXED):
+        # where a background and a mark both explain it, it comes with the background
         host = next((cause for cause in reversed(causes) if _explains(cause, other)), None)
+        if host and other.finder == MIXED:
+            # what these images have tells better which they are than that they look alike
+            other = replace(other, same_as=frozenset(host.finders))
         if host:
             causes[causes.index(host)] = replace(host, others=(*host.others, other))
         else:
-            causes.append(Cause(codes[other.finder], other))
-    if mixed:
-        host = next((each for each in causes if not CODES[each.code].in_file and _same_images(mixed, each)), None)
-        if host:
-            # what these images have tells better which they are than that they look alike
-            mixed = replace(mixed, same_as=frozenset(host.finders))
-            causes[causes.index(host)] = replace(host, others=(*host.others, mixed))
-        else:
-            causes.append(Cause(codes[mixed.finder], mixed))
+            causes.append(_cause(other))
     return causes
 
 
+def _cause(suspicion: Suspicion, *others: Suspicion | None) -> Cause:
+    """A cause that a suspicion names; None among the others is nothing."""
+    return Cause(codes_by_finder()[suspicion.finder], suspicion, tuple(other for other in others if other))
+
+
+def _padding(rest: dict[str, Suspicion]) -> list[Cause]:
+    """Padding, with all that is seen of it."""
+    padding = rest.get(PADDING)
+    if not padding or padding.same_as & rest.keys():
+        return []
+    del rest[PADDING]
+    return [_cause(padding, *(rest.pop(name) for name, seen in list(rest.items()) if _is_seen_of(padding, seen)))]
+
+
+def _frame(rest: dict[str, Suspicion]) -> Suspicion | None:
+    """The overlay that is a border, all around the picture."""
+    box = rest["template"].box if "template" in rest and "border" in rest else None
+    return rest.pop("template") if box and area_of(box) > MAX_LOCAL_AREA else None
+
+
+def _framing(rest: dict[str, Suspicion]) -> Cause | None:
+    """Framing, with the edges and the sharpness that objects have because they are framed alike."""
+    framing, repeated, outline = rest.pop(FRAMING, None), rest.get("duplicates"), rest.get("template")
+    if not framing:
+        return None
+    traces = []
+    if outline and _fills(framing, outline) and not (repeated and _same_place(repeated, outline)):
+        traces.append(rest.pop("template"))
+    if "statistics" in rest and _same_images(framing, rest["statistics"]):
+        traces.append(rest.pop("statistics"))
+    return _cause(framing, *traces)
+
+
+def _marks(rest: dict[str, Suspicion]) -> list[Cause]:
+    """Marks: one that is repeated and one at a fixed place, or both in one; with the surroundings that a mark fills."""
+    repeated, overlay = rest.pop("duplicates", None), rest.pop("template", None)
+    context = rest.get(CONTEXT)
+    marks = [mark for mark in (repeated, overlay) if mark]
+    filled = next((mark for mark in marks if context and _fills(context, mark)), None)
+    if filled:
+        del rest[CONTEXT]
+    if repeated and overlay and _same_place(repeated, overlay):
+        # the boxes of the repeated cue are each image's own, so its hits come first
+        cause = _cause(repeated, overlay, context if filled else None)
+        return [cause if not _fixed_place(repeated) else replace(cause, code=codes_by_finder()[overlay.finder])]
+    return [_cause(mark, context if mark is filled else None) for mark in marks]
+
+
+def _surroundings(rest: dict[str, Suspicion], frame: Suspicion | None, framing: Cause | None) -> list[Cause]:
+    """Border and colour, whichever tells more, and the map's surroundings; framing comes with its own border."""
+    border, colour, context = (rest.pop(name, None) for name in ("border", "colour", CONTEXT))
+    if not border and not colour:
+        return [cause for cause in (framing, context and _cause(context)) if cause]
+    around = [frame]
+    if framing and border and _same_images(framing.suspicion, border):
+        around += [framing.suspicion, *framing.others]
+        framing = None
+    around.append(context)
+    best, other = (border, colour) if border and (not colour or border.score >= colour.score) else (colour, border)
+    assert best
+    return [*([framing] if framing else []), _cause(best, other, *around)]
+
+
 def _explains(cause: Cause, other: Suspicion) -> bool:
-    """Whether what another finder sees may come with a cause: of a mark, where most of those images bear it."""
-    if not other.same_as & cause.finders.keys():
+    """Whether what another finder sees comes with a cause; if that is a mark, most of these images must bear it."""
+    code, overlay = CODES[cause.code], cause.finders.get("template")
+    if other.finder == MIXED:
+        return not code.in_file and _same_images(other, cause)
+    if cause.suspicion.covers:
+        # it has taken what it covers, and its own tests would try nothing else
         return False
-    bearing = {hit.name for hit in cause.hits}
-    return not CODES[cause.code].is_local or 2 * sum(hit.name in bearing for hit in other.hits) > len(other.hits)
+    if other.finder == "same_thing":
+        return code.is_local and overlay is not None and _lies_across(overlay, other)
+    return bool(other.same_as & cause.finders.keys()) and (not code.is_local or _mostly_among(other, cause.hits))
 
 
 def _is_seen_of(padding: Suspicion, seen: Suspicion) -> bool:
-    """Whether a suspicion is what its finder sees of padding: most of its images are padded.
+    """Whether what another finder sees is padding: most of its images are padded.
 
-    An overlay must reach from edge to edge, as where bars end, and a statistic be one that padding changes.
+    An overlay must also reach from edge to edge, as the end of a bar does, and a statistic be one that padding changes.
     """
     if seen.finder not in padding.covers or (seen.finder == "statistics" and PADDING not in seen.same_as):
         return False
     if seen.finder == "template" and not (seen.box and _reaches_across(seen.box)):
         return False
-    padded = {hit.name for hit in padding.hits}
-    return 2 * sum(hit.name in padded for hit in seen.hits) > len(seen.hits)
+    return _mostly_among(seen, padding.hits)
+
+
+def _mostly_among(seen: Suspicion, hits: Sequence[Hit]) -> bool:
+    """Whether most images of a suspicion are among others."""
+    names = {hit.name for hit in hits}
+    return 2 * sum(hit.name in names for hit in seen.hits) > len(seen.hits)
 
 
 def _reaches_across(box: Box) -> bool:

@@ -14,8 +14,8 @@ from cam_audit.records import Finding
 # The finder that takes maps to pieces, and the one that asks where the foreground is; all others are modules of `cues`,
 # which know pixels and files.
 CONTEXT, FRAMING = BEYOND_PIXELS = ("context", "framing")
-# What this one finds is more specific than what finders of colours and backgrounds see of it, and names it.
-PADDING = "padding"
+# Finders of what other finders see as well: of padding, and of pictures of another kind.
+PADDING, MIXED = "padding", "mixed"
 
 NOTE, WARNING, ERROR = SEVERITIES = ("note", "warning", "error")
 # By the value of `--fail-on`, the severities that make a scan fail.
@@ -69,10 +69,10 @@ class Code:
     `threshold`: from where on it is reported. `meaning`, `not_established`, `what_to_do`: sentences for reviewers;
     for a flag, the last one may be empty.
 
-    The rest is about codes that a finder finds. `finder`: the name of its module in `cues`; where the module of another
-    one finds it in the same go, `found_by` names that. `told_by`: by what alone it
-    tells the class, in words; empty where images show the cue together. `tests`: those that plant the cue or take it
-    away.
+    The rest is about codes that a finder finds. `finder`: its name, which is that of its module in `cues`. `found_by`:
+    the finder that finds it as well as its own cue, and whose module is imported; empty for all others. `told_by`: by
+    what alone it tells the class, in words; empty where images show the cue together. `tests`: those that plant the cue
+    or take it away.
     `is_local`: the cue lies in a box, where it can be painted over. `in_file`: it is in no pixel, to look at or to
     plant. `same_cause_as`: the code under which the cause may come out instead, in another scan of much the same
     images, as whichever fits or scores higher names it (`causes`).
@@ -416,7 +416,7 @@ CODES = {
             "and at how many of them are right.",
             "find out where they come from; give other classes pictures of this kind too, or leave them out; then scan "
             "again.",
-            finder="mixed",
+            finder=MIXED,
             told_by="a look that all of them share",
         ),
     )

@@ -65,8 +65,8 @@ def object_finding(
     """CA205 for a class whose annotated objects get no more of the map than their area; None for any other class.
 
     `annotated`: the class's images with an annotated object and a positive map; `digests`: the hashes of the files of
-    the `outside_examples` among them; `copies`: how many images were left out as copies. It is
-    an error where the class still wins without the object in most images.
+    the `outside_examples` among them; `copies`: how many images were left out as copies. It is an error where the class
+    still wins without the object in most images.
     """
     shares = [share for _, share in annotated if share.inside is not None]
     if len(shares) < MIN_IMAGES:
@@ -77,15 +77,18 @@ def object_finding(
         return None
     wins = sum(share.wins_without for share in shares) / len(shares)
     examples = outside_examples(annotated)
+    sentences = [
+        f"{repr(label) if label else 'the data set'} has {inside:.0%} of its positive map inside the annotated object, "
+        f"which covers {area:.0%} of the image (medians of {len(shares)} images); without the object the same class "
+        f"wins in {wins:.0%}",
+        left_out(copies),
+        f"To do: {CODES['CA205'].what_to_do.rstrip('.')}",
+    ]
     return Finding(
         code="CA205",
         severity=NOTE if len(shares) < FULL_IMAGES else ERROR if wins > 0.5 else WARNING,
         label=label,
-        message=(
-            f"{repr(label) if label else 'the data set'} has {inside:.0%} of its positive map inside the annotated "
-            f"object, which covers {area:.0%} of the image (medians of {len(shares)} images); without the object the "
-            f"same class wins in {wins:.0%}. {left_out(copies)}To do: {CODES['CA205'].what_to_do.rstrip('.')}"
-        ),
+        message=". ".join(filter(None, sentences)),
         evidence={
             "images": len(shares),
             "score": round(inside / area, 6) if area else 0.0,

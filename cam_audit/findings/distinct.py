@@ -49,5 +49,5 @@ def copies_among(observations: Mapping[str, Observation]) -> list[Observation]:
     return [
         group[number]
         for _, group in sorted(groups.items())
-        for number in sorted(copies_of([observation.features["look"] for observation in group]))
+        for number in sorted(copies_of([observation.features["colour_thumbnail"] for observation in group]))
     ]

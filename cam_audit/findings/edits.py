@@ -129,7 +129,7 @@ def levels(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
 
 
 def saturation(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
-    """How far each pixel is from its grey multiplied by the one of `amounts`."""
+    """The distance of each pixel from its grey, multiplied; `amounts`: by how much."""
     assert edit.amounts
     greys = grey_of(picture)[..., None]
     return _to_bytes(greys + (picture - greys) * np.float32(edit.amounts[0]))
@@ -182,12 +182,12 @@ def framed(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
 def recompressed(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
     """Compressed by JPEG, at a long side of so many pixels, until blockier by so many octaves; `amounts`: both.
 
-    A picture can't become less blocky: it is compressed as little as can be.
+    A picture can't become less blocky; if that is asked, it is compressed as little as possible.
     """
     assert edit.amounts
     blockier, side = edit.amounts
     height, width = picture.shape[:2]
-    # who lists an edit may be anybody, and in larger pictures no block is seen
+    # anybody may list an edit, and in larger pictures no block is seen
     scale = min(max(side, 1), BLOCKY_SIDE) / max(height, width)
     stored = resize(picture, max(1, round(width * scale)), max(1, round(height * scale)))
     wanted = blockiness(grey_of(stored)) + blockier
@@ -200,7 +200,7 @@ def recompressed(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
 
 
 def streaked(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
-    """Strips at the edges in which what lies beside them is repeated; `amounts`: their widths, see `_whole`."""
+    """Strips at the edges in which what lies beside them is repeated; `amounts`: how wide, as in `other_sides`."""
     (height, (top, bottom)), (width, (left, right)) = _strips(edit, picture.shape)
     rows = np.arange(height).clip(top, height - 1 - bottom)
     columns = np.arange(width).clip(left, width - 1 - right)
@@ -208,14 +208,14 @@ def streaked(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
 
 
 def mirrored(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
-    """Strips at the edges filled with what lies beside them, mirrored; `amounts`: their widths, see `_whole`."""
+    """Strips at the edges filled with what lies beside them, mirrored; `amounts`: how wide, as in `other_sides`."""
     (height, (top, bottom)), (width, (left, right)) = _strips(edit, picture.shape)
     rows, columns = _mirrored(height, top, height - bottom), _mirrored(width, left, width - right)
     return np.asarray(picture[rows[:, None], columns])
 
 
 def barred(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
-    """Strips at the edges in one colour; `amounts`: their widths, see `_whole`, then red, green and blue."""
+    """Strips at the edges in one colour; `amounts`: how wide, as in `other_sides`, then red, green, blue."""
     assert edit.amounts
     (height, (top, bottom)), (width, (left, right)) = _strips(edit, picture.shape)
     inside = np.s_[top : height - bottom, left : width - right]
@@ -289,7 +289,9 @@ def elsewhere_mask(mask: Mask) -> Mask:
 
 
 def other_sides(widths: tuple[float, ...]) -> tuple[float, ...]:
-    """Strips as wide at other edges: turned so that they overlap the given ones least; left, top, right, bottom.
+    """Strips as wide at other edges: turned so that they overlap the given ones least.
+
+    widths: of the strips at the left, top, right and bottom, as shares of the side that they take from.
 
     Example:
         >>> other_sides((0.1, 0.0, 0.1, 0.0)), other_sides((0.1, 0.2, 0.0, 0.0))
@@ -321,7 +323,7 @@ def _strips(edit: Edit, shape: tuple[int, ...]) -> tuple[tuple[int, tuple[int, i
 
 
 def _whole(length: int, low: float, high: float) -> tuple[int, int]:
-    """Two strips in whole pixels, given as shares of a side; together at most MAX_STRIPS, as anybody may list them."""
+    """Two strips in whole pixels, given as shares of a side. As anybody may list them: together at most MAX_STRIPS."""
     low, high = (min(max(share, 0.0), 1.0) for share in (low, high))
     fitting = min(1.0, MAX_STRIPS / max(low + high, 1e-9))
     first = min(round(low * fitting * length), length - 1)
@@ -338,7 +340,7 @@ def _strongest(is_too_much: Callable[[float], bool], limit: float) -> float:
 
 
 def _blurred(values: NDArray[np.float32], strength: float, pixel: float) -> NDArray[np.float32]:
-    """Blurred by a standard deviation of so many pixels at the working side; pixel: one of those in pixels of these."""
+    """Blurred by a standard deviation of so many pixels at the working side; pixel: the size of one of them here."""
     return cv2.GaussianBlur(values, (0, 0), strength * pixel) if strength > 0 else values  # type: ignore[return-value]
 
 

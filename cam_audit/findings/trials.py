@@ -9,7 +9,7 @@ from itertools import chain, zip_longest
 
 from cam_audit.findings.audited_net import AuditedNet
 from cam_audit.findings.causes import Cause
-from cam_audit.findings.codes import CODES, CONTEXT, PADDING, codes_by_finder, counterfactual
+from cam_audit.findings.codes import CODES, CONTEXT, codes_by_finder, counterfactual
 from cam_audit.findings.counterfactual import ERROR_AT, LOOKS, CueTest, Effect, Roles, Step, Trial, effects_of, shown
 from cam_audit.findings.cues import finders
 from cam_audit.findings.edits import apply, needs_donor
@@ -84,13 +84,14 @@ def run_tests(net: AuditedNet, cause: Cause, scale: float, each: Each) -> Outcom
 def _tests(net: AuditedNet, cause: Cause) -> dict[str, CueTest]:
     """The tests that suit a cause, by name: those of all finders that saw it, of local cues or of the others.
 
-    Of padding its own alone, which give just that: foreign surroundings give more than bars, and turn more.
+    A cause that covers what others see has its own tests alone: foreign surroundings change more than bars do.
     """
     known, codes = finders(), codes_by_finder()
     features = {label: [observation.features for observation in group] for label, group in net.groups.items()}
     tests: dict[str, CueTest] = {}
-    seen_by = {PADDING: cause.suspicion} if cause.suspicion.finder == PADDING else cause.finders
-    for name, suspicion in seen_by.items():
+    judges = [cause.suspicion] if cause.suspicion.covers else cause.finders.values()
+    for suspicion in judges:
+        name = suspicion.finder
         if CODES[codes[name]].is_local == CODES[cause.code].is_local:
             for test in suspicion.tests or known[name].tests(suspicion, features):
                 tests.setdefault(test.name, test)
@@ -98,11 +99,11 @@ def _tests(net: AuditedNet, cause: Cause) -> dict[str, CueTest]:
 
 
 def _named_by(cause: Cause, effects: Sequence[Effect]) -> Cause:
-    """The cause as the finder names it whose test shows most; a mark or padding keeps the name that its place gives it.
+    """The cause as the finder names it whose test shows most. Marks, and what covers what others see, keep their name.
 
     Where as much is shown of a background as of a cast, it is the background, which has a colour of its own.
     """
-    if CODES[cause.code].is_local or cause.suspicion.finder == PADDING:
+    if CODES[cause.code].is_local or cause.suspicion.covers:
         return cause
     by_test = {effect.test: shown(effect) for effect in effects}
 
@@ -111,7 +112,8 @@ def _named_by(cause: Cause, effects: Sequence[Effect]) -> Cause:
         return max((by_test[test.name] for test in tests if test.name in by_test), default=(False, False, 0.0))
 
     # in the order of the table of codes, in which the background comes first
-    of_pixels = [finder for finder in codes_by_finder() if finder in cause.finders.keys() - {CONTEXT, PADDING}]
+    covering = {name for name, suspicion in cause.finders.items() if suspicion.covers}
+    of_pixels = [finder for finder in codes_by_finder() if finder in cause.finders.keys() - {CONTEXT} - covering]
     best = max(of_pixels, key=lambda finder: most(finder)[:2], default=CONTEXT)
     if CONTEXT in cause.finders and most(CONTEXT) > most(best):
         best = CONTEXT

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cam_audit.findings.codes import BEYOND_PIXELS, CODES, CONTEXT, FULL_IMAGES, MIN_FLIPS, NOTE
+from cam_audit.findings.codes import BEYOND_PIXELS, CODES, CONTEXT, FULL_IMAGES, MIN_FLIPS, MIXED, NOTE
 from cam_audit.findings.counterfactual import Effect, strongest
 from cam_audit.findings.evidence import Evidence, Groups
 from cam_audit.text import count
@@ -15,11 +15,11 @@ def message(evidence: Evidence, severity: str, class_name: str) -> str:
     recognised = "can be told" if severity == NOTE else "may be recognised"
     sentences = [f"{label} {recognised} by {suspicion.cue}"]
     sentences.append(_seen(len(cause.hits_looked_at), suspicion.images, evidence.groups))
-    sentences.append(left_out(evidence.copies).removesuffix(". "))
+    sentences.append(left_out(evidence.copies))
     in_pixels = [found for finder, found in cause.finders.items() if finder not in BEYOND_PIXELS]
     if suspicion.finder == CONTEXT and in_pixels:
         sentences.append(f"The pixels tell it, too, by {max(in_pixels, key=lambda found: found.score).cue}")
-    if "mixed" in cause.finders and suspicion.finder != "mixed":
+    if MIXED in cause.finders and suspicion.finder != MIXED:
         sentences.append(f"These are {cause.finders['mixed'].cue}")
     if suspicion.images < FULL_IMAGES:
         sentences.append(f"With only {suspicion.images} images the class stays a note, whatever is measured")
@@ -40,12 +40,10 @@ def message(evidence: Evidence, severity: str, class_name: str) -> str:
 
 
 def left_out(copies: int) -> str:
-    """A sentence on the copies that were not counted, with what follows it; "" where there are none."""
+    """A sentence on the copies that were not counted, without its full stop; "" if no image was a copy."""
     if not copies:
         return ""
-    return (
-        f"{count(copies, 'image was', 'images were')} left out as {'a copy' if copies == 1 else 'copies'} of others. "
-    )
+    return f"{count(copies, 'image was', 'images were')} left out as {'a copy' if copies == 1 else 'copies'} of others"
 
 
 def _seen(hits: int, images: int, groups: Groups | None) -> str:

@@ -15,85 +15,84 @@ from numpy.typing import NDArray
 from cam_audit.images.resize import resize
 from cam_audit.images.rgb import RgbImage
 
-LOOK_SIDE = 24
+THUMBNAIL_SIDE = 24
 # Bits that may differ between the hashes of copies. Of one band more, one must be equal.
 MAX_BITS = 5
 _BANDS = MAX_BITS + 1
-# How far the looks of copies may lie apart (root mean square): in all as a share of the contrast, and in each block of
-# so many pixels a side, by so many grey levels and a share of its own contrast.
+# How far the thumbnails of copies may lie apart (root mean square): in all, as a share of the contrast; and in each
+# block of so many pixels a side, by so many grey levels and a share of its own contrast.
 _MAX_APART = 0.06
 _BLOCK = 6
 _BLOCK_LEVELS = 2.0
 _BLOCK_APART = 0.1
 # The red, green and blue of luma (ITU-R BT.601).
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-# How many bits are set in each number of 16.
-_ONES = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)
 
-Look = NDArray[np.uint8]
+Thumbnail = NDArray[np.uint8]
 Hashes = NDArray[np.uint64]
 
 
-def look_of(rgb: RgbImage) -> Look:
-    """What a picture looks like from afar: uint8 (24, 24, 3), whatever its shape."""
-    return resize(rgb, LOOK_SIDE, LOOK_SIDE)
+def thumbnail_of(rgb: RgbImage) -> Thumbnail:
+    """A small version of a picture in colour: uint8 (24, 24, 3), whatever its shape."""
+    return resize(rgb, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
 
 
-def copies_of(looks: Sequence[Look]) -> dict[int, int]:
+def copies_of(thumbnails: Sequence[Thumbnail]) -> dict[int, int]:
     """The number of each picture that is a copy of an earlier one, with that one's number.
 
     Each is compared with those before it that are no copies themselves, so that of a film whose pictures change little
-    by little more than the first is kept. Looks are compared only where hashes are close: time and memory grow with the
-    pictures that are alike, and not with all pairs.
+    by little more than the first is kept. Thumbnails are compared only where hashes are close: time and memory grow
+    with the pictures that are alike, and not with all pairs.
     """
-    if not len(looks):
+    if not len(thumbnails):
         return {}
-    # what is equal is one look, or a thousand black pictures would be half a million close pairs
+    # what is equal is one thumbnail, or a thousand black pictures would be half a million close pairs
     first: dict[bytes, int] = {}
     copies: dict[int, int] = {}
-    for number, look in enumerate(looks):
-        before = first.setdefault(look.tobytes(), number)
+    for number, thumbnail in enumerate(thumbnails):
+        before = first.setdefault(thumbnail.tobytes(), number)
         if before != number:
             copies[number] = before
     distinct = list(first.values())
-    hashes = np.array([hash_of(looks[number]) for number in distinct], np.uint64)
+    hashes = np.array([hash_of(thumbnails[number]) for number in distinct], np.uint64)
     near: dict[int, int] = {}
     for earlier, later in close_pairs(hashes).tolist():
-        if earlier not in near and later not in near and is_copy(looks[distinct[earlier]], looks[distinct[later]]):
+        pair = thumbnails[distinct[earlier]], thumbnails[distinct[later]]
+        if earlier not in near and later not in near and is_copy(*pair):
             near[later] = earlier
     found = {distinct[later]: distinct[earlier] for later, earlier in near.items()}
     return {**found, **{number: found.get(before, before) for number, before in copies.items()}}
 
 
-def is_copy(look: Look, other: Look) -> bool:
-    """Whether two looks are of one picture.
+def is_copy(thumbnail: Thumbnail, other: Thumbnail) -> bool:
+    """Whether two thumbnails are of one picture.
 
     They differ by little in all, measured by the contrast, as two dark or blank pictures are much alike; and by little
     in each block, or what is behind a common frame, or an animal before a camera that stands still, would not count.
     """
-    apart = look.astype(np.float32) - other
-    for side, levels, share in ((LOOK_SIDE, 0.0, _MAX_APART), (_BLOCK, _BLOCK_LEVELS, _BLOCK_APART)):
+    apart = thumbnail.astype(np.float32) - other
+    for side, levels, share in ((THUMBNAIL_SIDE, 0.0, _MAX_APART), (_BLOCK, _BLOCK_LEVELS, _BLOCK_APART)):
         spread = np.sqrt((_blocks(apart, side) ** 2).mean((-1, -2)))
-        contrast = np.sqrt(np.minimum(*(_blocks(each, side).var(-1).mean(-1) for each in (look, other))))
+        contrast = np.sqrt(np.minimum(*(_blocks(each, side).var(-1).mean(-1) for each in (thumbnail, other))))
         if (spread > levels + share * contrast).any():
             return False
     return True
 
 
-def _blocks(look: NDArray[Any], side: int) -> NDArray[np.float32]:
-    """A look (24, 24, 3) in blocks of so many pixels a side: float32 (blocks, 3, side x side)."""
-    count = LOOK_SIDE // side
-    blocks = look.astype(np.float32).reshape(count, side, count, side, 3).transpose(0, 2, 4, 1, 3)
+def _blocks(thumbnail: NDArray[Any], side: int) -> NDArray[np.float32]:
+    """A thumbnail (24, 24, 3) in blocks of so many pixels a side: float32 (blocks, 3, side x side)."""
+    count = THUMBNAIL_SIDE // side
+    blocks = thumbnail.astype(np.float32).reshape(count, side, count, side, 3).transpose(0, 2, 4, 1, 3)
     return blocks.reshape(count * count, 3, side * side)
 
 
-def hash_of(look: Look) -> int:
-    """The perceptual hash of a look: 64 bits, each whether a low frequency of its grey has more than the median one.
+def hash_of(thumbnail: Thumbnail) -> int:
+    """The perceptual hash of a thumbnail: 64 bits, each whether a low frequency of its grey is above the median.
 
     Source: Zauner, "Implementation and benchmarking of perceptual image hash functions" (2010), there called pHash.
     """
     waves = _waves()
-    frequencies = (waves @ (look @ _LUMA) @ waves.T).ravel()
+    frequencies = (waves @ (thumbnail @ _LUMA) @ waves.T).ravel()
     bits = frequencies > np.median(frequencies)
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
@@ -108,7 +107,7 @@ def close_pairs(hashes: Hashes) -> NDArray[np.intp]:
     for bucket in _buckets(hashes):
         for position, number in enumerate(bucket[:-1], 1):
             others = bucket[position:]
-            apart = _ONES[words[others] ^ words[number]].sum(1)
+            apart = _ones()[words[others] ^ words[number]].sum(1)
             close = others[apart <= MAX_BITS]
             found.append(np.stack([np.full_like(close, number), close], 1))
     pairs = np.unique(np.concatenate(found)[:, ::-1], axis=0)
@@ -126,6 +125,12 @@ def _buckets(hashes: Hashes) -> Iterator[NDArray[np.intp]]:
 
 @cache
 def _waves() -> NDArray[np.float32]:
-    """Cosines of one to eight half waves along a side of a look: float32 (8, 24), as the DCT has them."""
-    places = (np.arange(LOOK_SIDE) + 0.5) / LOOK_SIDE
+    """Cosines of one to eight half waves along a side of a thumbnail: float32 (8, 24), as the DCT has them."""
+    places = (np.arange(THUMBNAIL_SIDE) + 0.5) / THUMBNAIL_SIDE
     return np.cos(np.pi * np.outer(np.arange(1, 9), places)).astype(np.float32)
+
+
+@cache
+def _ones() -> NDArray[np.uint8]:
+    """How many bits are set in each number of 16 bits: uint8 (65536,)."""
+    return np.array([number.bit_count() for number in range(1 << 16)], np.uint8)

@@ -172,6 +172,11 @@ def test_a_border_of_mostly_other_images_is_not_that_of_bars(names: str, joined:
     assert found == ([("CA212", ["padding", "border"])] if joined else [("CA212", ["padding"]), ("CA203", ["border"])])
 
 
+def test_a_statistic_of_mostly_other_images_is_not_that_of_padding() -> None:
+    statistics = dataclasses.replace(suspicion("statistics", "axy"), same_as=frozenset({"padding"}))
+    assert codes(padded(), statistics) == [("CA212", ["padding"]), ("CA211", ["statistics"])]
+
+
 def test_padding_names_only_what_it_covers() -> None:
     found = codes(padded(covers=frozenset({"statistics"})), suspicion("border"), suspicion("files"))
     assert found == [("CA212", ["padding"]), ("CA203", ["border"]), ("CA206", ["files"])]

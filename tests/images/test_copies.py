@@ -11,8 +11,8 @@ from pictures import Rgb, encode, seen_by_pillow
 from PIL import Image
 from planted import CLASSES, scene
 
-from cam_audit.findings.cues.picture import LOOK, Picture
-from cam_audit.images.copies import MAX_BITS, Look, close_pairs, copies_of, hash_of, is_copy, look_of
+from cam_audit.findings.cues.picture import COLOUR_THUMBNAIL, Picture
+from cam_audit.images.copies import MAX_BITS, Thumbnail, close_pairs, copies_of, hash_of, is_copy, thumbnail_of
 from cam_audit.images.resize import resize
 
 
@@ -27,10 +27,12 @@ FRAME = np.zeros((208, 240), bool)
 FRAME[20:-20, 20:-20] = True
 
 
-def look(rgb: Rgb) -> Look:
+def thumbnail(rgb: Rgb) -> Thumbnail:
     """As an audit has it."""
-    look: Look = LOOK.compute(Picture(np.ascontiguousarray(rgb), b"", (rgb.shape[1], rgb.shape[0])))
-    return look
+    thumbnail: Thumbnail = COLOUR_THUMBNAIL.compute(
+        Picture(np.ascontiguousarray(rgb), b"", (rgb.shape[1], rgb.shape[0]))
+    )
+    return thumbnail
 
 
 def half(rgb: Rgb) -> Rgb:
@@ -48,7 +50,7 @@ def half(rgb: Rgb) -> Rgb:
     ],
 )
 def test_what_is_encoded_again_or_resized_is_a_copy(saved_again: Callable[[Rgb], Rgb]) -> None:
-    found = copies_of([look(rgb) for rgb in SCENES] + [look(saved_again(rgb)) for rgb in SCENES])
+    found = copies_of([thumbnail(rgb) for rgb in SCENES] + [thumbnail(saved_again(rgb)) for rgb in SCENES])
     assert all(copy == number + len(SCENES) for copy, number in found.items())
     # one whose hash flipped may be missed, and none is taken for a copy of another
     assert len(found) >= 0.95 * len(SCENES)
@@ -72,7 +74,7 @@ def with_a_thing(rgb: Rgb) -> Rgb:
     [moved, darker, with_a_thing, lambda rgb: rgb[:, ::-1], lambda rgb: rgb[..., ::-1], lambda rgb: rgb[18:, 18:]],
 )
 def test_another_view_light_thing_side_colour_or_cut_is_no_copy(other: Callable[[Rgb], Rgb]) -> None:
-    assert not any(is_copy(look(rgb), look(other(rgb))) for rgb in SCENES)
+    assert not any(is_copy(thumbnail(rgb), thumbnail(other(rgb))) for rgb in SCENES)
 
 
 def test_faint_pictures_in_a_common_frame_are_no_copies() -> None:
@@ -80,18 +82,18 @@ def test_faint_pictures_in_a_common_frame_are_no_copies() -> None:
     for seed in range(20):
         ground = np.random.default_rng(seed).uniform(120, 136, (3, 3, 3)).astype(np.float32)
         picture = np.where(FRAME[..., None], cv2.resize(ground, (240, 208)), (255, 0, 0))
-        framed.append(look_of(picture.astype(np.uint8)))
+        framed.append(thumbnail_of(picture.astype(np.uint8)))
     assert copies_of(framed) == {}
 
 
 def test_blank_pictures_are_copies_only_where_they_are_equal() -> None:
     black = np.zeros((40, 40, 3), np.uint8)
-    assert copies_of([look_of(each) for each in (black, black + 1, black, black + 1)]) == {2: 0, 3: 1}
+    assert copies_of([thumbnail_of(each) for each in (black, black + 1, black, black + 1)]) == {2: 0, 3: 1}
 
 
 def test_of_a_film_that_changes_little_by_little_some_pictures_are_kept() -> None:
     rgb = SCENES[0].astype(np.float32)
-    film = [look_of(np.clip(rgb + step, 0, 255).astype(np.uint8)) for step in range(12)]
+    film = [thumbnail_of(np.clip(rgb + step, 0, 255).astype(np.uint8)) for step in range(12)]
     found = copies_of(film)
     assert is_copy(film[0], film[1])
     assert not is_copy(film[0], film[11])
@@ -103,7 +105,7 @@ def test_of_a_film_that_changes_little_by_little_some_pictures_are_kept() -> Non
 
 
 def test_the_hash_is_that_of_a_plain_cosine_transform() -> None:
-    small = look_of(SCENES[3])
+    small = thumbnail_of(SCENES[3])
     grey = small @ np.array([0.299, 0.587, 0.114])
     waves = cv2.dct(grey)[1:9, 1:9].ravel()
     bits = "".join("1" if wave > np.median(waves) else "0" for wave in waves)
@@ -128,7 +130,7 @@ def test_of_100_000_pictures_few_are_compared(monkeypatch: pytest.MonkeyPatch) -
     """Each hash meets those that share a band of 10 or 11 bits: 6 / 2^10 of all at most, were all compared."""
     compared = 0
 
-    def count(one: Look, other: Look) -> bool:
+    def count(one: Thumbnail, other: Thumbnail) -> bool:
         nonlocal compared
         compared += 1
         return is_copy(one, other)
@@ -136,9 +138,9 @@ def test_of_100_000_pictures_few_are_compared(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("cam_audit.images.copies.is_copy", count)
     random = np.random.default_rng(1)
     coarse = random.uniform(60, 190, (100_000, 9, 9, 3)).astype(np.float32)
-    looks = [cv2.resize(each, (24, 24), interpolation=cv2.INTER_LINEAR).astype(np.uint8) for each in coarse]
-    looks[70_000:70_100] = [each + np.uint8(1) for each in looks[:100]]
-    found = copies_of(looks)
+    thumbnails = [cv2.resize(each, (24, 24), interpolation=cv2.INTER_LINEAR).astype(np.uint8) for each in coarse]
+    thumbnails[70_000:70_100] = [each + np.uint8(1) for each in thumbnails[:100]]
+    found = copies_of(thumbnails)
     assert found == {70_000 + number: number for number in range(100)}
     assert compared < 1000
     assert copies_of([]) == {}

@@ -47,26 +47,25 @@ class FileFacts:
     camera: str | None
 
 
-# What may tell a class, with its values in words. Size and shape also in steps, as no two photos may be equal.
-_PROPERTIES: dict[str, Callable[[FileFacts], str]] = {
-    "format": lambda file: file.format,
-    "camera": lambda file: file.camera or "not named",
-    "JPEG quality": lambda file: str(file.quality or "not known"),
-    "size": lambda file: f"{file.width}x{file.height}",
-    "aspect ratio": lambda file: f"about {_to_step(file.width / file.height, 8):.2f}",
-    "megapixels": lambda file: f"about {_to_step(file.width * file.height, 2) / 1e6:.2g}",
-}
-
-
 def _shape(file: FileFacts) -> str:
     if file.width == file.height:
         return "square"
     return "landscape" if file.width > file.height else "portrait"
 
 
-# What may be said of a class that is found: of facts that say the same, the first.
-_FACTS = {name: _PROPERTIES[name] for name in ("format", "camera", "JPEG quality", "size")}
-_FACTS |= {"shape": _shape} | {name: _PROPERTIES[name] for name in ("aspect ratio", "megapixels")}
+# What may be said of a class, with its values in words; of those that pick the same images, the first is said. Size and
+# aspect ratio also in steps, as no two photos may be equal.
+_FACTS: dict[str, Callable[[FileFacts], str]] = {
+    "format": lambda file: file.format,
+    "camera": lambda file: file.camera or "not named",
+    "JPEG quality": lambda file: str(file.quality or "not known"),
+    "size": lambda file: f"{file.width}x{file.height}",
+    "shape": _shape,
+    "aspect ratio": lambda file: f"about {_to_step(file.width / file.height, 8):.2f}",
+    "megapixels": lambda file: f"about {_to_step(file.width * file.height, 2) / 1e6:.2g}",
+}
+# What may tell a class: all but the shape, which is the aspect ratio in three steps.
+_PROPERTIES = tuple(name for name in _FACTS if name != "shape")
 # A further fact is named where it separates at least so much of what the best one does.
 _ALSO = 0.75
 
@@ -172,7 +171,7 @@ def _recogniser(name: str, values: NDArray[np.str_], labels: Labels, class_index
     weights = class_weights(labels)
 
     def recognise(image: Features) -> Hit | None:
-        same = weights * (values == _PROPERTIES[name](image["file"]))
+        same = weights * (values == _FACTS[name](image["file"]))
         strength = float(same[labels == class_index].sum() / max(same.sum(), np.finfo(np.float32).tiny))
         return Hit(image.name, strength) if strength > limit else None
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cam_audit.findings.codes import MIXED
 from cam_audit.findings.counterfactual import CueTest
 from cam_audit.findings.cues import statistics
 from cam_audit.findings.cues.picture import THUMBNAIL
@@ -30,8 +31,6 @@ from cam_audit.findings.cues.records import (
 )
 from cam_audit.findings.cues.statistics import STATISTICS
 from cam_audit.workers import Each, one_by_one
-
-NAME = "mixed"
 
 # A cluster is so much of its class, at least and at most: more of it is the class, which may look as it likes.
 THRESHOLD, MOST = 0.15, 0.85
@@ -201,7 +200,7 @@ def _suspicion(
     differ = _in_words(styles, inside & own, own, space)
     names = [image.name for image in ordered]
     return Suspicion(
-        finder=NAME,
+        finder=MIXED,
         label=ordered[shown[0]].label,
         score=len(shown) / int(own.sum()),
         threshold=THRESHOLD,
