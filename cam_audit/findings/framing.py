@@ -21,6 +21,7 @@ from cam_audit.findings.cues.probe import Separation, class_weights, comparable,
 from cam_audit.findings.cues.records import Features, Hit, Recogniser, Suspicion
 from cam_audit.findings.edits import FRAMED
 from cam_audit.findings.sample import Observation
+from cam_audit.images.sharpness import steps_of
 from cam_audit.records import Box, Edit
 from cam_audit.workers import Each
 
@@ -77,7 +78,7 @@ def weights_of(foreground: Map, greys: NDArray[np.uint8]) -> Map:
 
     foreground: float32 (h, w); greys: uint8 (H, W), both of the whole picture.
     """
-    steps = cv2.magnitude(*(cv2.Sobel(greys, cv2.CV_32F, x, 1 - x, scale=1 / 8) for x in (1, 0)))
+    steps = steps_of(greys)
     spread: Map = cv2.resize(foreground, greys.shape[::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
     # where nothing is to be seen, the foreground alone says where it is
     return np.asarray(spread * (steps + 1e-3), np.float32)

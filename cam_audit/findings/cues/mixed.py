@@ -30,6 +30,7 @@ from cam_audit.findings.cues.records import (
     sample_of,
 )
 from cam_audit.findings.cues.statistics import STATISTICS
+from cam_audit.images.sharpness import steps_of
 from cam_audit.workers import Each, one_by_one
 
 # A cluster is so much of its class, at least and at most: more of it is the class, which may look as it likes.
@@ -61,7 +62,7 @@ def style_of(image: Features) -> FloatArray:
     greys = image["thumbnail"].astype(np.float32)
     levels = np.histogram(greys, bins=_LEVELS, range=(0, 256))[0] / greys.size
     curved = cv2.Laplacian(greys, cv2.CV_32F)
-    steps = cv2.magnitude(*(cv2.Sobel(greys, cv2.CV_32F, x, 1 - x, scale=1 / 8) for x in (1, 0)))
+    steps = steps_of(greys)
     shares = [25, 50, 75, 95]
     # of every other row and column, as sorting is dear
     detail = [np.log2(1 + np.percentile(values[::2, ::2], shares)) for values in (np.abs(curved), steps)]
