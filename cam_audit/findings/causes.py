@@ -174,7 +174,8 @@ def _surroundings(rest: dict[str, Suspicion], frame: Suspicion | None, framing: 
         return [cause for cause in (framing, context and _cause(context)) if cause]
     around = [frame]
     if framing and border and _same_images(framing.suspicion, border):
-        around += [framing.suspicion, *framing.others]
+        # the border's own counterfactuals try it, and each test more costs certainty
+        around += [replace(framing.suspicion, tests=()), *framing.others]
         framing = None
     around.append(context)
     best, other = (border, colour) if border and (not colour or border.score >= colour.score) else (colour, border)

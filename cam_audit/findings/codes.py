@@ -412,8 +412,8 @@ CODES = {
             "share of the class >= 0.15 and at most 0.85, crossing at most 0.50",
             "A part of the class looks like itself and like nothing else: drawings among photos, another device's or "
             "another site's pictures.",
-            "that the net goes by it, which no edit can try, nor that they don't belong there: look at the examples, "
-            "and at how many of them are right.",
+            "that the net goes by it, as no edit can try that, or that these pictures don't belong there. Look at the "
+            "examples, and at how many of them are predicted rightly.",
             "find out where they come from; give other classes pictures of this kind too, or leave them out; then scan "
             "again.",
             finder=MIXED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cam_audit.findings.codes import BEYOND_PIXELS, CODES, CONTEXT, FULL_IMAGES, MIN_FLIPS, MIXED, NOTE
+from cam_audit.findings.codes import BEYOND_PIXELS, CODES, CONTEXT, FULL_IMAGES, MIN_FLIPS, NOTE
 from cam_audit.findings.counterfactual import Effect, strongest
 from cam_audit.findings.evidence import Evidence, Groups
 from cam_audit.text import count
@@ -19,8 +19,6 @@ def message(evidence: Evidence, severity: str, class_name: str) -> str:
     in_pixels = [found for finder, found in cause.finders.items() if finder not in BEYOND_PIXELS]
     if suspicion.finder == CONTEXT and in_pixels:
         sentences.append(f"The pixels tell it, too, by {max(in_pixels, key=lambda found: found.score).cue}")
-    if MIXED in cause.finders and suspicion.finder != MIXED:
-        sentences.append(f"These are {cause.finders['mixed'].cue}")
     if suspicion.images < FULL_IMAGES:
         sentences.append(f"With only {suspicion.images} images the class stays a note, whatever is measured")
     planted = strongest(evidence.effects, takes_away=False)

@@ -6,7 +6,7 @@ cluster of every class, as they are there to tell things apart.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -59,8 +59,9 @@ Members = NDArray[np.intp]
 
 def style_of(image: Features) -> FloatArray:
     """How a picture looks: its statistics, its grey levels, how strong and lopsided its detail is, float32 (26,)."""
-    greys = image["thumbnail"].astype(np.float32)
-    levels = np.histogram(greys, bins=_LEVELS, range=(0, 256))[0] / greys.size
+    thumbnail = image["thumbnail"]
+    greys = thumbnail.astype(np.float32)
+    levels = np.bincount(thumbnail.ravel() // (256 // _LEVELS), minlength=_LEVELS) / thumbnail.size
     curved = cv2.Laplacian(greys, cv2.CV_32F)
     steps = steps_of(greys)
     shares = [25, 50, 75, 95]
@@ -87,8 +88,9 @@ class _Space:
 def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspicion]:
     """The classes of which a cluster of all images' looks is a real part, and next to nothing of the others.
 
-    The clusters are all of Ward's tree (1963). One counts if it is well apart: its pictures' nearest neighbours are
-    its own, and hardly anybody else's. A hit's `strength` is the share of its neighbours that are in the cluster.
+    The clusters are those of Ward's tree (1963) that are nearly all of one class while the next larger ones are not, so
+    the rest of the class is as far from them as other classes are. One counts if it is well apart: its pictures have
+    each other for their nearest neighbours. A hit's `strength` is the share of its neighbours that are in the cluster.
     """
     groups = list(by_label(images).values())
     ordered, labels = pooled(sample_of(groups, _MAX_CLUSTERED))
@@ -100,17 +102,11 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
     distances = _distances(places)
     neighbours = np.argsort(distances, axis=1, kind="stable")[:, :_NEIGHBOURS]
     best: dict[int, tuple[float, Members]] = {}
-    for members in ward(distances):
-        k = _class_of(members, labels)
-        if k is None:
-            continue
+    for k, members in _of_one_class(ward(distances), labels):
         apart = crossing(members, neighbours)
-        if apart <= MAX_CROSSING and (k not in best or apart < best[k][0]):
+        if _is_part(members, labels, k) and apart <= MAX_CROSSING and (k not in best or apart < best[k][0]):
             best[k] = apart, members
-    sizes = np.bincount(labels)
-    # where nearly all of a class is best apart, the class looks like itself, and its parts are no kinds
-    parts = [k for k, (_, members) in sorted(best.items()) if (labels[members] == k).sum() <= MOST * sizes[k]]
-    return [_suspicion(ordered, labels, styles, neighbours, space, places, k, *best[k]) for k in parts]
+    return [_suspicion(ordered, labels, styles, neighbours, space, places, k, *best[k]) for k in sorted(best)]
 
 
 def tests(suspicion: Suspicion, groups: Groups) -> list[CueTest]:
@@ -119,7 +115,7 @@ def tests(suspicion: Suspicion, groups: Groups) -> list[CueTest]:
 
 
 def ward(squared: Distances) -> list[Members]:
-    """All clusters of Ward's tree of n points: the positions of each one's, n - 1 times.
+    """All clusters of Ward's tree of n points: the positions of each one's, n - 1 times, parts before what they form.
 
     squared: float32 (n, n), squared distances, inf on the diagonal. By chains of nearest neighbours (Murtagh, "A survey
     of recent advances in hierarchical clustering algorithms", 1983), so that it takes n^2 steps.
@@ -168,18 +164,23 @@ def crossing(members: Members, neighbours: Members) -> float:
     return crossed / neighbours[members].size
 
 
-def _class_of(members: Members, labels: Labels) -> int | None:
-    """The class of which a cluster is a real part, if it is nearly all of that and beyond chance."""
-    if len(members) < MIN_IMAGES:
-        return None
-    counts = np.bincount(labels[members])
-    k = int(counts.argmax())
-    own, size = int(counts[k]), int((labels == k).sum())
-    if own < max(MIN_IMAGES, THRESHOLD * size, PURITY * len(members)):
-        return None
+def _of_one_class(clusters: Sequence[Members], labels: Labels) -> Iterator[tuple[int, Members]]:
+    """The largest clusters that are nearly all of one class, each with that class; clusters: a tree's, leaves first."""
+    taken = np.zeros(len(labels), bool)
+    for members in reversed(clusters):
+        counts = np.bincount(labels[members])
+        if not taken[members[0]] and counts.max() >= PURITY * len(members):
+            taken[members] = True
+            yield int(counts.argmax()), members
+
+
+def _is_part(members: Members, labels: Labels, k: int) -> bool:
+    """Whether a cluster is a real part of class k, not nearly all of it, and beyond chance."""
+    own, size = int((labels[members] == k).sum()), int((labels == k).sum())
+    if not max(MIN_IMAGES, THRESHOLD * size) <= own <= MOST * size:
+        return False
     # any cluster of the tree may be it
-    chance = chance_of(own, len(members), size, len(labels)) * len(labels)
-    return k if chance <= MAX_CHANCE else None
+    return chance_of(own, len(members), size, len(labels)) * len(labels) <= MAX_CHANCE
 
 
 def _suspicion(
@@ -256,7 +257,7 @@ def _distances(places: FloatArray) -> Distances:
 def _skewness(values: FloatArray) -> float:
     deviations = values - values.mean()
     # a grey level more, so that flat pictures have none
-    return float((deviations**3).mean() / (values.std() + 1) ** 3)
+    return float((deviations * deviations * deviations).mean() / (values.std() + 1) ** 3)
 
 
 def _in_words(styles: FloatArray, shown: NDArray[np.bool_], own: NDArray[np.bool_], space: _Space) -> str:
