@@ -12,23 +12,24 @@ from cam_audit.findings.map_use import on_grid
 from cam_audit.findings.sample import Collected, Observation, draw_key
 from cam_audit.images.copies import copies_of
 from cam_audit.images.decode import read_image
+from cam_audit.images.depth import Ranges
 from cam_audit.models.model import Model
 from cam_audit.workers import Each
 
 
 def leave_out_copies(
-    model: Model, collected: Collected, *, shortest: int | None, needed: int, each: Each
+    model: Model, collected: Collected, *, shortest: int | None, needed: int, each: Each, ranges: Ranges | None = None
 ) -> list[Observation]:
     """Take those out of what was collected that are copies of another image of their class folder; returns them.
 
     Of an image and its copies the one that is drawn first stays. Each copy takes a forward pass, by which its
-    activations leave the sum. `shortest` as in `Model.fit`, `needed` as in `decode`: as in the scan.
+    activations leave the sum. `shortest` as in `Model.fit`, `needed` and `ranges` as in `decode`: as in the scan.
     """
     copies = copies_among(collected.observations)
 
     def activations_of(copy: Observation) -> NDArray[np.float32] | None:
         try:
-            picture, _, _ = read_image(copy.source.path, needed=needed)
+            picture, _, _ = read_image(copy.source.path, needed=needed, ranges=ranges)
         except ImageError:
             return None
         return on_grid(model.run(model.fit(picture, shortest)).activations, model.map_size)

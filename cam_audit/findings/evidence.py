@@ -197,7 +197,7 @@ def _removals(net: AuditedNet, cause: Cause, painted_over: Sequence[Trial], each
 
     def changes(hit: Hit) -> bool | None:
         try:
-            rgb, _, _ = read_image(own[hit.name].source.path, needed=net.needed)
+            rgb, _, _ = read_image(own[hit.name].source.path, needed=net.needed, ranges=net.ranges)
         except ImageError:
             return None
         return follows_cue(net, cause, hit, rgb, own[hit.name].predicted)

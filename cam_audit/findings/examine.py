@@ -19,6 +19,7 @@ from cam_audit.findings.evidence import Evidence, counterfactuals_of, measure
 from cam_audit.findings.foreground import UNKNOWN
 from cam_audit.findings.sample import MIN_IMAGES, Collected, Unsampled
 from cam_audit.findings.second_look import look_again, look_around
+from cam_audit.images.depth import Ranges
 from cam_audit.models.model import Model
 from cam_audit.records import ClassMaps, Counterfactual, Finding, ImageSource, Part, PartMaps
 from cam_audit.workers import Each
@@ -54,6 +55,7 @@ def examine(
     *,
     shortest: int | None,
     needed: int,
+    ranges: Ranges | None = None,
     each: Each,
     copies: Mapping[str, int],
     on_look: Callable[[int, int], None] | None = None,
@@ -62,13 +64,13 @@ def examine(
 
     `collected`: what was kept of the sampled images; `annotated`, `unsampled`: by class folder, the images with an
     annotated object, and those that were not sampled; `copies`: how many were left out as copies. `shortest` as in
-    `Model.fit`, `needed` as in `decode`; `each` is `map`, or one that uses several cores. `on_look`, when an image is
-    looked at again, gets how many were and will be.
+    `Model.fit`, `needed` and `ranges` as in `decode`; `each` is `map`, or one that uses several cores. `on_look`,
+    when an image is looked at again, gets how many were and will be.
     """
     object_findings = _object_findings(annotated, copies)
     if not collected.observations:
         return Examination(tuple(sorted(object_findings, key=order)))
-    net = audited_net(model, collected, shortest=shortest, needed=needed, copies=copies)
+    net = audited_net(model, collected, shortest=shortest, needed=needed, ranges=ranges, copies=copies)
     taken_apart = class_parts(net, each)
     causes = _causes(net, taken_apart, each)
     evidence = [measure(net, cause, each) for cause in causes]

@@ -104,7 +104,9 @@ def audit_images(
 
         shortest, needed = job.settings.size, needed_side(job.model, job.settings)
         each = partial(in_order, workers)
-        left_out = leave_out_copies(job.model, collected, shortest=shortest, needed=needed, each=each)
+        left_out = leave_out_copies(
+            job.model, collected, shortest=shortest, needed=needed, each=each, ranges=job.ranges
+        )
         for copy in left_out:
             # what the cue of its class is flagged in, though it does not count
             file = copy.features["file"]
@@ -123,6 +125,7 @@ def audit_images(
             unsampled,
             shortest=shortest,
             needed=needed,
+            ranges=job.ranges,
             each=each,
             copies=copies,
             on_look=on_look,

@@ -150,7 +150,7 @@ def test_another_scan_into_the_folder_takes_the_pictures_of_the_first_away(
 ) -> None:
     out = Path(shutil.copytree(stamped_by_cheat.folder, tmp_path / "out"))
     assert len(files(out / "counterfactuals")) == 1 + 18 * len(stamped_by_cheat.findings)
-    run(coloured(tmp_path / "data", red=(RED, 2), green=(GREEN, 1)), model, out)
+    run(coloured(tmp_path / "data", red=(RED, 2), green=(GREEN, 1)), model, out, resume=False)
     assert [name for name in files(out) if name.startswith(("counterfactuals/", "maps/", "parts/"))] == []
 
 
