@@ -24,6 +24,8 @@ EXPECTED = {
     "bright": ("CA211", "CA204", "CA203"),
     "streaks": ("CA212",),
     "letterbox": ("CA212",),
+    "scale": ("CA213",),
+    "mixed": ("CA214", "CA211", "CA204", "CA203"),
 }
 
 

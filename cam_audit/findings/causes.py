@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cam_audit.findings.codes import CODES, CONTEXT, METADATA, PADDING, codes_by_finder
+from cam_audit.findings.codes import BEYOND_PIXELS, CODES, CONTEXT, FRAMING, MIXED, PADDING, codes_by_finder
 from cam_audit.findings.cues.records import Hit, Suspicion
 from cam_audit.records import MAX_LOCAL_AREA, Box, area_of
 
@@ -17,6 +17,8 @@ MAX_WANDER = 0.05
 MIN_UNION = 0.2
 # A box at least so long and at most so wide, as shares of a side, is a line from edge to edge.
 LINE_LENGTH, LINE_WIDTH = 0.8, 0.1
+# What two finders' images share of those that either found, from where on they saw the same.
+MIN_COMMON = 0.5
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,8 @@ class Cause:
 
     @property
     def hits_in_pixels(self) -> list[Hit]:
-        """Those of finders that look at pixels and files; of surroundings, an image has a share, and not just some.
-
-        Metadata are in no picture.
-        """
-        names = {hit.name for found in self.seen_by if found.finder not in (CONTEXT, METADATA) for hit in found.hits}
+        """Those of finders that look at pixels and files, which alone can tell of an image that was not sampled."""
+        names = {hit.name for found in self.seen_by if found.finder not in BEYOND_PIXELS for hit in found.hits}
         return [hit for hit in self.hits if hit.name in names]
 
     @property
@@ -86,7 +85,8 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
     border and by overlay: each must come out as one finding, with what the map shows of it in the surroundings. A shift
     of brightness is seen by colour and by statistics, and a stamp adds edges. Bars are seen by all of these and name
     what these see, but a frame of bars is a border. A watermark across the picture is seen as an overlay, and as one
-    thing that all images show. What any other finder sees is a cause of its own.
+    thing that all images show. Objects that are all framed alike have their edges at one place, their own border and
+    their own sharpness. What any other finder sees is a cause of its own.
     """
     by_label: dict[str, dict[str, Suspicion]] = {}
     for suspicion in suspicions:
@@ -95,58 +95,105 @@ def causes_of(suspicions: Sequence[Suspicion]) -> list[Cause]:
 
 
 def _causes_of_class(found: dict[str, Suspicion]) -> list[Cause]:
-    """The causes behind the suspicions about one class, by finder."""
-    codes = codes_by_finder()
-    causes: list[Cause] = []
-    padding = found.get(PADDING)
-    if padding and not padding.same_as & found.keys():
-        joined = [seen for seen in found.values() if _is_seen_of(padding, seen)]
-        found = {name: seen for name, seen in found.items() if seen is not padding and seen not in joined}
-        causes.append(Cause(codes[PADDING], padding, tuple(joined)))
-    repeated, overlay = found.pop("duplicates", None), found.pop("template", None)
-    border, colour = found.pop("border", None), found.pop("colour", None)
-    context = found.pop(CONTEXT, None)
-    around = []
-    if overlay and border and overlay.box and area_of(overlay.box) > MAX_LOCAL_AREA:
-        around, overlay = [overlay], None
-    filled = next((mark for mark in (repeated, overlay) if mark and context and _fills(context, mark)), None)
-    on_mark = (context,) if context and filled else ()
-    if filled:
-        context = None
-    if repeated and overlay and _same_place(repeated, overlay):
-        # the boxes of the repeated cue are each image's own, so its hits come first
-        kind = overlay if _fixed_place(repeated) else repeated
-        causes.append(Cause(codes[kind.finder], repeated, (overlay, *on_mark)))
-    else:
-        marks = [mark for mark in (repeated, overlay) if mark]
-        causes += [Cause(codes[mark.finder], mark, on_mark if mark is filled else ()) for mark in marks]
-    if context and (border or colour):
-        around.append(context)
-    elif context:
-        causes.append(Cause(codes[CONTEXT], context))
-    if border and (colour is None or border.score >= colour.score):
-        causes.append(Cause(codes[border.finder], border, (*([colour] if colour else []), *around)))
-    elif colour:
-        causes.append(Cause(codes[colour.finder], colour, (*([border] if border else []), *around)))
-    for other in found.values():
+    """The causes behind the suspicions about one class, by finder.
+
+    Each step takes the suspicions that it explains; what is left comes with one of the causes, or is one of its own.
+    """
+    rest = dict(found)
+    causes = _padding(rest)
+    frame = _frame(rest)
+    framing = _framing(rest)
+    causes += _marks(rest)
+    causes += _surroundings(rest, frame, framing)
+    # pictures of another kind come with any other cause that the same images have, so they are asked last
+    for other in sorted(rest.values(), key=lambda other: other.finder == MIXED):
         # where a background and a mark both explain it, it comes with the background
         host = next((cause for cause in reversed(causes) if _explains(cause, other)), None)
+        if host and other.finder == MIXED:
+            # what these images have tells better which they are than that they look alike
+            other = replace(other, same_as=frozenset(host.finders))
         if host:
             causes[causes.index(host)] = replace(host, others=(*host.others, other))
         else:
-            causes.append(Cause(codes[other.finder], other))
+            causes.append(_cause(other))
     return causes
+
+
+def _cause(suspicion: Suspicion, *others: Suspicion | None) -> Cause:
+    """A cause that a suspicion names; None among the others is nothing."""
+    return Cause(codes_by_finder()[suspicion.finder], suspicion, tuple(other for other in others if other))
+
+
+def _padding(rest: dict[str, Suspicion]) -> list[Cause]:
+    """Padding, with all that is seen of it."""
+    padding = rest.get(PADDING)
+    if not padding or padding.same_as & rest.keys():
+        return []
+    del rest[PADDING]
+    return [_cause(padding, *(rest.pop(name) for name, seen in list(rest.items()) if _is_seen_of(padding, seen)))]
+
+
+def _frame(rest: dict[str, Suspicion]) -> Suspicion | None:
+    """The overlay that is a border, all around the picture."""
+    box = rest["template"].box if "template" in rest and "border" in rest else None
+    return rest.pop("template") if box and area_of(box) > MAX_LOCAL_AREA else None
+
+
+def _framing(rest: dict[str, Suspicion]) -> Cause | None:
+    """Framing, with the edges and the sharpness that objects have because they are framed alike."""
+    framing, repeated, outline = rest.pop(FRAMING, None), rest.get("duplicates"), rest.get("template")
+    if not framing:
+        return None
+    traces = []
+    if outline and _fills(framing, outline) and not (repeated and _same_place(repeated, outline)):
+        traces.append(rest.pop("template"))
+    if "statistics" in rest and _same_images(framing, rest["statistics"]):
+        traces.append(rest.pop("statistics"))
+    return _cause(framing, *traces)
+
+
+def _marks(rest: dict[str, Suspicion]) -> list[Cause]:
+    """Marks: one that is repeated and one at a fixed place, or both in one; with the surroundings that a mark fills."""
+    repeated, overlay = rest.pop("duplicates", None), rest.pop("template", None)
+    context = rest.get(CONTEXT)
+    marks = [mark for mark in (repeated, overlay) if mark]
+    filled = next((mark for mark in marks if context and _fills(context, mark)), None)
+    if filled:
+        del rest[CONTEXT]
+    if repeated and overlay and _same_place(repeated, overlay):
+        # the boxes of the repeated cue are each image's own, so its hits come first
+        cause = _cause(repeated, overlay, context if filled else None)
+        return [cause if not _fixed_place(repeated) else replace(cause, code=codes_by_finder()[overlay.finder])]
+    return [_cause(mark, context if mark is filled else None) for mark in marks]
+
+
+def _surroundings(rest: dict[str, Suspicion], frame: Suspicion | None, framing: Cause | None) -> list[Cause]:
+    """Border and colour, whichever tells more, and the map's surroundings; framing comes with its own border."""
+    border, colour, context = (rest.pop(name, None) for name in ("border", "colour", CONTEXT))
+    if not border and not colour:
+        return [cause for cause in (framing, context and _cause(context)) if cause]
+    around = [frame]
+    if framing and border and _same_images(framing.suspicion, border):
+        # the border's own counterfactuals try it, and each test more costs certainty
+        around += [replace(framing.suspicion, tests=()), *framing.others]
+        framing = None
+    around.append(context)
+    best, other = (border, colour) if border and (not colour or border.score >= colour.score) else (colour, border)
+    assert best
+    return [*([framing] if framing else []), _cause(best, other, *around)]
 
 
 def _explains(cause: Cause, other: Suspicion) -> bool:
     """Whether what another finder sees comes with a cause; if that is a mark, most of these images must bear it."""
+    code, overlay = CODES[cause.code], cause.finders.get("template")
+    if other.finder == MIXED:
+        return not code.in_file and _same_images(other, cause)
     if cause.suspicion.covers:
         # it has taken what it covers, and its own tests would try nothing else
         return False
-    is_local, overlay = CODES[cause.code].is_local, cause.finders.get("template")
     if other.finder == "same_thing":
-        return is_local and overlay is not None and _lies_across(overlay, other)
-    return bool(other.same_as & cause.finders.keys()) and (not is_local or _mostly_among(other, cause.hits))
+        return code.is_local and overlay is not None and _lies_across(overlay, other)
+    return bool(other.same_as & cause.finders.keys()) and (not code.is_local or _mostly_among(other, cause.hits))
 
 
 def _is_seen_of(padding: Suspicion, seen: Suspicion) -> bool:
@@ -184,10 +231,17 @@ def _lies_across(overlay: Suspicion, thing: Suspicion) -> bool:
     return thing.numbers["things"] == 1 and _same_place(thing, overlay)
 
 
-def _fills(context: Suspicion, mark: Suspicion) -> bool:
-    """Whether what lies in the surroundings is a local mark, in most of the images that show both."""
+def _same_images(one: Suspicion, other: Suspicion | Cause) -> bool:
+    """Whether another cue was seen in the same images, of those that the finder of the one looked at."""
+    names = {hit.name for hit in one.hits}
+    others = {hit.name for hit in other.hits if one.looked_at is None or hit.name in one.looked_at}
+    return len(names & others) >= MIN_COMMON * len(names | others)
+
+
+def _fills(place: Suspicion, mark: Suspicion) -> bool:
+    """Whether a mark fills what lies in the surroundings, or the object, in most of the images that show both."""
     boxes = {hit.name: hit.box or mark.box for hit in mark.hits}
-    pairs = [(hit.box, box) for hit in context.hits if hit.box and (box := boxes.get(hit.name))]
+    pairs = [(hit.box, box) for hit in place.hits if hit.box and (box := boxes.get(hit.name))]
     return 2 * sum(_union_share(*pair) >= MIN_UNION for pair in pairs) > len(pairs)
 
 

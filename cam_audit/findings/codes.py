@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 from cam_audit.records import Finding
 
-# The finder that takes maps to pieces; all others are modules of `cues`, which know pixels and files.
-CONTEXT = "context"
-# The finder of what is known of images beside their pixels, which is in no module of `cues` either.
-METADATA = "metadata"
-# The finder of padding, which other finders see as well.
-PADDING = "padding"
+# The finder that takes maps to pieces, the one that asks where the foreground is, and the one of what is known of
+# images beside their pixels; all others are modules of `cues`, which know pixels and files.
+CONTEXT, FRAMING, METADATA = BEYOND_PIXELS = ("context", "framing", "metadata")
+# Finders of what other finders see as well: of padding, and of pictures of another kind.
+PADDING, MIXED = "padding", "mixed"
 
 NOTE, WARNING, ERROR = SEVERITIES = ("note", "warning", "error")
 # By the value of `--fail-on`, the severities that make a scan fail.
@@ -408,6 +407,46 @@ CODES = {
                 ),
             ),
             same_cause_as="CA203",
+        ),
+        Code(
+            "CA213",
+            "framing predicts the class",
+            "TPR2 >= 0.25, and ten times its chance <= 0.001",
+            "How much of the picture the object fills, or where it lies, tells the class: photographed from further "
+            "away, cropped by another rule, or with a margin.",
+            "that the framing is not the object's own (snakes are long, whales are seen from afar).",
+            "crop the images of all classes alike, or train with scale and place augmented; then scan again.",
+            finder=FRAMING,
+            told_by="where the object lies in the picture",
+            tests=(
+                Counterfactual(
+                    "framed",
+                    "Scaled and moved on their own background until framed like this class",
+                    "framed like another class instead",
+                    "framing planted",
+                ),
+                Counterfactual(
+                    "framed_taken",
+                    "Scaled and moved on their own background until framed like the other classes",
+                    "with another class's difference taken away instead",
+                    "framing taken away",
+                    takes_away=True,
+                ),
+            ),
+            same_cause_as="CA203",
+        ),
+        Code(
+            "CA214",
+            "a class contains pictures of another kind",
+            "share of the class >= 0.15 and at most 0.85, crossing at most 0.50",
+            "A part of the class looks like itself and like nothing else: drawings among photos, another device's or "
+            "another site's pictures.",
+            "that the net goes by it, as no edit can try that, or that these pictures don't belong there. Look at the "
+            "examples, and at how many of them are predicted rightly.",
+            "find out where they come from; give other classes pictures of this kind too, or leave them out; then scan "
+            "again.",
+            finder=MIXED,
+            told_by="a look that all of them share",
         ),
         Code(
             "CA301",

@@ -33,6 +33,8 @@ DETAIL = 4 / 224
 MAX_BLUR = 5.0
 MAX_SHARPENING = 8.0
 SHARPENED = 1.4
+# How small and how large a picture is made on its own background.
+FRAMED = (0.4, 2.0)
 # So many halvings find how strong an edit must be.
 HALVINGS = 8
 # Strips at opposite edges take at most so much of a side together, so that something is left beside them.
@@ -150,6 +152,33 @@ def matched_sharpness(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImag
     return _to_bytes(change(picture.astype(np.float32), strength, pixel))
 
 
+def framed(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """The picture made so many times as large, with its middle at a place x, y; `amounts`: all three, shares of sides.
+
+    What it leaves empty is filled with its border band, mirrored outwards and blurred, so that it shows no pattern: its
+    own background.
+    """
+    assert edit.amounts
+    factor, x, y = edit.amounts
+    height, width = picture.shape[:2]
+    # who lists an edit may be anybody
+    factor = min(max(factor, FRAMED[0]), FRAMED[1])
+    x, y = (min(max(place, -1.0), 2.0) for place in (x, y))
+    scaled = resize(picture, max(1, round(width * factor)), max(1, round(height * factor)))
+    firsts = [
+        round(place * side - of_scaled / 2)
+        for side, of_scaled, place in zip((height, width), scaled.shape[:2], (y, x), strict=True)
+    ]
+    rows, columns = map(_continued, (height, width), scaled.shape[:2], firsts)
+    filled = scaled[rows[:, None], columns]
+    blurred = cv2.GaussianBlur(filled, (0, 0), BAND / 4 * min(height, width))
+    outside = [
+        (np.arange(side) < first) | (np.arange(side) >= first + of_scaled)
+        for side, first, of_scaled in zip((height, width), firsts, scaled.shape[:2], strict=True)
+    ]
+    return np.where((outside[0][:, None] | outside[1])[..., None], blurred, filled)
+
+
 def recompressed(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
     """Compressed by JPEG, at a long side of so many pixels, until blockier by so many octaves; `amounts`: both.
 
@@ -210,9 +239,19 @@ EDITS: Mapping[str, Callable[[Edit, RgbImage, RgbImage], RgbImage]] = {
     "streaked": streaked,
     "mirrored": mirrored,
     "barred": barred,
+    "framed": framed,
 }
 # How many `amounts` an edit takes, where it takes any.
-AMOUNTS = {"levels": 2, "saturation": 1, "sharpness": 1, "recompressed": 2, "streaked": 4, "mirrored": 4, "barred": 7}
+AMOUNTS = {
+    "levels": 2,
+    "saturation": 1,
+    "sharpness": 1,
+    "recompressed": 2,
+    "streaked": 4,
+    "mirrored": 4,
+    "barred": 7,
+    "framed": 3,
+}
 WITH_DONOR = frozenset({"surroundings", "texture", "paste", "strokes"})
 
 
@@ -326,9 +365,24 @@ def _fitted(mask: Mask, rgb: RgbImage) -> Mask:
 
 def _mirrored(length: int, low: int, high: int) -> NDArray[np.intp]:
     """For each place along a side, the place in low..high that it mirrors, again and again: int (length,)."""
-    span = high - low
-    steps = (np.arange(length) - low) % (2 * span)
-    return low + np.minimum(steps, 2 * span - 1 - steps)
+    return low + _folded(np.arange(length) - low, high - low)
+
+
+def _continued(length: int, inner: int, low: int) -> NDArray[np.intp]:
+    """For each place along a side, the place in a picture of `inner` that begins at `low`: int (length,).
+
+    Beyond its ends its border band is mirrored, again and again.
+    """
+    band = min(inner, max(2, round(inner * BAND)))
+    places = np.arange(length) - low
+    before, after = _folded(places, band), inner - 1 - _folded(inner - 1 - places, band)
+    return np.asarray(np.where(places < 0, before, np.where(places >= inner, after, places)))
+
+
+def _folded(places: NDArray[np.intp], span: int) -> NDArray[np.intp]:
+    """Places on 0..span-1 and mirrored beyond, again and again."""
+    steps = places % (2 * span)
+    return np.minimum(steps, 2 * span - 1 - steps)
 
 
 # most pictures of a data set are of a few sizes

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from cam_audit.files import sha256_of
-from cam_audit.findings import context
+from cam_audit.findings import context, framing
 from cam_audit.findings.audited_net import AuditedNet, audited_net
 from cam_audit.findings.causes import Cause, causes_of
 from cam_audit.findings.class_parts import ClassParts, class_parts, parts_of
@@ -121,7 +121,7 @@ def examine(
 
 def _causes(net: AuditedNet, taken_apart: Sequence[ClassParts], metadata: Metadata | None, each: Each) -> list[Cause]:
     features = [observation.features for group in net.groups.values() for observation in group]
-    suspicions = [*find_cues(features, each), *context.suspected(taken_apart)]
+    suspicions = [*find_cues(features, each), *context.suspected(taken_apart), *framing.suspected(net.groups, each)]
     suspicions += metadata.suspected(features, each) if metadata else []
     return causes_of([suspicion for suspicion in suspicions if suspicion.images >= MIN_IMAGES])
 

@@ -145,7 +145,8 @@ class Observation:
     predicted one where the folder stands for none. Of the images whose class is taken to parts, `activations`: float16
     (C, h, w), or the features (C', h, w) where the net has a last convolution in the place of a linear layer, and then
     `gates`, as `packed_gates` has them; `kept`: bool (h, w), the cells that are picture and not padding; `foreground`:
-    how much of an object is in each, float32 (h, w), where a foreground net told.
+    how much of an object is in each, float32 (h, w), where a foreground net or a mask told; `masked`: whether it was a
+    mask.
     """
 
     source: ImageSource
@@ -157,6 +158,7 @@ class Observation:
     kept: NDArray[np.bool_] | None = None
     foreground: Map | None = None
     gates: NDArray[np.uint8] | None = None
+    masked: bool = False
 
     @property
     def predicted(self) -> int:
@@ -268,6 +270,7 @@ def _kept_for_parts(
         "gates": None if features is None else packed_gates(prediction.activations),
         "kept": picture_cells(rgb, grid),
         "foreground": objects,
+        "masked": mask is not None,
     }
 
 

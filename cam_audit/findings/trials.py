@@ -93,7 +93,7 @@ def _tests(net: AuditedNet, cause: Cause) -> dict[str, CueTest]:
     for suspicion in judges:
         name = suspicion.finder
         if CODES[codes[name]].is_local == CODES[cause.code].is_local:
-            for test in suspicion.tests or known[name].tests(suspicion, features):
+            for test in known[name].tests(suspicion, features) if name in known else suspicion.tests:
                 tests.setdefault(test.name, test)
     return tests
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cam_audit.findings.codes import CODES, CONTEXT, FULL_IMAGES, MIN_FLIPS, NOTE
+from cam_audit.findings.codes import BEYOND_PIXELS, CODES, CONTEXT, FULL_IMAGES, MIN_FLIPS, NOTE
 from cam_audit.findings.counterfactual import Effect, strongest
 from cam_audit.findings.evidence import Evidence, Groups
 from cam_audit.text import count
@@ -16,7 +16,7 @@ def message(evidence: Evidence, severity: str, class_name: str) -> str:
     sentences = [f"{label} {recognised} by {suspicion.cue}"]
     sentences.append(_seen(len(cause.hits_looked_at), suspicion.images, evidence.groups))
     sentences.append(left_out(evidence.copies))
-    in_pixels = [found for finder, found in cause.finders.items() if finder != CONTEXT]
+    in_pixels = [found for finder, found in cause.finders.items() if finder not in BEYOND_PIXELS]
     if suspicion.finder == CONTEXT and in_pixels:
         sentences.append(f"The pixels tell it, too, by {max(in_pixels, key=lambda found: found.score).cue}")
     if suspicion.images < FULL_IMAGES:

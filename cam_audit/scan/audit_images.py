@@ -214,7 +214,8 @@ def _notes_on_parts(job: ScanJob, sampled: Sequence[str], examination: Examinati
     if not job.model.separable:
         yield (
             "this net has no last linear layer, and its file does not offer what enters its last convolution, so its "
-            "classes are not taken to parts; if that convolution is 1x1, make the file again, in float: "
+            "classes are not taken to parts, and framing (CA213) was not looked for; if that convolution is 1x1, make "
+            "the file again, in float: "
             f"{how_to_make_again(job.model.net, job.model.path)}"
         )
         return
@@ -222,20 +223,20 @@ def _notes_on_parts(job: ScanJob, sampled: Sequence[str], examination: Examinati
     if large > MAX_PART_CLASSES:
         yield (
             f"{MAX_PART_CLASSES} of {large} classes were taken to parts, the first by name; in the others evidence in "
-            "the surroundings (CA207) was not looked for"
+            "the surroundings (CA207) and framing (CA213) were not looked for"
         )
     if not examination or not examination.parts:
         if large:
             yield (
-                "no class was taken to parts, so evidence in the surroundings (CA207) was not looked for: that takes "
-                f"two of the net's classes with {MIN_IMAGES} images or more"
+                "no class was taken to parts, so evidence in the surroundings (CA207) and framing (CA213) were not "
+                f"looked for: that takes two of the net's classes with {MIN_IMAGES} images or more"
             )
         return
     untold = sorted({part.label for part in examination.parts if part.foreground_ratio is None})
     if untold:
         yield (
-            f"evidence in the surroundings (CA207) was not looked for in {_named(untold)}: that takes masks of all "
-            "their images, or a foreground net other than the audited one (--foreground; "
+            f"evidence in the surroundings (CA207) and framing (CA213) were not looked for in {_named(untold)}: that "
+            "takes masks of all their images, or a foreground net other than the audited one (--foreground; "
             "`pip install 'cam-audit[imagenet]'` brings efficientnet-lite0)"
         )
     unknown = sorted({part.label for part in examination.parts if part.where == UNKNOWN} - set(untold))

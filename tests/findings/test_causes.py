@@ -48,6 +48,8 @@ def codes(*suspicions: Suspicion) -> list[Named]:
         ("same_thing", "CA210"),
         ("statistics", "CA211"),
         ("padding", "CA212"),
+        ("framing", "CA213"),
+        ("mixed", "CA214"),
     ],
 )
 def test_a_suspicion_alone_is_a_cause_of_its_own(finder: str, code: str) -> None:
@@ -228,6 +230,68 @@ def test_a_watermark_across_the_picture_is_no_thing(things: int, place: Box, exp
 def test_a_mark_and_the_same_thing_are_two() -> None:
     found = codes(suspicion("same_thing", boxes=[MIDDLE]), suspicion("duplicates", boxes=FIXED))
     assert found == [("CA201", ["duplicates"]), ("CA210", ["same_thing"])]
+
+
+OBJECT = (0.2, 0.2, 0.7, 0.8)
+OUTLINE = (0.25, 0.1, 0.75, 0.75)
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ([suspicion("template", boxes=[OUTLINE])], [("CA213", ["framing", "template"])]),
+        # whatever images bear it, a mark in the corner, or across the object, is no outline
+        ([suspicion("template", boxes=[CORNER])], [("CA202", ["template"]), ("CA213", ["framing"])]),
+        ([suspicion("template", boxes=[(0.1, 0.5, 0.9, 0.6)])], [("CA202", ["template"]), ("CA213", ["framing"])]),
+        # nor is what is repeated there
+        (
+            [suspicion("template", boxes=[OUTLINE]), suspicion("duplicates", boxes=[OUTLINE])],
+            [("CA202", ["duplicates", "template"]), ("CA213", ["framing"])],
+        ),
+        ([suspicion("border", "abcd")], [("CA203", ["border", "framing"])]),
+        ([suspicion("border", "cde")], [("CA203", ["border"]), ("CA213", ["framing"])]),
+        ([suspicion("statistics", "bc")], [("CA213", ["framing", "statistics"])]),
+        ([suspicion("statistics", "cd")], [("CA211", ["statistics"]), ("CA213", ["framing"])]),
+        (
+            [suspicion("border"), suspicion("statistics"), suspicion("template", boxes=[OUTLINE])],
+            [("CA203", ["border", "framing", "template", "statistics"])],
+        ),
+        ([suspicion("colour")], [("CA204", ["colour"]), ("CA213", ["framing"])]),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_comes_of_framing_in_the_same_images_is_one_cause(
+    others: list[Suspicion], expected: list[Named], turned: bool
+) -> None:
+    found = [suspicion("framing", boxes=[OBJECT]), *others]
+    assert sorted(codes(*(found[::-1] if turned else found))) == expected
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (suspicion("statistics"), [("CA211", ["statistics", "mixed"])]),
+        (suspicion("template", boxes=[CORNER]), [("CA202", ["template", "mixed"])]),
+        (suspicion("colour", "abcdefg"), [("CA204", ["colour"]), ("CA214", ["mixed"])]),
+        # what a file is, can't be seen
+        (suspicion("files"), [("CA206", ["files"]), ("CA214", ["mixed"])]),
+        (suspicion("statistics", label="dog"), [("CA211", ["statistics"]), ("CA214", ["mixed"])]),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_pictures_of_another_kind_are_what_tells_the_same_images(
+    other: Suspicion, expected: list[Named], turned: bool
+) -> None:
+    found = [suspicion("mixed"), other]
+    assert sorted(codes(*(found[::-1] if turned else found))) == expected
+
+
+def test_only_images_whose_framing_is_known_tell_whether_others_are_the_same() -> None:
+    framed = suspicion("framing", "ab", boxes=[OBJECT])
+    border = suspicion("border", "abcdef")
+    assert [code for code, _ in codes(framed, border)] == ["CA213", "CA203"]
+    known = dataclasses.replace(framed, looked_at=frozenset("ab"))
+    assert codes(known, border) == [("CA203", ["border", "framing"])]
 
 
 def test_files_are_a_cause_beside_all_others() -> None:

@@ -422,6 +422,7 @@ ALL = {
     "streaked": Edit("streaked", amounts=(0.2, 0.0, 0.0, 0.3)),
     "mirrored": Edit("mirrored", amounts=(0.2, 0.0, 0.0, 0.3)),
     "barred": Edit("barred", amounts=(0.2, 0.0, 0.0, 0.3, 0.0, 255.0, 0.0)),
+    "framed": Edit("framed", amounts=(0.7, 0.4, 0.6)),
 }
 
 
@@ -447,6 +448,53 @@ def test_a_donor_is_asked_for_where_another_one_makes_another_picture(edit: Edit
             apply(edit, picture, None)
     else:
         np.testing.assert_array_equal(apply(edit, picture, None), one)
+
+
+def continued(rgb: Rgb, width: int, height: int, left: int, top: int) -> Rgb:
+    """The picture at a place, and beyond its sides its border band, there and back again and again."""
+    filled = np.empty((height, width, 3), np.uint8)
+
+    def source(place: int, length: int) -> int:
+        band = max(2, round(0.12 * length))
+        there_and_back = [*range(band), *reversed(range(band))]
+        if place < 0:
+            return there_and_back[(-place - 1) % len(there_and_back)]
+        if place >= length:
+            return length - 1 - there_and_back[(place - length) % len(there_and_back)]
+        return place
+
+    for y, x in itertools.product(range(height), range(width)):
+        filled[y, x] = rgb[source(y - top, rgb.shape[0]), source(x - left, rgb.shape[1])]
+    return filled
+
+
+def test_a_picture_that_is_framed_anew_is_shrunk_and_goes_on_with_its_own_border() -> None:
+    small = speckled(40, 25)
+    picture = np.kron(small, np.ones((2, 2, 1), np.uint8))
+    for x, y, left, top in ((0.5, 0.5, 20, 12), (0.25, 0.75, 0, 25), (0.9, 0.1, 52, -8)):
+        edited = apply(Edit("framed", amounts=(0.5, x, y)), picture, None)
+        filled = continued(small, 80, 50, left, top)
+        inside = np.s_[max(0, top) : top + 25, left : left + 40]
+        blurred = cv2.GaussianBlur(filled, (0, 0), 0.03 * 50)
+        blurred[inside] = filled[inside]
+        np.testing.assert_array_equal(edited, blurred)
+
+
+def test_a_picture_that_is_framed_anew_at_twice_the_size_is_cropped() -> None:
+    picture = flat(GREY, 60, 40)
+    picture[10:20, 20:40] = PURE_RED
+    edited = apply(Edit("framed", amounts=(2.0, 0.5, 0.5)), picture, None)
+    # of the middle half, 15 to 45 by 10 to 30
+    assert (edited[2:18, 12:48] == PURE_RED).all()
+    assert (edited[24:] == GREY).all()
+    assert (edited[:, :6] == GREY).all()
+
+
+@pytest.mark.parametrize("amounts", [(1e9, 0.5, 0.5), (1e-9, 0.5, 0.5), (1.0, -1e9, 1e9), (-1.0, 0.5, 0.5)])
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 1), (1, 7), (5, 2), (60, 40)])
+def test_a_frame_out_of_all_bounds_still_gives_a_picture(amounts: tuple[float, ...], width: int, height: int) -> None:
+    edited = apply(Edit("framed", amounts=amounts), speckled(width, height), None)
+    assert edited.shape == (height, width, 3)
 
 
 def test_every_edit_is_tested_here() -> None:

@@ -180,7 +180,7 @@ def table(out: Path) -> list[dict[str, str]]:
 def no_place(*labels: str) -> str:
     """What the notes of an audit say where nothing told object from surroundings in some classes."""
     return (
-        f"evidence in the surroundings (CA207) was not looked for in {len(labels)} classes "
+        f"evidence in the surroundings (CA207) and framing (CA213) were not looked for in {len(labels)} classes "
         f"({', '.join(map(repr, labels))}): that takes masks of all their images, or a foreground net other than the "
         "audited one (--foreground; `pip install 'cam-audit[imagenet]'` brings efficientnet-lite0)"
     )

@@ -8,6 +8,8 @@ import pytest
 from planting import KINDS, design, object_mask
 
 LOCAL = ("stampfix", "stamprand", "wmark", "ruler", "ctxobj")
+# What has nothing to draw: pictures are blurred, lit, shrunk or shifted as much in every set.
+SAME_IN_ALL_SETS = ("blur", "bright", "scale", "streaks")
 SHAPES = ((240, 320), (320, 240), (97, 131))
 
 
@@ -47,9 +49,8 @@ def test_a_plant_depends_on_the_seed_of_the_set_and_the_generator_of_the_image_o
     np.testing.assert_array_equal(first, again)
     assert box == same_box
     assert not np.array_equal(first, planted(kind, image=1)[2])
-    # a blur, more light and shifts are of every set alike
-    differs = any(not np.array_equal(first, planted(kind, seed=seed)[2]) for seed in (1, 2, 3))
-    assert differs == (kind not in ("blur", "bright", "streaks"))
+    others = any(not np.array_equal(first, planted(kind, seed=seed)[2]) for seed in (1, 2, 3))
+    assert others == (kind not in SAME_IN_ALL_SETS)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -136,46 +137,6 @@ def test_a_blur_is_a_gaussian_of_about_a_pixel_of_224() -> None:
     deviations = [1.6, 2.4]
     high, low = (255 / (2 * np.pi * deviation**2) for deviation in deviations)
     assert low - 1 <= planted.max() <= high + 1
-
-
-def test_streaks_repeat_the_edge_beside_a_shifted_picture() -> None:
-    sides = set()
-    for image in range(12):
-        rgb, _, result, box = planted("streaks", image=image)
-        assert box is None
-        lines = {
-            "top": (result, rgb),
-            "bottom": (result[::-1], rgb[::-1]),
-            "left": (result.swapaxes(0, 1), rgb.swapaxes(0, 1)),
-            "right": (result[:, ::-1].swapaxes(0, 1), rgb[:, ::-1].swapaxes(0, 1)),
-        }
-        (side,) = (side for side, (after, _) in lines.items() if (after[:10] == after[0]).all())
-        after, before = lines[side]
-        width = int((after == before[0]).all(axis=(1, 2)).argmin()) - 1
-        assert 0.05 * len(after) - 1 <= width <= 0.15 * len(after) + 1
-        np.testing.assert_array_equal(after[width:], before[: len(before) - width])
-        sides.add(side)
-    assert len(sides) == 4
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_a_letterbox_is_two_bars_as_wide_in_white_or_black(shape: tuple[int, int]) -> None:
-    colours, axes = set(), set()
-    for seed in range(12):
-        rgb, _, result, box = planted("letterbox", seed=seed, shape=shape)
-        assert box is None
-        colour = int(result[0, 0, 0])
-        bar = (result == colour).all(axis=2)
-        axis = 0 if bar[0].all() else 1
-        width = int(bar.all(axis=1 - axis).argmin())
-        assert 0.06 * shape[axis] - 1 <= width <= 0.12 * shape[axis] + 1
-        before, after = (each.swapaxes(0, axis) for each in (rgb, result))
-        assert (after[:width] == colour).all()
-        assert (after[-width:] == colour).all()
-        np.testing.assert_array_equal(after[width:-width], before[width:-width])
-        colours.add(colour)
-        axes.add(axis)
-    assert (colours, axes) == ({0, 255}, {0, 1})
 
 
 def test_a_background_turns_red_and_leaves_the_object_alone() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.findings.codes import CONTEXT, PADDING
+from cam_audit.findings.codes import CONTEXT, FRAMING, MIXED, PADDING
 from cam_audit.findings.counterfactual import CueTest, Roles
 from cam_audit.findings.cues.cielab import in_words, to_lab
 from cam_audit.findings.cues.picture import Feature, Picture
@@ -45,7 +45,7 @@ _FLAT, _NEAR = 3.0, 12.0
 _IN_BAR, _IN_PICTURE, _SEAM = 0.9, 0.5, 4
 # Other finders that see it: those of colours see bars, and the others streaks as well.
 _OF_COLOUR = frozenset({"border", "colour"})
-_OF_EDGES = frozenset({"statistics", "template", CONTEXT})
+_OF_EDGES = frozenset({"statistics", "template", CONTEXT, MIXED})
 _SIDES = ("left", "top", "right", "bottom")
 # What is filled anew reaches beyond the strip, by a share of a side, as its end may be soft.
 _BEYOND = 3 / 224
@@ -123,7 +123,7 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
             },
             recogniser=partial(_recogniser, best, separated.limit),
             same_as=_OF_COLOUR if best == "bars" and (sides > 0.5).all() else frozenset(),
-            covers=_OF_EDGES | _OF_COLOUR if best == "bars" else _OF_EDGES,
+            covers=_OF_EDGES | _OF_COLOUR | {FRAMING} if best == "bars" else _OF_EDGES,
         )
 
     return [suspicion for suspicion in each(find_in, candidates) if suspicion]

@@ -24,7 +24,7 @@ from cam_audit.findings.cues.probe import (
     separation,
 )
 from cam_audit.findings.cues.records import Features, Groups, Hit, ImageFeatures, Recogniser, Suspicion
-from cam_audit.images.sharpness import BLOCKY_SIDE, Greys, blockiness, grey_of, sharpness
+from cam_audit.images.sharpness import BLOCKY_SIDE, Greys, blockiness, grey_of, magnitude, sharpness, steps_of
 from cam_audit.records import Edit
 from cam_audit.workers import Each, one_by_one
 
@@ -83,8 +83,7 @@ def statistics(picture: Picture) -> FloatArray:
     They are measured at the sizes at which pictures are compared, so that a reduced decode hardly changes them.
     """
     small, working = grey_of(picture.small), grey_of(picture.working)
-    steps = cv2.magnitude(*(cv2.Sobel(small, cv2.CV_32F, x, 1 - x, scale=1 / 8) for x in (1, 0)))
-    chroma = cv2.magnitude(*(np.ascontiguousarray(picture.lab[..., channel]) for channel in (1, 2)))
+    steps, chroma = steps_of(small), magnitude(picture.lab[..., 1], picture.lab[..., 2])
     return np.array(
         [
             small.mean(),
