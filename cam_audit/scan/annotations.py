@@ -6,7 +6,7 @@ import glob
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -18,6 +18,7 @@ from cam_audit.images.resize import resize_mask
 from cam_audit.reports.output_folder import OUTPUT_MARKS
 from cam_audit.scan.boxes import Reading, read_coco, read_voc, read_yolo
 from cam_audit.scan.class_list import class_names
+from cam_audit.scan.matching import at_path, by_path, match, normal, without_suffix
 from cam_audit.scan.outlines import ImageObjects, Mask
 from cam_audit.scan.tally import left_out
 
@@ -173,15 +174,15 @@ def _load_masks(names: Sequence[str], folder: Path, value: int | None) -> Masks:
     listing = find_images(folder, marks=OUTPUT_MARKS, follow_links=True)
     for name, reason in listing.unreadable.items():
         raise CamAuditError(f"cannot read the folder {folder / name}: {reason}")
-    files = at_paths(listing.names)
-    found = ((name, _at_path(name, files)) for name in names)
+    files = by_path(listing.names)
+    found = ((name, at_path(name, files)) for name in names)
     return Masks({name: f"{folder}/{file}" for name, file in found if file}, value)
 
 
 def _pattern_for(names: Sequence[str], folder: Path) -> str | None:
     """A pattern by which the first images find masks in a folder: these are called as the image and then some."""
     for name in names[:MAX_TRIED]:
-        stem = _stem(name)
+        stem = without_suffix(name)
         for place in (stem, _base(stem)):
             beside = sorted(folder.glob(f"{glob.escape(place)}[!0-9a-zA-Z]*.*"))
             if beside:
@@ -191,10 +192,10 @@ def _pattern_for(names: Sequence[str], folder: Path) -> str | None:
 
 def _by_pattern(names: Sequence[str], pattern: str) -> dict[str, str]:
     """The masks that are there of those that a pattern names, by their images."""
-    called = Counter(_base(_stem(name)) for name in names)
+    called = Counter(_base(without_suffix(name)) for name in names)
     files = {}
     for name in names:
-        stem = _stem(name)
+        stem = without_suffix(name)
         # a file name that several images bear could be any one's
         stems = [stem, _base(stem)] if called[_base(stem)] == 1 else [stem]
         found = next((file for stem in stems if os.path.exists(file := pattern.replace(STEM, stem))), None)
@@ -209,7 +210,7 @@ def _load_boxes(names: Sequence[str], path: Path, categories: Sequence[str]) -> 
         images = _read_folder(names, path, reading)
     else:
         content = read_coco(path, reading)
-        images = {name: content[key] for name, key in match(names, {key: key for key in content})}
+        images = {name: content[key] for name, key in match(names, {normal(key): key for key in content}).items()}
     known = {name.casefold() for name in reading.named}
     unknown = [category for category in categories if category.casefold() not in known]
     if unknown:
@@ -223,54 +224,12 @@ def _read_folder(names: Sequence[str], folder: Path, reading: Reading) -> dict[s
     listing = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
     voc = [file for file in listing if file.endswith(".xml")]
     if voc:
-        return {name: read_voc(folder / file, file, reading) for name, file in match(names, at_paths(voc))}
+        return {name: read_voc(folder / file, file, reading) for name, file in match(names, by_path(voc)).items()}
     yolo = [file for file in listing if file.endswith(".txt")]
     if not yolo:
         raise CamAuditError(f"{folder}: holds neither Pascal VOC .xml nor YOLO .txt files")
     called = class_names(folder)
-    return {name: read_yolo(folder / file, file, reading, called) for name, file in match(names, at_paths(yolo))}
-
-
-def at_paths(files: Iterable[str]) -> dict[str, str]:
-    """Files by the paths at which an image may find them: their own, and theirs without the suffix."""
-    by_path: dict[str, str] = {}
-    for file in files:
-        by_path[file] = file
-        by_path.setdefault(_stem(file), file)
-    return by_path
-
-
-def _at_path(name: str, by_path: Mapping[str, str]) -> str | None:
-    return by_path.get(name) or by_path.get(_stem(name))
-
-
-def match(names: Sequence[str], by_path: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Image names and the file that each finds at its path or, failing that, by the longest end that they share."""
-    images_ending = Counter(end for name in names for path in {name, _stem(name)} for end in _ends(path))
-    files_ending: dict[str, set[str]] = {}
-    for path, file in by_path.items():
-        for end in _ends(path):
-            files_ending.setdefault(end, set()).add(file)
-    for name in names:
-        found = _at_path(name, by_path)
-        if found is None:
-            ends = (end for pair in zip(_ends(name), _ends(_stem(name)), strict=True) for end in pair)
-            end = next((end for end in ends if end in files_ending), "")
-            # what several images or files end with could be any one's
-            if images_ending[end] == 1 and len(files_ending[end]) == 1:
-                (found,) = files_ending[end]
-        if found:
-            yield name, found
-
-
-def _ends(path: str) -> list[str]:
-    """What a path ends with, the longest first: itself, then without its first folder, ..., its file name."""
-    parts = path.split("/")
-    return ["/".join(parts[first:]) for first in range(len(parts))]
-
-
-def _stem(path: str) -> str:
-    return os.path.splitext(path)[0]
+    return {name: read_yolo(folder / file, file, reading, called) for name, file in match(names, by_path(yolo)).items()}
 
 
 def _base(path: str) -> str:

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
-import os
 import re
-import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +10,8 @@ from pathlib import Path
 from cam_audit.errors import CamAuditError
 from cam_audit.models.class_names import ClassNames, is_number
 from cam_audit.scan.layout import split_of
+from cam_audit.scan.matching import match, normal
+from cam_audit.scan.table import Line, read_table
 
 # What columns are called, the likeliest first; compared without case, space, `-` and `_`.
 PATH_COLUMNS = (
@@ -26,11 +22,6 @@ CLASS_COLUMNS = (
     *("class", "label", "classname", "labelname", "category", "diagnosis", "dx", "breed", "species", "target", "y"),
 )
 SPLIT_COLUMNS = ("split", "subset", "set", "partition", "fold")
-# In a list without a delimiter, what follows the path.
-_INDEXED = re.compile(r"(.*\S)\s+(\d+)\s*")
-_DELIMITERS = "\t;,"
-# So many rows tell the delimiter.
-_LOOKED_AT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +46,7 @@ class _Columns:
     def word(self, cells: Sequence[str]) -> str:
         """The class that a row names, "" for none."""
         if self.one_hot is None:
-            return cells[self.label].strip() if self.label < len(cells) else ""
+            return cells[self.label] if self.label < len(cells) else ""
         chosen = [word for column, word in self.one_hot.items() if _is_one(cells[column : column + 1])]
         return chosen[0] if len(chosen) == 1 else ""
 
@@ -70,16 +61,16 @@ def read_labels(path: Path, classes: ClassNames) -> dict[str, Row]:
     one path two classes.
     """
     rows: dict[str, Row] = {}
-    columns, lines = _columns(_table(path), classes)
+    columns, lines = _columns(read_table(path), classes)
     for line, cells in lines:
         if len(cells) < 2:
             raise CamAuditError(f"{path}, line {line}: expected folder,class or path,class and found one cell")
         word = columns.word(cells)
         if not word:
             continue
-        split = cells[columns.split].strip() if columns.split is not None and columns.split < len(cells) else ""
+        split = cells[columns.split] if columns.split is not None and columns.split < len(cells) else ""
         row = Row(word, classes.require(word, f"{path}, line {line}"), split_of(split) or split, line)
-        key = normal(cells[columns.path].strip())
+        key = normal(cells[columns.path])
         before = rows.setdefault(key, row)
         if before.index != row.index:
             raise CamAuditError(
@@ -91,32 +82,8 @@ def read_labels(path: Path, classes: ClassNames) -> dict[str, Row]:
 
 
 def rows_of_images(names: Sequence[str], rows: Mapping[str, Row]) -> dict[str, Row]:
-    """The rows that name images, by the image.
-
-    A row names the image at its path, with or without a suffix or, failing that, by the longest end of the path that
-    only one image and one row have.
-    """
-    found: dict[str, Row] = {}
-    rest = []
-    for name in names:
-        row = rows.get(normal(name)) or rows.get(_stem(normal(name)))
-        if row:
-            found[name] = row
-        else:
-            rest.append(name)
-    if not rest:
-        return found
-    rows_ending: dict[str, list[Row]] = {}
-    for key, row in rows.items():
-        for end in _ends(key):
-            rows_ending.setdefault(end, []).append(row)
-    images_ending = Counter(end for name in names for end in set(_image_ends(normal(name))) if end in rows_ending)
-    for name in rest:
-        end = next((end for end in _image_ends(normal(name)) if end in rows_ending), "")
-        # what several images or rows end with could be any one's
-        if end and images_ending[end] == 1 and len(rows_ending[end]) == 1:
-            found[name] = rows_ending[end][0]
-    return found
+    """The rows that name images, by the image."""
+    return {name: rows[path] for name, path in match(names, {path: path for path in rows}).items()}
 
 
 def row_of_folder(name: str, word: str, rows: Mapping[str, Row]) -> Row | None:
@@ -129,51 +96,11 @@ def row_of_folder(name: str, word: str, rows: Mapping[str, Row]) -> Row | None:
     return rows.get(normal(word)) if word else None
 
 
-def normal(path: str) -> str:
-    """A path as rows and images are compared by it."""
-    return unicodedata.normalize("NFC", path.replace("\\", "/")).removeprefix("./").strip("/")
-
-
-def _table(path: Path) -> list[tuple[int, list[str]]]:
-    """The rows that are not empty, with the lines at which they end."""
-    try:
-        text = _decoded(path.read_bytes())
-        lines = [line for line in text.splitlines() if line.strip()][:_LOOKED_AT]
-        delimiter = _delimiter(lines)
-        if not delimiter:
-            pairs = ((number, _INDEXED.fullmatch(line)) for number, line in enumerate(text.splitlines(), 1))
-            return [(number, [pair[1], pair[2]]) for number, pair in pairs if pair]
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-        return [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
-    except UnicodeDecodeError:
-        raise CamAuditError(f"{path}: cannot be read as CSV: neither UTF-8 nor UTF-16; save it as UTF-8") from None
-    except (OSError, csv.Error) as error:
-        raise CamAuditError(f"{path}: cannot be read as CSV: {error}") from None
-
-
-def _decoded(data: bytes) -> str:
-    """Text as spreadsheets save it: UTF-8, or UTF-16 where it begins as that does."""
-    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return data.decode("utf-16" if is_utf16 else "utf-8-sig")
-
-
-def _delimiter(lines: Sequence[str]) -> str:
-    """What stands between the cells; "" in a list of paths, each with an index."""
-    everywhere = [sign for sign in _DELIMITERS if lines and all(sign in line for line in lines)]
-    if not everywhere and lines and all(map(_INDEXED.fullmatch, lines)):
-        return ""
-    # a quoted name may go over several lines, of which not all have one
-    anywhere = [sign for sign in _DELIMITERS if any(sign in line for line in lines)]
-    return next(iter((*everywhere, *anywhere)), ",")
-
-
-def _columns(
-    table: list[tuple[int, list[str]]], classes: ClassNames
-) -> tuple[_Columns, Iterable[tuple[int, list[str]]]]:
+def _columns(table: list[Line], classes: ClassNames) -> tuple[_Columns, list[Line]]:
     """Where the columns are, as the header says, if there is one, and the other rows."""
     if not table or len(table[0][1]) < 2:
         return _Columns(), table
-    head, rest = [cell.strip() for cell in table[0][1]], table[1:]
+    head, rest = table[0][1], table[1:]
     titles = [re.sub(r"[\s_-]", "", cell).casefold() for cell in head]
     paths, labels, splits = (
         [titles.index(title) for title in known if title in titles]
@@ -187,7 +114,7 @@ def _columns(
         return _Columns(), table
     first = rest[0][1] if rest else []
     # of several columns that may be the class, the one whose first value is one
-    known = [column for column in labels if column < len(first) and classes.find(first[column].strip()) is not None]
+    known = [column for column in labels if column < len(first) and classes.find(first[column]) is not None]
     label = next(iter((*known, *labels)), 1 if paths[0] == 0 else 0)
     return _Columns(paths[0], label, splits[0] if splits else None), rest
 
@@ -197,21 +124,6 @@ def _is_one(cells: Sequence[str]) -> bool:
         return bool(cells) and float(cells[0]) == 1
     except ValueError:
         return False
-
-
-def _image_ends(path: str) -> Iterable[str]:
-    """What a path ends with, each with the suffix and without, the longest first."""
-    for end in _ends(path):
-        yield from (end, _stem(end))
-
-
-def _ends(path: str) -> list[str]:
-    parts = path.split("/")
-    return ["/".join(parts[first:]) for first in range(len(parts))]
-
-
-def _stem(path: str) -> str:
-    return os.path.splitext(path)[0]
 
 
 def numbers_among(words: Iterable[str], classes: ClassNames) -> list[str]:
