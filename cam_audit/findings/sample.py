@@ -236,7 +236,9 @@ def observe(
     # the finders' modules, which a scan without classes never needs
     from cam_audit.findings.cues.features import image_features
 
-    features = image_features(rgb, data, name=source.name, label=source.label, width=size[0], height=size[1])
+    features = image_features(
+        rgb, data, name=source.name, label=source.label, width=size[0], height=size[1], drawn=draw_key(source)
+    )
     activations = on_grid(prediction.activations, model.map_size)
     map_class = int(prediction.logits.argmax()) if source.label_class is None else source.label_class
     observation = Observation(

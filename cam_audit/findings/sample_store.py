@@ -16,7 +16,7 @@ from cam_audit.files import write_bytes
 from cam_audit.findings.cues.features import all_features
 from cam_audit.findings.cues.records import ImageFeatures
 from cam_audit.findings.map_use import ActivationSum
-from cam_audit.findings.sample import Collected, Observation
+from cam_audit.findings.sample import Collected, Observation, draw_key
 from cam_audit.records import ImageSource
 
 # Before the name of a feature that is an array.
@@ -59,7 +59,8 @@ def load(path: Path, source: ImageSource) -> Collected | None:
             arrays = {name: file[name] for name in file.files}
         facts = json.loads(arrays["facts"].tobytes())
         kept_as_arrays = {key.removeprefix(PREFIX): array for key, array in arrays.items() if key.startswith(PREFIX)}
-        features = ImageFeatures(facts["name"], facts["label"], _features({**facts["features"], **kept_as_arrays}))
+        values = _features({**facts["features"], **kept_as_arrays})
+        features = ImageFeatures(facts["name"], facts["label"], values, draw_key(source))
         if features.name != source.name:
             return None
         collected = Collected()

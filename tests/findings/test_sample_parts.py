@@ -139,6 +139,7 @@ def test_activations_come_back_from_a_file_to_the_last_bit(tmp_path: Path, model
     loaded = load(tmp_path / "a.npz", observation.source)
     assert loaded
     (again,) = loaded.observations.values()
+    assert again.features.drawn == observation.features.drawn == draw_key(observation.source)
     assert observation.activations is not None
     assert observation.activations.dtype == np.float16
     exact = model.run(square(RED, 0, 0, 32, width=64, height=64)).activations

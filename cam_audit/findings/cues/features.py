@@ -18,7 +18,7 @@ def all_features() -> dict[str, Feature]:
 
 
 class LazyFeatures:
-    """The `Features` of an image that is in memory; the parameters are those of `Picture`."""
+    """The `Features` of an image that is in memory; the parameters are those of `Picture` and `ImageFeatures`."""
 
     def __init__(
         self, rgb: RgbImage | Callable[[], RgbImage], data: bytes, *, name: str, width: int, height: int
@@ -33,7 +33,10 @@ class LazyFeatures:
         return self._values[feature]
 
 
-def image_features(rgb: RgbImage, data: bytes, *, name: str, label: str, width: int, height: int) -> ImageFeatures:
-    """All features of an image, to be kept; the parameters are those of `Picture`. Safe to call in several threads."""
+def image_features(
+    rgb: RgbImage, data: bytes, *, name: str, label: str, width: int, height: int, drawn: bytes = b""
+) -> ImageFeatures:
+    """All features of an image, to be kept; parameters as of `Picture` and `ImageFeatures`. Safe in threads."""
     picture = Picture(rgb, data, (width, height))
-    return ImageFeatures(name, label, {key: feature.compute(picture) for key, feature in all_features().items()})
+    values = {key: feature.compute(picture) for key, feature in all_features().items()}
+    return ImageFeatures(name, label, values, drawn)

@@ -27,11 +27,12 @@ class Features(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageFeatures:
-    """What the finders keep of one image, some 35 KB; `name`, `label`: as in `ImageSource`."""
+    """What the finders keep of one image, some 35 KB; `name`, `label`: as in `ImageSource`; `drawn`: its `draw_key`."""
 
     name: str
     label: str
     values: Mapping[str, Any]
+    drawn: bytes = b""
 
     def __getitem__(self, feature: str) -> Any:
         return self.values[feature]
@@ -98,9 +99,12 @@ class Suspicion:
 
 
 def by_label(images: Iterable[ImageFeatures]) -> dict[str, list[ImageFeatures]]:
-    """The images of each label; labels and images sorted, so that no result depends on the order of arrival."""
+    """The images of each label, labels by name and images as they were drawn.
+
+    So no result depends on the order of arrival, or on what the folders above an image are called.
+    """
     groups: dict[str, list[ImageFeatures]] = {}
-    for image in sorted(images, key=lambda image: (image.label, image.name)):
+    for image in sorted(images, key=lambda image: (image.label, image.drawn, image.name)):
         groups.setdefault(image.label, []).append(image)
     return groups
 

@@ -16,8 +16,18 @@ from planted import CLASSES, blue_cast, data_set, features, features_of, red_fra
 
 from cam_audit.findings.cues import find_cues, finders
 from cam_audit.findings.cues.features import image_features
-from cam_audit.findings.cues.probe import comparable, separation
+from cam_audit.findings.cues.probe import comparable, pooled, separation
 from cam_audit.findings.cues.records import ImageFeatures, sample_of
+
+
+def test_images_are_pooled_as_they_were_drawn_whatever_folders_are_above_them() -> None:
+    order = {}
+    for folders in ("abcd", "dcba"):
+        names = {n: f"{folder}/{n}.png" for n, folder in enumerate(folders)}
+        ordered, labels = pooled([ImageFeatures(names[n], "zx"[n % 2], {}, drawn=bytes([7 - n])) for n in range(4)])
+        order[folders] = [image.name.partition("/")[2] for image in ordered]
+        assert labels.tolist() == [0, 0, 1, 1]
+    assert order["abcd"] == order["dcba"] == ["3.png", "1.png", "2.png", "0.png"]
 
 
 @pytest.mark.parametrize("decimals", [1, 6])
