@@ -142,7 +142,8 @@ def described_once() -> Iterator[None]:
     def described(rgb: Rgb, data: bytes, **options: Any) -> ImageFeatures:
         if data not in known:
             known[data] = image_features(rgb, data, **options)
-        return dataclasses.replace(known[data], name=options["name"], label=options["label"])
+        changed = {key: options[key] for key in ("name", "label", "drawn") if key in options}
+        return dataclasses.replace(known[data], **changed)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cam_audit.findings.cues.features.image_features", described)
