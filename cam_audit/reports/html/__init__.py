@@ -117,6 +117,11 @@ def prose(text: str) -> Markup:
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
+def told(text: str) -> Markup:
+    """Text in which the name of an option stays in one line; a browser would break `--masks` after its hyphens."""
+    return Markup(re.sub("--[a-z][a-z-]{1,20}", r'<span class="option">\g<0></span>', str(escape(visible(text)))))
+
+
 def data_uri(jpeg: bytes) -> str:
     """A picture as an address that holds it."""
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
@@ -157,4 +162,11 @@ ENVIRONMENT = jinja2.Environment(
     # a page is rendered once: to look for what is constant in it takes longer than to do without
     optimized=False,
 )
-ENVIRONMENT.filters |= {"visible": visible, "number": number, "data_uri": data_uri, "share": share, "prose": prose}
+ENVIRONMENT.filters |= {
+    "visible": visible,
+    "number": number,
+    "share": share,
+    "prose": prose,
+    "told": told,
+    "data_uri": data_uri,
+}
