@@ -35,11 +35,13 @@ class Prediction:
     """One forward pass: logits float32 (K,) before any softmax, activations float32 (C, h, w).
 
     `features`: what enters the last convolution, float32 (C', h, w), where it was asked for and the net offers it.
+    `even`: the part of the activations that is the same in each cell, float32 (C,), of a net with a map for each image.
     """
 
     logits: NDArray[np.float32]
     activations: NDArray[np.float32]
     features: NDArray[np.float32] | None = None
+    even: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Model:
     the map at that size; `cam_weight` float32 (K, C) and `cam_bias` (K,), both None where activations[k] is
     the map of class k; `feature_weight` float32 (K, C') and `feature_bias` (K,), the last convolution of such a net,
     both None where its file does not offer what enters it; `class_ids` WordNet ids or ""; `sha256` of the file, as hex.
+    `map_kind` is "exact" where the map is that of the paper, "per-image" where what follows the pooling is linear only
+    for a given image; `has_even` whether the file tells what of such a map no cell has to itself.
     """
 
     path: Path
@@ -66,6 +70,8 @@ class Model:
     cam_bias: NDArray[np.float32] | None
     feature_weight: NDArray[np.float32] | None
     feature_bias: NDArray[np.float32] | None
+    map_kind: str
+    has_even: bool
     session: ort.InferenceSession
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -90,13 +96,24 @@ class Model:
         names = [file_format.LOGITS, file_format.ACTIVATIONS]
         if features and self.feature_weight is not None:
             names.append(file_format.FEATURES)
-        logits, activations, *further = self.session.run(names, {file_format.IMAGE: rgb[None]})
+        if self.has_even:
+            names.append(file_format.EVEN)
+        values = dict(zip(names, self.session.run(names, {file_format.IMAGE: rgb[None]}), strict=True))
+        logits, activations = values[file_format.LOGITS], values[file_format.ACTIVATIONS]
         as_loaded = logits.shape == (1, len(self.class_names)) and activations.shape[:2] == (1, self.channels)
         if not (as_loaded and activations.ndim == 4 and activations.size and np.isfinite(activations).all()):
             raise ModelError("its outputs have other shapes than when it was loaded, or activations are not numbers")
-        if further and not self._fits(further[0], activations):
+        entering, even = values.get(file_format.FEATURES), values.get(file_format.EVEN)
+        if entering is not None and not self._fits(entering, activations):
             raise ModelError("its features have another shape than when it was loaded, or are not numbers")
-        return Prediction(logits[0], activations[0], *(each[0] for each in further))
+        if even is not None and not (even.shape == activations.shape[:2] and np.isfinite(even).all()):
+            raise ModelError("its output 'even' has another shape than when it was loaded, or is not numbers")
+        return Prediction(
+            logits[0],
+            activations[0],
+            None if entering is None else entering[0],
+            None if even is None else even[0],
+        )
 
     def _fits(self, features: Array, activations: Array) -> bool:
         assert self.feature_weight is not None
@@ -118,6 +135,12 @@ class Model:
     def cam(self, prediction: Prediction, class_index: int) -> NDArray[np.float32]:
         """The raw class activation map of one class, float32 (h, w), in units of the logit."""
         return class_activation_map(prediction.activations, self.cam_weight, class_index)
+
+    def even(self, prediction: Prediction, class_index: int) -> float:
+        """What all cells of a class's map have alike, of biases and gates, in units of the logit; 0 for an exact map."""
+        if prediction.even is None:
+            return 0.0
+        return float(class_activation_map(prediction.even[:, None, None], self.cam_weight, class_index)[0, 0])
 
     @property
     def channels(self) -> int:
@@ -205,6 +228,9 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
     if len(classes) != prediction.logits.size:
         raise ModelError(f"{path}: {len(classes)} class names for {prediction.logits.size} classes")
     class_ids = metadata.strings(file_format.CLASS_IDS_KEY, optional=True) or ("",) * len(classes)
+    map_kind = metadata.text(file_format.MAP_KEY, file_format.EXACT)
+    if map_kind not in (file_format.EXACT, file_format.PER_IMAGE):
+        raise ModelError(f"{path}: its metadata {file_format.METADATA_PREFIX}{file_format.MAP_KEY} is {map_kind!r}")
     if len(class_ids) != len(classes):
         raise ModelError(f"{path}: {len(class_ids)} class ids for {len(classes)} classes")
     return Model(
@@ -222,6 +248,8 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
         cam_bias=cam_bias,
         feature_weight=values.get(file_format.FEATURE_WEIGHT),
         feature_bias=values.get(file_format.FEATURE_BIAS),
+        map_kind=map_kind,
+        has_even=file_format.EVEN in wanted and map_kind == file_format.PER_IMAGE,
         session=session,
     )
 
@@ -297,8 +325,8 @@ def _checked(values: Mapping[str, Array], cam_weight: Array | None, cam_bias: Ar
     if worst > IDENTITY_TOLERANCE:
         raise ModelError(
             f"{path}: not CAM-ready, the mean of the map plus the bias misses the logit by {worst:.2g} (relative): "
-            "the activations are not what is pooled, or several fully connected layers follow and no class "
-            f"activation map is defined; {HOW_TO_MAKE_ONE}"
+            "the activations are not what the last linear layer averages; "
+            f"{HOW_TO_MAKE_ONE}"
         )
     return prediction
 
@@ -331,8 +359,8 @@ class _Metadata:
     path: Path
     values: Mapping[str, str]
 
-    def text(self, key: str) -> str:
-        value = self.values.get(file_format.METADATA_PREFIX + key)
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self.values.get(file_format.METADATA_PREFIX + key, default)
         if value is None:
             raise ModelError(
                 f"{self.path}: not CAM-ready, its metadata lacks {file_format.METADATA_PREFIX}{key}; {HOW_TO_MAKE_ONE}"
