@@ -29,6 +29,7 @@ ZOO_NAMES = ("resnet18", "squeezenet", "googlenet", "mobilenetv2")
 
 DYNAMIC = ", other sizes too"
 FIXED = " only; a scan squeezes every image to it"
+PER_IMAGE = "; exact for each image, as what follows the pooling is not linear"
 
 File = click.Path(path_type=Path)
 
@@ -90,7 +91,8 @@ def info(file: Path, classes: bool) -> None:
         "net": model.net,
         "licence": model.licence,
         "layers": f"{_in_short(operators)}; {contents.parameters / 1e6:.1f} million parameters",
-        "map": f"{channels} channels of {rows}x{columns} cells at {height}x{width}, made by {model.activation_layer}",
+        "map": f"{channels} channels of {rows}x{columns} cells at {height}x{width}, made by {model.activation_layer}"
+        f"{'' if model.map_kind == file_format.EXACT else PER_IMAGE}",
         "input": f"{height}x{width}{FIXED if model.fixed_size else DYNAMIC}",
         "preprocessing": _in_words(contents.preprocessing),
         "classes": f"{len(model.class_names)}: {_in_short(model.class_names)} (--classes lists all)",
@@ -135,6 +137,13 @@ def check(file: Path) -> None:
 @click.option("--scale", metavar="NUMBER", help="Multiplies a pixel's 0..255 first, e.g. 1/255.  [default: 1]")
 @click.option("--bgr", is_flag=True, help="The net takes blue first; mean and std are still given as R G B.")
 @click.option("--input-size", metavar="N|HxW", help="Pixels.  [default: the graph's own size, or 224]")
+@click.option("--output-name", metavar="NAME", help="The output that has the scores, where FILE has several.")
+@click.option(
+    "--per-image",
+    is_flag=True,
+    help="Take nets that read each cell of a map by weights of its own, too: AlexNet, VGG. Their maps are not the "
+    "paper's.",
+)
 def adapt(
     file: Path,
     output: Path | None,
@@ -145,12 +154,17 @@ def adapt(
     scale: str | None,
     bgr: bool,
     input_size: str | None,
+    output_name: str | None,
+    per_image: bool,
 ) -> None:
     """Make FILE, any plain ONNX classifier, CAM-ready: scans take only such files.
 
     The head is found in the graph, and the result proved before it is written: its logits are those of FILE, and
-    the mean of each class's map plus the bias is the class's logit. The preprocessing cannot be found in a graph:
-    say which it is, with --preset or as numbers; (pixel * scale - mean) / std.
+    the mean of each class's map plus the bias is the class's logit. Preprocessing that is not in the graph cannot be
+    found there: say which it is, with --preset or as numbers; (pixel * scale - mean) / std.
+
+    What follows the pooling may be several layers: linear ones become one, and others get the form that they have for
+    each image, so that the map is still exact; the line `map` says which, and how much of a logit no cell accounts for.
 
     \b
     imagenet  RGB / 255, ImageNet's mean and std: torchvision, timm, MXNet
@@ -167,12 +181,11 @@ def adapt(
     from cam_audit.models import adapt
     from cam_audit.models.class_names import read_class_list
 
+    preprocessing = None
     if any(number is not None for number in numbers):
         preprocessing = adapt.Preprocessing(factor, mean or (0.0, 0.0, 0.0), std or (1.0, 1.0, 1.0), bgr)
-    else:
-        preprocessing = adapt.PRESETS[preset or "imagenet"]
-        if preset is None:
-            click.echo("note: no --preset, so imagenet is taken; with a wrong one the net classifies worse", err=True)
+    elif preset:
+        preprocessing = adapt.PRESETS[preset]
     target = _target(file, output, ".cam.onnx")
     classes = read_class_list(labels) if labels else None
     adapted = adapt.adapt(
@@ -183,16 +196,23 @@ def adapt(
         class_ids=classes.ids if classes else None,
         net=target.name.removesuffix(".onnx").removesuffix(".cam"),
         input_size=size,
+        output=output_name,
+        per_image=per_image,
     )
+    if preprocessing is None and not adapted.preprocessed_within:
+        click.echo("note: no --preset, so imagenet is taken; with a wrong one the net classifies worse", err=True)
+    for note in adapted.notes:
+        click.echo(printable(f"note: {note}"), err=True)
     height, width = adapted.input_size
     rows, columns = adapted.map_size
     _show(
         {
             "head": adapted.head,
-            "map": f"{adapted.channels} channels of {rows}x{columns} cells at {height}x{width}",
+            "map": f"{adapted.channels} channels of {rows}x{columns} cells at {height}x{width}"
+            f"{'' if adapted.exact else _per_image_in_words(adapted.even_share)}",
             **({"features": _features_in_words(adapted.features)} if adapted.features else {}),
-            "input": f"{height}x{width}{DYNAMIC if adapted.dynamic_size else FIXED}",
-            "preprocessing": _in_words(preprocessing),
+            "input": f"{height}x{width}{DYNAMIC if adapted.dynamic_size else _fixed_in_words(adapted.why_fixed)}",
+            "preprocessing": _in_words(adapted.preprocessing),
             "classes": f"{adapted.classes}: {_in_short(classes.names) if classes else 'unnamed, --labels names them'}",
             "proved": "the logits are those of the source, the mean of each map plus the bias is the logit",
             "wrote": str(adapted.path),
@@ -282,6 +302,15 @@ def _quantisation_in_words(figures: Mapping[str, Any]) -> dict[str, str]:
 
 def _features_in_words(channels: int) -> str:
     return f"{channels} channels enter the last convolution, by which classes are taken to parts"
+
+
+def _per_image_in_words(even_share: float) -> str:
+    share = "<1 %" if even_share < 0.01 else f"{even_share:.0%}".replace("%", " %")
+    return f"{PER_IMAGE}; on noise no cell accounts for {share} of the largest logit"
+
+
+def _fixed_in_words(reason: str) -> str:
+    return f"{FIXED}: {reason}" if reason else FIXED
 
 
 def _class_table(names: tuple[str, ...], ids: tuple[str, ...]) -> str:

@@ -32,14 +32,11 @@ def matmul(graph: Graph, node: onnx.NodeProto, x: Affine, shape: tuple[int, ...]
 
 def conv(graph: Graph, node: onnx.NodeProto, x: Affine, shape: tuple[int, ...], batch: int) -> Affine | None:
     """A convolution of a single cell: of its window, only the tap over the cell counts."""
-    if not graph.is_constant(node.input[1]) or attribute(node, "auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
+    if not graph.is_constant(node.input[1]):
         return None
     weight = _value(graph, node, 1)
-    ranks = weight.ndim - 2
-    pads = list(attribute(node, "pads", ())) or [0] * 2 * ranks
-    strides = list(attribute(node, "dilations", ())) or [1] * ranks
-    taps = [pad // step if pad % step == 0 else -1 for pad, step in zip(pads, strides, strict=False)]
-    if any(not 0 <= tap < side for tap, side in zip(taps, weight.shape[2:], strict=True)):
+    taps = _taps(node, weight.shape[2:])
+    if taps is None:
         return None
     groups = attribute(node, "group", 1)
     tap = weight[(slice(None), slice(None), *taps)]
@@ -72,6 +69,20 @@ def reduced(node: onnx.NodeProto, x: Affine, shape: tuple[int, ...]) -> Affine:
 def centred(x: Affine) -> Affine:
     """Each element minus the mean of all."""
     return mixed(x, np.eye(x.elements) - 1.0 / x.elements, x.shape)
+
+
+def _taps(node: onnx.NodeProto, window: tuple[int, ...]) -> list[int] | None:
+    """Which number of a window lies over the single cell, by axis; None where none does."""
+    padding = attribute(node, "auto_pad", b"NOTSET")
+    if padding == b"SAME_UPPER":
+        return [(side - 1) // 2 for side in window]
+    if padding == b"SAME_LOWER":
+        return [side // 2 for side in window]
+    pads = list(attribute(node, "pads", ())) or [0] * len(window)
+    steps = list(attribute(node, "dilations", ())) or [1] * len(window)
+    taps = [pad // step for pad, step in zip(pads, steps, strict=False)]
+    fits = all(tap * step == pad for tap, step, pad in zip(taps, steps, pads, strict=False))
+    return taps if fits and all(tap < side for tap, side in zip(taps, window, strict=True)) else None
 
 
 def _biased(graph: Graph, node: onnx.NodeProto, made: Affine, beta: float, batch: int) -> Affine | None:

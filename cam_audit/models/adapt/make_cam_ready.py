@@ -21,7 +21,7 @@ from cam_audit.models.adapt.head import find_head
 from cam_audit.models.adapt.image_input import ImageInput, find_image_input
 from cam_audit.models.adapt.preprocessing import PRESETS, Preprocessing
 from cam_audit.models.adapt.proof import Reference, check_against, find_output, run_reference
-from cam_audit.models.adapt.shapes import run_shapes
+from cam_audit.models.adapt.shapes import at_one_size
 from cam_audit.models.adapt.sizes import why_size_matters
 from cam_audit.models.adapt.source import Graph, read_source, to_bytes
 from cam_audit.models.adapt.within import find_within
@@ -36,7 +36,7 @@ class AdaptedModel:
     file offers these; None where it does not. `exact`: whether the map is the paper's, not one made for each image.
     `even_share`: how much of what makes up the largest logit no cell has to itself, on average over random images,
     0..1; 0 for an exact map. `why_fixed`: why only one size is taken; "" where others are. `notes`: what was taken as
-    what, in sentences.
+    what, in sentences. `preprocessed_within`: whether the net scales its own input.
     """
 
     path: Path
@@ -52,6 +52,7 @@ class AdaptedModel:
     dynamic_batch: bool
     dynamic_size: bool
     preprocessing: Preprocessing
+    preprocessed_within: bool
     exact: bool
     even_share: float
     why_fixed: str
@@ -95,11 +96,11 @@ def adapt(
         graph = read_source(source)
         image = find_image_input(graph)
         size = image.size(input_size)
-        preprocessing, notes = _preprocessing(graph, image, preprocessing)
+        preprocessing, within, notes = _preprocessing(graph, image, preprocessing)
         name = find_output(graph, image, size, output)
         blank = image.preprocess(np.zeros((image.batch or 1, *size, 3), np.uint8), preprocessing)
-        shapes = run_shapes(graph, {image.name: blank})
-        head = find_head(graph, name, shapes, batch=image.batch or 1, size=size, per_image=per_image)
+        sized, shapes = at_one_size(graph, {image.name: blank})
+        head = find_head(sized, name, shapes, batch=image.batch or 1, size=size, per_image=per_image)
         if head.single:
             notes.append(
                 "one score z: taken as the two classes 'class 0' with 0 and 'class 1' with z, whose softmax is the "
@@ -118,7 +119,7 @@ def adapt(
         }
         if class_ids is not None:
             metadata[file_format.CLASS_IDS_KEY] = json.dumps(list(class_ids))
-        why_fixed = "" if reference.others else why_size_matters(graph, image, head, size)
+        why_fixed = why_size_matters(graph, image, head, size)
         candidates = (
             (accepts, build(graph, image, head, preprocessing, accepts, metadata))
             for accepts in _input_shapes(size, input_size or size, why_fixed)
@@ -139,6 +140,7 @@ def adapt(
         dynamic_batch=accepts.batch is None,
         dynamic_size=accepts.size is None,
         preprocessing=preprocessing,
+        preprocessed_within=within,
         exact=head.exact,
         even_share=0.0 if head.exact else _even_share(model, reference),
         why_fixed="" if accepts.size is None else why_fixed or failed,
@@ -148,14 +150,14 @@ def adapt(
 
 def _preprocessing(
     graph: Graph, image: ImageInput, given: Preprocessing | None
-) -> tuple[Preprocessing, list[str]]:
-    """The preprocessing to put in front, and what to say of it; raises ModelError where one is put on another."""
+) -> tuple[Preprocessing, bool, list[str]]:
+    """The preprocessing to put in front, whether the net has its own, and what to say of it; raises ModelError where one is put on another."""
     notes = []
     if image.channels == 1:
         notes.append("one channel: grey, 0.299 R + 0.587 G + 0.114 B")
     within = find_within(graph, image)
     if within is None:
-        return given or PRESETS["imagenet"], notes
+        return given or PRESETS["imagenet"], False, notes
     left, layers = within
     takes = "0..255" if left.scale == 1 else "0..1"
     done = f", scaled by {', '.join(map(str, layers))}" if layers else ""
@@ -166,7 +168,7 @@ def _preprocessing(
             f"out, or give `{numbers}`"
         )
     notes.append(f"preprocessing is in the net: it takes {takes}{done}, so no other is put in front")
-    return given or left, notes
+    return given or left, True, notes
 
 
 def _even_share(model: Model, reference: Reference) -> float:

@@ -97,6 +97,8 @@ class Reader:
         node = self.graph.producers.get(tensor)
         if node is None or tensor not in self.shapes:
             raise UnreadNodeError(node)
+        if node.op_type in MOVES and not all(map(self.graph.is_constant, node.input[1:])) and node.op_type != "Concat":
+            raise UnreadNodeError(node)
         if node.op_type in PASSES_ON:
             return self.read(node.input[0])
         if node.op_type in MOVES:
@@ -150,7 +152,7 @@ class Reader:
         stored = [
             numpy_helper.from_array(self.graph.constant(name), name)
             for name in node.input
-            if name and name not in values and self.graph.is_constant(name)
+            if name and name not in values
         ]
         inputs = [
             onnx.helper.make_tensor_value_info(

@@ -25,23 +25,23 @@ def refusal(graph: Graph, shapes: Shapes, stop: UnreadNodeError, reader: Reader)
     if stop.node is None:
         return ModelError(f"no spatial map: the image itself feeds {fed}")
     layer = Layer.of(stop.node)
-    if stop.via is None:
+    shape = shapes.get(stop.via.input[0], ()) if stop.via else ()
+    cells = wide_axes(shape)
+    if stop.via is None or len(cells) < 2:
         return ModelError(
             f"{layer} stands between the pooling and {fed}; `adapt` knows no way from what it makes back to the cells"
         )
-    shape = shapes.get(stop.via.input[0], ())
-    cells = wide_axes(shape)
     if len(shape) == 3 and len(cells) == 2 and stop.via.op_type in TAKES_SOME:
         return ModelError(
             f"a class token: {Layer.of(stop.via)} takes one of {shape[1]} tokens, and {fed} reads that alone, so the "
             "scores are no sum over the image's cells; a net that averages its tokens has a map (in timm: "
             "global_pool='avg', trained so)"
         )
-    several = f"several fully connected layers ({', '.join(dense)}) follow: " if len(dense) > 1 else ""
+    several = f"several fully connected layers ({', '.join(dense)})" if len(dense) > 1 else fed
     return ModelError(
-        f"no global average pooling: {layer} feeds {fed}, which reads each cell by weights of its own; {several}"
-        "the paper's class activation map is not defined for that. `--per-image` takes the net with maps that are "
-        "exact for each image, but not that map"
+        f"no global average pooling: {layer} feeds {several}, with weights of their own for each cell; the class "
+        "activation map of the paper is not defined for that. `--per-image` takes such a net, with maps that are exact "
+        "for each image but not that map"
     )
 
 

@@ -1,10 +1,13 @@
-"""Tell whether a net that was exported at one size computes the same thing at others.
+"""Tell whether a net computes the same thing at other sizes than the one it was exported at.
 
-Nothing can be compared there, as the source runs at its size only. So each node that reads what grows with the image
-must be of a kind that does the same at any size: it looks at a window, at a cell, or averages all of them.
+A source of a fixed size runs at no other, and one that runs may have paddings, windows or masks in it that are those of
+its first size. So each node that reads what grows with the image must be of a kind that does the same at any size: it
+looks at a window, at a cell, or at all of them.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import onnx
@@ -13,16 +16,16 @@ from cam_audit.errors import ModelError
 from cam_audit.models.adapt.head import Head
 from cam_audit.models.adapt.image_input import TYPES, ImageInput
 from cam_audit.models.adapt.proof import other_sizes
-from cam_audit.models.adapt.shapes import run_shapes
+from cam_audit.models.adapt.shapes import Shapes, run_shapes
 from cam_audit.models.adapt.source import Graph, Layer, attribute, reduced_axes
 
 WINDOWS = frozenset(("AveragePool", "Conv", "LpPool", "MaxPool"))
 AVERAGES = frozenset(("GlobalAveragePool", "GlobalMaxPool", "ReduceL2", "ReduceMax", "ReduceMean"))
 CELLS = frozenset(
     "Abs Add BatchNormalization Cast Celu Clip Concat DepthToSpace DequantizeLinear Div Dropout Elu Erf Exp Gather Gelu "
-    "HardSigmoid HardSwish Identity LayerNormalization LeakyRelu Log Max Mean Min Mish Mul Neg PRelu Pow "
-    "QuantizeLinear Reciprocal Relu Selu Sigmoid Slice Softplus Softsign SpaceToDepth Split Sqrt Sub Sum Swish Tanh "
-    "Transpose".split()
+    "HardSigmoid HardSwish Identity LayerNormalization LeakyRelu Log MatMul Max Mean Min Mish Mul Neg PRelu Pow "
+    "QuantizeLinear Reciprocal Relu Selu Sigmoid Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Swish "
+    "Tanh Transpose Unsqueeze".split()
 )
 
 
@@ -64,7 +67,7 @@ def _only(freed: onnx.ModelProto, graph: Graph, ends: list[str]) -> onnx.ModelPr
     return graph.derive(body)
 
 
-def _does_the_same(graph: Graph, node: onnx.NodeProto, grows: list[str], found: list) -> bool:  # type: ignore[type-arg]
+def _does_the_same(graph: Graph, node: onnx.NodeProto, grows: list[str], found: Sequence[Shapes]) -> bool:
     first = [shapes[node.output[0]] for shapes in found]
     if node.op_type in WINDOWS:
         # padding that differs between the two ends of a side was made for that side's length
@@ -75,6 +78,37 @@ def _does_the_same(graph: Graph, node: onnx.NodeProto, grows: list[str], found: 
         axes = [axis % len(shape) for axis in reduced_axes(graph, node)] or list(range(2, len(shape)))
         growing = [axis for axis in range(len(shape)) if len({shapes[node.input[0]][axis] for shapes in found}) > 1]
         return set(growing) <= set(axes) or not set(growing) & set(axes)
-    if node.op_type == "MatMul":
-        return grows == [node.input[0]] and graph.is_constant(node.input[1]) and len(set(first)) > 1
+    if node.op_type == "Shape":
+        # what is computed of the size by the graph itself is computed again
+        return True
+    if node.op_type == "Reshape":
+        return _keeps_what_grows(node, found)
+    if node.op_type == "Pad":
+        return _pads_both_ends(graph, node)
     return node.op_type in CELLS and len(set(first)) == len(found)
+
+
+def _keeps_what_grows(node: onnx.NodeProto, found: Sequence[Shapes]) -> bool:
+    """Whether a reshape leaves the cells in one block, as rows and columns or in a row; windows cut it up."""
+    before, after = (_block(name, found) for name in (node.input[0], node.output[0]))
+    return before is not None and before == after
+
+
+def _block(tensor: str, found: Sequence[Shapes]) -> tuple[tuple[int, ...], ...] | None:
+    """How many cells there are at each size, and how many numbers follow a cell; None where they are not together."""
+    sides = [shapes[tensor] for shapes in found]
+    growing = [axis for axis in range(len(sides[0])) if len({shape[axis] for shape in sides}) > 1]
+    if not growing or growing != list(range(growing[0], growing[-1] + 1)):
+        return None
+    start, end = growing[0], growing[-1] + 1
+    return tuple(int(np.prod(shape[start:end])) for shape in sides), tuple(int(np.prod(shape[end:])) for shape in sides)
+
+
+def _pads_both_ends(graph: Graph, node: onnx.NodeProto) -> bool:
+    if len(node.input) < 2:
+        pads = list(attribute(node, "pads", ()))
+    elif graph.is_constant(node.input[1]):
+        pads = graph.constant(node.input[1]).tolist()
+    else:
+        return True
+    return bool(pads[: len(pads) // 2] == pads[len(pads) // 2 :])

@@ -144,7 +144,7 @@ def test_heads(name: str, tmp_path: Path) -> None:
     assert_equals_numpy(model)
     assert (found.dynamic_size, found.dynamic_batch) == (True, True)
     assert (found.channels, found.classes, found.map_size) == (CHANNELS, CLASSES, (SIDE // 2, SIDE // 2))
-    assert found.classifier is not None
+    assert found.layers
     assert (found.cut or "").partition("(")[2] in ("", f"{name.partition(',')[0]})")
     assert found.activation_layer.startswith("'Relu" if "made" in name else "'last_relu'")
 
@@ -162,8 +162,8 @@ def test_heads_without_classifier(name: str, tmp_path: Path) -> None:
     found, model = adapted(plain(WITHOUT_CLASSIFIER[name], opset=13), tmp_path)
     assert_equals_numpy(model, weight=None, bias=0.0)
     assert model.cam_weight is None
-    assert found.classifier is None
-    assert found.head.startswith("'last_relu' (Relu), averaged by ")
+    assert not found.layers
+    assert found.head.startswith("'last_relu' (Relu), pooled by ")
 
 
 @pytest.mark.parametrize("opset", [7, 9, 11, 13, 18, 21])
