@@ -17,13 +17,11 @@ import pytest
 from pictures import encode
 from plain_nets import (
     CLASSES,
-    WEIGHT,
     Net,
     expected_activations,
     features,
     flat_pool,
     gemm,
-    matmul,
     picture,
     plain,
     pointwise,
@@ -40,6 +38,12 @@ from cam_audit.models.known import DEFAULT_NET, NETS
 from cam_audit.models.model import load_model
 
 ROOT = Path(cam_audit.__file__).parents[1]
+
+
+def flattened(net: Net, tensor: str) -> str:
+    """A fully connected layer over all cells of 32x32 pixels, as AlexNet's and VGG's first."""
+    cells = net.op("Flatten", net.op("AveragePool", tensor, kernel_shape=[4, 4], strides=[4, 4], name="grid"))
+    return net.op("Gemm", cells, net.const(np.ones((6 * 16, CLASSES))), name="fc")
 
 
 @pytest.fixture(autouse=True)
@@ -173,10 +177,36 @@ def test_adapt_builds_the_preprocessing_in(run, options: str, preprocessing: Pre
         load_model("net.onnx").run(rgb).activations, expected, rtol=1e-3, atol=1e-4 * expected.max()
     )
     printed = fields(output)
-    assert printed["head"].startswith("'last_relu' (Relu), averaged by ")
+    assert printed["head"].startswith("'last_relu' (Relu), pooled by ")
     assert printed["input"] == "224x224, other sizes too"
     assert printed["classes"] == "5: unnamed, --labels names them"
     assert printed["wrote"] == "net.onnx"
+
+
+def test_adapt_says_what_it_took_as_what(run, folder: Path) -> None:
+    net = Net()
+    grey = net.op("Expand", net.op("Div", "pixels", net.const([255.0]), name="rescale"), net.const([1, 3, 1, 1]))
+    hidden = net.op("Relu", net.op("Gemm", flat_pool(net, features(net, grey)), net.const(np.eye(6) - 0.5)), name="gate")
+    one, several = (net.op("Gemm", hidden, net.const(np.ones((6, k))), name=name) for k, name in ((1, "z"), (4, "kinds")))
+    onnx.save(net.model([one, several], shape=("N", 1, "H", "W")), folder / "two.onnx")
+    assert "probably `--output-name kinds`" in run("adapt", "two.onnx", code=2)[1]
+    output, error = run("adapt", "two.onnx", "--output-name", "z", "-o", "net.onnx")
+    notes = error.splitlines()
+    assert notes[0] == "note: one channel: grey, 0.299 R + 0.587 G + 0.114 B"
+    assert notes[1].startswith("note: preprocessing is in the net: it takes 0..255, scaled by 'rescale' (Div)")
+    assert notes[2].startswith("note: one score z: taken as the two classes")
+    printed = fields(output)
+    assert "exact for each image" in printed["map"]
+    assert "of the largest logit" in printed["map"]
+    assert "exact for each image" in fields(run("info", "net.onnx")[0])["map"]
+    assert run("adapt", "two.onnx", "--output-name", "z", "--preset", "tf", code=2)[1].count("in the net already") == 1
+
+
+def test_adapt_takes_a_flattened_map_if_asked(run, folder: Path) -> None:
+    onnx.save(plain(flattened), folder / "deep.onnx")
+    printed = fields(run("adapt", "deep.onnx", "--input-size", "32", "--per-image", "--preset", "unit")[0])
+    assert printed["map"].startswith("5 channels of 4x4 cells at 32x32; exact for each image")
+    assert printed["input"].startswith("32x32 only; a scan squeezes every image to it: it has weights for each cell")
 
 
 def test_adapt_names_its_file_after_the_source(run, folder: Path) -> None:
@@ -197,7 +227,7 @@ def test_adapt_names_its_file_after_the_source(run, folder: Path) -> None:
         ("adapt plain.onnx --labels two.txt", "2 labels for 5 classes"),
         ("adapt plain.onnx -o ./plain.onnx", "it would overwrite plain.onnx"),
         ("adapt gone.onnx", "gone.onnx: No such file or directory"),
-        ("adapt deep.onnx", "deep.onnx: several fully connected layers"),
+        ("adapt deep.onnx --input-size 32", "deep.onnx: no global average pooling: 'grid' (AveragePool) feeds the classifier 'fc' (Gemm)"),
         ("pull alexnet", "'alexnet' is not one of 'resnet18', 'squeezenet', 'googlenet', 'mobilenetv2'"),
         ("quantize colour.onnx", "Missing option '--photos'"),
         ("quantize colour.onnx --photos empty", "0 photos that can be read; quantising takes at least 12"),
@@ -208,7 +238,7 @@ def test_adapt_names_its_file_after_the_source(run, folder: Path) -> None:
 )
 def test_a_mistake_is_one_line_and_nothing_is_written(run, folder: Path, line: str, message: str) -> None:
     (folder / "my plain.onnx").rename(folder / "plain.onnx")
-    onnx.save(plain(lambda n, t: n.op("MatMul", matmul(n, flat_pool(n, t)), n.const(WEIGHT @ WEIGHT.T))), "deep.onnx")
+    onnx.save(plain(flattened), "deep.onnx")
     (folder / "two.txt").write_text("a\nb\n")
     (folder / "empty").mkdir()
     before = sorted(folder.rglob("*"))

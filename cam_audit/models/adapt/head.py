@@ -100,7 +100,7 @@ def find_head(
     try:
         scores = reader.read(logits)
     except UnreadNodeError as stop:
-        raise refusal(graph, shapes, stop, reader) from None
+        raise refusal(graph, shapes, stop) from None
     leaves = list(dict.fromkeys(_pooled(scores)))
     if not leaves:
         raise ModelError("its scores are the same for every image")

@@ -37,7 +37,7 @@ from cam_audit.models.adapt.atoms import (
     Size,
     degree,
 )
-from cam_audit.models.adapt.maps import POOLINGS, find_pooled, wide_axes
+from cam_audit.models.adapt.maps import MAXIMA, POOLINGS, find_pooled, wide_axes
 from cam_audit.models.adapt.shapes import Shapes
 from cam_audit.models.adapt.source import Graph, Layer, attribute, reduced_axes
 from cam_audit.models.session import run_once
@@ -59,18 +59,19 @@ LAYERS = FUNCTIONS - {"Erf", "Max", "Min", "Pow", "Sqrt"} | {
 class UnreadNodeError(Exception):
     """A node, None for the graph's input, that is neither pooling nor of a kind that a head may have after it.
 
-    `via` is the node that reads it.
+    `via` is the node that reads it, if that moves numbers; `single` a pooling, on the way, of a single cell.
     """
 
     def __init__(self, node: onnx.NodeProto | None, via: onnx.NodeProto | None = None) -> None:
         super().__init__()
         self.node = node
         self.via = via
+        self.single: onnx.NodeProto | None = None
 
 
 @dataclass
 class Reader:
-    """Reads tensors of a source; `layers` are those that it passed, `cells_of_one` poolings of a single cell.
+    """Reads tensors of a source; `layers` are those that it passed.
 
     `flattens`: whether a map may be read cell by cell, where it is not pooled. `size` is the input's (H, W).
     """
@@ -81,7 +82,6 @@ class Reader:
     size: tuple[int, int]
     flattens: bool = False
     layers: list[Layer] = field(default_factory=list)
-    cells_of_one: list[Layer] = field(default_factory=list)
     _read: dict[str, Affine] = field(default_factory=dict)
     _by_one: dict[tuple[Atom, Affine, bool], Product] = field(default_factory=dict)
 
@@ -128,7 +128,8 @@ class Reader:
                 cells = Map(node.input[0], Layout.CHANNELS_FIRST, shape[2:4], shape[1])  # type: ignore[arg-type]
                 parts = [whole(Flattened(Layer.of(node), cells), shape)]
             else:
-                raise UnreadNodeError(stop.node, stop.via or node) from None
+                stop.via = stop.via or node
+                raise
         made = moved(parts, self._mover(node, tensor), self.batch)
         if made is None:
             raise UnreadNodeError(node)
@@ -171,6 +172,8 @@ class Reader:
                 return self._arithmetic(node, shape)
             case "MatMul" if self.graph.is_constant(node.input[0]):
                 return None
+        if node.op_type in POOLINGS | {"ReduceL2"}:
+            return self._reduced(node, shape)
         x = self.read(node.input[0])
         match node.op_type:
             case "Gemm":
@@ -183,24 +186,28 @@ class Reader:
                 return linear.batch_norm(self.graph, node, x)
             case "Neg":
                 return scaled(x, np.full(x.elements, -1.0))
-            case "ReduceMean" | "ReduceSum" | "GlobalAveragePool" | "AveragePool" | "ReduceL2":
-                return self._reduced(node, x, shape)
             case "LayerNormalization":
                 return self._layer_norm(node, x)
             case "LpNormalization" if attribute(node, "p", 2) == 2:
                 return self._multiplied(x, whole(Size(x, False, False, 0.0), (1,)), shape, divides=True)
         return None
 
-    def _reduced(self, node: onnx.NodeProto, x: Affine, shape: tuple[int, ...]) -> Affine:
+    def _reduced(self, node: onnx.NodeProto, shape: tuple[int, ...]) -> Affine | None:
         source = self.shapes[node.input[0]]
         axes = (
             range(2, len(source))
             if node.op_type.endswith("Pool")
             else [axis % len(source) for axis in reduced_axes(self.graph, node)]
         )
+        try:
+            x = self.read(node.input[0])
+        except UnreadNodeError as stop:
+            stop.single = stop.single or node
+            raise
         if not set(axes) & set(wide_axes(source)):
-            self.cells_of_one.append(Layer.of(node))
             return Affine(shape, x.terms, x.bias)
+        if node.op_type in MAXIMA:
+            return None
         if node.op_type == "ReduceL2":
             return whole(Size(x, False, False, 0.0), shape)
         return linear.reduced(node, x, shape)

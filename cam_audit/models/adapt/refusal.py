@@ -10,18 +10,18 @@ from cam_audit.models.adapt.shapes import Shapes
 from cam_audit.models.adapt.source import Graph, Layer
 
 if TYPE_CHECKING:
-    from cam_audit.models.adapt.reader import Reader, UnreadNodeError
+    from cam_audit.models.adapt.reader import UnreadNodeError
 
 FULLY_CONNECTED = frozenset(("Gemm", "MatMul"))
 TAKES_SOME = frozenset(("Gather", "GatherElements", "GatherND", "Slice", "Split"))
 
 
-def refusal(graph: Graph, shapes: Shapes, stop: UnreadNodeError, reader: Reader) -> ModelError:
-    """Why the scores that `reader` read back to `stop` have no map."""
-    dense = [str(layer) for layer in _dense_after(graph, stop, reader)]
+def refusal(graph: Graph, shapes: Shapes, stop: UnreadNodeError) -> ModelError:
+    """Why scores that were read back to `stop` have no map."""
+    dense = [str(layer) for layer in _dense_after(graph, stop)]
     fed = f"the classifier {dense[-1]}" if dense else "the output"
-    if reader.cells_of_one:
-        return ModelError(f"the map that {reader.cells_of_one[0]} averages is a single cell; give a larger input size")
+    if stop.single is not None:
+        return ModelError(f"the map that {Layer.of(stop.single)} averages is a single cell; give a larger input size")
     if stop.node is None:
         return ModelError(f"no spatial map: the image itself feeds {fed}")
     layer = Layer.of(stop.node)
@@ -45,7 +45,7 @@ def refusal(graph: Graph, shapes: Shapes, stop: UnreadNodeError, reader: Reader)
     )
 
 
-def _dense_after(graph: Graph, stop: UnreadNodeError, reader: Reader) -> list[Layer]:
+def _dense_after(graph: Graph, stop: UnreadNodeError) -> list[Layer]:
     """The fully connected layers from where reading stopped to the output."""
     reached = set(stop.via.output if stop.via else stop.node.output if stop.node else ())
     reached |= {value.name for value in graph.inputs} if stop.node is None else set()
