@@ -104,7 +104,13 @@ def table(paths: list[Path]) -> str:
     for group in dict.fromkeys(row.group for row in rows):
         own = [row for row in rows if row.group == group]
         taken = sum(row.result == "accepted" for row in own)
-        lines += ["", f"**{group}: {taken} of {len(own)}**", "", "| net | map | sizes | logits differ by | |", "|---|---|---|---|---|"]
+        lines += [
+            "",
+            f"**{group}: {taken} of {len(own)}**",
+            "",
+            "| net | map | sizes | logits differ by | |",
+            "|---|---|---|---|---|",
+        ]
         for row in own:
             what = row.map if row.result == "accepted" else row.result
             lines.append(f"| {row.name} | {what} | {row.sizes} | {row.worst} | {row.reason.replace('|', '/')} |")
@@ -123,7 +129,9 @@ def main() -> None:
         print(table(options.files))
         return
     nets: list[Net] = importlib.import_module(f"nets_of_{options.what}").nets()
-    done = {row["name"] for row in csv.DictReader(options.out.open(encoding="utf-8"))} if options.out.exists() else set()
+    done = (
+        {row["name"] for row in csv.DictReader(options.out.open(encoding="utf-8"))} if options.out.exists() else set()
+    )
     with options.out.open("a", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, [each.name for each in fields(Row)], lineterminator="\n")
         if not done:

@@ -70,7 +70,9 @@ def _export(make: Callable[[], keras.Model], preset: str | None, path: Path) -> 
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
             random = np.random.default_rng(0)
-            scale, shift, mean, variance = (weight.shape for weight in layer.weights) if len(layer.weights) == 4 else ((),) * 4
+            scale, shift, mean, variance = (
+                (weight.shape for weight in layer.weights) if len(layer.weights) == 4 else ((),) * 4
+            )
             if scale:
                 layer.set_weights(
                     [

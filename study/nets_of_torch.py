@@ -19,7 +19,7 @@ CLASSES = 10
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 
 TORCHVISION = """
-alexnet vgg11_bn resnet18 resnet50 resnext50_32x4d densenet121 squeezenet1_1 googlenet inception_v3 shufflenet_v2_x0_5
+resnet18 resnet50 resnext50_32x4d densenet121 squeezenet1_1 googlenet inception_v3 shufflenet_v2_x0_5
 mobilenet_v2 mobilenet_v3_small mobilenet_v3_large mnasnet0_5 efficientnet_b0 efficientnet_v2_s regnet_x_400mf
 regnet_y_400mf
 """.split()
@@ -49,16 +49,31 @@ def nets() -> list[Net]:
     """All of them, each as a name and how it is made."""
     return [
         *(_net("torchvision", name, _torchvision(name), size=128) for name in TORCHVISION),
+        _net("torchvision", "alexnet", _torchvision("alexnet"), size=224, dynamic=False),
+        _net("torchvision", "vgg11_bn", _torchvision("vgg11_bn"), size=224, dynamic=False),
         _net("torchvision", "alexnet, --per-image", _torchvision("alexnet"), size=224, dynamic=False, per_image=True),
         _net("torchvision", "vgg11_bn, --per-image", _torchvision("vgg11_bn"), size=224, dynamic=False, per_image=True),
         *(_net("timm", f"timm {name}", _timm(name), size=128) for name in TIMM),
         _net("convolutional, modern", "convnext_tiny", _torchvision("convnext_tiny"), size=128),
         *(_net("convolutional, modern", f"timm {name}", _timm(name), size=128) for name in MODERN),
-        *(_net("transformers", name, _torchvision(name), size=224) for name in ("swin_t", "swin_v2_t", "maxvit_t", "vit_b_32")),
-        *(_net("transformers", f"timm {name}", _timm(name), size=_own_size(name), dynamic=False) for name in TRANSFORMERS),
+        *(
+            _net("transformers", name, _torchvision(name), size=224)
+            for name in ("swin_t", "swin_v2_t", "maxvit_t", "vit_b_32")
+        ),
+        *(
+            _net("transformers", f"timm {name}", _timm(name), size=_own_size(name), dynamic=False)
+            for name in TRANSFORMERS
+        ),
         _net("transformers", "timm vit_tiny, averaged", _averaged_vit, size=224, dynamic=False),
         _net("transformers", "swin_t, dynamo", _torchvision("swin_t"), size=224, dynamic=False, dynamo=True),
-        _net("transformers", "timm swin_tiny, dynamo", _timm("swin_tiny_patch4_window7_224"), size=224, dynamic=False, dynamo=True),
+        _net(
+            "transformers",
+            "timm swin_tiny, dynamo",
+            _timm("swin_tiny_patch4_window7_224"),
+            size=224,
+            dynamic=False,
+            dynamo=True,
+        ),
         _net("transformers", "HF Swin", _hf_swin, size=224, dynamic=False),
         _net("transformers", "HF Swin, dynamo", _hf_swin, size=224, dynamic=False, dynamo=True),
         _net("transformers", "HF ConvNextV2", _hf_convnext, size=128),
@@ -68,7 +83,14 @@ def nets() -> list[Net]:
         _net("convolutional, modern", "timm convnext_atto, dynamo", _timm("convnext_atto"), size=128, dynamo=True),
         *(_net("heads", name, functools.partial(_with_head, head), size=64) for name, head in HEADS.items()),
         *(
-            _net("heads", f"{name}, --per-image", functools.partial(_with_head, head), size=64, dynamic=False, per_image=True)
+            _net(
+                "heads",
+                f"{name}, --per-image",
+                functools.partial(_with_head, head),
+                size=64,
+                dynamic=False,
+                per_image=True,
+            )
             for name, head in FLATTENED.items()
         ),
     ]
@@ -96,7 +118,9 @@ def _export(make: Callable[[], nn.Module], size: int, dynamic: bool, dynamo: boo
         torch.onnx.export(net, (example,), path, dynamo=True, dynamic_shapes=shapes, external_data=False, verbose=False)
     else:
         axes = {"image": {0: "N", 2: "H", 3: "W"}} if dynamic else None
-        torch.onnx.export(net, (example,), path, dynamo=False, opset_version=17, input_names=["image"], dynamic_axes=axes)
+        torch.onnx.export(
+            net, (example,), path, dynamo=False, opset_version=17, input_names=["image"], dynamic_axes=axes
+        )
 
     @torch.no_grad()
     def logits(rgb: np.ndarray) -> np.ndarray:
@@ -276,16 +300,23 @@ HEADS: dict[str, Callable[[], nn.Module]] = {
     "max, Linear": lambda: nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten(), _linear()),
     "max and average, Linear": lambda: nn.Sequential(_Of(_both), _linear(2 * WIDTH)),
     "cosine of unit vectors": lambda: _pooled(
-        _Of(lambda x, last: 16 * functional.linear(functional.normalize(x), functional.normalize(last.weight)), _linear())
+        _Of(
+            lambda x, last: 16 * functional.linear(functional.normalize(x), functional.normalize(last.weight)),
+            _linear(),
+        )
     ),
     "Linear over a temperature": lambda: _pooled(_linear(), _Of(lambda x: x / 1.7)),
     "1x1 Conv": lambda: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(WIDTH, CLASSES, 1), nn.Flatten()),
     "1x1 Conv, ReLU, 1x1 Conv": lambda: nn.Sequential(
         nn.AdaptiveAvgPool2d(1), nn.Conv2d(WIDTH, HIDDEN, 1), nn.ReLU(), nn.Conv2d(HIDDEN, CLASSES, 1), nn.Flatten()
     ),
-    "1x1 Conv before the average": lambda: nn.Sequential(nn.Conv2d(WIDTH, CLASSES, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+    "1x1 Conv before the average": lambda: nn.Sequential(
+        nn.Conv2d(WIDTH, CLASSES, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    ),
     "one logit": lambda: _pooled(_linear(WIDTH, 1)),
-    "gated: Linear times the sigmoid of another": lambda: _pooled(nn.Linear(WIDTH, 2 * HIDDEN), nn.GLU(), _linear(HIDDEN)),
+    "gated: Linear times the sigmoid of another": lambda: _pooled(
+        nn.Linear(WIDTH, 2 * HIDDEN), nn.GLU(), _linear(HIDDEN)
+    ),
     "residual block, Linear": lambda: _pooled(
         _Of(lambda x, a, b: x + b(a(x).relu()), _linear(WIDTH, HIDDEN), _linear(HIDDEN, WIDTH)), _linear()
     ),

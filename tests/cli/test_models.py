@@ -186,8 +186,12 @@ def test_adapt_builds_the_preprocessing_in(run, options: str, preprocessing: Pre
 def test_adapt_says_what_it_took_as_what(run, folder: Path) -> None:
     net = Net()
     grey = net.op("Expand", net.op("Div", "pixels", net.const([255.0]), name="rescale"), net.const([1, 3, 1, 1]))
-    hidden = net.op("Relu", net.op("Gemm", flat_pool(net, features(net, grey)), net.const(np.eye(6) - 0.5)), name="gate")
-    one, several = (net.op("Gemm", hidden, net.const(np.ones((6, k))), name=name) for k, name in ((1, "z"), (4, "kinds")))
+    hidden = net.op(
+        "Relu", net.op("Gemm", flat_pool(net, features(net, grey)), net.const(np.eye(6) - 0.5)), name="gate"
+    )
+    one, several = (
+        net.op("Gemm", hidden, net.const(np.ones((6, k))), name=name) for k, name in ((1, "z"), (4, "kinds"))
+    )
     onnx.save(net.model([one, several], shape=("N", 1, "H", "W")), folder / "two.onnx")
     assert "probably `--output-name kinds`" in run("adapt", "two.onnx", code=2)[1]
     output, error = run("adapt", "two.onnx", "--output-name", "z", "-o", "net.onnx")
@@ -227,7 +231,10 @@ def test_adapt_names_its_file_after_the_source(run, folder: Path) -> None:
         ("adapt plain.onnx --labels two.txt", "2 labels for 5 classes"),
         ("adapt plain.onnx -o ./plain.onnx", "it would overwrite plain.onnx"),
         ("adapt gone.onnx", "gone.onnx: No such file or directory"),
-        ("adapt deep.onnx --input-size 32", "deep.onnx: no global average pooling: 'grid' (AveragePool) feeds the classifier 'fc' (Gemm)"),
+        (
+            "adapt deep.onnx --input-size 32",
+            "deep.onnx: no global average pooling: 'grid' (AveragePool) feeds the classifier 'fc' (Gemm)",
+        ),
         ("pull alexnet", "'alexnet' is not one of 'resnet18', 'squeezenet', 'googlenet', 'mobilenetv2'"),
         ("quantize colour.onnx", "Missing option '--photos'"),
         ("quantize colour.onnx --photos empty", "0 photos that can be read; quantising takes at least 12"),

@@ -123,7 +123,9 @@ def _activations(head: Head) -> Part:
     cells.rename(activations, file_format.ACTIVATIONS)
     if not head.exact:
         if even is None:
-            even = cells.op("Mul", cells.op("GlobalAveragePool", file_format.ACTIVATIONS), cells.store(np.zeros((1, 1, 1, 1))))
+            even = cells.op(
+                "Mul", cells.op("GlobalAveragePool", file_format.ACTIVATIONS), cells.store(np.zeros((1, 1, 1, 1)))
+            )
         cells.nodes.append(helper.make_node("Flatten", [even], [file_format.EVEN]))
     return Part(cells.nodes, cells.initializers)
 

@@ -131,7 +131,9 @@ def find_head(
 
 def _two_of_one(score: Affine) -> Affine:
     """[0, z]: softmax of it is the sigmoid of z."""
-    terms = {atom: np.concatenate([np.zeros((1, atom.channels)), dense(weight)]) for atom, weight in score.terms.items()}
+    terms = {
+        atom: np.concatenate([np.zeros((1, atom.channels)), dense(weight)]) for atom, weight in score.terms.items()
+    }
     return Affine((*score.shape[:1], 2), dict(terms), np.array([0.0, score.bias[0]]))
 
 

@@ -108,7 +108,11 @@ class Reader:
             if pooled is not None:
                 x = whole(pooled.atom, self.shapes[tensor])
                 return scaled(x, np.full(x.elements, pooled.factor))
-        if any(len(wide_axes(self.shapes[name])) > 1 for name in (tensor, *node.input) if name in self.shapes and not self.graph.is_constant(name)):
+        if any(
+            len(wide_axes(self.shapes[name])) > 1
+            for name in (tensor, *node.input)
+            if name in self.shapes and not self.graph.is_constant(name)
+        ):
             raise UnreadNodeError(node)
         made = self._computed(node, self.shapes[tensor])
         if made is None:
@@ -156,9 +160,7 @@ class Reader:
             if name and name not in values
         ]
         inputs = [
-            onnx.helper.make_tensor_value_info(
-                name, onnx.helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
-            )
+            onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
             for name, value in values.items()
         ]
         graph = onnx.helper.make_graph([node], "node", inputs, [onnx.ValueInfoProto(name=output)], stored)
@@ -220,7 +222,9 @@ class Reader:
 
     def _combined(self, node: onnx.NodeProto, a: Affine, b: Affine, shape: tuple[int, ...]) -> Affine:
         multiplies, divides = node.op_type == "Mul", node.op_type == "Div"
-        if multiplies and (not a.terms or (b.terms and (a.elements == 1 or (b.elements > 1 and degree(b) < degree(a))))):
+        if multiplies and (
+            not a.terms or (b.terms and (a.elements == 1 or (b.elements > 1 and degree(b) < degree(a))))
+        ):
             a, b = b, a
         if (multiplies or divides) and b.terms:
             if not a.terms:

@@ -46,9 +46,7 @@ def at_one_size(graph: Graph, inputs: Mapping[str, NDArray[Any]]) -> tuple[Graph
     return Graph(model), shapes
 
 
-def _run(
-    graph: Graph, inputs: Mapping[str, NDArray[Any]], wanted: list[str]
-) -> tuple[Shapes, dict[str, NDArray[Any]]]:
+def _run(graph: Graph, inputs: Mapping[str, NDArray[Any]], wanted: list[str]) -> tuple[Shapes, dict[str, NDArray[Any]]]:
     model = onnx.ModelProto()
     model.CopyFrom(graph.model)
     names = [name for node in graph.model.graph.node if _gives_tensors(node) for name in node.output if name]

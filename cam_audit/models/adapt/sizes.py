@@ -48,7 +48,9 @@ def why_size_matters(graph: Graph, image: ImageInput, head: Head, size: tuple[in
     for height, width in (size, *other_sizes(size)):
         sides = (height, width, image.channels) if image.channels_last else (image.channels, height, width)
         try:
-            found.append(run_shapes(body, {image.name: np.zeros((image.batch or 1, *sides), TYPES[image.element_type])}))
+            found.append(
+                run_shapes(body, {image.name: np.zeros((image.batch or 1, *sides), TYPES[image.element_type])})
+            )
         except ModelError:
             return f"its graph does not run at {width}x{height}"
     for node in body.model.graph.node:
@@ -68,7 +70,7 @@ def _only(freed: onnx.ModelProto, graph: Graph, ends: list[str]) -> onnx.ModelPr
 
 
 def _does_the_same(graph: Graph, node: onnx.NodeProto, grows: list[str], found: Sequence[Shapes]) -> bool:
-    first = [shapes[node.output[0]] for shapes in found]
+    made = [shapes[node.output[0]] for shapes in found]
     if node.op_type in WINDOWS:
         # padding that differs between the two ends of a side was made for that side's length
         pads = list(attribute(node, "pads", ()))
@@ -85,7 +87,7 @@ def _does_the_same(graph: Graph, node: onnx.NodeProto, grows: list[str], found: 
         return _keeps_what_grows(node, found)
     if node.op_type == "Pad":
         return _pads_both_ends(graph, node)
-    return node.op_type in CELLS and len(set(first)) == len(found)
+    return node.op_type in CELLS and len(set(made)) > 1
 
 
 def _keeps_what_grows(node: onnx.NodeProto, found: Sequence[Shapes]) -> bool:

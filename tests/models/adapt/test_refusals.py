@@ -137,7 +137,9 @@ HEADS: dict[str, tuple[Head, str]] = {
         r"a class token: 'Gather_\d+' \(Gather\) takes one of 256 tokens.*global_pool='avg'",
     ),
     "map of one cell": (
-        lambda n, t: gemm(n, flat_pool(n, n.op("Conv", t, n.const(np.ones((CHANNELS, CHANNELS, 16, 16))), name="small"))),
+        lambda n, t: gemm(
+            n, flat_pool(n, n.op("Conv", t, n.const(np.ones((CHANNELS, CHANNELS, 16, 16))), name="small"))
+        ),
         "is a single cell; give a larger input size",
     ),
     "map as output": (lambda n, t: t, r"not a classifier: .* there is 'last_relu' \(1, 6, 16, 16\)"),
