@@ -33,7 +33,7 @@ Logits = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Net:
-    """A net to try: `export` writes an ONNX file and returns what gives the framework's logits for RGB uint8 (H, W, 3)."""
+    """A net to try: `export` writes an ONNX file and returns the framework's logits of RGB uint8 (H, W, 3)."""
 
     group: str
     name: str

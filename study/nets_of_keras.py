@@ -1,4 +1,4 @@
-"""Keras applications and heads with random weights, by tf2onnx, for `nets`. Preprocessing that a net has in it stays there."""
+"""Keras applications and heads with random weights, by tf2onnx, for `nets`; preprocessing within a net stays there."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ class Model:
         return class_activation_map(prediction.activations, self.cam_weight, class_index)
 
     def even(self, prediction: Prediction, class_index: int) -> float:
-        """What all cells of a class's map have alike, of biases and gates, in units of the logit; 0 for an exact map."""
+        """What all cells of a class's map have alike, by biases and gates, as part of the logit; 0 for an exact map."""
         if prediction.even is None:
             return 0.0
         return float(class_activation_map(prediction.even[:, None, None], self.cam_weight, class_index)[0, 0])

@@ -27,7 +27,7 @@ LARGEST_INPUT = 2**24
 
 @dataclass(frozen=True)
 class ImageInput:
-    """The input of a plain classifier, of 3 `channels` or 1, grey; `batch`, `height` and `width` are None where dynamic.
+    """The input of a plain classifier, 3 `channels` or 1, grey; `batch`, `height` and `width` are None where dynamic.
 
     `planes` is the tensor (N, C, H, W) that a `channels_last` net makes of its input, if that is all it does.
     """
@@ -64,7 +64,7 @@ class ImageInput:
 def find_image_input(graph: Graph) -> ImageInput:
     """The one image input of a graph.
 
-    Raises ModelError where there is not exactly one, or it is not 4-D, of 3 channels or 1, and of float or uint8 numbers.
+    Raises ModelError where there is not exactly one, or it is not 4-D, of 3 channels or 1, and float or uint8.
     """
     if len(graph.inputs) != 1:
         names = ", ".join(repr(value.name) for value in graph.inputs)
@@ -76,7 +76,7 @@ def find_image_input(graph: Graph) -> ImageInput:
     channels = next((count for count in (3, 1) if len(dims) == 4 and count in (dims[1], dims[3])), None)
     if channels is None:
         raise ModelError(
-            f"input {value.name!r} {shape} is not an image: (N, 3, H, W) or (N, H, W, 3) is needed, with 1 for 3 if grey"
+            f"input {value.name!r} {shape} is not an image: (N, 3, H, W) or (N, H, W, 3) is needed, or 1 for 3"
         )
     if tensor.elem_type not in TYPES:
         raise ModelError(f"input {value.name!r} is neither float32, float16, bfloat16 nor uint8, which adapt takes")

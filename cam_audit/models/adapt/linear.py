@@ -39,7 +39,7 @@ def conv(graph: Graph, node: onnx.NodeProto, x: Affine, shape: tuple[int, ...], 
     if taps is None:
         return None
     groups = attribute(node, "group", 1)
-    tap = weight[(slice(None), slice(None), *taps)]
+    tap = weight.reshape(*weight.shape[:2], -1)[:, :, np.ravel_multi_index(taps, weight.shape[2:])]
     matrix = np.zeros((len(tap), x.elements))
     if matrix.shape[1] != groups * tap.shape[1]:
         return None

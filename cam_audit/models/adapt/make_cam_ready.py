@@ -151,7 +151,10 @@ def adapt(
 def _preprocessing(
     graph: Graph, image: ImageInput, given: Preprocessing | None
 ) -> tuple[Preprocessing, bool, list[str]]:
-    """The preprocessing to put in front, whether the net has its own, and what to say of it; raises ModelError where one is put on another."""
+    """The preprocessing to put in front, whether the net has its own, and what to say of it.
+
+    Raises ModelError where one would be put on another.
+    """
     notes = []
     if image.channels == 1:
         notes.append("one channel: grey, 0.299 R + 0.587 G + 0.114 B")

@@ -120,10 +120,10 @@ def _unrolled(graph: Graph, shapes: Shapes, tensor: str, axis: int) -> Map | Non
                 found = _move(move, found, shapes)
             row = found if axis == 2 else found.transpose(0, 2, 1)
             if source[1] == channels and (row.reshape(-1) == elements).all():
-                return Map(node.input[0], Layout.CHANNELS_FIRST, source[2:4], channels)  # type: ignore[arg-type]
+                return Map(node.input[0], Layout.CHANNELS_FIRST, source[2:4], channels)
             last = elements.reshape(-1, cells, channels).transpose(0, 2, 1)
             if source[3] == channels and (row == last).all():
-                return Map(node.input[0], Layout.CHANNELS_LAST, source[1:3], channels)  # type: ignore[arg-type]
+                return Map(node.input[0], Layout.CHANNELS_LAST, source[1:3], channels)
         node = _behind(graph, node.input[0])
     return None
 

@@ -74,9 +74,7 @@ def find_output(graph: Graph, image: ImageInput, size: tuple[int, int], wanted: 
         raise ModelError(f"not a classifier: one output of shape (N, K) is needed, there is {shapes}")
     feeding = {name for node in graph.upstream(scores)[0] for name in node.input}
     likely = max(scores, key=lambda name: (name not in feeding, outputs[name].size))
-    raise ModelError(
-        f"several outputs may be the scores, {shapes}: say which with `--output-name`, probably `--output-name {likely}`"
-    )
+    raise ModelError(f"several outputs may be the scores, {shapes}: name one, probably `--output-name {likely}`")
 
 
 def _is_scores(value: Any, batch: int) -> bool:
@@ -165,7 +163,7 @@ def _check_runs(session: InferenceSession, runs: Runs, accepts: InputShape, tole
 
 def _check_runs_anywhere(session: InferenceSession, runs: Runs, accepts: InputShape) -> None:
     batch = accepts.batch or len(runs.images)
-    for height, width in other_sizes(runs.images.shape[1:3]):  # type: ignore[arg-type]
+    for height, width in other_sizes(runs.images.shape[1:3]):
         oblong = np.zeros((batch, height, width, 3), np.uint8)
         if _logits(session, oblong).shape != (batch, runs.logits.shape[1]):
             raise ModelError(f"the graph does not keep images apart at {width}x{height}")

@@ -18,6 +18,7 @@ from cam_audit.models.adapt.affine import (
     Affine,
     Array,
     Selection,
+    Weight,
     added,
     broadcast,
     constant,
@@ -129,7 +130,7 @@ class Reader:
         except UnreadNodeError as stop:
             shape = self.shapes.get(node.input[0], ())
             if count == 1 and self.flattens and len(shape) == 4 and len(wide_axes(shape)) == 3:
-                cells = Map(node.input[0], Layout.CHANNELS_FIRST, shape[2:4], shape[1])  # type: ignore[arg-type]
+                cells = Map(node.input[0], Layout.CHANNELS_FIRST, shape[2:4], shape[1])
                 parts = [whole(Flattened(Layer.of(node), cells), shape)]
             else:
                 stop.via = stop.via or node
@@ -243,7 +244,9 @@ class Reader:
     def _multiplied(self, a: Affine, b: Affine, shape: tuple[int, ...], *, divides: bool) -> Affine:
         """a * b or a / b. One number for all of a moves to what a is made of, so that a stays linear in it."""
         if b.elements == 1 and not a.bias.any():
-            terms = {self._atom_by_one(atom, b, divides): weight for atom, weight in a.terms.items()}
+            terms: dict[Atom, Weight] = {
+                self._atom_by_one(atom, b, divides): weight for atom, weight in a.terms.items()
+            }
             return broadcast(Affine(a.shape, terms, a.bias), shape, self.batch)
         a, b = broadcast(a, shape, self.batch), broadcast(b, shape, self.batch)
         return whole(Product(a, b, divides), shape)

@@ -22,10 +22,10 @@ from cam_audit.models.adapt.source import Graph, Layer, attribute, reduced_axes
 WINDOWS = frozenset(("AveragePool", "Conv", "LpPool", "MaxPool"))
 AVERAGES = frozenset(("GlobalAveragePool", "GlobalMaxPool", "ReduceL2", "ReduceMax", "ReduceMean"))
 CELLS = frozenset(
-    "Abs Add BatchNormalization Cast Celu Clip Concat DepthToSpace DequantizeLinear Div Dropout Elu Erf Exp Gather Gelu "
-    "HardSigmoid HardSwish Identity LayerNormalization LeakyRelu Log MatMul Max Mean Min Mish Mul Neg PRelu Pow "
-    "QuantizeLinear Reciprocal Relu Selu Sigmoid Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Swish "
-    "Tanh Transpose Unsqueeze".split()
+    "Abs Add BatchNormalization Cast Celu Clip Concat DepthToSpace DequantizeLinear Div Dropout Elu Erf Exp Gather "
+    "Gelu HardSigmoid HardSwish Identity LayerNormalization LeakyRelu Log MatMul Max Mean Min Mish Mul Neg PRelu Pow "
+    "QuantizeLinear Reciprocal Relu Selu Sigmoid Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub "
+    "Sum Swish Tanh Transpose Unsqueeze".split()
 )
 
 

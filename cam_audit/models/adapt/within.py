@@ -47,7 +47,7 @@ def find_within(graph: Graph, image: ImageInput) -> tuple[Preprocessing, list[La
     mean, deviation = -offset / factor, 1 / np.abs(factor)
     if max(mean.max(), deviation.max()) >= LEAST_OF_BYTES:
         return RAW, layers
-    if deviation.max() < 1 and 0 <= mean.min() and mean.max() <= 1:
+    if deviation.max() < 1 and mean.min() >= 0 and mean.max() <= 1:
         return UNIT, layers
     return None
 

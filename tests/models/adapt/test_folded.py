@@ -97,18 +97,26 @@ HEADS: dict[str, tuple[Head, np.ndarray, np.ndarray]] = {
         lambda n, t: gemm(n, n.op("Gather", flat_pool(n, t), n.const(np.arange(CHANNELS)), axis=1)), WEIGHT, BIAS
     ),
     "Gather in another order": (
-        lambda n, t: gemm(n, n.op("Gather", flat_pool(n, t), n.const(ORDER), axis=1)), WEIGHT[:, np.argsort(ORDER)], BIAS
+        lambda n, t: gemm(n, n.op("Gather", flat_pool(n, t), n.const(ORDER), axis=1)),
+        WEIGHT[:, np.argsort(ORDER)],
+        BIAS,
     ),
     "channels shuffled": (
         shuffled, WEIGHT.reshape(CLASSES, CHANNELS // 2, 2).transpose(0, 2, 1).reshape(CLASSES, CHANNELS), BIAS
     ),
     "a part of the channels": (
-        lambda n, t: n.op("MatMul", n.op("Slice", flat_pool(n, t), n.const([1]), n.const([4]), n.const([1])), n.const(WEIGHT[:, 1:4].T)),
+        lambda n, t: n.op(
+            "MatMul",
+            n.op("Slice", flat_pool(n, t), n.const([1]), n.const([4]), n.const([1])),
+            n.const(WEIGHT[:, 1:4].T),
+        ),
         WEIGHT * ([0, 1, 1, 1, 0, 0]),
         np.zeros(CLASSES),
     ),
     "two layers added": (
-        lambda n, t: n.op("Sub", gemm(n, flat_pool(n, t)), n.op("MatMul", flat_pool(n, t), n.const(SQUARE[:, :CLASSES]))),
+        lambda n, t: n.op(
+            "Sub", gemm(n, flat_pool(n, t)), n.op("MatMul", flat_pool(n, t), n.const(SQUARE[:, :CLASSES]))
+        ),
         WEIGHT - SQUARE[:, :CLASSES].T,
         BIAS,
     ),
@@ -116,7 +124,9 @@ HEADS: dict[str, tuple[Head, np.ndarray, np.ndarray]] = {
     "mean of mean": (rows_then_columns(0), WEIGHT, BIAS),
     "mean of mean, axes kept": (rows_then_columns(1), WEIGHT, BIAS),
     "flattened, then mean": (
-        lambda n, t: gemm(n, n.op("ReduceMean", n.op("Reshape", t, n.const([0, 0, -1])), axes=[2], keepdims=0)), WEIGHT, BIAS
+        lambda n, t: gemm(n, n.op("ReduceMean", n.op("Reshape", t, n.const([0, 0, -1])), axes=[2], keepdims=0)),
+        WEIGHT,
+        BIAS,
     ),
     "average twice": (lambda n, t: gemm(n, n.op("Flatten", pool(n, pool(n, t)))), WEIGHT, BIAS),
     "window larger than the map": (padded_window(0), WEIGHT, BIAS),

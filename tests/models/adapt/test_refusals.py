@@ -91,8 +91,8 @@ HEADS: dict[str, tuple[Head, str]] = {
                 ),
             ),
         ),
-        r"'last' \(MaxPool\) feeds several fully connected layers \('first' \(Gemm\), 'second' \(Gemm\), 'fc' \(Gemm\)\)"
-        ".*`--per-image`",
+        r"'last' \(MaxPool\) feeds several fully connected layers "
+        r"\('first' \(Gemm\), 'second' \(Gemm\), 'fc' \(Gemm\)\).*`--per-image`",
     ),
     "softmax between": (softmax_between, r"'shares' \(Softmax\) stands between the pooling and the classifier 'fc'"),
     "windows instead of the whole map": (
