@@ -6,6 +6,7 @@ the file takes others, at two of them. `adapt` itself proves that the mean of ea
     python study/nets.py torch --out torch.csv     needs torch, torchvision, timm, transformers, onnx, onnxscript
     python study/nets.py keras --out keras.csv     needs keras, tensorflow, tf2onnx
     python study/nets.py table torch.csv keras.csv
+    python study/nets.py places --only transformers    which cell changes most where a cell's pixels are changed
 
 A net that is in the file already is not measured again.
 """
@@ -97,6 +98,35 @@ def _differences(found: AdaptedModel, framework: Logits) -> Iterator[float]:
         yield float(np.abs(logits - expected).max() / np.abs(expected).max())
 
 
+def places(net: Net, folder: Path) -> str:
+    """Change the pixels of some cells off the diagonal: how often that cell of the map, or one beside it, changes most.
+
+    The logits don't tell in which order the cells of a map are, so this does.
+    """
+    source = folder / "net.onnx"
+    try:
+        net.export(source)
+        found = adapt(
+            source, folder / "cam.onnx", preprocessing=None, classes=None, net="study", per_image=net.per_image
+        )
+    except Exception as error:
+        return f"- ({str(error).splitlines()[0][:80]})"
+    model = load_model(found.path)
+    (height, width), (rows, columns) = model.input_size, model.map_size
+    rgb = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    before = model.run(rgb).activations
+    hits, tried = 0, [(0, columns - 1), (rows - 1, 0), (rows // 4, columns * 3 // 4), (rows * 3 // 4, columns // 4)]
+    for row, column in tried:
+        changed = rgb.copy()
+        top, bottom = row * height // rows, (row + 1) * height // rows
+        left, right = column * width // columns, (column + 1) * width // columns
+        changed[top:bottom, left:right] = 255 - changed[top:bottom, left:right]
+        moved = np.abs(model.run(changed).activations - before).sum(axis=0)
+        most = np.unravel_index(int(moved.argmax()), moved.shape)
+        hits += max(abs(int(most[0]) - row), abs(int(most[1]) - column)) <= 1
+    return f"{hits} of {len(tried)} on {rows}x{columns} cells"
+
+
 def table(paths: list[Path]) -> str:
     """The rows of some files as Markdown, a net a line, with a count of each group."""
     rows = [Row(**row) for path in paths for row in csv.DictReader(path.open(encoding="utf-8"))]
@@ -120,13 +150,19 @@ def table(paths: list[Path]) -> str:
 def main() -> None:
     """Measure the nets of a framework, or print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("torch", "keras", "table"))
+    parser.add_argument("what", choices=("torch", "keras", "table", "places"))
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--only", default="", help="nets whose group and name have this in them")
     options = parser.parse_args()
     if options.what == "table":
         print(table(options.files))
+        return
+    if options.what == "places":
+        for net in importlib.import_module("nets_of_torch").nets():
+            if options.only in f"{net.group}: {net.name}":
+                with tempfile.TemporaryDirectory() as folder:
+                    print(net.name, places(net, Path(folder)), sep=" | ", flush=True)
         return
     nets: list[Net] = importlib.import_module(f"nets_of_{options.what}").nets()
     done = (

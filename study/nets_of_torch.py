@@ -24,12 +24,12 @@ mobilenet_v2 mobilenet_v3_small mobilenet_v3_large mnasnet0_5 efficientnet_b0 ef
 regnet_y_400mf
 """.split()
 TIMM = """
-resnet18 resnet26d resnetv2_50 legacy_seresnet18 resnest14d res2net50_26w_4s skresnet18 ecaresnet26t dpn48b dla34
-hrnet_w18_small densenet121 ese_vovnet19b_dw cspresnet50 cs3darknet_s repvgg_a0 mobileone_s0 mobilenetv3_small_100
-mobilenetv4_conv_small tf_mobilenetv3_small_100 efficientnet_b0 tf_efficientnet_b0 tf_efficientnet_lite0 mixnet_s
-fbnetc_100 ghostnet_100 ghostnetv2_100 hardcorenas_a lcnet_050 tinynet_e mnasnet_small spnasnet_100 rexnet_100
-legacy_xception xception41 inception_v4 nf_regnet_b0 resnetv2_50x1_bit gernet_s regnety_002 regnetz_b16 selecsls42
-vgg11 hgnet_tiny hgnetv2_b0 repghostnet_050 efficientnet_es
+mobilenetv3_small_100 lcnet_050 tinynet_e mobilenetv4_conv_small tf_mobilenetv3_small_100 repghostnet_050 regnety_002
+hardcorenas_a mnasnet_small ghostnet_100 ghostnetv2_100 spnasnet_100 fbnetc_100 mixnet_s efficientnet_b0
+tf_efficientnet_lite0 tf_efficientnet_b0 rexnet_100 hgnetv2_b0 mobileone_s0 ese_vovnet19b_dw efficientnet_es repvgg_a0
+cs3darknet_s gernet_s nf_regnet_b0 resnest14d skresnet18 legacy_seresnet18 resnet18 resnet26d ecaresnet26t
+hrnet_w18_small densenet121 selecsls42 dla34 hgnet_tiny regnetz_b16 dpn48b res2net50_26w_4s resnetv2_50
+resnetv2_50x1_bit cspresnet50 legacy_xception xception41 inception_v4 vgg11
 """.split()
 MODERN = """
 convnext_atto convnextv2_atto convnext_zepto_rms inception_next_atto poolformer_s12 convformer_s18 caformer_s18

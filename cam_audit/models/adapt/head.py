@@ -48,7 +48,7 @@ class Head:
     """The head of a classifier.
 
     `logits` is the tensor before the cut activation, and `scores` it, as an affine function of atoms: (K,). `single`:
-    whether the source has one score z, of which [0, z] is made. `maps` are pooled, the first by `pooling`; `layers`
+    whether the source has one score z, of which [0, z] is made. `maps` are pooled by `poolings`; `layers`
     follow, and `activation_layer` makes the map. `convolution`: what makes the scores in each cell, where nothing
     follows the pooling; None where that is no 1x1 convolution.
     """
@@ -57,7 +57,7 @@ class Head:
     scores: Affine
     single: bool
     maps: tuple[Map, ...]
-    pooling: Layer
+    poolings: tuple[Layer, ...]
     layers: tuple[Layer, ...]
     activation_layer: Layer
     convolution: LastConvolution | None
@@ -121,7 +121,7 @@ def find_head(
         scores=scores,
         single=single,
         maps=tuple(dict.fromkeys(leaf.map for leaf in leaves)),
-        pooling=leaves[0].layer,
+        poolings=tuple(dict.fromkeys(leaf.layer for leaf in leaves)),
         layers=tuple(reader.layers),
         activation_layer=Layer(first.tensor, "input") if made_by is None else Layer.of(made_by),
         convolution=_last_convolution(graph, first) if _is_pooling_alone(scores) else None,

@@ -128,7 +128,7 @@ def adapt(
     maps = model.run(np.zeros((*model.input_size, 3), np.uint8)).activations
     return AdaptedModel(
         path=target,
-        pooling=str(head.pooling),
+        pooling=" and ".join(map(str, head.poolings)),
         layers=tuple(map(str, head.layers)),
         cut=str(head.cut) if head.cut else None,
         activation_layer=str(head.activation_layer),
