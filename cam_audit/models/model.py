@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import random
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,10 +21,9 @@ from cam_audit.errors import ModelError
 from cam_audit.files import sha256_of
 from cam_audit.images.resize import network_size, resize
 from cam_audit.models import file_format
+from cam_audit.models.identity import check_features, check_identity
+from cam_audit.models.metadata import HOW_TO_MAKE_ONE, Metadata
 from cam_audit.models.session import first_line, open_session
-
-# float16 and int8 files keep fewer digits than the float32 nets that the identity holds for to 1e-5
-IDENTITY_TOLERANCE = 1e-3
 
 Array = NDArray[Any]
 
@@ -205,7 +203,7 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
     if missing or [i.name for i in inputs] != [file_format.IMAGE] or inputs[0].type != "tensor(uint8)":
         lacks = f"no output {missing[0]!r}" if missing else f"no uint8 input {file_format.IMAGE!r}"
         raise ModelError(f"{path}: not CAM-ready, it has {lacks}; {_how_to_adapt(path)}")
-    metadata = _Metadata(path, session.get_modelmeta().custom_metadata_map)
+    metadata = Metadata(path, session.get_modelmeta().custom_metadata_map)
     input_size = metadata.input_size()
     fixed_size = any(isinstance(side, int) for side in inputs[0].shape[1:3])
     wanted = _wanted(outputs, path)
@@ -214,19 +212,20 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
     cam_bias = values.get(file_format.CAM_BIAS)
     if cam_weight is not None and cam_bias is None:
         cam_bias = np.zeros(len(cam_weight), np.float32)
-    prediction = _checked(values, cam_weight, cam_bias, path)
+    check_identity(values, cam_weight, cam_bias, path)
     # The second image is oblong where sizes are free: a pooling window of a fixed size fails there.
     height, width = input_size
     other = input_size if fixed_size else (max(64, height * 3 // 4), max(64, width // 2))
     of_the_image = [name for name in wanted if name in file_format.OF_THE_IMAGE]
     again = _outputs(session, of_the_image, _check_image(other, seed=1), path)
-    _checked(again, cam_weight, cam_bias, path)
+    check_identity(again, cam_weight, cam_bias, path)
     if file_format.FEATURES in wanted:
-        _check_features(values, path)
-        _check_features({**values, **again}, path)
+        check_features(values, path)
+        check_features({**values, **again}, path)
     classes = metadata.strings(file_format.CLASSES_KEY)
-    if len(classes) != prediction.logits.size:
-        raise ModelError(f"{path}: {len(classes)} class names for {prediction.logits.size} classes")
+    count = values[file_format.LOGITS].shape[1]
+    if len(classes) != count:
+        raise ModelError(f"{path}: {len(classes)} class names for {count} classes")
     class_ids = metadata.strings(file_format.CLASS_IDS_KEY, optional=True) or ("",) * len(classes)
     map_kind = metadata.text(file_format.MAP_KEY, file_format.EXACT)
     if map_kind not in (file_format.EXACT, file_format.PER_IMAGE):
@@ -241,7 +240,7 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
         class_ids=class_ids,
         input_size=input_size,
         fixed_size=fixed_size,
-        map_size=(prediction.activations.shape[1], prediction.activations.shape[2]),
+        map_size=values[file_format.ACTIVATIONS].shape[2:],
         activation_layer=metadata.text(file_format.ACTIVATION_LAYER_KEY),
         licence=metadata.text(file_format.LICENCE_KEY),
         cam_weight=cam_weight,
@@ -274,9 +273,6 @@ def _load_same(path: Path, sha256: str) -> Model:
     return model
 
 
-HOW_TO_MAKE_ONE = "make the file again from the plain classifier with `cam-audit models adapt`"
-
-
 def _how_to_adapt(path: Path) -> str:
     """The way out for what looks like a plain classifier."""
     command = shlex.join(["cam-audit", "models", "adapt", str(path), "-o", str(path.with_suffix(".cam.onnx"))])
@@ -297,97 +293,3 @@ def _outputs(
     except Exception as error:
         size = f"{rgb.shape[1]}x{rgb.shape[0]}"
         raise ModelError(f"{path}: the net cannot be run at {size}: {first_line(error)}") from None
-
-
-def _checked(values: Mapping[str, Array], cam_weight: Array | None, cam_bias: Array | None, path: Path) -> Prediction:
-    """The prediction in `values`, proved to obey the identity; raises ModelError where it does not."""
-    for name, value in values.items():
-        # an output may be a list or a dict too
-        if not isinstance(value, np.ndarray) or value.dtype != np.float32 or not value.size:
-            raise ModelError(f"{path}: not CAM-ready, its output {name!r} is not float32 numbers; {HOW_TO_MAKE_ONE}")
-    if values[file_format.LOGITS].ndim != 2 or values[file_format.ACTIVATIONS].ndim != 4:
-        raise ModelError(f"{path}: not CAM-ready, its outputs are not (N, K) and (N, C, h, w); {HOW_TO_MAKE_ONE}")
-    prediction = Prediction(values[file_format.LOGITS][0], values[file_format.ACTIVATIONS][0])
-    logits = prediction.logits
-    means = prediction.activations.mean(axis=(1, 2), dtype=np.float64)
-    if cam_weight is None or cam_bias is None:
-        expected = means
-    elif cam_weight.shape != (logits.size, means.size) or cam_bias.shape != logits.shape:
-        raise ModelError(f"{path}: not CAM-ready, cam_weight is {cam_weight.shape} for {logits.size} classes")
-    else:
-        with np.errstate(all="ignore"):
-            expected = cam_weight @ means + cam_bias
-    if expected.shape != logits.shape:
-        raise ModelError(f"{path}: not CAM-ready, {means.size} maps for {logits.size} classes; {HOW_TO_MAKE_ONE}")
-    if not all(np.isfinite(values).all() for values in (logits, means, expected)):
-        raise ModelError(f"{path}: the net gives scores, weights or activations that are not numbers")
-    worst = float(np.abs(expected - logits).max() / max(1.0, float(np.abs(logits).max())))
-    if worst > IDENTITY_TOLERANCE:
-        raise ModelError(
-            f"{path}: not CAM-ready, the mean of the map plus the bias misses the logit by {worst:.2g} (relative): "
-            "the activations are not what the last linear layer averages; "
-            f"{HOW_TO_MAKE_ONE}"
-        )
-    return prediction
-
-
-def _check_features(values: Mapping[str, Array], path: Path) -> None:
-    """Prove that the last convolution makes the activations of the features; raises ModelError where it does not."""
-    activations = values[file_format.ACTIVATIONS][0]
-    features, weight, bias = (values[name] for name in file_format.FEATURE_OUTPUTS)
-    classes, *grid = activations.shape
-    shapes = (1, *weight.shape[1:], *grid), (classes, *weight.shape[1:]), (classes,)
-    if weight.ndim != 2 or (features.shape, weight.shape, bias.shape) != shapes:
-        raise ModelError(
-            f"{path}: not CAM-ready, features {features.shape}, feature_weight {weight.shape} and feature_bias "
-            f"{bias.shape} do not fit activations {activations.shape}; {HOW_TO_MAKE_ONE}"
-        )
-    with np.errstate(all="ignore"):
-        convolved = np.tensordot(weight, features[0], axes=1) + bias[:, None, None]
-        misses = [float(np.abs(made - activations).max()) for made in (np.maximum(convolved, 0), convolved)]
-    # a ReLU would hide what is infinitely negative
-    worst = min(misses) / max(1.0, float(np.abs(activations).max())) if np.isfinite(convolved).all() else math.inf
-    if worst > IDENTITY_TOLERANCE:
-        raise ModelError(
-            f"{path}: not CAM-ready, feature_weight and feature_bias make of its features what misses the activations "
-            f"by {worst:.2g} (relative); {HOW_TO_MAKE_ONE}, or leave these three outputs out"
-        )
-
-
-@dataclass(frozen=True)
-class _Metadata:
-    path: Path
-    values: Mapping[str, str]
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self.values.get(file_format.METADATA_PREFIX + key, default)
-        if value is None:
-            raise ModelError(
-                f"{self.path}: not CAM-ready, its metadata lacks {file_format.METADATA_PREFIX}{key}; {HOW_TO_MAKE_ONE}"
-            )
-        return value
-
-    def strings(self, key: str, *, optional: bool = False) -> tuple[str, ...]:
-        if optional and file_format.METADATA_PREFIX + key not in self.values:
-            return ()
-        value = self._json(key)
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise ModelError(f"{self.path}: its metadata {file_format.METADATA_PREFIX}{key} is not a list of names")
-        return tuple(value)
-
-    def input_size(self) -> tuple[int, int]:
-        value = self._json(file_format.INPUT_SIZE_KEY)
-        if not (
-            isinstance(value, list)
-            and len(value) == 2
-            and all(type(side) is int and 8 <= side <= 8192 for side in value)
-        ):
-            raise ModelError(f"{self.path}: its metadata {file_format.METADATA_PREFIX}input_size is not [H, W]")
-        return value[0], value[1]
-
-    def _json(self, key: str) -> object:
-        text = self.text(key)
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
-            raise ModelError(f"{self.path}: its metadata {file_format.METADATA_PREFIX}{key} is not JSON") from None
