@@ -17,6 +17,7 @@ import pytest
 from pictures import encode
 from plain_nets import (
     CLASSES,
+    Head,
     Net,
     expected_activations,
     features,
@@ -44,6 +45,14 @@ def flattened(net: Net, tensor: str) -> str:
     """A fully connected layer over all cells of 32x32 pixels, as AlexNet's and VGG's first."""
     cells = net.op("Flatten", net.op("AveragePool", tensor, kernel_shape=[4, 4], strides=[4, 4], name="grid"))
     return net.op("Gemm", cells, net.const(np.ones((6 * 16, CLASSES))), name="fc")
+
+
+def flattened_twice(net: Net, tensor: str) -> str:
+    """The same with another layer after it."""
+    cells = net.op("Flatten", net.op("AveragePool", tensor, kernel_shape=[4, 4], strides=[4, 4], name="grid"))
+    weight = np.random.default_rng(0).normal(size=(6 * 16, 4))
+    hidden = net.op("Relu", net.op("Gemm", cells, net.const(weight)))
+    return net.op("Gemm", hidden, net.const(np.ones((4, CLASSES))), name="fc")
 
 
 @pytest.fixture(autouse=True)
@@ -206,10 +215,11 @@ def test_adapt_says_what_it_took_as_what(run, folder: Path) -> None:
     assert run("adapt", "two.onnx", "--output-name", "z", "--preset", "tf", code=2)[1].count("in the net already") == 1
 
 
-def test_adapt_takes_a_flattened_map_if_asked(run, folder: Path) -> None:
-    onnx.save(plain(flattened), folder / "deep.onnx")
+@pytest.mark.parametrize(("head", "channels"), [(flattened, 5), (flattened_twice, 4)])
+def test_adapt_takes_a_flattened_map_if_asked(run, folder: Path, head: Head, channels: int) -> None:
+    onnx.save(plain(head), folder / "deep.onnx")
     printed = fields(run("adapt", "deep.onnx", "--input-size", "32", "--per-image", "--preset", "unit")[0])
-    assert printed["map"].startswith("5 channels of 4x4 cells at 32x32; exact for each image")
+    assert printed["map"].startswith(f"{channels} channels of 4x4 cells at 32x32; exact for each image")
     assert printed["input"].startswith("32x32 only; a scan squeezes every image to it: it has weights for each cell")
 
 

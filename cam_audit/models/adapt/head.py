@@ -74,6 +74,11 @@ class Head:
         return any(isinstance(atom, Flattened) for atom in self.scores.terms)
 
     @property
+    def flattened(self) -> bool:
+        """Whether the cells of a map are read by weights of their own, at the end or before other layers."""
+        return any(isinstance(leaf, Flattened) for leaf in _pooled(self.scores))
+
+    @property
     def weight(self) -> Array | None:
         """The last linear layer (K, C), over the channels of all atoms; None where the map of a class is a channel."""
         if self.by_place or _is_pooling_alone(self.scores):

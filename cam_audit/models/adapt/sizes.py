@@ -31,7 +31,7 @@ CELLS = frozenset(
 
 def why_size_matters(graph: Graph, image: ImageInput, head: Head, size: tuple[int, int]) -> str:
     """Why the net may compute something else at another size than `size` (H, W); "" where it does the same."""
-    if head.by_place:
+    if head.flattened:
         return "it has weights for each cell"
     if any(each.has_tokens for each in head.maps):
         return "its cells are in one row, whose length alone tells the grid"
