@@ -21,6 +21,7 @@ from cam_audit.errors import ModelError
 from cam_audit.files import sha256_of
 from cam_audit.images.resize import network_size, resize
 from cam_audit.models import file_format
+from cam_audit.models.export_help import not_onnx
 from cam_audit.models.identity import check_features, check_identity
 from cam_audit.models.metadata import HOW_TO_MAKE_ONE, Metadata
 from cam_audit.models.session import first_line, open_session
@@ -177,7 +178,8 @@ def load_model(path: str | Path) -> Model:
     of the map of class k, plus the bias, equals logit k to 1e-3 of the largest logit. Where there are `features`, too,
     that the last convolution makes the activations of them, with or without a ReLU, to 1e-3 of the largest.
 
-    Raises ModelError where the file is missing, broken or not CAM-ready.
+    Raises ModelError where the file is missing, broken, of another format (with the lines that export it) or not
+    CAM-ready.
 
     Example:
         >>> import cam_audit
@@ -187,9 +189,13 @@ def load_model(path: str | Path) -> Model:
     """
     path = Path(path)
     if not os.path.isfile(path):
-        raise ModelError(f"{path}: no such model file")
+        raise not_onnx(path) or ModelError(f"{path}: no such model file")
     try:
-        return _proved(path, open_session(path))
+        session = open_session(path)
+    except ModelError as error:
+        raise not_onnx(path) or error from None
+    try:
+        return _proved(path, session)
     except UnicodeDecodeError:
         # onnxruntime decodes a name when it is asked for it, and that may be anywhere
         raise ModelError(f"{path}: damaged, a name in it is not UTF-8 text") from None

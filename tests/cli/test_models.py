@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,18 @@ def test_a_plain_classifier_gets_the_command_that_makes_it_cam_ready(run) -> Non
     assert command[:3] == ["cam-audit", "models", "adapt"]
     run(*command[2:])
     run("check", "my plain.cam.onnx")
+
+
+def test_a_net_that_is_not_onnx_gets_the_lines_that_export_it(run, folder: Path) -> None:
+    """One line for the error, then code that is indented and can be run."""
+    (folder / "my.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(10))
+    for command in ("check", "adapt", "info"):
+        message, *lines = run(command, "my.h5", code=2)[1].splitlines()
+        assert message.startswith("cam-audit: my.h5: a net of Keras, not ONNX; export it as below, then run ")
+        assert "`cam-audit models adapt my.onnx`" in message
+        compile(textwrap.dedent("\n".join(lines)), "lines", "exec")
+        assert all(line.startswith("    ") or not line for line in lines)
+        assert "load_model('my.h5'" in "".join(lines)
 
 
 def test_info_tells_what_a_file_is_made_of(run) -> None:

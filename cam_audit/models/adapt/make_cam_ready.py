@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from cam_audit.errors import ModelError
+from cam_audit.errors import ModelError, NotOnnxError
 from cam_audit.files import sha256_of
 from cam_audit.models import file_format
 from cam_audit.models.adapt.build import InputShape, build
@@ -192,6 +192,8 @@ def _naming(source: Path) -> Iterator[None]:
     """Put the source's name in front of the errors of what is done to it."""
     try:
         yield
+    except NotOnnxError:
+        raise
     except ModelError as error:
         raise ModelError(f"{source}: {error}") from None
     except UnicodeDecodeError:

@@ -17,6 +17,7 @@ from onnx import external_data_helper, numpy_helper
 from cam_audit.errors import ModelError
 from cam_audit.models.adapt.bfloat16 import widen
 from cam_audit.models.adapt.subgraphs import subgraphs
+from cam_audit.models.export_help import not_onnx
 from cam_audit.models.file_format import METADATA_PREFIX
 from cam_audit.models.session import run_once
 
@@ -29,18 +30,18 @@ TORCH_SCOPES = "pkg.torch.onnx.name_scopes"
 def read_source(path: Path) -> Graph:
     """Read an ONNX file with its external data, local functions inlined.
 
-    Raises ModelError where the file is missing, damaged, CAM-ready already, older than opset 7, or names
-    external data outside its own folder.
+    Raises ModelError where the file is missing, damaged, of another format, CAM-ready already, older than opset 7, or
+    names external data outside its own folder.
     """
     try:
         model = onnx.load(path, load_external_data=False)
     except OSError as error:
-        raise ModelError(error.strerror or str(error)) from None
+        raise not_onnx(path) or ModelError(error.strerror or str(error)) from None
     except Exception:
         # protobuf's errors, of a package that is not ours to depend on
-        raise ModelError("not an ONNX file, or a damaged one") from None
+        raise not_onnx(path) or ModelError("not an ONNX file, or a damaged one") from None
     if not model.graph.node:
-        raise ModelError("not an ONNX file, or one with an empty graph")
+        raise not_onnx(path) or ModelError("not an ONNX file, or one with an empty graph")
     if any(entry.key.startswith(METADATA_PREFIX) for entry in model.metadata_props):
         raise ModelError("CAM-ready already, scan with it as it is")
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
