@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cam_audit.cli.groups import HelpfulGroup
+from cam_audit.cli.net import ZOO_NAMES
+from cam_audit.cli.net import pull as download
 from cam_audit.cli.process.libraries import set_up_libraries
 from cam_audit.models import file_format
 from cam_audit.text import printable
@@ -23,9 +25,8 @@ if TYPE_CHECKING:
 
 # Of a long list, how many names are shown.
 SHOWN = 8
-# As in cam_audit.models.adapt.PRESETS and cam_audit.models.zoo.ZOO, which are too slow to import for --help.
+# As in cam_audit.models.adapt.PRESETS, which is too slow to import for --help.
 PRESET_NAMES = ("imagenet", "caffe", "tf", "unit")
-ZOO_NAMES = ("resnet18", "squeezenet", "googlenet", "mobilenetv2")
 
 DYNAMIC = ", other sizes too"
 FIXED = " only; a scan squeezes every image to it"
@@ -228,9 +229,6 @@ def pull(net: str) -> None:
     A download that was cut off goes on where it stopped. CAM_AUDIT_MODEL_URL names a mirror: it takes the place of
     https://huggingface.co/onnxmodelzoo in the two addresses that are tried.
     """
-    from tqdm import tqdm
-
-    from cam_audit.models import zoo
     from cam_audit.models.known import cache_folder
 
     target = cache_folder() / f"{net}.onnx"
@@ -238,9 +236,7 @@ def pull(net: str) -> None:
         click.echo(f"{target} is there already; delete it to pull it again")
         return
     set_up_libraries(available_cores())
-    with tqdm(total=zoo.ZOO[net].size, unit="B", unit_scale=True, disable=None, dynamic_ncols=True) as bar:
-        path = zoo.pull(net, lambda done: _advance(bar, done))
-    click.echo(f"{path}: ready, scan with --net {net}")
+    click.echo(f"{download(net)}: ready, scan with --net {net}")
 
 
 @models.command()
@@ -278,10 +274,6 @@ def _target(file: Path, output: Path | None, ending: str) -> Path:
     if target.resolve() == file.resolve():
         raise click.BadParameter(f"it would overwrite {file}", param_hint="--output")
     return target
-
-
-def _advance(bar: Any, done: int) -> None:
-    bar.update(done - bar.n)
 
 
 def _noted_quantisation(note: str) -> dict[str, str]:
