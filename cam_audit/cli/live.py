@@ -157,10 +157,9 @@ class _Saving:
 
 
 def _print_line(model: Model, seen: Seen) -> None:
-    from cam_audit.models.model import softmax
     from cam_audit.scan.image import top_scores
 
-    scores = top_scores(model, softmax(seen.prediction.logits), TOP)
+    scores = top_scores(model, model.probabilities(seen.prediction.logits), TOP)
     cells = [str(seen.frame.number), *(cell for s in scores for cell in (s.class_name, f"{s.probability:.6f}"))]
     click.echo("\t".join(cells))
 

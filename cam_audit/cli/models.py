@@ -30,6 +30,10 @@ PRESET_NAMES = ("imagenet", "caffe", "tf", "unit")
 
 DYNAMIC = ", other sizes too"
 FIXED = " only; a scan squeezes every image to it"
+SCORES = {
+    file_format.SOFTMAX: "softmax, one class an image",
+    file_format.SIGMOID: "sigmoid, each class for itself; all above .5 are predictions",
+}
 PER_IMAGE = "; exact for each image, as what follows the pooling is not linear"
 
 File = click.Path(path_type=Path)
@@ -95,6 +99,7 @@ def info(file: Path, classes: bool) -> None:
         "map": f"{channels} channels of {rows}x{columns} cells at {height}x{width}, made by {model.activation_layer}"
         f"{'' if model.map_kind == file_format.EXACT else PER_IMAGE}",
         "input": f"{height}x{width}{FIXED if model.fixed_size else DYNAMIC}",
+        "scores": SCORES[model.scores],
         "preprocessing": _in_words(contents.preprocessing),
         "classes": f"{len(model.class_names)}: {_in_short(model.class_names)} (--classes lists all)",
     }

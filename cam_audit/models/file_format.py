@@ -18,6 +18,9 @@ A file whose metadata `map` is `per-image` has one more. What follows the poolin
 are its linear form for the image (docs/nets.md); biases and gates give a part of them that no cell has to itself.
     even         float32 (N, C)        the part of the activations that is the same in each cell
 
+The metadata `scores` says what makes probabilities of the logits: `softmax`, the default, or `sigmoid`, where several
+classes may be true of an image.
+
 Metadata keys carry the prefix `cam_audit.`; values are strings, `classes`, `class_ids`, `input_size` and
 `quantisation` (of an int8 file: how it differs from the float file) JSON.
 """
@@ -48,4 +51,6 @@ SOURCE_SHA256_KEY = "source_sha256"
 LICENCE_KEY = "licence"
 MAP_KEY = "map"
 EXACT, PER_IMAGE = "exact", "per-image"
+SCORES_KEY = "scores"
+SOFTMAX, SIGMOID = "softmax", "sigmoid"
 QUANTISATION_KEY = "quantisation"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,16 @@ class Metadata:
         if value is None:
             raise ModelError(
                 f"{self.path}: not CAM-ready, its metadata lacks {file_format.METADATA_PREFIX}{key}; {HOW_TO_MAKE_ONE}"
+            )
+        return value
+
+    def choice(self, key: str, known: Sequence[str]) -> str:
+        """One of the known texts, the first of them where the key is missing."""
+        value = self.text(key, known[0])
+        if value not in known:
+            raise ModelError(
+                f"{self.path}: its metadata {file_format.METADATA_PREFIX}{key} is {value!r:.90}; there is "
+                f"{' and '.join(known)}"
             )
         return value
 

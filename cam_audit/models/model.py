@@ -52,7 +52,8 @@ class Model:
     the map of class k; `feature_weight` float32 (K, C') and `feature_bias` (K,), the last convolution of such a net,
     both None where its file does not offer what enters it; `class_ids` WordNet ids or ""; `sha256` of the file, as hex.
     `map_kind` is "exact" where the map is that of the paper, "per-image" where what follows the pooling is linear only
-    for a given image; `has_even` whether the file tells what of such a map no cell has to itself.
+    for a given image; `has_even` whether the file tells what of such a map no cell has to itself. `scores` is "softmax"
+    or, where several classes may be true of an image, "sigmoid".
     """
 
     path: Path
@@ -71,6 +72,7 @@ class Model:
     feature_bias: NDArray[np.float32] | None
     map_kind: str
     has_even: bool
+    scores: str
     session: ort.InferenceSession
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -141,6 +143,15 @@ class Model:
             return 0.0
         return float(class_activation_map(prediction.even[:, None, None], self.cam_weight, class_index)[0, 0])
 
+    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Of logits (K,), float64 (K,): a softmax that sums to 1, or a sigmoid for each class, as `scores` says."""
+        return sigmoid(logits) if self.scores == file_format.SIGMOID else softmax(logits)
+
+    def predicts(self, logits: NDArray[np.float32], class_index: int) -> bool:
+        """Whether a class is predicted: it has the largest logit or, of a sigmoid, a probability above .5."""
+        above = self.scores == file_format.SIGMOID and float(logits[class_index]) > 0
+        return above or int(logits.argmax()) == class_index
+
     @property
     def channels(self) -> int:
         """How many activation maps there are, C."""
@@ -168,6 +179,13 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     """Probabilities, float64 (K,), that sum to 1."""
     powers = np.exp(logits.astype(np.float64) - float(logits.max()))
     probabilities: NDArray[np.float64] = powers / powers.sum()
+    return probabilities
+
+
+def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Probabilities, float64 (K,), of each class for itself: 1 / (1 + exp(-z))."""
+    # tanh, as exp overflows where z is very negative
+    probabilities: NDArray[np.float64] = (1 + np.tanh(logits.astype(np.float64) / 2)) / 2
     return probabilities
 
 
@@ -233,9 +251,7 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
     if len(classes) != count:
         raise ModelError(f"{path}: {len(classes)} class names for {count} classes")
     class_ids = metadata.strings(file_format.CLASS_IDS_KEY, optional=True) or ("",) * len(classes)
-    map_kind = metadata.text(file_format.MAP_KEY, file_format.EXACT)
-    if map_kind not in (file_format.EXACT, file_format.PER_IMAGE):
-        raise ModelError(f"{path}: its metadata {file_format.METADATA_PREFIX}{file_format.MAP_KEY} is {map_kind!r}")
+    map_kind = metadata.choice(file_format.MAP_KEY, (file_format.EXACT, file_format.PER_IMAGE))
     if len(class_ids) != len(classes):
         raise ModelError(f"{path}: {len(class_ids)} class ids for {len(classes)} classes")
     return Model(
@@ -255,6 +271,7 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
         feature_bias=values.get(file_format.FEATURE_BIAS),
         map_kind=map_kind,
         has_even=file_format.EVEN in wanted and map_kind == file_format.PER_IMAGE,
+        scores=metadata.choice(file_format.SCORES_KEY, (file_format.SOFTMAX, file_format.SIGMOID)),
         session=session,
     )
 

@@ -69,6 +69,11 @@ class Head:
         return all(type(atom) is Average for atom in self.scores.terms)
 
     @property
+    def several(self) -> bool:
+        """Whether several classes may be true of an image, as each has a sigmoid of its own."""
+        return self.cut is not None and self.cut.kind == "Sigmoid" and not self.single
+
+    @property
     def by_place(self) -> bool:
         """Whether the scores read a map's cells by weights of their own, so that each class has a map of its own."""
         return any(isinstance(atom, Flattened) for atom in self.scores.terms)

@@ -106,6 +106,10 @@ def adapt(
                 "one score z: taken as the two classes 'class 0' with 0 and 'class 1' with z, whose softmax is the "
                 "sigmoid of z; a net that gives a quantity, not a class, is none for a scan"
             )
+        if head.several:
+            notes.append(
+                "it ends in a sigmoid, so several classes may be true of an image: all above .5 are predictions"
+            )
         reference = run_reference(graph, image, head, preprocessing, size)
         metadata = {
             file_format.VERSION_KEY: file_format.VERSION,
@@ -116,6 +120,7 @@ def adapt(
             file_format.SOURCE_SHA256_KEY: source_sha256 or sha256_of(source),
             file_format.LICENCE_KEY: licence,
             file_format.MAP_KEY: file_format.EXACT if head.exact else file_format.PER_IMAGE,
+            file_format.SCORES_KEY: file_format.SIGMOID if head.several else file_format.SOFTMAX,
         }
         if class_ids is not None:
             metadata[file_format.CLASS_IDS_KEY] = json.dumps(list(class_ids))
