@@ -26,7 +26,7 @@ from torchvision_nets import NETS, SEVERAL_FULLY_CONNECTED, check_installed, loa
 
 from cam_audit.errors import CamAuditError, ModelError
 from cam_audit.models import file_format
-from cam_audit.models.class_names import ClassList, imagenet_classes, read_class_list
+from cam_audit.models.class_list import ClassList, imagenet_classes, read_class_list
 from cam_audit.models.session import run_once
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Of a long list, how many names are shown.
 SHOWN = 8
 # As in cam_audit.models.adapt.PRESETS, which is too slow to import for --help.
-PRESET_NAMES = ("imagenet", "caffe", "tf", "unit")
+PRESET_NAMES = ("imagenet", "caffe", "tf", "unit", "inception", "clip", "raw")
 
 DYNAMIC = ", other sizes too"
 FIXED = " only; a scan squeezes every image to it"
@@ -132,7 +132,7 @@ def check(file: Path) -> None:
     "--labels",
     type=File,
     metavar="FILE",
-    help="Class names, one a line in the outputs' order, or CSV: index,wnid,name.",
+    help="Class names in the outputs' order: one a line, `index name`, CSV, or a dict in JSON or Python (id2label).",
 )
 @click.option(
     "--preset", type=click.Choice(PRESET_NAMES),
@@ -173,10 +173,13 @@ def adapt(
     each image, so that the map is still exact; the line `map` says which, and how much of a logit no cell accounts for.
 
     \b
-    imagenet  RGB / 255, ImageNet's mean and std: torchvision, timm, MXNet
-    caffe     BGR 0..255 minus 104, 117, 123: Caffe, Keras's ResNet and VGG
-    tf        RGB to -1..1: TensorFlow's MobileNet and Inception
-    unit      RGB / 255
+    imagenet   RGB / 255, ImageNet's mean and std: torchvision, most of timm, MXNet
+    caffe      BGR 0..255 minus 104, 117, 123: Caffe, Keras's ResNet and VGG
+    tf         RGB to -1..1: TensorFlow's MobileNet and Inception
+    unit       RGB / 255: ultralytics, torchvision's ToTensor alone
+    inception  RGB / 255, mean and std 0.5, to -1..1: timm's Inception and ViT
+    clip       RGB / 255, CLIP's mean and std: OpenAI, OpenCLIP
+    raw        RGB 0..255: Keras's EfficientNet and ConvNeXt, which scale within
     """
     numbers = (mean, std, scale, bgr or None)
     if preset and any(number is not None for number in numbers):
@@ -185,7 +188,7 @@ def adapt(
     factor = _number(scale or "1")
     set_up_libraries(available_cores())
     from cam_audit.models import adapt
-    from cam_audit.models.class_names import read_class_list
+    from cam_audit.models.class_list import read_class_list
 
     preprocessing = None
     if any(number is not None for number in numbers):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cam_audit.models.adapt import PRESETS, Preprocessing, adapt
-from cam_audit.models.class_names import imagenet_classes
+from cam_audit.models.class_list import imagenet_classes
 from cam_audit.models.download import Progress, RemoteFile, download
 from cam_audit.models.known import NETS, cache_folder
 

@@ -186,6 +186,9 @@ def test_the_classes_of_one_file_are_labels_for_another(run, folder: Path) -> No
             Preprocessing(1 / 255, (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)),
         ),
         ("--mean 123 117 104 --bgr", Preprocessing(1.0, (123.0, 117.0, 104.0), (1.0,) * 3, bgr=True)),
+        ("--preset inception", Preprocessing(1.0, (127.5,) * 3, (127.5,) * 3)),
+        ("--preset clip", Preprocessing(1.0, (122.7709, 116.7460, 104.0937), (68.5005, 66.6322, 70.3232))),
+        ("--preset raw", Preprocessing(1.0, (0.0,) * 3, (1.0,) * 3)),
         ("--scale 0.01", Preprocessing(0.01, (0.0,) * 3, (1.0,) * 3)),
         ("", Preprocessing(1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))),
     ],
@@ -245,13 +248,17 @@ def test_adapt_names_its_file_after_the_source(run, folder: Path) -> None:
     ("line", "message"),
     [
         ("adapt plain.onnx --preset tf --bgr", "--preset goes without --mean, --std, --scale and --bgr"),
-        ("adapt plain.onnx --preset keras", "'keras' is not one of 'imagenet', 'caffe', 'tf', 'unit'"),
+        (
+            "adapt plain.onnx --preset keras",
+            "'keras' is not one of 'imagenet', 'caffe', 'tf', 'unit', 'inception', 'clip', 'raw'",
+        ),
         ("adapt plain.onnx --scale 1/0", "'1/0' is no number"),
         ("adapt plain.onnx --scale 0", "scale and std must not be 0"),
         ("adapt plain.onnx --input-size 224x", "neither N nor HxW"),
         ("adapt plain.onnx --input-size 0", "neither N nor HxW"),
         ("adapt plain.onnx --labels gone.txt", "gone.txt: cannot be read"),
         ("adapt plain.onnx --labels two.txt", "2 labels for 5 classes"),
+        ("adapt plain.onnx --labels page.html", "page.html: <html>: no name of a class; give one name a line"),
         ("adapt plain.onnx -o ./plain.onnx", "it would overwrite plain.onnx"),
         ("adapt gone.onnx", "gone.onnx: No such file or directory"),
         (
@@ -270,6 +277,7 @@ def test_a_mistake_is_one_line_and_nothing_is_written(run, folder: Path, line: s
     (folder / "my plain.onnx").rename(folder / "plain.onnx")
     onnx.save(plain(flattened), "deep.onnx")
     (folder / "two.txt").write_text("a\nb\n")
+    (folder / "page.html").write_text("<html>\nsign in\n")
     (folder / "empty").mkdir()
     before = sorted(folder.rglob("*"))
     output, error = run(*line.split(), code=2)

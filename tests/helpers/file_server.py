@@ -14,7 +14,7 @@ import pytest
 from plain_nets import CLASSES, flat_pool, gemm, plain
 
 from cam_audit.models import zoo
-from cam_audit.models.class_names import ClassList
+from cam_audit.models.class_list import ClassList
 
 
 @dataclass
