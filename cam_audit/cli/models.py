@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,12 @@ def check(file: Path) -> None:
     "--preset", type=click.Choice(PRESET_NAMES),
     help="The preprocessing that the net was trained with.  [default: imagenet]",
 )  # fmt: skip
+@click.option(
+    "--photos",
+    type=File,
+    metavar="DIR",
+    help="Photos in folders named like the classes: the preset is taken by which most predictions are right.",
+)
 @click.option("--mean", nargs=3, type=float, metavar="R G B", help="Subtracted after scaling.  [default: 0 0 0]")
 @click.option("--std", nargs=3, type=float, metavar="R G B", help="Divided by after the mean.  [default: 1 1 1]")
 @click.option("--scale", metavar="NUMBER", help="Multiplies a pixel's 0..255 first, e.g. 1/255.  [default: 1]")
@@ -155,6 +162,7 @@ def adapt(
     output: Path | None,
     labels: Path | None,
     preset: str | None,
+    photos: Path | None,
     mean: tuple[float, float, float] | None,
     std: tuple[float, float, float] | None,
     scale: str | None,
@@ -184,6 +192,8 @@ def adapt(
     numbers = (mean, std, scale, bgr or None)
     if preset and any(number is not None for number in numbers):
         raise click.UsageError("--preset goes without --mean, --std, --scale and --bgr")
+    if photos and (preset or any(number is not None for number in numbers)):
+        raise click.UsageError("--photos finds the preset: leave out --preset, --mean, --std, --scale and --bgr")
     size = None if input_size is None else _size(input_size)
     factor = _number(scale or "1")
     set_up_libraries(available_cores())
@@ -197,10 +207,9 @@ def adapt(
         preprocessing = adapt.PRESETS[preset]
     target = _target(file, output, ".cam.onnx")
     classes = read_class_list(labels) if labels else None
-    adapted = adapt.adapt(
+    make = partial(
+        adapt.adapt,
         file,
-        target,
-        preprocessing=preprocessing,
         classes=classes.names if classes else None,
         class_ids=classes.ids if classes else None,
         net=target.name.removesuffix(".onnx").removesuffix(".cam"),
@@ -208,8 +217,17 @@ def adapt(
         output=output_name,
         per_image=per_image,
     )
+    if photos:
+        from cam_audit.cli.presets import choose_preset
+
+        chosen = choose_preset(lambda draft, tried: make(draft, preprocessing=tried), photos)
+        preprocessing = adapt.PRESETS[chosen] if chosen else None
+    adapted = make(target, preprocessing=preprocessing)
     if preprocessing is None and not adapted.preprocessed_within:
-        click.echo("note: no --preset, so imagenet is taken; with a wrong one the net classifies worse", err=True)
+        click.echo(
+            "note: no --preset, so imagenet is taken; with a wrong one the net classifies worse; --photos DIR tells which",
+            err=True,
+        )
     for note in adapted.notes:
         click.echo(printable(f"note: {note}"), err=True)
     height, width = adapted.input_size
