@@ -25,5 +25,14 @@ class CannotWriteError(ModelError):
     """A net that is made when it is first used can't be written to its folder."""
 
 
+class NotOnnxError(ModelError):
+    """A net in another format; `message` says which, and `code` are the lines that export it, to be copied."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(f"{message}\n\n{code}")
+        self.message = message
+        self.code = code
+
+
 class CutOffError(CamAuditError):
     """A scan was cut off after it had finished images, which are kept: it can be gone on with."""

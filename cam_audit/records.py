@@ -59,7 +59,7 @@ class ImageSource:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A class and its softmax probability, 0..1."""
+    """A class and its probability, 0..1, by softmax, or by sigmoid for nets that end in one."""
 
     class_index: int
     class_name: str
@@ -146,10 +146,8 @@ class ImageResult:
 
     @property
     def agrees(self) -> bool | None:
-        """Whether the prediction is the folder's class; None where the folder stands for no class."""
-        if self.source.label_class is None:
-            return None
-        return self.scores[0].class_index == self.source.label_class
+        """Whether the folder's class is predicted; None where the folder stands for no class."""
+        return None if self.source.label_class is None else self.disagreement is None
 
 
 @dataclass(frozen=True, slots=True)

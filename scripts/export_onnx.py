@@ -26,7 +26,7 @@ from torchvision_nets import NETS, SEVERAL_FULLY_CONNECTED, check_installed, loa
 
 from cam_audit.errors import CamAuditError, ModelError
 from cam_audit.models import file_format
-from cam_audit.models.class_names import ClassList, imagenet_classes, read_class_list
+from cam_audit.models.class_list import ClassList, imagenet_classes, read_class_list
 from cam_audit.models.session import run_once
 
 if TYPE_CHECKING:
@@ -184,8 +184,8 @@ def _class_list(file: Path | None, classes: int) -> ClassList | None:
 def _known(net: str) -> str:
     if net in SEVERAL_FULLY_CONNECTED:
         raise ModelError(
-            f"{net} has several fully connected layers, for which no class activation map is defined; "
-            f"use one of {', '.join(NETS)}"
+            f"{net} has several fully connected layers over a flattened map, which the paper's class activation map is "
+            f"not defined for; use one of {', '.join(NETS)}, or export it and `cam-audit models adapt --per-image` it"
         )
     if net not in NETS:
         raise ModelError(f"unknown net {net!r}; choose from {', '.join(NETS)}")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cam_audit.cli.net import download_option, net_file
 from cam_audit.cli.process.exits import Exit
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ TOP = 3
 
 @click.command(short_help="Show what the net looks at in a camera's picture.")
 @click.option("--net", metavar="NAME", help="A net known by name, e.g. squeezenet.  [default: efficientnet-lite0]")
+@download_option
 @click.option("--model", type=click.Path(path_type=Path), metavar="FILE", help="A CAM-ready ONNX file of your own.")
 @click.option(
     "--camera", default="0", show_default=True, metavar="NUMBER|FILE|ADDRESS",
@@ -59,6 +61,7 @@ TOP = 3
 )
 def live(
     net: str | None,
+    download: bool,
     model: Path | None,
     camera: str,
     folder: Path | None,
@@ -77,7 +80,6 @@ def live(
     Without a window, and without --save, each picture is a line on stdout: its number, then classes and scores, with
     tabs between.
     """
-    from cam_audit.cli.net import net_file
     from cam_audit.cli.process.libraries import set_up_libraries
     from cam_audit.cli.terminal import note
     from cam_audit.live.loop import LiveSettings
@@ -90,7 +92,7 @@ def live(
     if every is not None and folder is None:
         raise click.UsageError("--every says how often to save; say where to with --save DIR")
     source = parse_source(camera)
-    file = net_file(net, model)
+    file = net_file(net, model, download=download)
     set_up_libraries(available_cores())
     loaded = load_model(file)
     reason = None if no_window else why_no_window()
@@ -155,10 +157,9 @@ class _Saving:
 
 
 def _print_line(model: Model, seen: Seen) -> None:
-    from cam_audit.models.model import softmax
     from cam_audit.scan.image import top_scores
 
-    scores = top_scores(model, softmax(seen.prediction.logits), TOP)
+    scores = top_scores(model, model.probabilities(seen.prediction.logits), TOP)
     cells = [str(seen.frame.number), *(cell for s in scores for cell in (s.class_name, f"{s.probability:.6f}"))]
     click.echo("\t".join(cells))
 

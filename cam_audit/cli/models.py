@@ -7,12 +7,15 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cam_audit.cli.groups import HelpfulGroup
+from cam_audit.cli.net import ZOO_NAMES
+from cam_audit.cli.net import pull as download
 from cam_audit.cli.process.libraries import set_up_libraries
 from cam_audit.models import file_format
 from cam_audit.text import printable
@@ -23,12 +26,16 @@ if TYPE_CHECKING:
 
 # Of a long list, how many names are shown.
 SHOWN = 8
-# As in cam_audit.models.adapt.PRESETS and cam_audit.models.zoo.ZOO, which are too slow to import for --help.
-PRESET_NAMES = ("imagenet", "caffe", "tf", "unit")
-ZOO_NAMES = ("resnet18", "squeezenet", "googlenet", "mobilenetv2")
+# As in cam_audit.models.adapt.PRESETS, which is too slow to import for --help.
+PRESET_NAMES = ("imagenet", "caffe", "tf", "unit", "inception", "clip", "raw")
 
 DYNAMIC = ", other sizes too"
 FIXED = " only; a scan squeezes every image to it"
+SCORES = {
+    file_format.SOFTMAX: "softmax, one class an image",
+    file_format.SIGMOID: "sigmoid, each class for itself; all above .5 are predictions",
+}
+PER_IMAGE = "; exact for each image, as what follows the pooling is not linear"
 
 File = click.Path(path_type=Path)
 
@@ -90,8 +97,10 @@ def info(file: Path, classes: bool) -> None:
         "net": model.net,
         "licence": model.licence,
         "layers": f"{_in_short(operators)}; {contents.parameters / 1e6:.1f} million parameters",
-        "map": f"{channels} channels of {rows}x{columns} cells at {height}x{width}, made by {model.activation_layer}",
+        "map": f"{channels} channels of {rows}x{columns} cells at {height}x{width}, made by {model.activation_layer}"
+        f"{'' if model.map_kind == file_format.EXACT else PER_IMAGE}",
         "input": f"{height}x{width}{FIXED if model.fixed_size else DYNAMIC}",
+        "scores": SCORES[model.scores],
         "preprocessing": _in_words(contents.preprocessing),
         "classes": f"{len(model.class_names)}: {_in_short(model.class_names)} (--classes lists all)",
     }
@@ -124,75 +133,113 @@ def check(file: Path) -> None:
     "--labels",
     type=File,
     metavar="FILE",
-    help="Class names, one a line in the outputs' order, or CSV: index,wnid,name.",
+    help="Class names in the outputs' order: one a line, `index name`, CSV, or a dict in JSON or Python (id2label).",
 )
 @click.option(
     "--preset", type=click.Choice(PRESET_NAMES),
     help="The preprocessing that the net was trained with.  [default: imagenet]",
 )  # fmt: skip
+@click.option(
+    "--photos",
+    type=File,
+    metavar="DIR",
+    help="Photos in folders named like the classes: the preset is taken by which most predictions are right.",
+)
 @click.option("--mean", nargs=3, type=float, metavar="R G B", help="Subtracted after scaling.  [default: 0 0 0]")
 @click.option("--std", nargs=3, type=float, metavar="R G B", help="Divided by after the mean.  [default: 1 1 1]")
 @click.option("--scale", metavar="NUMBER", help="Multiplies a pixel's 0..255 first, e.g. 1/255.  [default: 1]")
 @click.option("--bgr", is_flag=True, help="The net takes blue first; mean and std are still given as R G B.")
 @click.option("--input-size", metavar="N|HxW", help="Pixels.  [default: the graph's own size, or 224]")
+@click.option("--output-name", metavar="NAME", help="The output that has the scores, where FILE has several.")
+@click.option(
+    "--per-image",
+    is_flag=True,
+    help="Take nets that read each cell of a map by weights of its own, too: AlexNet, VGG. Their maps are not the "
+    "paper's.",
+)
 def adapt(
     file: Path,
     output: Path | None,
     labels: Path | None,
     preset: str | None,
+    photos: Path | None,
     mean: tuple[float, float, float] | None,
     std: tuple[float, float, float] | None,
     scale: str | None,
     bgr: bool,
     input_size: str | None,
+    output_name: str | None,
+    per_image: bool,
 ) -> None:
     """Make FILE, any plain ONNX classifier, CAM-ready: scans take only such files.
 
     The head is found in the graph, and the result proved before it is written: its logits are those of FILE, and
-    the mean of each class's map plus the bias is the class's logit. The preprocessing cannot be found in a graph:
-    say which it is, with --preset or as numbers; (pixel * scale - mean) / std.
+    the mean of each class's map plus the bias is the class's logit. Preprocessing that is not in the graph cannot be
+    found there: say which it is, with --preset or as numbers; (pixel * scale - mean) / std.
+
+    What follows the pooling may be several layers: linear ones become one, and others get the form that they have for
+    each image, so that the map is still exact; the line `map` says which, and how much of a logit no cell accounts for.
 
     \b
-    imagenet  RGB / 255, ImageNet's mean and std: torchvision, timm, MXNet
-    caffe     BGR 0..255 minus 104, 117, 123: Caffe, Keras's ResNet and VGG
-    tf        RGB to -1..1: TensorFlow's MobileNet and Inception
-    unit      RGB / 255
+    imagenet   RGB / 255, ImageNet's mean and std: torchvision, most of timm, MXNet
+    caffe      BGR 0..255 minus 104, 117, 123: Caffe, Keras's ResNet and VGG
+    tf         RGB to -1..1: TensorFlow's MobileNet and Inception
+    unit       RGB / 255: ultralytics, torchvision's ToTensor alone
+    inception  RGB / 255, mean and std 0.5, to -1..1: timm's Inception and ViT
+    clip       RGB / 255, CLIP's mean and std: OpenAI, OpenCLIP
+    raw        RGB 0..255: Keras's EfficientNet and ConvNeXt, which scale within
     """
     numbers = (mean, std, scale, bgr or None)
     if preset and any(number is not None for number in numbers):
         raise click.UsageError("--preset goes without --mean, --std, --scale and --bgr")
+    if photos and (preset or any(number is not None for number in numbers)):
+        raise click.UsageError("--photos finds the preset: leave out --preset, --mean, --std, --scale and --bgr")
     size = None if input_size is None else _size(input_size)
     factor = _number(scale or "1")
     set_up_libraries(available_cores())
     from cam_audit.models import adapt
-    from cam_audit.models.class_names import read_class_list
+    from cam_audit.models.class_list import read_class_list
 
+    preprocessing = None
     if any(number is not None for number in numbers):
         preprocessing = adapt.Preprocessing(factor, mean or (0.0, 0.0, 0.0), std or (1.0, 1.0, 1.0), bgr)
-    else:
-        preprocessing = adapt.PRESETS[preset or "imagenet"]
-        if preset is None:
-            click.echo("note: no --preset, so imagenet is taken; with a wrong one the net classifies worse", err=True)
+    elif preset:
+        preprocessing = adapt.PRESETS[preset]
     target = _target(file, output, ".cam.onnx")
     classes = read_class_list(labels) if labels else None
-    adapted = adapt.adapt(
+    make = partial(
+        adapt.adapt,
         file,
-        target,
-        preprocessing=preprocessing,
         classes=classes.names if classes else None,
         class_ids=classes.ids if classes else None,
         net=target.name.removesuffix(".onnx").removesuffix(".cam"),
         input_size=size,
+        output=output_name,
+        per_image=per_image,
     )
+    if photos:
+        from cam_audit.cli.presets import choose_preset
+
+        chosen = choose_preset(lambda draft, tried: make(draft, preprocessing=tried), photos)
+        preprocessing = adapt.PRESETS[chosen] if chosen else None
+    adapted = make(target, preprocessing=preprocessing)
+    if preprocessing is None and not adapted.preprocessed_within:
+        click.echo(
+            "note: no --preset, so imagenet is taken; a wrong one makes the net worse; --photos DIR tells which fits",
+            err=True,
+        )
+    for note in adapted.notes:
+        click.echo(printable(f"note: {note}"), err=True)
     height, width = adapted.input_size
     rows, columns = adapted.map_size
     _show(
         {
             "head": adapted.head,
-            "map": f"{adapted.channels} channels of {rows}x{columns} cells at {height}x{width}",
+            "map": f"{adapted.channels} channels of {rows}x{columns} cells at {height}x{width}"
+            f"{'' if adapted.exact else _per_image_in_words(adapted.even_share)}",
             **({"features": _features_in_words(adapted.features)} if adapted.features else {}),
-            "input": f"{height}x{width}{DYNAMIC if adapted.dynamic_size else FIXED}",
-            "preprocessing": _in_words(preprocessing),
+            "input": f"{height}x{width}{DYNAMIC if adapted.dynamic_size else _fixed_in_words(adapted.why_fixed)}",
+            "preprocessing": _in_words(adapted.preprocessing),
             "classes": f"{adapted.classes}: {_in_short(classes.names) if classes else 'unnamed, --labels names them'}",
             "proved": "the logits are those of the source, the mean of each map plus the bias is the logit",
             "wrote": str(adapted.path),
@@ -208,9 +255,6 @@ def pull(net: str) -> None:
     A download that was cut off goes on where it stopped. CAM_AUDIT_MODEL_URL names a mirror: it takes the place of
     https://huggingface.co/onnxmodelzoo in the two addresses that are tried.
     """
-    from tqdm import tqdm
-
-    from cam_audit.models import zoo
     from cam_audit.models.known import cache_folder
 
     target = cache_folder() / f"{net}.onnx"
@@ -218,9 +262,7 @@ def pull(net: str) -> None:
         click.echo(f"{target} is there already; delete it to pull it again")
         return
     set_up_libraries(available_cores())
-    with tqdm(total=zoo.ZOO[net].size, unit="B", unit_scale=True, disable=None, dynamic_ncols=True) as bar:
-        path = zoo.pull(net, lambda done: _advance(bar, done))
-    click.echo(f"{path}: ready, scan with --net {net}")
+    click.echo(f"{download(net)}: ready, scan with --net {net}")
 
 
 @models.command()
@@ -260,10 +302,6 @@ def _target(file: Path, output: Path | None, ending: str) -> Path:
     return target
 
 
-def _advance(bar: Any, done: int) -> None:
-    bar.update(done - bar.n)
-
-
 def _noted_quantisation(note: str) -> dict[str, str]:
     try:
         return _quantisation_in_words(json.loads(note))
@@ -282,6 +320,15 @@ def _quantisation_in_words(figures: Mapping[str, Any]) -> dict[str, str]:
 
 def _features_in_words(channels: int) -> str:
     return f"{channels} channels enter the last convolution, by which classes are taken to parts"
+
+
+def _per_image_in_words(even_share: float) -> str:
+    share = "<1 %" if even_share < 0.01 else f"{even_share:.0%}".replace("%", " %")
+    return f"{PER_IMAGE}; on noise no cell accounts for {share} of the largest logit"
+
+
+def _fixed_in_words(reason: str) -> str:
+    return f"{FIXED}: {reason}" if reason else FIXED
 
 
 def _class_table(names: tuple[str, ...], ids: tuple[str, ...]) -> str:

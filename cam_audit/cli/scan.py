@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cam_audit.cli.configuration import ConfiguredCommand, config_option
+from cam_audit.cli.net import download_option, net_file
 from cam_audit.cli.outputs import Output, output_option, require_places, to_stdout, write_outputs
 from cam_audit.cli.process.exits import Interrupted, exit_of
 from cam_audit.cli.process.forked import be_told
@@ -22,6 +23,7 @@ from cam_audit.workers import available_cores
 @click.command(cls=ConfiguredCommand, short_help="Audit a folder of images.")
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("--net", metavar="NAME", help="A net known by name, e.g. resnet18.  [default: efficientnet-lite0]")
+@download_option
 @click.option("--model", type=click.Path(path_type=Path), metavar="FILE", help="A CAM-ready ONNX file of your own.")
 @click.option(
     "-o", "--output-folder", "out", type=click.Path(path_type=Path), default=Path("cam-audit-out"), show_default=True,
@@ -112,6 +114,7 @@ from cam_audit.workers import available_cores
 def scan(
     dataset: Path,
     net: str | None,
+    download: bool,
     model: Path | None,
     out: Path,
     outputs: tuple[Output, ...],
@@ -132,10 +135,12 @@ def scan(
     if resume and fresh:
         raise click.UsageError("either --resume or --fresh")
     require_places(outputs, out)
-    from cam_audit.cli.net import net_file
     from cam_audit.cli.process.libraries import set_up_libraries
+    from cam_audit.scan.dataset import require_folder
 
-    file = net_file(net, model)
+    # before anything is downloaded
+    require_folder(dataset)
+    file = net_file(net, model, download=download)
     set_up_libraries(workers or available_cores())
     from cam_audit.cli.progress import Progress
     from cam_audit.cli.summary import summary

@@ -14,7 +14,7 @@ from cam_audit.files import replacing, write_bytes
 from cam_audit.images.png import encode_png
 from cam_audit.live.view import View
 from cam_audit.live.watch import Seen
-from cam_audit.models.model import Model, softmax
+from cam_audit.models.model import Model
 from cam_audit.records import AuditResult, ImageSource
 from cam_audit.reports import findings_json as findings_json
 from cam_audit.reports import results_csv
@@ -65,7 +65,7 @@ class Snapshots:
         path = self.folder / name
         rgb, prediction = seen.frame.rgb, seen.prediction
         write_bytes(path, encode_png(rgb))
-        scores = top_scores(self._model, softmax(prediction.logits), results_csv.TOP)
+        scores = top_scores(self._model, self._model.probabilities(prediction.logits), results_csv.TOP)
         target = scores[min(view.rank, len(scores) - 1)].class_index
         maps = ImageMaps(self._model, prediction, None, target)
         source = ImageSource(str(self.folder), name, "", None)

@@ -27,9 +27,11 @@ def hush() -> None:
     _hushed = True
 
 
-def complain(message: str) -> None:
-    """Tell what is wrong, in one line on stderr."""
+def complain(message: str, code: str = "") -> None:
+    """Tell what is wrong, in one line on stderr; below it stands code that mends it, if any, to be copied."""
     click.echo(printable("cam-audit: " + " ".join(message.split())), err=True)
+    for line in code.splitlines():
+        click.echo(printable(f"    {line}".rstrip()), err=True)
 
 
 def which_there_are(name: str, known: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ from cam_audit.findings.sample import Observation
 from cam_audit.findings.trials import Trials, run_tests
 from cam_audit.images.decode import read_image
 from cam_audit.images.rgb import RgbImage
-from cam_audit.models.model import Model, softmax
+from cam_audit.models.model import Model
 from cam_audit.records import MAX_LOCAL_AREA, ClassMaps, Counterfactual, Edit, EditedPicture, Said, area_of
 from cam_audit.workers import Each, one_by_one
 
@@ -123,7 +123,7 @@ def counterfactuals_of(model: Model, evidence: Evidence) -> tuple[Counterfactual
     tests = dict.fromkeys([effect.test for effect in (*first, *evidence.effects) if effect])
 
     def said(logits: Logits) -> Said:
-        scores = softmax(logits)
+        scores = model.probabilities(logits)
         predicted = int(logits.argmax())
         return Said(model.class_names[predicted], float(scores[predicted]), float(scores[evidence.class_index]))
 

@@ -11,7 +11,7 @@ from cam_audit.images.resize import resize
 from cam_audit.images.rgb import RgbImage
 from cam_audit.live.view import KEYS, View
 from cam_audit.live.watch import Seen
-from cam_audit.models.model import Model, softmax
+from cam_audit.models.model import Model
 from cam_audit.overlay import BOLD, REGULAR, cam_overlay, text_width, write_text
 from cam_audit.scan.image import top_scores
 
@@ -88,7 +88,7 @@ def draw(model: Model, seen: Seen, view: View, status: Status, width: int, heigh
     """The window's picture, uint8 (height, width, 3) RGB, drawn for that size, so that it is sharp at any."""
     unit = min(max(min(width / DESIGN_WIDTH, height / DESIGN_HEIGHT), MIN_UNIT), MAX_UNIT)
     page = _Page(np.full((height, width, 3), PAPER, np.uint8), width, height, unit)
-    probabilities = softmax(seen.prediction.logits)
+    probabilities = model.probabilities(seen.prediction.logits)
     scores = top_scores(model, probabilities, TOP)
     ranked = scores[min(view.rank, len(scores) - 1)]
     panels: list[tuple[str, int | None]] = [("camera", None), (f"map of {ranked.class_name}", ranked.class_index)]

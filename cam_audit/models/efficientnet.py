@@ -31,7 +31,7 @@ def build(weights: Path, target: Path) -> None:
     be written.
     """
     from cam_audit.models.adapt import adapt, efficientnet
-    from cam_audit.models.class_names import imagenet_classes
+    from cam_audit.models.class_list import imagenet_classes
     from cam_audit.models.torch_file import read_tensors
 
     data = weights.read_bytes()

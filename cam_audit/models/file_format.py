@@ -14,6 +14,13 @@ Its last convolution is 1x1: activations = feature_weight @ features + feature_b
     feature_bias    float32 (K,)           that convolution's bias
 Where there is cam_weight, outputs of these names are not looked at.
 
+A file whose metadata `map` is `per-image` has one more. What follows the pooling is not linear there, and `activations`
+are its linear form for the image (docs/nets.md); biases and gates give a part of them that no cell has to itself.
+    even         float32 (N, C)        the part of the activations that is the same in each cell
+
+The metadata `scores` says what makes probabilities of the logits: `softmax`, the default, or `sigmoid`, where several
+classes may be true of an image.
+
 Metadata keys carry the prefix `cam_audit.`; values are strings, `classes`, `class_ids`, `input_size` and
 `quantisation` (of an int8 file: how it differs from the float file) JSON.
 """
@@ -26,10 +33,11 @@ CAM_BIAS = "cam_bias"
 FEATURES = "features"
 FEATURE_WEIGHT = "feature_weight"
 FEATURE_BIAS = "feature_bias"
+EVEN = "even"
 FEATURE_OUTPUTS = (FEATURES, FEATURE_WEIGHT, FEATURE_BIAS)
-OUTPUTS = (LOGITS, ACTIVATIONS, CAM_WEIGHT, CAM_BIAS, *FEATURE_OUTPUTS)
+OUTPUTS = (LOGITS, ACTIVATIONS, CAM_WEIGHT, CAM_BIAS, *FEATURE_OUTPUTS, EVEN)
 # The others are the same for every image.
-OF_THE_IMAGE = (LOGITS, ACTIVATIONS, FEATURES)
+OF_THE_IMAGE = (LOGITS, ACTIVATIONS, FEATURES, EVEN)
 
 METADATA_PREFIX = "cam_audit."
 VERSION = "1"
@@ -41,4 +49,8 @@ INPUT_SIZE_KEY = "input_size"
 ACTIVATION_LAYER_KEY = "activation_layer"
 SOURCE_SHA256_KEY = "source_sha256"
 LICENCE_KEY = "licence"
+MAP_KEY = "map"
+EXACT, PER_IMAGE = "exact", "per-image"
+SCORES_KEY = "scores"
+SOFTMAX, SIGMOID = "softmax", "sigmoid"
 QUANTISATION_KEY = "quantisation"

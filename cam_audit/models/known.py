@@ -100,7 +100,7 @@ def find_net(name: str) -> Path:
         return target
     if name in NETS:
         raise ModelError(f"the net {name} is not on this machine yet; {_how_to_get(NETS[name])}")
-    if name.endswith(".onnx") or os.sep in name:
+    if name.endswith(".onnx") or os.sep in name or os.path.exists(name):
         raise ModelError(f"--net takes a name; for a file of your own use --model {name}")
     close = difflib.get_close_matches(name, NETS, n=1)
     hint = f"did you mean {close[0]}?" if close else "for a file of your own use --model FILE"

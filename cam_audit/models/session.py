@@ -70,7 +70,13 @@ def run_once(
 
     Raises ModelError where onnxruntime can't load or run it.
     """
-    session = open_session(model)
+    return run(open_session(model), inputs, outputs)
+
+
+def run(
+    session: ort.InferenceSession, inputs: Mapping[str, Array], outputs: Sequence[str] | None = None
+) -> dict[str, Array]:
+    """Run a session; returns its outputs (or those named) by name. Raises ModelError where it can't be run."""
     names = list(outputs) if outputs is not None else [output.name for output in session.get_outputs()]
     try:
         values = session.run(names, dict(inputs))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cam_audit.models.adapt import PRESETS, Preprocessing, adapt
-from cam_audit.models.class_names import imagenet_classes
+from cam_audit.models.class_list import imagenet_classes
 from cam_audit.models.download import Progress, RemoteFile, download
 from cam_audit.models.known import NETS, cache_folder
 
@@ -60,10 +60,14 @@ ZOO = {
 }
 
 
+def base_address() -> str:
+    """Where the zoo is: BASE_ADDRESS, or the mirror that $CAM_AUDIT_MODEL_URL names."""
+    return (os.environ.get(ADDRESS_VARIABLE) or BASE_ADDRESS).rstrip("/")
+
+
 def remote_file(net: ZooNet) -> RemoteFile:
-    """Where a net is downloaded from; $CAM_AUDIT_MODEL_URL takes the place of BASE_ADDRESS."""
-    base = (os.environ.get(ADDRESS_VARIABLE) or BASE_ADDRESS).rstrip("/")
-    addresses = tuple(f"{base}/{path.format(stem=net.stem, folder=net.folder)}" for path in PATHS)
+    """Where a net is downloaded from."""
+    addresses = tuple(f"{base_address()}/{path.format(stem=net.stem, folder=net.folder)}" for path in PATHS)
     return RemoteFile(addresses, net.size, net.sha256)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cam_audit.errors import CamAuditError
 from cam_audit.models.class_names import ClassNames
-from cam_audit.models.known import DEFAULT_NET, find_net
+from cam_audit.models.known import DEFAULT_NET, NETS, find_net, locate
 from cam_audit.models.model import Model, load_model
 from cam_audit.scan.audit_report import AuditReport
 from cam_audit.scan.dataset import require_folder
@@ -45,13 +45,15 @@ def audit(
     baseline: str | Path | None = None,
     resume: bool | None = None,
     observer: Observer | None = None,
+    download: bool = False,
 ) -> AuditReport:
     """Scan the images below a folder and find shortcuts: the whole of `cam-audit scan`, silent.
 
     dataset: a folder of images, whose classes are told as docs/datasets.md says; model: a `Model`, a CAM-ready ONNX
     file, or the name of a known net. out: the output folder; None writes nothing. The other options are those of the
     command line. resume: what becomes of a scan into `out` that was cut off: True goes on with it, False starts anew,
-    None raises. observer: hears of progress, records and notes.
+    None raises. observer: hears of progress, records and notes. download: whether a known net that is absent is
+    downloaded.
 
     Raises CamAuditError for what a user can mend: a data set or a model that can't be used, an option without meaning,
     an output that can't be written.
@@ -74,7 +76,7 @@ def audit(
         from cam_audit.reports.baseline import read_baseline
 
         accepted = read_baseline(Path(baseline))
-    net = model if isinstance(model, Model) else load_model(_file_of(model))
+    net = model if isinstance(model, Model) else load_model(_file_of(model, download))
     options = Options(
         dataset=dataset,
         out=_path(out),
@@ -108,10 +110,17 @@ def _target(word: str, model: Model) -> str | int:
     return ClassNames(model.class_names, model.class_ids).require(word, "--target")
 
 
-def _file_of(model: str | Path) -> Path:
+def _file_of(model: str | Path, download: bool) -> Path:
     """The file of a net: the one that is named, or that of a net known by name."""
     path = Path(model)
-    return path if isinstance(model, Path) or path.suffix == ".onnx" else find_net(model)
+    if isinstance(model, Path) or path.suffix == ".onnx":
+        return path
+    if download and model in NETS and locate(model) is None:
+        from cam_audit.models import zoo
+
+        if model in zoo.ZOO:
+            return zoo.pull(model, lambda done: None)
+    return find_net(model)
 
 
 def _words(words: str | Sequence[str]) -> tuple[str, ...]:

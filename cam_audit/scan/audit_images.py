@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cam_audit.findings.foreground import UNKNOWN
+from cam_audit.findings.intervals import share_interval
 from cam_audit.findings.metadata import Metadata, MetadataTable
 from cam_audit.findings.sample import (
     MAX_PART_CLASSES,
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 # So many classes are named in a note.
 MAX_NAMED = 5
+# The share of predictions that are the folder, below which the preprocessing may be wrong.
+LEAST_AGREEMENT = 0.5
 
 
 def audit_images(
@@ -78,7 +82,7 @@ def audit_images(
     confused: list[ConfusedImage] = []
     annotated: dict[str, list[Annotated]] = {}
     unsampled: dict[str, list[Unsampled]] = {}
-    removals = 0
+    removals = labelled = 0
     results = scan_chunks(replace(job, sampled=sample.names, parts=parts), sources, workers, journal)
     for result in results:
         collected.merge(result.collected)
@@ -96,6 +100,7 @@ def audit_images(
             pictures.add(source, record.picture_hash, record.agrees)
             label_scores.add(record)
             known.add(record)
+            labelled += source.label_class is not None
             if record.flags:
                 flags[source.name] = record.flags
             if record.disagreement:
@@ -180,6 +185,7 @@ def audit_images(
             *_notes_on_parts(job, [source.label for source in sources if source.name in sample.names], examination),
             *notes,
             *known.notes(),
+            *_notes_on_agreement(labelled, len(confused), sources),
         ),
     )
 
@@ -205,6 +211,21 @@ def _notes(
         total = sum(again.values())
         notes.append(f"in the {noun} with a cue, the other {total:,} images were looked at for that cue alone")
     return (*notes, *coverage.notes)
+
+
+def _notes_on_agreement(labelled: int, wrong: int, sources: Sequence[ImageSource]) -> Iterator[str]:
+    """Whether so few predictions are the folder that the net may get another input than it was trained with.
+
+    That takes images enough that their interval is below one half, and two classes: one folder alone may be hard.
+    """
+    classes = {source.label_class for source in sources} - {None}
+    if len(classes) < 2 or not labelled or share_interval(labelled - wrong, labelled).high >= LEAST_AGREEMENT:
+        return
+    command = shlex.join(["cam-audit", "models", "adapt", "PLAIN.onnx", "--photos", sources[0].root])
+    yield (
+        f"the prediction is the folder in {labelled - wrong:,} of {labelled:,} images, fewer than half: the "
+        f"preprocessing in the net's file may be another than it was trained with; `{command}` tries which fits"
+    )
 
 
 def _notes_on_parts(job: ScanJob, sampled: Sequence[str], examination: Examination | None) -> Iterator[str]:

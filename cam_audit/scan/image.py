@@ -22,7 +22,7 @@ from cam_audit.images.exif import exif_of
 from cam_audit.images.png import encode_png
 from cam_audit.images.resize import resize_mask
 from cam_audit.images.rgb import RgbImage
-from cam_audit.models.model import Model, Prediction, softmax
+from cam_audit.models.model import Model, Prediction
 from cam_audit.overlay import FAINT_INK, RIGHT_INK, WRONG_INK, Panel, overlay_sheet
 from cam_audit.records import (
     Disagreement,
@@ -161,8 +161,8 @@ def run_net(model: Model, fitted: RgbImage, *, features: bool = False) -> Predic
 class ImageMaps:
     """The class activation maps of one prediction, each computed once.
 
-    `predicted`, `label`: the class of the largest logit and, if any, the folder's; `shown`: whose map is described,
-    by `target` as in `ScanSettings`.
+    `predicted`, `label`: the class of the largest logit and, if any, the folder's; `label_predicted`: whether the net
+    predicts the latter, perhaps among others; `shown`: whose map is described, by `target` as in `ScanSettings`.
     """
 
     def __init__(self, model: Model, prediction: Prediction, label: int | None, target: str | int) -> None:
@@ -170,6 +170,7 @@ class ImageMaps:
         self.prediction = prediction
         self.predicted = int(prediction.logits.argmax())
         self.label = label
+        self.label_predicted = label is not None and model.predicts(prediction.logits, label)
         if isinstance(target, int):
             self.shown = target
         else:
@@ -192,9 +193,9 @@ def image_result(
     overlay: whether the image gets one.
     """
     model, predicted, label = maps.model, maps.predicted, maps.label
-    probabilities = softmax(maps.prediction.logits)
+    probabilities = model.probabilities(maps.prediction.logits)
     disagreement = None
-    if label is not None and label != predicted:
+    if label is not None and not maps.label_predicted:
         disagreement = _disagreement(maps.of(predicted), maps.of(label))
     return ImageResult(
         source=source,
@@ -264,9 +265,10 @@ def _object_share(maps: ImageMaps, fitted: RgbImage, mask: NDArray[np.uint8]) ->
 
 def _panels(maps: ImageMaps, compare: int | None) -> list[Panel]:
     predicted, label = maps.predicted, maps.label
-    if label is None or label == predicted:
-        role, ink = ("predicted", FAINT_INK) if label is None else ("predicted = folder", RIGHT_INK)
-        captions = {predicted: (role, ink)}
+    if label is None or maps.label_predicted:
+        captions = {predicted: ("predicted", FAINT_INK)}
+        if label is not None:
+            captions[label] = ("predicted = folder", RIGHT_INK)
         classes = [maps.shown]
     else:
         captions = {predicted: ("predicted", WRONG_INK), label: ("folder", RIGHT_INK)}

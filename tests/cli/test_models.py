@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,12 @@ import pytest
 from pictures import encode
 from plain_nets import (
     CLASSES,
-    WEIGHT,
+    Head,
     Net,
     expected_activations,
     features,
     flat_pool,
     gemm,
-    matmul,
     picture,
     plain,
     pointwise,
@@ -40,6 +40,20 @@ from cam_audit.models.known import DEFAULT_NET, NETS
 from cam_audit.models.model import load_model
 
 ROOT = Path(cam_audit.__file__).parents[1]
+
+
+def flattened(net: Net, tensor: str) -> str:
+    """A fully connected layer over all cells of 32x32 pixels, as AlexNet's and VGG's first."""
+    cells = net.op("Flatten", net.op("AveragePool", tensor, kernel_shape=[4, 4], strides=[4, 4], name="grid"))
+    return net.op("Gemm", cells, net.const(np.ones((6 * 16, CLASSES))), name="fc")
+
+
+def flattened_twice(net: Net, tensor: str) -> str:
+    """The same with another layer after it."""
+    cells = net.op("Flatten", net.op("AveragePool", tensor, kernel_shape=[4, 4], strides=[4, 4], name="grid"))
+    weight = np.random.default_rng(0).normal(size=(6 * 16, 4))
+    hidden = net.op("Relu", net.op("Gemm", cells, net.const(weight)))
+    return net.op("Gemm", hidden, net.const(np.ones((4, CLASSES))), name="fc")
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +119,18 @@ def test_a_plain_classifier_gets_the_command_that_makes_it_cam_ready(run) -> Non
     run("check", "my plain.cam.onnx")
 
 
+def test_a_net_that_is_not_onnx_gets_the_lines_that_export_it(run, folder: Path) -> None:
+    """One line for the error, then code that is indented and can be run."""
+    (folder / "my.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(10))
+    for command in ("check", "adapt", "info"):
+        message, *lines = run(command, "my.h5", code=2)[1].splitlines()
+        assert message.startswith("cam-audit: my.h5: a net of Keras, not ONNX; export it as below, then run ")
+        assert "`cam-audit models adapt my.onnx`" in message
+        compile(textwrap.dedent("\n".join(lines)), "lines", "exec")
+        assert all(line.startswith("    ") or not line for line in lines)
+        assert "load_model('my.h5'" in "".join(lines)
+
+
 def test_info_tells_what_a_file_is_made_of(run) -> None:
     run("adapt", "my plain.onnx", "-o", "net.onnx", "--preset", "caffe", "--input-size", "32")
     found = fields(run("info", "net.onnx")[0])
@@ -160,6 +186,9 @@ def test_the_classes_of_one_file_are_labels_for_another(run, folder: Path) -> No
             Preprocessing(1 / 255, (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)),
         ),
         ("--mean 123 117 104 --bgr", Preprocessing(1.0, (123.0, 117.0, 104.0), (1.0,) * 3, bgr=True)),
+        ("--preset inception", Preprocessing(1.0, (127.5,) * 3, (127.5,) * 3)),
+        ("--preset clip", Preprocessing(1.0, (122.7709, 116.7460, 104.0937), (68.5005, 66.6322, 70.3232))),
+        ("--preset raw", Preprocessing(1.0, (0.0,) * 3, (1.0,) * 3)),
         ("--scale 0.01", Preprocessing(0.01, (0.0,) * 3, (1.0,) * 3)),
         ("", Preprocessing(1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))),
     ],
@@ -173,10 +202,41 @@ def test_adapt_builds_the_preprocessing_in(run, options: str, preprocessing: Pre
         load_model("net.onnx").run(rgb).activations, expected, rtol=1e-3, atol=1e-4 * expected.max()
     )
     printed = fields(output)
-    assert printed["head"].startswith("'last_relu' (Relu), averaged by ")
+    assert printed["head"].startswith("'last_relu' (Relu), pooled by ")
     assert printed["input"] == "224x224, other sizes too"
     assert printed["classes"] == "5: unnamed, --labels names them"
     assert printed["wrote"] == "net.onnx"
+
+
+def test_adapt_says_what_it_took_as_what(run, folder: Path) -> None:
+    net = Net()
+    grey = net.op("Expand", net.op("Div", "pixels", net.const([255.0]), name="rescale"), net.const([1, 3, 1, 1]))
+    hidden = net.op(
+        "Relu", net.op("Gemm", flat_pool(net, features(net, grey)), net.const(np.eye(6) - 0.5)), name="gate"
+    )
+    one, several = (
+        net.op("Gemm", hidden, net.const(np.ones((6, k))), name=name) for k, name in ((1, "z"), (4, "kinds"))
+    )
+    onnx.save(net.model([one, several], shape=("N", 1, "H", "W")), folder / "two.onnx")
+    assert "probably `--output-name kinds`" in run("adapt", "two.onnx", code=2)[1]
+    output, error = run("adapt", "two.onnx", "--output-name", "z", "-o", "net.onnx")
+    notes = error.splitlines()
+    assert notes[0] == "note: one channel: grey, 0.299 R + 0.587 G + 0.114 B"
+    assert notes[1].startswith("note: preprocessing is in the net: it takes 0..255, scaled by 'rescale' (Div)")
+    assert notes[2].startswith("note: one score z: taken as the two classes")
+    printed = fields(output)
+    assert "exact for each image" in printed["map"]
+    assert "of the largest logit" in printed["map"]
+    assert "exact for each image" in fields(run("info", "net.onnx")[0])["map"]
+    assert run("adapt", "two.onnx", "--output-name", "z", "--preset", "tf", code=2)[1].count("in the net already") == 1
+
+
+@pytest.mark.parametrize(("head", "channels"), [(flattened, 5), (flattened_twice, 4)])
+def test_adapt_takes_a_flattened_map_if_asked(run, folder: Path, head: Head, channels: int) -> None:
+    onnx.save(plain(head), folder / "deep.onnx")
+    printed = fields(run("adapt", "deep.onnx", "--input-size", "32", "--per-image", "--preset", "unit")[0])
+    assert printed["map"].startswith(f"{channels} channels of 4x4 cells at 32x32; exact for each image")
+    assert printed["input"].startswith("32x32 only; a scan squeezes every image to it: it has weights for each cell")
 
 
 def test_adapt_names_its_file_after_the_source(run, folder: Path) -> None:
@@ -188,16 +248,23 @@ def test_adapt_names_its_file_after_the_source(run, folder: Path) -> None:
     ("line", "message"),
     [
         ("adapt plain.onnx --preset tf --bgr", "--preset goes without --mean, --std, --scale and --bgr"),
-        ("adapt plain.onnx --preset keras", "'keras' is not one of 'imagenet', 'caffe', 'tf', 'unit'"),
+        (
+            "adapt plain.onnx --preset keras",
+            "'keras' is not one of 'imagenet', 'caffe', 'tf', 'unit', 'inception', 'clip', 'raw'",
+        ),
         ("adapt plain.onnx --scale 1/0", "'1/0' is no number"),
         ("adapt plain.onnx --scale 0", "scale and std must not be 0"),
         ("adapt plain.onnx --input-size 224x", "neither N nor HxW"),
         ("adapt plain.onnx --input-size 0", "neither N nor HxW"),
         ("adapt plain.onnx --labels gone.txt", "gone.txt: cannot be read"),
         ("adapt plain.onnx --labels two.txt", "2 labels for 5 classes"),
+        ("adapt plain.onnx --labels page.html", "page.html: <html>: no name of a class; give one name a line"),
         ("adapt plain.onnx -o ./plain.onnx", "it would overwrite plain.onnx"),
         ("adapt gone.onnx", "gone.onnx: No such file or directory"),
-        ("adapt deep.onnx", "deep.onnx: several fully connected layers"),
+        (
+            "adapt deep.onnx --input-size 32",
+            "deep.onnx: no global average pooling: 'grid' (AveragePool) feeds the classifier 'fc' (Gemm)",
+        ),
         ("pull alexnet", "'alexnet' is not one of 'resnet18', 'squeezenet', 'googlenet', 'mobilenetv2'"),
         ("quantize colour.onnx", "Missing option '--photos'"),
         ("quantize colour.onnx --photos empty", "0 photos that can be read; quantising takes at least 12"),
@@ -208,8 +275,9 @@ def test_adapt_names_its_file_after_the_source(run, folder: Path) -> None:
 )
 def test_a_mistake_is_one_line_and_nothing_is_written(run, folder: Path, line: str, message: str) -> None:
     (folder / "my plain.onnx").rename(folder / "plain.onnx")
-    onnx.save(plain(lambda n, t: n.op("MatMul", matmul(n, flat_pool(n, t)), n.const(WEIGHT @ WEIGHT.T))), "deep.onnx")
+    onnx.save(plain(flattened), "deep.onnx")
     (folder / "two.txt").write_text("a\nb\n")
+    (folder / "page.html").write_text("<html>\nsign in\n")
     (folder / "empty").mkdir()
     before = sorted(folder.rglob("*"))
     output, error = run(*line.split(), code=2)

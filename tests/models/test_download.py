@@ -5,75 +5,28 @@ from __future__ import annotations
 import hashlib
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import onnx
 import pytest
-from plain_nets import CLASSES, expected_activations, flat_pool, gemm, picture, plain
+from file_server import Server, gives, serving, stand_in_for_the_zoo
+from plain_nets import expected_activations, picture
 
 from cam_audit.errors import ModelError
 from cam_audit.models import known, zoo
 from cam_audit.models.adapt import Preprocessing
-from cam_audit.models.class_names import ClassList
 from cam_audit.models.download import RemoteFile, download
 from cam_audit.models.model import load_model
 
 DATA = np.random.default_rng(0).bytes(300_000)
 
 
-@dataclass
-class Server:
-    """Files by path, and what the requests for them asked for."""
-
-    port: int
-    answers: dict[str, Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
-    requests: list[tuple[str, str | None]] = field(default_factory=list)
-
-    def __getitem__(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
-
-    def has(self, path: str, answer: Callable[[BaseHTTPRequestHandler], None]) -> str:
-        self.answers[path] = answer
-        return self[path]
-
-
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("no_proxy", "*")
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found.requests.append((self.path, self.headers["Range"]))
-            found.answers.get(self.path, lambda handler: handler.send_error(404))(self)
-
-        def log_message(self, *message: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        found = Server(listening.server_address[1])
-        thread = Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(monkeypatch) as found:
         yield found
-        listening.shutdown()
-        thread.join()
-
-
-def gives(data: bytes, *, ranges: bool = True) -> Callable[[BaseHTTPRequestHandler], None]:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        asked = handler.headers["Range"] if ranges else None
-        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
-        handler.send_response(206 if asked else 200)
-        if asked:
-            handler.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-        handler.send_header("Content-Length", str(len(data) - start))
-        handler.end_headers()
-        handler.wfile.write(data[start:])
-
-    return answer
 
 
 def breaks_off(data: bytes, after: int) -> Callable[[BaseHTTPRequestHandler], None]:
@@ -242,22 +195,10 @@ def test_a_folder_that_cannot_be_written_is_named(server: Server, tmp_path: Path
 
 @pytest.fixture
 def stand_in(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> onnx.ModelProto:
-    """A small net with a softmax, which the second address serves as each of the zoo's; the classes are its own."""
-    net = plain(lambda n, t: n.op("Softmax", gemm(n, flat_pool(n, t))))
-    data = net.SerializeToString()
-    for name, facts in zoo.ZOO.items():
-        known = replace(facts, size=len(data), sha256=hashlib.sha256(data).hexdigest())
-        monkeypatch.setitem(zoo.ZOO, name, known)
-        server.has(
-            f"/mirror/legacy_models/resolve/main/validated/vision/classification/{facts.folder}/model/{facts.stem}.onnx",
-            gives(data),
-        )
-    classes = tuple("abcde"[:CLASSES]), tuple(f"n{index}" for index in range(CLASSES))
-    monkeypatch.setattr(zoo, "imagenet_classes", lambda: ClassList(*classes))
-    monkeypatch.setenv("CAM_AUDIT_MODEL_URL", server["/mirror/"])
+    """A small net that a server on this machine serves as each of the zoo's."""
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda name, appauthor: str(tmp_path / "cache"))
     monkeypatch.delenv("CAM_AUDIT_MODELS", raising=False)
-    return net
+    return stand_in_for_the_zoo(server, monkeypatch)
 
 
 @pytest.mark.parametrize("name", zoo.ZOO)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import math
 import re
 import shutil
 from collections.abc import Callable
@@ -202,7 +204,7 @@ def only_square(proto: onnx.ModelProto) -> None:
     ("spoil", "reason"),
     [
         (pre_relu, "not CAM-ready, the mean of the map plus the bias misses the logit"),
-        (second_linear_layer, "several fully connected layers"),
+        (second_linear_layer, "misses the logit by .* not what the last linear layer averages"),
         (softmax_at_the_end, "misses the logit"),
         (pooled_by_maximum, "misses the logit"),
         (wrong_bias, "misses the logit"),
@@ -320,3 +322,23 @@ def test_any_net_runs_once_from_bytes_or_file(nets: Path) -> None:
         run_once(nets / "colour.onnx", {"image": rgb})
     with pytest.raises(ModelError, match="not an ONNX file"):
         run_once(b"nonsense", {})
+
+
+@pytest.mark.parametrize("kind", [None, "softmax", "sigmoid"])
+def test_the_metadata_say_what_makes_probabilities_of_the_logits(tmp_path: Path, kind: str | None) -> None:
+    net = colour_net()
+    net = dataclasses.replace(net, metadata=net.metadata | ({"scores": kind} if kind else {}))
+    model = load_model(net.write(tmp_path / "net.onnx"))
+    logits = np.float32([-800, -1, 0, 3])
+    powers = [math.exp(z) for z in (-800, -1, 0, 3)]
+    expected = [p / (1 + p) for p in powers] if kind == "sigmoid" else [p / sum(powers) for p in powers]
+    np.testing.assert_allclose(model.probabilities(logits), expected, rtol=1e-12)
+    predicted = [model.predicts(np.float32([-1, 0.1, 0, 3]), index) for index in range(4)]
+    assert predicted == [False, kind == "sigmoid", False, True]
+
+
+def test_scores_of_another_kind_are_refused(tmp_path: Path) -> None:
+    net = colour_net()
+    path = dataclasses.replace(net, metadata=net.metadata | {"scores": "margin"}).write(tmp_path / "net.onnx")
+    with pytest.raises(ModelError, match=r"its metadata cam_audit\.scores is 'margin'; there is softmax and sigmoid"):
+        load_model(path)

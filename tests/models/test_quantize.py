@@ -26,8 +26,8 @@ WIDTH = 16
 PHOTOS = 24
 
 
-def small_net(*, norm: bool = True) -> onnx.ModelProto:
-    """Conv, batch norm or not, ReLU; a residual block; the last Conv and ReLU; pooling and Gemm."""
+def small_net(*, norm: bool = True, gated: bool = False) -> onnx.ModelProto:
+    """Conv, batch norm or not, ReLU; a residual block; the last Conv and ReLU; pooling; Gemm and ReLU or not; Gemm."""
     random = np.random.default_rng(2)
     net = Net()
 
@@ -44,6 +44,9 @@ def small_net(*, norm: bool = True) -> onnx.ModelProto:
     tensor = net.op("Relu", net.op("Add", tensor, net.op("Conv", inner, kernel(WIDTH, WIDTH), pads=pads, name="third")))
     tensor = net.op("Conv", tensor, kernel(CHANNELS, WIDTH), pads=pads, name="last")
     tensor = net.op("Flatten", net.op("GlobalAveragePool", net.op("Relu", tensor, name="last_relu")))
+    if gated:
+        hidden = random.normal(size=(CHANNELS, CHANNELS)), random.normal(size=CHANNELS)
+        tensor = net.op("Relu", net.op("Gemm", tensor, *map(net.const, hidden)))
     return net.model([net.op("Gemm", tensor, net.const(WEIGHT), net.const(BIAS), transB=1)])
 
 
@@ -157,6 +160,23 @@ def test_the_preprocessing_in_one_pass_is_the_same(folder: Path) -> None:
     names = ["logits", "activations"]
     for one, other in zip(session.run(names, {"image": rgb}), plain.run(names, {"image": rgb}), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_a_net_with_a_map_for_each_image_keeps_the_identity(folder: Path, tmp_path: Path) -> None:
+    plain = save(small_net(gated=True), tmp_path)
+    adapt(plain, tmp_path / "net.onnx", preprocessing=UNIT, classes=None, net="gated", input_size=(32, 32))
+    figures = quantize(tmp_path / "net.onnx", photos(folder), tmp_path / "int8.onnx")
+    assert figures.cam_correlation > 0.99
+    before, after = load_model(tmp_path / "net.onnx"), load_model(tmp_path / "int8.onnx")
+    assert (after.map_kind, after.has_even) == ("per-image", True)
+    for path in photos(folder):
+        image = after.fit(read_image(path)[0])
+        found, expected = after.run(image), before.run(image)
+        means = found.activations.astype(np.float64).mean((1, 2))
+        np.testing.assert_allclose(after.cam_weight @ means + after.cam_bias, found.logits, rtol=1e-4, atol=1e-4)
+        assert found.even is not None
+        spread = np.abs(expected.even).max()
+        np.testing.assert_allclose(found.even, expected.even, atol=0.05 * spread)
 
 
 @pytest.mark.parametrize("opset", [7, 9, 12])

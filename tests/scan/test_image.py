@@ -19,6 +19,7 @@ from tiny_net import COLOURS, colour_net
 
 from cam_audit import load_model
 from cam_audit.errors import CamAuditError
+from cam_audit.images.decode import read_image
 from cam_audit.images.find import find_images
 from cam_audit.models.class_names import ClassNames
 from cam_audit.models.model import Model, softmax
@@ -124,6 +125,23 @@ def test_folders_are_labels_and_their_scores_are_kept(photos: Path, model: Model
     assert wrong.label_score == next(score.probability for score in wrong.scores if score.class_name == "red")
     for name in ("unknown/0.png", "flat.png"):
         assert (records[name].agrees, records[name].label_score) == (None, None)
+
+
+def test_of_a_sigmoid_net_every_class_above_one_half_is_predicted(photos: Path, tmp_path: Path) -> None:
+    """red/wrong.png is green most of all, and red above .5 only by the bias that is added here."""
+    found = {}
+    for bias in (1, -9):
+        net = dataclasses.replace(colour_net(), metadata={"scores": "sigmoid"})
+        net = dataclasses.replace(net, bias=net.bias + np.float32([bias, 0, 0, 0]))
+        model = load_model(net.write(tmp_path / f"sigmoid{bias}.onnx"))
+        records = {record.source.name: record for record in scan_all(photos, model)}
+        wrong = records["red/wrong.png"]
+        logits, _ = net.forward(model.fit(read_image(wrong.source.path)[0]))
+        expected = 1 / (1 + np.exp(-logits.astype(np.float64)))
+        assert wrong.label_score == pytest.approx(expected[0], rel=1e-5)
+        assert [score.probability for score in wrong.scores] == pytest.approx(sorted(expected)[::-1][:3], rel=1e-5)
+        found[bias] = wrong.scores[0].class_name, wrong.agrees, "CA104" in wrong.flags
+    assert found == {1: ("green", True, False), -9: ("green", False, True)}
 
 
 def run(dataset: Path, model: Model, out: Path, **options) -> AuditReport:

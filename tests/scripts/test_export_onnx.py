@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib
 import json
@@ -20,6 +19,7 @@ import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner, Result
+from torch_packages import torchvision_or_skip
 
 from cam_audit.models.adapt import PRESETS, adapt
 from cam_audit.models.model import Model, load_model
@@ -39,15 +39,7 @@ MODULES = {
 
 @pytest.fixture(scope="module")
 def torchvision() -> ModuleType:
-    sys.path.insert(0, str(ROOT.parent / "shared" / "models"))
-    with contextlib.suppress(ModuleNotFoundError):
-        # registers what CPU builds of torch lack; without it torchvision may or may not import
-        importlib.import_module("torchvision_cpu")
-    del sys.path[0]
-    try:
-        return importlib.import_module("torchvision")
-    except (ImportError, RuntimeError) as error:
-        pytest.skip(f"torchvision does not work with this torch: {error}")
+    return torchvision_or_skip()
 
 
 @pytest.fixture(scope="module")

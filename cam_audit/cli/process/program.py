@@ -21,7 +21,7 @@ from cam_audit.cli.process.exits import Exit, Interrupted, Terminated, end
 from cam_audit.cli.process.forked import PASSED_ON
 from cam_audit.cli.process.libraries import set_environment
 from cam_audit.cli.terminal import complain
-from cam_audit.errors import CamAuditError
+from cam_audit.errors import CamAuditError, NotOnnxError
 from cam_audit.text import printable
 
 OPENCV_HELP = (
@@ -81,6 +81,9 @@ def run() -> NoReturn:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "cam-audit"
         complain(f"{error.format_message()} (see `{command} --help`)")
+        code = Exit.USAGE
+    except NotOnnxError as error:
+        complain(error.message, error.code)
         code = Exit.USAGE
     except CamAuditError as error:
         complain(str(error))

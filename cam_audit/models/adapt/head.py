@@ -1,11 +1,12 @@
-"""Find the head of a classifier: average pooling, at most one fully connected layer, a softmax to cut off.
+"""Find the head of a classifier: what is pooled, and what follows it, a softmax at the end cut off.
 
-Where no fully connected layer follows, the last convolution takes its place, in each cell: SqueezeNet.
+All linear layers after the last nonlinear step become one; the steps before it are done to each cell (`cells`). Where
+nothing but pooling is there, the last convolution takes its place, in each cell: SqueezeNet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,125 +15,165 @@ import onnx
 from numpy.typing import NDArray
 
 from cam_audit.errors import ModelError
+from cam_audit.models.adapt.affine import Affine, Selection, dense
+from cam_audit.models.adapt.atoms import Atom, Average, Flattened, Layout, Map, Product
+from cam_audit.models.adapt.reader import PASSES_ON, RESHAPES, Reader, UnreadNodeError
 from cam_audit.models.adapt.refusal import refusal
-from cam_audit.models.adapt.source import Graph, Layer, attribute, reduced_axes
+from cam_audit.models.adapt.shapes import Shapes
+from cam_audit.models.adapt.source import Graph, Layer, attribute
 
 Array = NDArray[Any]
 
-# What may stand between the layers of a head: it leaves the numbers as they are, but for rounding.
-RESHAPES = frozenset(("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"))
-PASSES_ON = frozenset(("Cast", "DequantizeLinear", "Dropout", "Identity", "QuantizeLinear"))
-NEUTRAL = RESHAPES | PASSES_ON
+NEUTRAL = RESHAPES | PASSES_ON | {"Transpose"}
 # Of these, what keeps every number in its place, and does not bound it as quantising does.
 KEEPS = frozenset(("Cast", "Dropout", "Identity"))
 CUT = frozenset(("Softmax", "LogSoftmax", "Sigmoid"))
 
 
-@dataclass(frozen=True, eq=False)
-class Linear:
-    """A fully connected layer: weight float32 (K, C), bias float32 (K,), and the tensor that it reads."""
-
-    layer: Layer
-    weight: Array
-    bias: Array
-    reads: str
-
-
-@dataclass(frozen=True)
-class Pooling:
-    """An average over the map; `kernel` (h, w) is the size that the map must have, None for any."""
-
-    layer: Layer
-    reads: str
-    channels_last: bool = False
-    kernel: tuple[int, ...] | None = None
-
-
 @dataclass(frozen=True)
 class LastConvolution:
-    """The 1x1 convolution whose output is pooled, `rectified` where a ReLU comes between; `reads` is (N, C', h, w)."""
+    """The 1x1 convolution (K, C') and (K,) whose output is pooled, `rectified` where a ReLU comes between.
 
-    linear: Linear
+    `reads` is the tensor (N, C', h, w) that enters it.
+    """
+
+    reads: str
+    weight: Array
+    bias: Array
     rectified: bool
-
-    @property
-    def reads(self) -> str:
-        """The tensor that enters it."""
-        return self.linear.reads
 
 
 @dataclass(frozen=True, eq=False)
 class Head:
     """The head of a classifier.
 
-    `logits` is the tensor before the cut activation; `activations` the tensor that enters the pooling,
-    (N, h, w, C) if `channels_last`, and `activation_layer` the layer that makes it. `convolution`: what makes the
-    scores in each cell, where there is no `classifier`; None where that is no 1x1 convolution.
+    `logits` is the tensor before the cut activation, and `scores` it, as an affine function of atoms: (K,). `single`:
+    whether the source has one score z, of which [0, z] is made. `maps` are pooled by `poolings`; `layers`
+    follow, and `activation_layer` makes the map. `convolution`: what makes the scores in each cell, where nothing
+    follows the pooling; None where that is no 1x1 convolution.
     """
 
     logits: str
-    activations: str
-    channels_last: bool
+    scores: Affine
+    single: bool
+    maps: tuple[Map, ...]
+    poolings: tuple[Layer, ...]
+    layers: tuple[Layer, ...]
     activation_layer: Layer
-    pooling: Pooling
-    classifier: Linear | None
     convolution: LastConvolution | None
     cut: Layer | None
 
+    @property
+    def exact(self) -> bool:
+        """Whether the scores are linear in the averages over the cells, as in the paper, whatever the image."""
+        return all(type(atom) is Average for atom in self.scores.terms)
 
-def find_head(graph: Graph, output: str) -> Head:
-    """Find the head that computes a graph output (N, K).
+    @property
+    def several(self) -> bool:
+        """Whether several classes may be true of an image, as each has a sigmoid of its own."""
+        return self.cut is not None and self.cut.kind == "Sigmoid" and not self.single
 
-    Raises ModelError with the reason and the layer's name where no class activation map is defined.
+    @property
+    def by_place(self) -> bool:
+        """Whether the scores read a map's cells by weights of their own, so that each class has a map of its own."""
+        return any(isinstance(atom, Flattened) for atom in self.scores.terms)
+
+    @property
+    def flattened(self) -> bool:
+        """Whether the cells of a map are read by weights of their own, at the end or before other layers."""
+        return any(isinstance(leaf, Flattened) for leaf in _pooled(self.scores))
+
+    @property
+    def weight(self) -> Array | None:
+        """The last linear layer (K, C), over the channels of all atoms; None where the map of a class is a channel."""
+        if self.by_place or _is_pooling_alone(self.scores):
+            return None
+        return np.concatenate([dense(term) for term in self.scores.terms.values()], axis=1)
+
+
+def find_head(
+    graph: Graph, output: str, shapes: Shapes, *, batch: int, size: tuple[int, int], per_image: bool = False
+) -> Head:
+    """Find the head that computes a graph output (N, K), of these shapes for an input of `size` (H, W).
+
+    per_image: whether maps are also made where a flattened map, not its average, is classified.
+
+    Raises ModelError with the reason and the layer's name where the scores are no sum over the cells of a map.
     """
     cut = None
     logits = output
-    node = _behind_neutral(graph, output)
+    node = _behind(graph, output, NEUTRAL)
     if node is not None and node.op_type in CUT:
         cut = Layer.of(node)
         logits = node.input[0]
-        node = _behind_neutral(graph, logits)
-    classifier = None if node is None else _linear(graph, node)
-    if classifier is not None:
-        node = _behind_neutral(graph, classifier.reads)
-    pooling = None if node is None else _pooling(graph, node)
-    if pooling is None:
-        raise refusal(graph, node, classifier.layer if classifier else None)
-    activations, channels_last = pooling.reads, pooling.channels_last
-    before = graph.producers.get(activations)
-    if channels_last and before is not None and _transposes_to_channels_last(before):
-        activations, channels_last = before.input[0], False
-    made_by = _behind_neutral(graph, activations)
-    activation_layer = Layer(activations, "input") if made_by is None else Layer.of(made_by)
-    convolution = None if classifier or channels_last else _last_convolution(graph, activations)
-    return Head(logits, activations, channels_last, activation_layer, pooling, classifier, convolution, cut)
-
-
-def check_map(head: Head, shape: tuple[int, ...]) -> None:
-    """Check that what is pooled, of this shape at the input size, is a map and is averaged whole.
-
-    Raises ModelError where it is not.
-    """
-    layer = head.pooling.layer
-    if len(shape) != 4:
-        raise ModelError(f"no spatial map: {layer} averages an array of shape {shape}")
-    channels, height, width = (shape[axis] for axis in ((3, 1, 2) if head.channels_last else (1, 2, 3)))
-    if head.pooling.kernel not in (None, (height, width)):
-        kernel = "x".join(map(str, head.pooling.kernel or ()))
-        raise ModelError(
-            f"{layer} averages {kernel} cells of a map of {height}x{width}: not global pooling, unless the "
-            "net was made for another input size; give that"
-        )
+    reader = Reader(graph, shapes, batch, size, flattens=per_image)
+    try:
+        scores = reader.read(logits)
+    except UnreadNodeError as stop:
+        raise refusal(graph, shapes, stop) from None
+    leaves = list(dict.fromkeys(_pooled(scores)))
+    if not leaves:
+        raise ModelError("its scores are the same for every image")
+    grids = {leaf.map.grid for leaf in leaves}
+    if len(grids) > 1:
+        sizes = " and ".join(f"{height}x{width}" for height, width in sorted(grids))
+        raise ModelError(f"its scores are made of maps of {sizes} cells, which are no one map")
+    first = leaves[0].map
+    height, width = first.grid
     if height * width == 1:
-        raise ModelError(f"the map that {layer} averages is a single cell; give a larger input size")
-    if head.classifier and head.classifier.weight.shape[1] != channels:
-        wanted = head.classifier.weight.shape[1]
-        raise ModelError(f"{head.classifier.layer} reads {wanted} numbers, but {layer} gives {channels}")
+        raise ModelError(f"the map that {leaves[0].layer} pools is a single cell; give a larger input size")
+    single = scores.elements == 1
+    if single:
+        scores = _two_of_one(scores)
+    made_by = _behind(graph, first.tensor, NEUTRAL)
+    return Head(
+        logits=logits,
+        scores=scores,
+        single=single,
+        maps=tuple(dict.fromkeys(leaf.map for leaf in leaves)),
+        poolings=tuple(dict.fromkeys(leaf.layer for leaf in leaves)),
+        layers=tuple(reader.layers),
+        activation_layer=Layer(first.tensor, "input") if made_by is None else Layer.of(made_by),
+        convolution=_last_convolution(graph, first) if _is_pooling_alone(scores) else None,
+        cut=cut,
+    )
 
 
-def _behind_neutral(graph: Graph, tensor: str) -> onnx.NodeProto | None:
-    """The node that makes a tensor's numbers; None where they are the graph's own input."""
-    return _behind(graph, tensor, NEUTRAL)
+def _two_of_one(score: Affine) -> Affine:
+    """[0, z]: softmax of it is the sigmoid of z."""
+    terms = {
+        atom: np.concatenate([np.zeros((1, atom.channels)), dense(weight)]) for atom, weight in score.terms.items()
+    }
+    return Affine((*score.shape[:1], 2), dict(terms), np.array([0.0, score.bias[0]]))
+
+
+def _pooled(x: Affine) -> Iterator[Average | Flattened]:
+    """The maps that a tensor is made of, at the end of whatever steps."""
+    for atom in x.terms:
+        yield from _pooled_by(atom)
+
+
+def _pooled_by(atom: Atom) -> Iterator[Average | Flattened]:
+    match atom:
+        case Average() | Flattened():
+            yield atom
+        case Product():
+            yield from _pooled(atom.carried)
+            yield from _pooled(atom.factor)
+        case _:
+            yield from _pooled(atom.x)
+
+
+def _is_pooling_alone(scores: Affine) -> bool:
+    (weight, *others), (atom, *_) = scores.terms.values(), scores.terms
+    return (
+        not others
+        and type(atom) is Average
+        and isinstance(weight, Selection)
+        and weight.in_place
+        and bool((weight.scale == 1).all())
+        and not scores.bias.any()
+    )
 
 
 def _behind(graph: Graph, tensor: str, passed: Collection[str]) -> onnx.NodeProto | None:
@@ -143,102 +184,19 @@ def _behind(graph: Graph, tensor: str, passed: Collection[str]) -> onnx.NodeProt
     return node
 
 
-def _last_convolution(graph: Graph, activations: str) -> LastConvolution | None:
-    """The 1x1 convolution that makes the activations by itself or with a ReLU."""
-    node = _behind(graph, activations, KEEPS)
+def _last_convolution(graph: Graph, pooled: Map) -> LastConvolution | None:
+    """The 1x1 convolution that makes a map by itself or with a ReLU."""
+    if pooled.layout != Layout.CHANNELS_FIRST:
+        return None
+    node = _behind(graph, pooled.tensor, KEEPS)
     rectified = node is not None and node.op_type == "Relu"
     if node is not None and rectified:
         node = _behind(graph, node.input[0], KEEPS)
-    if node is None or node.op_type != "Conv" or any(stride != 1 for stride in attribute(node, "strides", ())):
+    if node is None or node.op_type != "Conv" or not graph.is_constant(node.input[1]):
         return None
-    linear = _pointwise_conv(graph, node)
-    return None if linear is None else LastConvolution(linear, rectified)
-
-
-def _linear(graph: Graph, node: onnx.NodeProto) -> Linear | None:
-    match node.op_type:
-        case "Gemm":
-            return _gemm(graph, node)
-        case "MatMul":
-            return _matmul(graph, node)
-        case "Conv":
-            return _pointwise_conv(graph, node)
-        case "Add":
-            return _biased(graph, node)
-    return None
-
-
-def _gemm(graph: Graph, node: onnx.NodeProto) -> Linear | None:
-    if not graph.is_constant(node.input[1]):
+    weight = graph.constant(node.input[1]).astype(np.float32)
+    moves = any(stride != 1 for stride in attribute(node, "strides", ())) or any(attribute(node, "pads", ()))
+    if weight.shape[2:] != (1, 1) or attribute(node, "group", 1) != 1 or moves:
         return None
-    if attribute(node, "transA", 0):
-        raise ModelError(f"{Layer.of(node)} transposes its input (transA): not a classifier's layer")
-    weight = graph.constant(node.input[1]) * attribute(node, "alpha", 1.0)
-    bias = _optional(graph, node, 2) * attribute(node, "beta", 1.0)
-    return _linear_of(node, weight if attribute(node, "transB", 0) else weight.T, bias)
-
-
-def _matmul(graph: Graph, node: onnx.NodeProto) -> Linear | None:
-    if graph.is_constant(node.input[0]):
-        raise ModelError(f"{Layer.of(node)} has its weight on the left: not a classifier's layer")
-    if not graph.is_constant(node.input[1]):
-        return None
-    weight = graph.constant(node.input[1])
-    return _linear_of(node, weight.T, np.zeros(1)) if weight.ndim == 2 else None
-
-
-def _pointwise_conv(graph: Graph, node: onnx.NodeProto) -> Linear | None:
-    if not graph.is_constant(node.input[1]):
-        return None
-    weight = graph.constant(node.input[1])
-    if weight.shape[2:] != (1, 1) or attribute(node, "group", 1) != 1 or any(attribute(node, "pads", ())):
-        return None
-    return _linear_of(node, weight[:, :, 0, 0], _optional(graph, node, 2))
-
-
-def _biased(graph: Graph, node: onnx.NodeProto) -> Linear | None:
-    """The layer whose output an Add gives a bias."""
-    constant, *others = sorted(node.input, key=graph.is_constant, reverse=True)
-    inner = _behind_neutral(graph, others[0])
-    if inner is None or inner.op_type == "Add" or not graph.is_constant(constant):
-        return None
-    linear = _linear(graph, inner)
-    return linear and _linear_of(inner, linear.weight, linear.bias + graph.constant(constant).reshape(-1))
-
-
-def _optional(graph: Graph, node: onnx.NodeProto, index: int) -> Array:
-    """A constant input that may be left out; zero then."""
-    return graph.constant(node.input[index]) if len(node.input) > index and node.input[index] else np.zeros(1)
-
-
-def _linear_of(node: onnx.NodeProto, weight: Array, bias: Array) -> Linear | None:
-    """The layer of a node, whose input comes first; None where the bias is not one number a class."""
-    if bias.size not in (1, len(weight)):
-        return None
-    full_bias = np.broadcast_to(bias.reshape(-1), len(weight))
-    return Linear(
-        Layer.of(node),
-        np.ascontiguousarray(weight, np.float32),
-        np.ascontiguousarray(full_bias, np.float32),
-        node.input[0],
-    )
-
-
-def _pooling(graph: Graph, node: onnx.NodeProto) -> Pooling | None:
-    layer = Layer.of(node)
-    match node.op_type:
-        case "GlobalAveragePool":
-            return Pooling(layer, node.input[0])
-        case "AveragePool":
-            if not any(attribute(node, "pads", ())):
-                return Pooling(layer, node.input[0], kernel=tuple(attribute(node, "kernel_shape", ())))
-        case "ReduceMean":
-            # -2 and -1 are the axes 2 and 3 of a map, which `check_map` makes sure that it is
-            axes = sorted(axis % 4 for axis in reduced_axes(graph, node))
-            if axes in ([1, 2], [2, 3]):
-                return Pooling(layer, node.input[0], channels_last=axes == [1, 2])
-    return None
-
-
-def _transposes_to_channels_last(node: onnx.NodeProto) -> bool:
-    return node.op_type == "Transpose" and list(attribute(node, "perm", ())) == [0, 2, 3, 1]
+    bias = graph.constant(node.input[2]) if len(node.input) > 2 and node.input[2] else np.zeros(len(weight))
+    return LastConvolution(node.input[0], weight[:, :, 0, 0], bias.astype(np.float32), rectified)

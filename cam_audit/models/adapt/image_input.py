@@ -13,10 +13,13 @@ from cam_audit.errors import ModelError
 from cam_audit.models.adapt.preprocessing import Preprocessing
 from cam_audit.models.adapt.source import Graph, attribute, tensors_read
 
-FLOAT_TYPES: dict[int, type[np.floating[Any]]] = {
+TYPES: dict[int, type[np.generic]] = {
     TensorProto.FLOAT: np.float32,
     TensorProto.FLOAT16: np.float16,
+    TensorProto.UINT8: np.uint8,
 }
+# ITU-R BT.601, as OpenCV and Pillow make grey of RGB.
+GREY = np.array([0.299, 0.587, 0.114])
 DEFAULT_SIDE = 224
 SMALLEST_SIDE = 8
 LARGEST_INPUT = 2**24
@@ -24,9 +27,9 @@ LARGEST_INPUT = 2**24
 
 @dataclass(frozen=True)
 class ImageInput:
-    """The input of a plain classifier; `batch`, `height` and `width` are None where dynamic.
+    """The input of a plain classifier, 3 `channels` or 1, grey; `batch`, `height` and `width` are None where dynamic.
 
-    `planes` is the tensor (N, 3, H, W) that a `channels_last` net makes of its input, if that is all it does.
+    `planes` is the tensor (N, C, H, W) that a `channels_last` net makes of its input, if that is all it does.
     """
 
     name: str
@@ -36,6 +39,7 @@ class ImageInput:
     height: int | None
     width: int | None
     planes: str | None = None
+    channels: int = 3
 
     def size(self, wanted: tuple[int, int] | None) -> tuple[int, int]:
         """(H, W) to use: the fixed one, else the wanted one, else 224 x 224.
@@ -50,14 +54,17 @@ class ImageInput:
 
     def preprocess(self, rgb: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[Any]:
         """What the plain network takes for RGB images, uint8 (N, H, W, 3)."""
-        values = preprocessing.apply(rgb).astype(FLOAT_TYPES[self.element_type])
+        values = preprocessing.apply(rgb)
+        if self.channels == 1:
+            values = (values @ (GREY[::-1] if preprocessing.bgr else GREY))[..., None]
+        values = values.astype(TYPES[self.element_type])
         return values if self.channels_last else np.ascontiguousarray(values.transpose(0, 3, 1, 2))
 
 
 def find_image_input(graph: Graph) -> ImageInput:
     """The one image input of a graph.
 
-    Raises ModelError where there is not exactly one, or it is not float, 4-D and of 3 channels.
+    Raises ModelError where there is not exactly one, or it is not 4-D, of 3 channels or 1, and float or uint8.
     """
     if len(graph.inputs) != 1:
         names = ", ".join(repr(value.name) for value in graph.inputs)
@@ -66,15 +73,18 @@ def find_image_input(graph: Graph) -> ImageInput:
     tensor = value.type.tensor_type
     dims = [dim.dim_value if dim.dim_value > 0 else None for dim in tensor.shape.dim]
     shape = "(" + ", ".join(str(dim or "?") for dim in dims) + ")"
-    if len(dims) != 4 or 3 not in (dims[1], dims[3]):
-        raise ModelError(f"input {value.name!r} {shape} is not an image: (N, 3, H, W) or (N, H, W, 3) is needed")
-    if tensor.elem_type not in FLOAT_TYPES:
-        raise ModelError(f"input {value.name!r} is neither float32 nor float16, which adapt takes")
-    channels_last = dims[1] != 3
+    channels = next((count for count in (3, 1) if len(dims) == 4 and count in (dims[1], dims[3])), None)
+    if channels is None:
+        raise ModelError(
+            f"input {value.name!r} {shape} is not an image: (N, 3, H, W) or (N, H, W, 3) is needed, or 1 for 3"
+        )
+    if tensor.elem_type not in TYPES:
+        raise ModelError(f"input {value.name!r} is neither float32, float16, bfloat16 nor uint8, which adapt takes")
+    channels_last = dims[1] != channels
     batch = dims[0]
     height, width = dims[1:3] if channels_last else dims[2:4]
     planes = _planes(graph, value.name) if channels_last else None
-    return ImageInput(value.name, tensor.elem_type, channels_last, batch, height, width, planes)
+    return ImageInput(value.name, tensor.elem_type, channels_last, batch, height, width, planes, channels)
 
 
 def _planes(graph: Graph, name: str) -> str | None:

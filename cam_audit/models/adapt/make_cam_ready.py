@@ -7,21 +7,24 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 
-from cam_audit.errors import ModelError
+from cam_audit.errors import ModelError, NotOnnxError
 from cam_audit.files import sha256_of
 from cam_audit.models import file_format
 from cam_audit.models.adapt.build import InputShape, build
 from cam_audit.models.adapt.head import find_head
-from cam_audit.models.adapt.image_input import find_image_input
-from cam_audit.models.adapt.preprocessing import Preprocessing
+from cam_audit.models.adapt.image_input import ImageInput, find_image_input
+from cam_audit.models.adapt.preprocessing import PRESETS, Preprocessing
 from cam_audit.models.adapt.proof import Reference, check_against, find_output, run_reference
-from cam_audit.models.adapt.source import read_source, to_bytes
+from cam_audit.models.adapt.shapes import at_one_size
+from cam_audit.models.adapt.sizes import why_size_matters
+from cam_audit.models.adapt.source import Graph, read_source, to_bytes
+from cam_audit.models.adapt.within import find_within
 from cam_audit.models.model import Model, load_model
 
 
@@ -29,12 +32,16 @@ from cam_audit.models.model import Model, load_model
 class AdaptedModel:
     """What `adapt` found and wrote: layers in words, as "'fc' (Gemm)", sizes (H, W) in pixels or cells.
 
-    `features`: how many channels enter the last convolution, where the file offers these; None where it does not.
+    `layers` come between `pooling` and the logits. `features`: how many channels enter the last convolution, where the
+    file offers these; None where it does not. `exact`: whether the map is the paper's, not one made for each image.
+    `even_share`: how much of what makes up the largest logit no cell has to itself, on average over random images,
+    0..1; 0 for an exact map. `why_fixed`: why only one size is taken; "" where others are. `notes`: what was taken as
+    what, in sentences. `preprocessed_within`: whether the net scales its own input.
     """
 
     path: Path
     pooling: str
-    classifier: str | None
+    layers: tuple[str, ...]
     cut: str | None
     activation_layer: str
     channels: int
@@ -44,34 +51,44 @@ class AdaptedModel:
     map_size: tuple[int, int]
     dynamic_batch: bool
     dynamic_size: bool
+    preprocessing: Preprocessing
+    preprocessed_within: bool
+    exact: bool
+    even_share: float
+    why_fixed: str
+    notes: tuple[str, ...]
 
     @property
     def head(self) -> str:
         """The head in one line."""
-        classifier = f"then {self.classifier}" if self.classifier else "nothing after it"
+        after = f"then {', '.join(self.layers)}" if self.layers else "nothing after it"
         cut = f"; {self.cut} cut off" if self.cut else ""
-        return f"{self.activation_layer}, averaged by {self.pooling}, {classifier}{cut}"
+        return f"{self.activation_layer}, pooled by {self.pooling}, {after}{cut}"
 
 
 def adapt(
     source: Path,
     target: Path,
     *,
-    preprocessing: Preprocessing,
+    preprocessing: Preprocessing | None,
     classes: Sequence[str] | None,
     class_ids: Sequence[str] | None = None,
     net: str,
     input_size: tuple[int, int] | None = None,
+    output: str | None = None,
+    per_image: bool = False,
     licence: str = "unknown",
     source_sha256: str | None = None,
 ) -> AdaptedModel:
     """Make a CAM-ready file of a plain ONNX classifier, prove it, and only then put it in place.
 
-    `classes` names the outputs in order ("class 0", ... if None); `input_size` (H, W) defaults to the graph's
-    fixed size, else 224 x 224; `source_sha256` to the hash of `source`. The proof: on three random images the
-    logits are those of the source, and `load_model` finds its identity to hold.
+    `preprocessing` None is what the graph leaves to do if it scales its own input, else ImageNet's. `classes` names
+    the outputs in order ("class 0", ... if None); `input_size` (H, W) defaults to the graph's fixed size, else
+    224 x 224; `output` names the graph's output to take where it has several; `per_image` takes nets that read each
+    cell of a map by weights of its own, too; `source_sha256` defaults to the hash of `source`. The proof: on three
+    random images the logits are those of the source, and `load_model` finds its identity to hold.
 
-    Raises ModelError where no class activation map is defined, the labels don't fit, or the proof fails.
+    Raises ModelError where the scores are no sum over the cells of a map, the labels don't fit, or the proof fails.
     """
     with _naming(source):
         if target.resolve() == source.resolve():
@@ -79,7 +96,20 @@ def adapt(
         graph = read_source(source)
         image = find_image_input(graph)
         size = image.size(input_size)
-        head = find_head(graph, find_output(graph, image, size))
+        preprocessing, within, notes = _preprocessing(graph, image, preprocessing)
+        name = find_output(graph, image, size, output)
+        blank = image.preprocess(np.zeros((image.batch or 1, *size, 3), np.uint8), preprocessing)
+        sized, shapes = at_one_size(graph, {image.name: blank})
+        head = find_head(sized, name, shapes, batch=image.batch or 1, size=size, per_image=per_image)
+        if head.single:
+            notes.append(
+                "one score z: taken as the two classes 'class 0' with 0 and 'class 1' with z, whose softmax is the "
+                "sigmoid of z; a net that gives a quantity, not a class, is none for a scan"
+            )
+        if head.several:
+            notes.append(
+                "it ends in a sigmoid, so several classes may be true of an image: all above .5 are predictions"
+            )
         reference = run_reference(graph, image, head, preprocessing, size)
         metadata = {
             file_format.VERSION_KEY: file_format.VERSION,
@@ -89,19 +119,22 @@ def adapt(
             file_format.ACTIVATION_LAYER_KEY: head.activation_layer.name,
             file_format.SOURCE_SHA256_KEY: source_sha256 or sha256_of(source),
             file_format.LICENCE_KEY: licence,
+            file_format.MAP_KEY: file_format.EXACT if head.exact else file_format.PER_IMAGE,
+            file_format.SCORES_KEY: file_format.SIGMOID if head.several else file_format.SOFTMAX,
         }
         if class_ids is not None:
             metadata[file_format.CLASS_IDS_KEY] = json.dumps(list(class_ids))
+        why_fixed = why_size_matters(graph, image, head, size)
         candidates = (
             (accepts, build(graph, image, head, preprocessing, accepts, metadata))
-            for accepts in _input_shapes(size, input_size or size)
+            for accepts in _input_shapes(size, input_size or size, why_fixed)
         )
-        accepts, model = _write_first_proved(candidates, reference, target)
+        accepts, model, failed = _write_first_proved(candidates, reference, target)
     maps = model.run(np.zeros((*model.input_size, 3), np.uint8)).activations
     return AdaptedModel(
         path=target,
-        pooling=str(head.pooling.layer),
-        classifier=str(head.classifier.layer) if head.classifier else None,
+        pooling=" and ".join(map(str, head.poolings)),
+        layers=tuple(map(str, head.layers)),
         cut=str(head.cut) if head.cut else None,
         activation_layer=str(head.activation_layer),
         channels=maps.shape[0],
@@ -111,7 +144,52 @@ def adapt(
         map_size=(maps.shape[1], maps.shape[2]),
         dynamic_batch=accepts.batch is None,
         dynamic_size=accepts.size is None,
+        preprocessing=preprocessing,
+        preprocessed_within=within,
+        exact=head.exact,
+        even_share=0.0 if head.exact else _even_share(model, reference),
+        why_fixed="" if accepts.size is None else why_fixed or failed,
+        notes=tuple(notes),
     )
+
+
+def _preprocessing(
+    graph: Graph, image: ImageInput, given: Preprocessing | None
+) -> tuple[Preprocessing, bool, list[str]]:
+    """The preprocessing to put in front, whether the net has its own, and what to say of it.
+
+    Raises ModelError where one would be put on another.
+    """
+    notes = []
+    if image.channels == 1:
+        notes.append("one channel: grey, 0.299 R + 0.587 G + 0.114 B")
+    within = find_within(graph, image)
+    if within is None:
+        return given or PRESETS["imagenet"], False, notes
+    left, layers = within
+    takes = "0..255" if left.scale == 1 else "0..1"
+    done = f", scaled by {', '.join(map(str, layers))}" if layers else ""
+    if given is not None and replace(given, bgr=False) != left:
+        numbers = "--scale 1" if left.scale == 1 else "--preset unit"
+        raise ModelError(
+            f"preprocessing is in the net already: it takes {takes}{done}; leave --preset, --mean, --std and --scale "
+            f"out, or give `{numbers}`"
+        )
+    notes.append(f"preprocessing is in the net: it takes {takes}{done}, so no other is put in front")
+    return given or left, True, notes
+
+
+def _even_share(model: Model, reference: Reference) -> float:
+    """Of the largest logit of each image, what all cells have alike, as a share of that and of what cells add to it."""
+    shares = []
+    for rgb in reference.runs.images:
+        prediction = model.run(rgb)
+        top = int(prediction.logits.argmax())
+        even = model.even(prediction, top)
+        own = float(np.abs(model.cam(prediction, top) - even).mean())
+        bias = 0.0 if model.cam_bias is None else float(model.cam_bias[top])
+        shares.append(abs(even + bias) / max(abs(even + bias) + own, 1e-12))
+    return float(np.mean(shares))
 
 
 @contextmanager
@@ -119,6 +197,8 @@ def _naming(source: Path) -> Iterator[None]:
     """Put the source's name in front of the errors of what is done to it."""
     try:
         yield
+    except NotOnnxError:
+        raise
     except ModelError as error:
         raise ModelError(f"{source}: {error}") from None
     except UnicodeDecodeError:
@@ -126,12 +206,13 @@ def _naming(source: Path) -> Iterator[None]:
         raise ModelError(f"{source}: damaged, a name in it is not UTF-8 text") from None
 
 
-def _input_shapes(size: tuple[int, int], wanted: tuple[int, int]) -> Iterator[InputShape]:
+def _input_shapes(size: tuple[int, int], wanted: tuple[int, int], why_fixed: str) -> Iterator[InputShape]:
     """What to try, best first: the scan runs one image at a time, so free sizes are worth more than a batch.
 
     Raises ModelError when free sizes are given up while another size than the source's is wanted.
     """
-    yield from (InputShape(None, None), InputShape(1, None))
+    if not why_fixed:
+        yield from (InputShape(None, None), InputShape(1, None))
     if wanted != size:
         sizes = [f"{width}x{height}" for height, width in (size, wanted)]
         raise ModelError(f"its input is fixed at {sizes[0]} and cannot be {sizes[1]}; leave the size out")
@@ -156,8 +237,11 @@ def _names(classes: Sequence[str] | None, class_ids: Sequence[str] | None, refer
 
 def _write_first_proved(
     candidates: Iterable[tuple[InputShape, onnx.ModelProto]], reference: Reference, target: Path
-) -> tuple[InputShape, Model]:
-    """Write the first candidate that holds what it claims; raises ModelError where none does."""
+) -> tuple[InputShape, Model, str]:
+    """Write the first candidate that holds what it claims; raises ModelError where none does.
+
+    The text is why the one before it failed.
+    """
     reason = ""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -172,7 +256,7 @@ def _write_first_proved(
                     reason = str(error).removeprefix(f"{draft}: ")
                     continue
                 draft.replace(target)
-                return accepts, proved
+                return accepts, proved, reason
     except OSError as error:
         raise ModelError(f"cannot write {target}: {error.strerror}") from None
     raise ModelError(f"the CAM-ready graph fails its proof, nothing is written: {reason}")

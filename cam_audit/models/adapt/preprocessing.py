@@ -49,4 +49,8 @@ PRESETS = {
     "caffe": Preprocessing(1.0, (123.0, 117.0, 104.0), (1.0, 1.0, 1.0), bgr=True),
     "tf": Preprocessing(1.0, (127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),
     "unit": Preprocessing(1 / 255, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "inception": Preprocessing(1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    # as in OpenAI's repository CLIP, clip/clip.py
+    "clip": Preprocessing(1 / 255, (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+    "raw": Preprocessing(1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
+from onnxruntime import InferenceSession
 
 from cam_audit.errors import ModelError
 from cam_audit.models import file_format
 from cam_audit.models.adapt.build import InputShape
-from cam_audit.models.adapt.head import Head, check_map
+from cam_audit.models.adapt.head import Head
 from cam_audit.models.adapt.image_input import ImageInput
 from cam_audit.models.adapt.preprocessing import Preprocessing
 from cam_audit.models.adapt.source import Graph, to_bytes
-from cam_audit.models.session import run_once
+from cam_audit.models.session import open_session, run, run_once
 
 Array = NDArray[Any]
 
@@ -31,29 +33,48 @@ TOLERANCE_QUANTISED = 5e-2
 
 
 @dataclass(frozen=True, eq=False)
-class Reference:
-    """What the source computes: random images uint8 (M, H, W, 3) and their logits float32 (M, K)."""
+class Runs:
+    """Random images uint8 (M, H, W, 3) and the logits float32 (M, K) that the source gives them."""
 
     images: NDArray[np.uint8]
     logits: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What the source computes at the input size and, if it takes any, at two `others`; else `others` is empty."""
+
+    runs: Runs
+    others: tuple[Runs, ...]
     tolerance: float
 
+    @property
+    def logits(self) -> Array:
+        """Those at the input size, (M, K)."""
+        return self.runs.logits
 
-def find_output(graph: Graph, image: ImageInput, size: tuple[int, int]) -> str:
-    """The one output that has a score a class, found by running the source.
 
-    Raises ModelError where it cannot be run, or there is no such output, or several.
+def find_output(graph: Graph, image: ImageInput, size: tuple[int, int], wanted: str | None = None) -> str:
+    """The one output that has a score a class, found by running the source, or the `wanted` one.
+
+    Raises ModelError where it cannot be run, or there is no such output, or several of which none is wanted.
     """
     rgb = np.zeros((image.batch or 1, *size, 3), np.uint8)
     blank = image.preprocess(rgb, Preprocessing(1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
     outputs = run_once(to_bytes(graph.model), {image.name: blank})
     scores = [name for name, value in outputs.items() if _is_scores(value, len(blank))]
-    if len(scores) == 1:
-        if outputs[scores[0]].size == len(blank):
-            raise ModelError(f"output {scores[0]!r} has a single score; export the net with one output a class")
-        return scores[0]
     shapes = ", ".join(f"{name!r} {np.shape(value)}" for name, value in outputs.items())
-    raise ModelError(f"not a classifier: one output of shape (N, K) is needed, there is {shapes}")
+    if wanted is not None:
+        if wanted not in scores:
+            raise ModelError(f"{wanted!r} is no output of shape (N, K); there is {shapes}")
+        return wanted
+    if len(scores) == 1:
+        return scores[0]
+    if not scores:
+        raise ModelError(f"not a classifier: one output of shape (N, K) is needed, there is {shapes}")
+    feeding = {name for node in graph.upstream(scores)[0] for name in node.input}
+    likely = max(scores, key=lambda name: (name not in feeding, outputs[name].size))
+    raise ModelError(f"several outputs may be the scores, {shapes}: name one, probably `--output-name {likely}`")
 
 
 def _is_scores(value: Any, batch: int) -> bool:
@@ -67,20 +88,40 @@ def run_reference(
     graph: Graph, image: ImageInput, head: Head, preprocessing: Preprocessing, size: tuple[int, int]
 ) -> Reference:
     """Run the source on random images, preprocessed in numpy; softmax is undone by reading what enters it."""
+    session = open_session(graph.exposing([head.logits]))
+
+    def run(size: tuple[int, int]) -> Runs:
+        return _run(session, image, head, preprocessing, size)
+
+    at_its_size = run(size)
+    if not np.isfinite(at_its_size.logits).all():
+        raise ModelError("the net gives scores that are not numbers")
+    others: tuple[Runs, ...] = ()
+    if image.height is None and image.width is None:
+        with contextlib.suppress(ModelError):
+            others = tuple(run(other) for other in other_sizes(size))
+    return Reference(at_its_size, others, _tolerance(graph))
+
+
+def other_sizes(size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """A wide and a tall size (H, W) at which a net that takes any is tried."""
+    height, width = size
+    return (height, width + width // 3), (height + height // 3, width)
+
+
+def _run(
+    session: InferenceSession, image: ImageInput, head: Head, preprocessing: Preprocessing, size: tuple[int, int]
+) -> Runs:
     batch = image.batch or 1
     count = batch * -(-IMAGES // batch)
     images = np.random.default_rng(0).integers(0, 256, (count, *size, 3), np.uint8)
-    source = graph.exposing([head.logits, head.activations])
     logits = []
     for start in range(0, count, batch):
         fed = image.preprocess(images[start : start + batch], preprocessing)
-        values = run_once(source, {image.name: fed}, [head.logits, head.activations])
-        logits.append(values[head.logits].reshape(batch, -1).astype(np.float32))
-    if not np.isfinite(logits).all():
-        raise ModelError("the net gives scores that are not numbers")
-    maps = values[head.activations]
-    check_map(head, maps.shape)
-    return Reference(images, np.concatenate(logits), _tolerance(graph))
+        values = run(session, {image.name: fed}, [head.logits])[head.logits]
+        found = values.reshape(batch, -1).astype(np.float32)
+        logits.append(np.concatenate([np.zeros_like(found), found], axis=1) if head.single else found)
+    return Runs(images, np.concatenate(logits))
 
 
 def _tolerance(graph: Graph) -> float:
@@ -92,26 +133,41 @@ def _tolerance(graph: Graph) -> float:
 
 
 def check_against(reference: Reference, model: Path, accepts: InputShape) -> None:
-    """Check that a CAM-ready file gives the reference's logits, and runs at the sizes it accepts.
+    """Check that a CAM-ready file gives the reference's logits, at other sizes too if it accepts any.
 
     Raises ModelError where it does not.
     """
-    batch = accepts.batch or len(reference.images)
-    runs = range(0, len(reference.images), batch)
-    logits = np.concatenate([_logits(model, reference.images[start : start + batch]) for start in runs])
-    if logits.shape != reference.logits.shape:
-        raise ModelError(f"the logits are {logits.shape}, those of the source {reference.logits.shape}")
-    allowed = reference.tolerance * float(np.abs(reference.logits).max())
-    worst = float(np.abs(logits - reference.logits).max())
-    if not worst <= allowed:
-        raise ModelError(f"the logits differ from those of the source by {worst:.2g}, more than {allowed:.2g}")
+    session = open_session(model)
+    _check_runs(session, reference.runs, accepts, reference.tolerance)
     if accepts.size is None:
-        height, width = reference.images.shape[1:3]
-        for size in ((height, width + width // 3), (height + height // 3, width)):
-            oblong = np.zeros((batch, *size, 3), np.uint8)
-            if _logits(model, oblong).shape != (batch, reference.logits.shape[1]):
-                raise ModelError(f"the graph does not keep images apart at {size[1]}x{size[0]}")
+        for runs in reference.others:
+            _check_runs(session, runs, accepts, reference.tolerance)
+        if not reference.others:
+            _check_runs_anywhere(session, reference.runs, accepts)
 
 
-def _logits(model: Path, images: NDArray[np.uint8]) -> Array:
-    return run_once(model, {file_format.IMAGE: images}, [file_format.LOGITS])[file_format.LOGITS]
+def _check_runs(session: InferenceSession, runs: Runs, accepts: InputShape, tolerance: float) -> None:
+    batch = accepts.batch or len(runs.images)
+    starts = range(0, len(runs.images), batch)
+    logits = np.concatenate([_logits(session, runs.images[start : start + batch]) for start in starts])
+    if logits.shape != runs.logits.shape:
+        raise ModelError(f"the logits are {logits.shape}, those of the source {runs.logits.shape}")
+    allowed = tolerance * float(np.abs(runs.logits).max())
+    worst = float(np.abs(logits - runs.logits).max())
+    if not worst <= allowed:
+        height, width = runs.images.shape[1:3]
+        raise ModelError(
+            f"the logits differ from those of the source by {worst:.2g} at {width}x{height}, more than {allowed:.2g}"
+        )
+
+
+def _check_runs_anywhere(session: InferenceSession, runs: Runs, accepts: InputShape) -> None:
+    batch = accepts.batch or len(runs.images)
+    for height, width in other_sizes(runs.images.shape[1:3]):
+        oblong = np.zeros((batch, height, width, 3), np.uint8)
+        if _logits(session, oblong).shape != (batch, runs.logits.shape[1]):
+            raise ModelError(f"the graph does not keep images apart at {width}x{height}")
+
+
+def _logits(session: InferenceSession, images: NDArray[np.uint8]) -> Array:
+    return run(session, {file_format.IMAGE: images}, [file_format.LOGITS])[file_format.LOGITS]

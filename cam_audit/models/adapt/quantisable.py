@@ -18,6 +18,8 @@ from cam_audit.models.file_format import FEATURE_OUTPUTS, METADATA_PREFIX
 FACTOR, OFFSET = "cam_audit/factor", "cam_audit/offset"
 MEAN, VARIANCE = "cam_audit/mean", "cam_audit/variance"
 PLANES = [1, 3, 1, 1]
+# Convolutions that `build` and `cells` put in: grey of three planes, and what is done to each cell of the map.
+KEPT_FLOAT = ("cam_audit/one_plane", "cam_audit/cells/")
 # What keeps the resolution that 8 bits have.
 SIMPLE = frozenset(("Relu", "Clip", "MaxPool", "Add", "Concat"))
 LEAST_OPSET = 13
@@ -73,9 +75,9 @@ def _fuse_preprocessing(graph: onnx.GraphProto) -> None:
 def body(model: onnx.ModelProto) -> list[str]:
     """The names of the convolutions, and of what merely selects or adds up numbers between two of them.
 
-    What stays float: the preprocessing, what makes the activations of the last convolutions' output, the
-    classifier, and operators such as Pow that 8 bits are too few for, with what reads them. So the map keeps its
-    resolution, and its mean is the logit as exactly as before.
+    What stays float: the preprocessing, the steps that `cells` does for each image, what makes the activations of the
+    last convolutions' output, the classifier, and operators such as Pow that 8 bits are too few for, with what reads
+    them. So the map keeps its resolution, and its mean is the logit as exactly as before.
 
     Raises ModelError where the graph has no convolution or is quantised already.
     """
@@ -91,6 +93,8 @@ def body(model: onnx.ModelProto) -> list[str]:
     quantised: set[str] = set()
     names = []
     for node in nodes:
+        if node.output[0].startswith(KEPT_FLOAT):
+            continue
         simple = node.op_type in SIMPLE and quantised.issuperset(tensors_read(node) - constants)
         if node.op_type == "Conv" or (simple and not ahead.isdisjoint(node.output)):
             quantised.update(node.output)

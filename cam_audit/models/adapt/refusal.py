@@ -1,86 +1,59 @@
-"""Say why a network has no class activation map."""
+"""Say why a network has no map: its scores are no sum over cells, or by steps that can't be taken back to them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import onnx
+from typing import TYPE_CHECKING
 
 from cam_audit.errors import ModelError
-from cam_audit.models.adapt.source import Graph, Layer, reduced_axes
+from cam_audit.models.adapt.maps import wide_axes
+from cam_audit.models.adapt.shapes import Shapes
+from cam_audit.models.adapt.source import Graph, Layer
 
-MAX_POOLING = frozenset(("MaxPool", "GlobalMaxPool", "ReduceMax"))
+if TYPE_CHECKING:
+    from cam_audit.models.adapt.reader import UnreadNodeError
+
 FULLY_CONNECTED = frozenset(("Gemm", "MatMul"))
+TAKES_SOME = frozenset(("Gather", "GatherElements", "GatherND", "Slice", "Split"))
 
 
-def refusal(graph: Graph, stop: onnx.NodeProto | None, classifier: Layer | None) -> ModelError:
-    """Why there is no class activation map where `stop`, not global average pooling, feeds the classifier.
-
-    `classifier` is None where nothing fully connected was found after `stop`; `stop` is None where the
-    network's input comes straight in.
-    """
-    fed = f"the classifier {classifier}" if classifier else "the output"
-    if stop is None:
+def refusal(graph: Graph, shapes: Shapes, stop: UnreadNodeError) -> ModelError:
+    """Why scores that were read back to `stop` have no map."""
+    dense = [str(layer) for layer in _dense_after(graph, stop)]
+    fed = f"the classifier {dense[-1]}" if dense else "the output"
+    if stop.single is not None:
+        return ModelError(f"the map that {Layer.of(stop.single)} averages is a single cell; give a larger input size")
+    if stop.node is None:
         return ModelError(f"no spatial map: the image itself feeds {fed}")
-    layer = Layer.of(stop)
-    path = list(_path_up(graph, stop))
-    pooling = path[-1] if _averages_the_map(graph, path[-1]) else None
-    # A 1x1 convolution is fully connected where it reads what is pooled, but not where it reads a map.
-    kinds = FULLY_CONNECTED | {"Conv"} if pooling else FULLY_CONNECTED
-    dense = [Layer.of(node) for node in path if node.op_type in kinds and graph.is_constant(node.input[1])]
-    attention = _attention(graph, stop)
-    if attention and not pooling:
-        return ModelError(f"a transformer, {attention} mixes positions and there is no spatial map to pool")
-    layers = [*reversed(dense), classifier] if classifier else dense
-    if len(layers) > 1:
-        several = ", ".join(map(str, layers))
+    layer = Layer.of(stop.node)
+    shape = shapes.get(stop.via.input[0], ()) if stop.via else ()
+    cells = wide_axes(shape)
+    if stop.via is None or len(cells) < 2:
         return ModelError(
-            f"several fully connected layers ({several}), for which no class activation map is defined; "
-            "a net with global average pooling and one such layer has one"
+            f"{layer} stands between the pooling and {fed}; `adapt` knows no way from what it makes back to the cells"
         )
-    if dense:
-        return ModelError(f"{layer} stands between the classifier {dense[0]} and the output")
-    if stop.op_type in MAX_POOLING:
-        return ModelError(f"{layer} pools by the maximum; a class activation map needs global average pooling")
-    if pooling:
+    if len(shape) == 3 and len(cells) == 2 and stop.via.op_type in TAKES_SOME:
         return ModelError(
-            f"{layer} stands between the pooling {Layer.of(pooling)} and {fed}; a class activation map is "
-            "defined only where nothing but reshaping does"
+            f"a class token: {Layer.of(stop.via)} takes one of {shape[1]} tokens, and {fed} reads that alone, so the "
+            "scores are no sum over the image's cells; a net that averages its tokens has a map (in timm: "
+            "global_pool='avg', trained so)"
         )
-    if stop.op_type == "ReduceMean":
-        return ModelError(f"no spatial map: {layer} does not average over the two spatial axes")
-    return ModelError(f"no global average pooling: {layer} feeds {fed}")
+    several = f"several fully connected layers ({', '.join(dense)})" if len(dense) > 1 else fed
+    return ModelError(
+        f"no global average pooling: {layer} feeds {several}, with weights of their own for each cell; the class "
+        "activation map of the paper is not defined for that. `--per-image` takes such a net, with maps that are exact "
+        "for each image but not that map"
+    )
 
 
-def _path_up(graph: Graph, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
-    """From a node towards the image, along the first input that depends on it, to an average or a window."""
-    found: onnx.NodeProto | None = node
-    while found is not None:
-        yield found
-        if _averages_the_map(graph, found) or _has_window(graph, found):
-            return
-        fed = [name for name in found.input if not graph.is_constant(name)]
-        found = graph.producers.get(fed[0]) if fed else None
-
-
-def _averages_the_map(graph: Graph, node: onnx.NodeProto) -> bool:
-    if node.op_type == "ReduceMean":
-        return len(reduced_axes(graph, node)) == 2
-    return node.op_type == "GlobalAveragePool"
-
-
-def _has_window(graph: Graph, node: onnx.NodeProto) -> bool:
-    """Whether a node is a convolution of more than single cells."""
-    if node.op_type != "Conv":
-        return False
-    return not graph.is_constant(node.input[1]) or graph.constant(node.input[1]).shape[2:] != (1, 1)
-
-
-def _attention(graph: Graph, node: onnx.NodeProto) -> Layer | None:
-    """The last layer upstream in which positions are weighted by each other."""
-    nodes, _ = graph.upstream(node.output)
-    for found in reversed(nodes):
-        between_positions = found.op_type == "MatMul" and not any(map(graph.is_constant, found.input))
-        if between_positions or "Attention" in found.op_type:
-            return Layer.of(found)
-    return None
+def _dense_after(graph: Graph, stop: UnreadNodeError) -> list[Layer]:
+    """The fully connected layers from where reading stopped to the output."""
+    reached = set(stop.via.output if stop.via else stop.node.output if stop.node else ())
+    reached |= {value.name for value in graph.inputs} if stop.node is None else set()
+    found = []
+    for node in graph.model.graph.node:
+        if not reached.isdisjoint(node.input):
+            reached.update(node.output)
+            constant_weight = len(node.input) > 1 and graph.is_constant(node.input[1])
+            if node.op_type in FULLY_CONNECTED | {"Conv"} and constant_weight:
+                found.append(Layer.of(node))
+    return found

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from onnx import external_data_helper, numpy_helper
 
 from cam_audit.errors import ModelError
+from cam_audit.models.adapt.bfloat16 import widen
+from cam_audit.models.adapt.subgraphs import subgraphs
+from cam_audit.models.export_help import not_onnx
 from cam_audit.models.file_format import METADATA_PREFIX
 from cam_audit.models.session import run_once
 
@@ -27,18 +30,18 @@ TORCH_SCOPES = "pkg.torch.onnx.name_scopes"
 def read_source(path: Path) -> Graph:
     """Read an ONNX file with its external data, local functions inlined.
 
-    Raises ModelError where the file is missing, damaged, CAM-ready already, older than opset 7, or names
-    external data outside its own folder.
+    Raises ModelError where the file is missing, damaged, of another format, CAM-ready already, older than opset 7, or
+    names external data outside its own folder.
     """
     try:
         model = onnx.load(path, load_external_data=False)
     except OSError as error:
-        raise ModelError(error.strerror or str(error)) from None
+        raise not_onnx(path) or ModelError(error.strerror or str(error)) from None
     except Exception:
         # protobuf's errors, of a package that is not ours to depend on
-        raise ModelError("not an ONNX file, or a damaged one") from None
+        raise not_onnx(path) or ModelError("not an ONNX file, or a damaged one") from None
     if not model.graph.node:
-        raise ModelError("not an ONNX file, or one with an empty graph")
+        raise not_onnx(path) or ModelError("not an ONNX file, or one with an empty graph")
     if any(entry.key.startswith(METADATA_PREFIX) for entry in model.metadata_props):
         raise ModelError("CAM-ready already, scan with it as it is")
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
@@ -52,6 +55,8 @@ def read_source(path: Path) -> Graph:
     # after inlining, as functions have data of their own
     _load_external_data(model, path.parent)
     _sort_nodes(model.graph)
+    _drop_unread_inputs(model.graph)
+    widen(model.graph)
     return Graph(model)
 
 
@@ -166,14 +171,6 @@ def tensors_read(node: onnx.NodeProto) -> set[str]:
     return names
 
 
-def subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    """The branches and bodies of an If, Loop or Scan node."""
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            yield attribute.g
-        yield from attribute.graphs
-
-
 def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
     """The value of a node's attribute."""
     for entry in node.attribute:
@@ -202,6 +199,14 @@ def _sort_nodes(graph: onnx.GraphProto) -> None:
         raise ModelError("damaged, its layers feed each other in a circle") from None
     del graph.node[:]
     graph.node.extend(nodes[index] for index in order)
+
+
+def _drop_unread_inputs(graph: onnx.GraphProto) -> None:
+    """Take away inputs that no node reads, which exporters leave where they folded what read them."""
+    read = {name for node in graph.node for name in tensors_read(node)} | {value.name for value in graph.output}
+    kept = [value for value in graph.input if value.name in read]
+    del graph.input[:]
+    graph.input.extend(kept)
 
 
 def _load_external_data(model: onnx.ModelProto, folder: Path) -> None:

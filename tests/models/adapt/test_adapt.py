@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 from plain_nets import (
@@ -144,7 +145,7 @@ def test_heads(name: str, tmp_path: Path) -> None:
     assert_equals_numpy(model)
     assert (found.dynamic_size, found.dynamic_batch) == (True, True)
     assert (found.channels, found.classes, found.map_size) == (CHANNELS, CLASSES, (SIDE // 2, SIDE // 2))
-    assert found.classifier is not None
+    assert found.layers
     assert (found.cut or "").partition("(")[2] in ("", f"{name.partition(',')[0]})")
     assert found.activation_layer.startswith("'Relu" if "made" in name else "'last_relu'")
 
@@ -162,8 +163,8 @@ def test_heads_without_classifier(name: str, tmp_path: Path) -> None:
     found, model = adapted(plain(WITHOUT_CLASSIFIER[name], opset=13), tmp_path)
     assert_equals_numpy(model, weight=None, bias=0.0)
     assert model.cam_weight is None
-    assert found.classifier is None
-    assert found.head.startswith("'last_relu' (Relu), averaged by ")
+    assert not found.layers
+    assert found.head.startswith("'last_relu' (Relu), pooled by ")
 
 
 @pytest.mark.parametrize("opset", [7, 9, 11, 13, 18, 21])
@@ -381,3 +382,22 @@ def shortest_side(photo: Path, side: int) -> np.ndarray:
     scale = side / min(height, width)
     size = (max(side, round(width * scale)), max(side, round(height * scale)))
     return np.ascontiguousarray(cv2.resize(bgr, size, interpolation=cv2.INTER_AREA)[..., ::-1])
+
+
+@pytest.mark.parametrize(("last", "scores"), [("Sigmoid", "sigmoid"), ("Softmax", "softmax"), (None, "softmax")])
+def test_a_net_that_ends_in_a_sigmoid_keeps_sigmoid_scores(tmp_path: Path, last: str | None, scores: str) -> None:
+    def head(net: Net, tensor: str) -> str:
+        logits = gemm(net, flat_pool(net, tensor))
+        return net.op(last, logits) if last else logits
+
+    source = save(plain(head), tmp_path)
+    adapted = adapt(source, tmp_path / "net.onnx", preprocessing=UNIT, classes=None, net="x", input_size=(SIDE, SIDE))
+    model = load_model(adapted.path)
+    assert model.scores == scores
+    assert any("all above .5 are predictions" in note for note in adapted.notes) == (last == "Sigmoid")
+    if last:
+        rgb = picture()
+        session = onnxruntime.InferenceSession(str(source), providers=["CPUExecutionProvider"])
+        entering = UNIT.apply(rgb).transpose(2, 0, 1)[None].astype(np.float32)
+        expected = session.run(None, {"pixels": entering})[0][0]
+        np.testing.assert_allclose(model.probabilities(model.run(rgb).logits), expected, rtol=1e-3, atol=1e-6)

@@ -92,7 +92,7 @@ def test_features_weight_and_bias_are_those_of_the_last_convolution(name: str, t
     head, has_relu = HEADS[name]
     net = Net()
     found, model = adapted(net, head(net, features(net)), tmp_path)
-    assert (found.features, found.classifier, found.channels) == (CHANNELS, None, CLASSES)
+    assert (found.features, found.layers, found.channels) == (CHANNELS, (), CLASSES)
     np.testing.assert_array_equal(model.feature_weight, WEIGHT)
     np.testing.assert_array_equal(model.feature_bias, BIAS)
     for height, width in ((SIDE, SIDE), (SIDE, 2 * SIDE + 3)):
