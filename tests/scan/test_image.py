@@ -27,7 +27,8 @@ from cam_audit.records import ImageResult, ImageSource, Record, SkippedImage
 from cam_audit.scan import ScanSettings, scan
 from cam_audit.scan.audit import audit
 from cam_audit.scan.audit_report import AuditReport
-from cam_audit.scan.dataset import label_images
+from cam_audit.scan.labelling import label_images
+from cam_audit.scan.layout import layout_of
 from cam_audit.scan.observer import Observer
 
 ODD_NAMES = ('it\'s a "red" one.png', "line\nbreak.png", "ещё.png", "=1+1.png")
@@ -64,7 +65,8 @@ ERRORS = ["GREEN/empty.png", "GREEN/text.jpg", "red/cut.jpg", "unknown/cut.png"]
 
 
 def sources_of(root: Path, model: Model) -> list[ImageSource]:
-    return label_images(root, find_images(root).names, ClassNames(model.class_names, model.class_ids), {})
+    names, classes = find_images(root).names, ClassNames(model.class_names, model.class_ids)
+    return label_images(root, names, classes, layout_of(names, classes), {}).sources
 
 
 def scan_all(root: Path, model: Model, settings: ScanSettings | None = None, **options) -> list[Record]:
@@ -131,8 +133,8 @@ def run(dataset: Path, model: Model, out: Path, **options) -> AuditReport:
 
 
 def snapshot(out: Path) -> dict[str, bytes]:
-    """All files of an output but run.json and report.html, which hold times, and the lock."""
-    others = {"run.json", "report.html", ".lock"}
+    """All files of an output but run.json and report.html, which hold times, and those that are hidden."""
+    others = {"run.json", "report.html", ".lock", ".gitignore", ".written"}
     files = (path for path in out.rglob("*") if path.is_file() and path.name not in others)
     return {str(path.relative_to(out)): path.read_bytes() for path in files}
 
@@ -156,7 +158,7 @@ def test_a_second_run_into_the_same_folder_leaves_nothing_of_the_first(
     out = tmp_path / "out"
     run(photos, model, out, workers=1)
     write(tmp_path / "one" / "a.png", square(RED, 0, 0))
-    run(tmp_path / "one", model, out, workers=1)
+    run(tmp_path / "one", model, out, workers=1, resume=False)
     assert sorted(snapshot(out)) == ["findings.json", "overlays/a.png.png", "results.csv"]
     assert (out / "results.csv").read_text().count("\n") == 2
 

@@ -224,6 +224,6 @@ def test_rows_and_images_without_each_other_are_told(flat: Path) -> None:
     rows = ["cat.0.jpg 1", "dog.0.jpg 2", "zebra.jpg 1"]
     (flat / "list.txt").write_text("\n".join(rows))
     shown = run(flat, "scan", "flat", "--model", str(NET), "--overlays", "none", "--labels", "list.txt")
-    assert "note: list.txt: 1 of 3 rows name nothing in flat (zebra.jpg)\n" in shown.stderr
+    assert "note: list.txt: 1 of 3 rows names nothing in flat (zebra.jpg)\n" in shown.stderr
     assert "note: 13 of 15 images have no class, as no row of list.txt names it (bird.0.jpg, " in shown.stderr
     assert "prediction = folder in 2 of 2" in shown.stdout
