@@ -157,7 +157,7 @@ def test_only_one_split_is_scanned_and_the_rest_counted(flat: Path) -> None:
     shown = run(flat, "scan", "split", "--model", str(NET), "--overlays", "none", "--split", "VALIDATION")
     assert "  val: 5 of 5 (100.0%)" in shown.stdout
     assert shown.stdout.splitlines()[-1] == (
-        "looked at 5 images in 5 classes of 1 split (val); not looked at: 10 images of other splits"
+        "Looked at 5 images in 5 classes of 1 split (val); not looked at: 10 images of other splits."
     )
     assert "note: train, val: splits of the data set" in shown.stderr
     with pytest.raises(CamAuditError, match="--split dev: no image belongs to it; there are train, val"):
