@@ -70,7 +70,7 @@ def _findings(report: ScanReport, verdict: Verdict) -> list[str]:
             f"{'shortcut':8} part {part.number} of {part.label}: a part that was marked a shortcut is still there",
         ]
         lines += textwrap.wrap(shortcut_message(part), 100, initial_indent=INDENT, subsequent_indent=INDENT)
-    return lines + [f"note: {note}" for note in report.notes]
+    return lines + [f"note: {note}" for note in report.notes if note not in verdict.limits]
 
 
 def _confused_pairs(report: ScanReport) -> list[str]:

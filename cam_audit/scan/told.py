@@ -60,7 +60,8 @@ def _tell_of_file(options: Options, labelling: Labelling, names: Sequence[str], 
         )
     if unused:
         rows = count(labelling.rows_used + len(unused), "row")
-        note(f"{file}: {len(unused):,} of {rows} name nothing in {dataset} ({some(unused)})")
+        name = "names" if len(unused) == 1 else "name"
+        note(f"{file}: {len(unused):,} of {rows} {name} nothing in {dataset} ({some(unused)})")
 
 
 def _tell_of_images_without(options: Options, labelling: Labelling, names: Sequence[str], note: Note) -> None:
@@ -70,7 +71,8 @@ def _tell_of_images_without(options: Options, labelling: Labelling, names: Seque
         raise CamAuditError(f"--label-pattern {options.label_pattern}: fits no image, such as {names[0]}")
     if without and len(without) < len(names):
         why = f"no row of {options.labels} names it" if labelling.by_image else "nothing tells it"
-        note(f"{len(without):,} of {count(len(names), 'image')} have no class, as {why} ({some(without)})")
+        have = "has" if len(without) == 1 else "have"
+        note(f"{len(without):,} of {count(len(names), 'image')} {have} no class, as {why} ({some(without)})")
 
 
 def _require_no_deeper_level(
@@ -106,7 +108,8 @@ def _tell_of_unknown(
         proposals, near = [], []
     way_out = _way_out(options, "proposes a class for each") if near else "--labels map.csv can say which class each is"
     note(
-        f"{len(unknown)} of {len(labels)} folders are named like no class of the net ({some(near or unknown)}); "
+        f"{len(unknown)} of {count(len(labels), 'folder')} {'is' if len(unknown) == 1 else 'are'} named like no class "
+        f"of the net ({some(near or unknown)}); "
         f"{way_out}"
     )
     return proposals

@@ -83,13 +83,14 @@ def test_folders_that_stand_for_no_class_and_links_outside_are_mentioned(folder:
     (folder / "outside.png").write_bytes(encode(square(RED, 0, 0)))
     (folder / "map.csv").write_text("rouge,green\n")
     result = run(folder, "scan", "photos", "--net", "tiny", "--overlays", "none")
-    assert "1 of 3 folders are named like no class of the net (rouge)" in result.stderr
+    assert "1 of 3 folders is named like no class of the net (rouge)" in result.stderr
     assert "1 links that lead outside photos" in result.stderr
     assert "prediction = folder in 4 of 4" in result.stdout
     assert "overlays" not in result.stdout
     result = run(folder, "scan", "photos", "--net", "tiny", "--labels", "map.csv", "--follow-links")
-    assert result.stderr == ""
-    assert "rouge: 0 of 2 right; taken for red 2 x" in result.stdout
+    assert result.stderr == "note: 1 of 7 images has no class, as nothing tells it (link.png)\n"
+    # it is the net's green now, as that folder is
+    assert "green: 2 of 4 right; taken for red 2 x" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -158,6 +159,7 @@ def test_a_name_with_a_newline_does_not_break_the_one_line(folder: Path) -> None
 )
 def test_names_that_the_terminal_does_not_take_are_escaped(folder: Path, encoding: str, shown: str) -> None:
     (folder / "photos" / "red").rename(folder / "photos" / "\u0436")
+    (folder / "photos" / "green").rename(folder / "photos" / "other")
     (folder / "map.csv").write_text("\u0436,green\n", encoding="utf-8")
     options = ["--net", "tiny", "--labels", "map.csv", "-o", "\udcff"]
     result = run(folder, "scan", "photos", *options, encoding=encoding)

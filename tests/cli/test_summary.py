@@ -98,6 +98,12 @@ def test_no_findings_and_notes_are_told(sampled: int, first: str) -> None:
     assert lines[1:] == ["note: too few images", "note: no folders"]
 
 
+def test_a_note_that_is_the_reason_is_said_once() -> None:
+    why = "too few images; --labels says where the classes are"
+    lines = paragraphs(report_of(notes=("too few images", "no folders"), sampled=0, uncovered={"": why}))[1]
+    assert lines == [f"cues could not be looked for: {why}", "note: no folders"]
+
+
 def test_notes_stand_after_the_findings() -> None:
     assert paragraphs(report_of(finding(), notes=("too few",)))[2][-2:] == [
         "         for example cat/a.png",

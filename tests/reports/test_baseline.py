@@ -253,7 +253,7 @@ def test_stale_entries_another_net_and_other_thresholds_are_reported(scanned: Pa
     document["findings"]["ff"] = {"code": "CA201", "class": "blue", "severity": "error", "examples": ["blue/x.png"]}
     (scanned / FILE).write_text(json.dumps(document))
     colour_net(metadata={"source_sha256": "1" * 64}).write(scanned / "onnx_models" / "tiny.onnx")
-    output = run(scanned, *SCAN, "--fresh", "--baseline", FILE).stdout
+    output = run(scanned, *SCAN, "--baseline", FILE, "--fresh").stdout
     assert "3 known, 1 stale" in output
     assert "stale    error    CA201 blue: repeated cue (accepted, and not found any more)" in output
     assert "note: the net is not the baseline's (tiny, sha256 " in output

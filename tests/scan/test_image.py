@@ -19,7 +19,6 @@ from tiny_net import COLOURS, colour_net
 
 from cam_audit import load_model
 from cam_audit.errors import CamAuditError
-from cam_audit.images.decode import read_image
 from cam_audit.images.find import find_images
 from cam_audit.models.class_names import ClassNames
 from cam_audit.models.model import Model, softmax
@@ -28,7 +27,8 @@ from cam_audit.records import ImageResult, ImageSource, Record, SkippedImage
 from cam_audit.scan import ScanSettings, scan
 from cam_audit.scan.audit import audit
 from cam_audit.scan.audit_report import AuditReport
-from cam_audit.scan.dataset import label_images
+from cam_audit.scan.labelling import label_images
+from cam_audit.scan.layout import layout_of
 from cam_audit.scan.observer import Observer
 
 ODD_NAMES = ('it\'s a "red" one.png', "line\nbreak.png", "ещё.png", "=1+1.png")
@@ -65,7 +65,8 @@ ERRORS = ["GREEN/empty.png", "GREEN/text.jpg", "red/cut.jpg", "unknown/cut.png"]
 
 
 def sources_of(root: Path, model: Model) -> list[ImageSource]:
-    return label_images(root, find_images(root).names, ClassNames(model.class_names, model.class_ids), {})
+    names, classes = find_images(root).names, ClassNames(model.class_names, model.class_ids)
+    return label_images(root, names, classes, layout_of(names, classes), {}).sources
 
 
 def scan_all(root: Path, model: Model, settings: ScanSettings | None = None, **options) -> list[Record]:
@@ -127,30 +128,13 @@ def test_folders_are_labels_and_their_scores_are_kept(photos: Path, model: Model
         assert (records[name].agrees, records[name].label_score) == (None, None)
 
 
-def test_of_a_sigmoid_net_every_class_above_one_half_is_predicted(photos: Path, tmp_path: Path) -> None:
-    """red/wrong.png is green most of all, and red above .5 only by the bias that is added here."""
-    found = {}
-    for bias in (1, -9):
-        net = dataclasses.replace(colour_net(), metadata={"scores": "sigmoid"})
-        net = dataclasses.replace(net, bias=net.bias + np.float32([bias, 0, 0, 0]))
-        model = load_model(net.write(tmp_path / f"sigmoid{bias}.onnx"))
-        records = {record.source.name: record for record in scan_all(photos, model)}
-        wrong = records["red/wrong.png"]
-        logits, _ = net.forward(model.fit(read_image(wrong.source.path)[0]))
-        expected = 1 / (1 + np.exp(-logits.astype(np.float64)))
-        assert wrong.label_score == pytest.approx(expected[0], rel=1e-5)
-        assert [score.probability for score in wrong.scores] == pytest.approx(sorted(expected)[::-1][:3], rel=1e-5)
-        found[bias] = wrong.scores[0].class_name, wrong.agrees, "CA104" in wrong.flags
-    assert found == {1: ("green", True, False), -9: ("green", False, True)}
-
-
 def run(dataset: Path, model: Model, out: Path, **options) -> AuditReport:
     return audit(dataset, model, out=out, **options)
 
 
 def snapshot(out: Path) -> dict[str, bytes]:
-    """All files of an output but run.json and report.html, which hold times, and the lock."""
-    others = {"run.json", "report.html", ".lock"}
+    """All files of an output but run.json and report.html, which hold times, and those that are hidden."""
+    others = {"run.json", "report.html", ".lock", ".gitignore", ".written"}
     files = (path for path in out.rglob("*") if path.is_file() and path.name not in others)
     return {str(path.relative_to(out)): path.read_bytes() for path in files}
 
@@ -175,8 +159,7 @@ def test_a_second_run_into_the_same_folder_leaves_nothing_of_the_first(
     run(photos, model, out, workers=1)
     write(tmp_path / "one" / "a.png", square(RED, 0, 0))
     run(tmp_path / "one", model, out, workers=1, resume=False)
-    own = [".gitignore", ".written"]
-    assert sorted(snapshot(out)) == [*own, "findings.json", "overlays/a.png.png", "results.csv"]
+    assert sorted(snapshot(out)) == ["findings.json", "overlays/a.png.png", "results.csv"]
     assert (out / "results.csv").read_text().count("\n") == 2
 
 

@@ -157,7 +157,7 @@ def test_only_one_split_is_scanned_and_the_rest_counted(flat: Path) -> None:
     shown = run(flat, "scan", "split", "--model", str(NET), "--overlays", "none", "--split", "VALIDATION")
     assert "  val: 5 of 5 (100.0%)" in shown.stdout
     assert shown.stdout.splitlines()[-1] == (
-        "looked at 5 images in 5 classes of 1 split (val); not looked at: 10 images of other splits"
+        "Looked at 5 images in 5 classes of 1 split (val); not looked at: 10 images of other splits."
     )
     assert "note: train, val: splits of the data set" in shown.stderr
     with pytest.raises(CamAuditError, match="--split dev: no image belongs to it; there are train, val"):
@@ -224,6 +224,6 @@ def test_rows_and_images_without_each_other_are_told(flat: Path) -> None:
     rows = ["cat.0.jpg 1", "dog.0.jpg 2", "zebra.jpg 1"]
     (flat / "list.txt").write_text("\n".join(rows))
     shown = run(flat, "scan", "flat", "--model", str(NET), "--overlays", "none", "--labels", "list.txt")
-    assert "note: list.txt: 1 of 3 rows name nothing in flat (zebra.jpg)\n" in shown.stderr
+    assert "note: list.txt: 1 of 3 rows names nothing in flat (zebra.jpg)\n" in shown.stderr
     assert "note: 13 of 15 images have no class, as no row of list.txt names it (bird.0.jpg, " in shown.stderr
     assert "prediction = folder in 2 of 2" in shown.stdout

@@ -117,7 +117,7 @@ def prose(text: str) -> Markup:
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
-def told(text: str) -> Markup:
+def unbroken(text: str) -> Markup:
     """Text in which the name of an option stays in one line; a browser would break `--masks` after its hyphens."""
     return Markup(re.sub("--[a-z][a-z-]{1,20}", r'<span class="option">\g<0></span>', str(escape(visible(text)))))
 
@@ -167,6 +167,6 @@ ENVIRONMENT.filters |= {
     "number": number,
     "share": share,
     "prose": prose,
-    "told": told,
+    "unbroken": unbroken,
     "data_uri": data_uri,
 }

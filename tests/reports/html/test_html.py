@@ -31,7 +31,7 @@ from cam_audit.records import (
 )
 from cam_audit.reports import schema
 from cam_audit.reports.counts import counts_of
-from cam_audit.reports.html import HERE, number
+from cam_audit.reports.html import HERE, number, unbroken
 from cam_audit.reports.html.charts import BINS, MAX_CLASSES, MAX_CONFUSED, OTHER, Charts, charts
 from cam_audit.reports.html.headline import Headline, headline
 from cam_audit.reports.html.steps import caveat, steps
@@ -151,6 +151,12 @@ def test_the_policy_allows_exactly_the_two_blocks_that_are_in_the_page() -> None
             digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
             assert rules[f"{tag}-src"] == f"'sha256-{digest}'"
     assert not [a for _, a in page.elements if "style" in a], "an inline style would be blocked"
+
+
+def test_the_name_of_an_option_stays_in_one_line() -> None:
+    assert unbroken("give --label-pattern, <b>--\x1b") == (
+        'give <span class="option">--label-pattern</span>, &lt;b&gt;--\ufffd'
+    )
 
 
 def test_nothing_is_loaded_from_elsewhere() -> None:
