@@ -207,8 +207,8 @@ def _notes_on_agreement(labelled: int, wrong: int, sources: Sequence[ImageSource
         return
     command = shlex.join(["cam-audit", "models", "adapt", "PLAIN.onnx", "--photos", sources[0].root])
     yield (
-        f"the prediction is the folder in {labelled - wrong:,} of {labelled:,} images, fewer than half: the preprocessing "
-        f"in the net's file may be another than it was trained with; `{command}` tries which fits"
+        f"the prediction is the folder in {labelled - wrong:,} of {labelled:,} images, fewer than half: the "
+        f"preprocessing in the net's file may be another than it was trained with; `{command}` tries which fits"
     )
 
 
