@@ -225,13 +225,14 @@ def adapt(
     adapted = make(target, preprocessing=preprocessing)
     if preprocessing is None and not adapted.preprocessed_within:
         click.echo(
-            "note: no --preset, so imagenet is taken; a wrong one makes the net worse; --photos DIR tells which fits",
+            "note: no --preset, so imagenet is taken; a net classifies worse with a wrong one; --photos finds it",
             err=True,
         )
     for note in adapted.notes:
         click.echo(printable(f"note: {note}"), err=True)
     height, width = adapted.input_size
     rows, columns = adapted.map_size
+    names = _in_short(adapted.class_names) if adapted.named else "unnamed, --labels names them"
     _show(
         {
             "head": adapted.head,
@@ -240,7 +241,7 @@ def adapt(
             **({"features": _features_in_words(adapted.features)} if adapted.features else {}),
             "input": f"{height}x{width}{DYNAMIC if adapted.dynamic_size else _fixed_in_words(adapted.why_fixed)}",
             "preprocessing": _in_words(adapted.preprocessing),
-            "classes": f"{adapted.classes}: {_in_short(classes.names) if classes else 'unnamed, --labels names them'}",
+            "classes": f"{adapted.classes}: {names}",
             "proved": "the logits are those of the source, the mean of each map plus the bias is the logit",
             "wrote": str(adapted.path),
         }

@@ -52,13 +52,13 @@ def read_class_list(path: Path) -> ClassList:
     except OSError as error:
         raise CamAuditError(f"{path}: cannot be read: {error.strerror}") from None
     try:
-        return _parsed(text)
+        return parse_class_list(text)
     except ValueError as error:
         raise CamAuditError(f"{path}: {error}") from None
 
 
-def _parsed(text: str) -> ClassList:
-    """The classes in a text; raises ValueError with the reason where there are none."""
+def parse_class_list(text: str) -> ClassList:
+    """The classes in a text, as `read_class_list`; raises ValueError with the reason where it is no list of classes."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         raise ValueError("no class names in it")

@@ -25,7 +25,7 @@ def draw(folder: Path, right: int, wrong: int) -> None:
         (folder / "my photos" / label).mkdir(parents=True)
         for index in range(right + wrong):
             colour = own if index < right else other
-            (folder / "my photos" / label / f"{index}.png").write_bytes(encode(square(colour)))
+            (folder / "my photos" / label / f"{index}.png").write_bytes(encode(square(colour, 8, 8)))
 
 
 @pytest.mark.parametrize(

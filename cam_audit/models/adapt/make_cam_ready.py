@@ -17,6 +17,7 @@ from cam_audit.errors import ModelError, NotOnnxError
 from cam_audit.files import sha256_of
 from cam_audit.models import file_format
 from cam_audit.models.adapt.build import InputShape, build
+from cam_audit.models.adapt.exporters import names_within, size_within
 from cam_audit.models.adapt.head import find_head
 from cam_audit.models.adapt.image_input import ImageInput, find_image_input
 from cam_audit.models.adapt.preprocessing import PRESETS, Preprocessing
@@ -36,7 +37,8 @@ class AdaptedModel:
     file offers these; None where it does not. `exact`: whether the map is the paper's, not one made for each image.
     `even_share`: how much of what makes up the largest logit no cell has to itself, on average over random images,
     0..1; 0 for an exact map. `why_fixed`: why only one size is taken; "" where others are. `notes`: what was taken as
-    what, in sentences. `preprocessed_within`: whether the net scales its own input.
+    what, in sentences. `named`: whether labels or the file's own metadata gave the names of the classes.
+    `preprocessed_within`: whether the net scales its own input.
     """
 
     path: Path
@@ -47,6 +49,8 @@ class AdaptedModel:
     channels: int
     features: int | None
     classes: int
+    named: bool
+    class_names: tuple[str, ...]
     input_size: tuple[int, int]
     map_size: tuple[int, int]
     dynamic_batch: bool
@@ -82,11 +86,12 @@ def adapt(
 ) -> AdaptedModel:
     """Make a CAM-ready file of a plain ONNX classifier, prove it, and only then put it in place.
 
-    `preprocessing` None is what the graph leaves to do if it scales its own input, else ImageNet's. `classes` names
-    the outputs in order ("class 0", ... if None); `input_size` (H, W) defaults to the graph's fixed size, else
-    224 x 224; `output` names the graph's output to take where it has several; `per_image` takes nets that read each
-    cell of a map by weights of its own, too; `source_sha256` defaults to the hash of `source`. The proof: on three
-    random images the logits are those of the source, and `load_model` finds its identity to hold.
+    `preprocessing` None is what the graph leaves to do if it scales its own input, else ImageNet's. `classes` names the
+    outputs in order (the file's own names or "class 0", ... if None); `input_size` (H, W) defaults to the graph's fixed
+    size, else the metadata's, else 224 x 224; `output` names the graph's output to take where it has several;
+    `per_image` takes nets that read each cell of a map by weights of its own, too; `source_sha256` defaults to the hash
+    of `source`. The proof: on three random images the logits are those of the source, and `load_model` finds its
+    identity to hold.
 
     Raises ModelError where the scores are no sum over the cells of a map, the labels don't fit, or the proof fails.
     """
@@ -95,7 +100,7 @@ def adapt(
             raise ModelError("the target is the source itself; give another file")
         graph = read_source(source)
         image = find_image_input(graph)
-        size = image.size(input_size)
+        size = image.size(input_size or size_within(graph.model))
         preprocessing, within, notes = _preprocessing(graph, image, preprocessing)
         name = find_output(graph, image, size, output)
         blank = image.preprocess(np.zeros((image.batch or 1, *size, 3), np.uint8), preprocessing)
@@ -111,6 +116,10 @@ def adapt(
                 "it ends in a sigmoid, so several classes may be true of an image: all above .5 are predictions"
             )
         reference = run_reference(graph, image, head, preprocessing, size)
+        named = names_within(graph.model) if classes is None else None
+        if named and len(named[1]) == reference.logits.shape[1]:
+            classes = named[1]
+            notes.append(f"the names of the classes are those of the file's metadata {named[0]!r}")
         metadata = {
             file_format.VERSION_KEY: file_format.VERSION,
             file_format.NET_KEY: net,
@@ -140,6 +149,8 @@ def adapt(
         channels=maps.shape[0],
         features=None if model.feature_weight is None else model.feature_weight.shape[1],
         classes=len(model.class_names),
+        named=classes is not None,
+        class_names=model.class_names,
         input_size=model.input_size,
         map_size=(maps.shape[1], maps.shape[2]),
         dynamic_batch=accepts.batch is None,

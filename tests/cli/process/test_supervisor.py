@@ -56,7 +56,8 @@ def start(*options: str, sabotage: str = BAD_DECODER, limit: int = 120, before: 
     )
     return subprocess.Popen(
         [sys.executable, "-m", "cam_audit", *SCAN, *options],
-        env={**environment(), "PYTHONPATH": os.pathsep.join(("hook", str(ROOT)))},
+        # the cache folder of `run`, so that both have the same foreground net
+        env={**environment(), "PYTHONPATH": os.pathsep.join(("hook", str(ROOT))), "XDG_CACHE_HOME": str(Path.cwd())},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

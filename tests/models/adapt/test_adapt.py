@@ -401,3 +401,26 @@ def test_a_net_that_ends_in_a_sigmoid_keeps_sigmoid_scores(tmp_path: Path, last:
         entering = UNIT.apply(rgb).transpose(2, 0, 1)[None].astype(np.float32)
         expected = session.run(None, {"pixels": entering})[0][0]
         np.testing.assert_allclose(model.probabilities(model.run(rgb).logits), expected, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "names", "size"),
+    [
+        ({"names": str(dict(enumerate("vwxyz"))), "imgsz": "[48, 64]"}, tuple("vwxyz"), (48, 64)),
+        ({"imgsz": "96"}, None, (96, 96)),
+        ({"names": "{0: 'a'}", "imgsz": "[0, 64]"}, None, (224, 224)),
+        ({"names": "anything", "imgsz": "{"}, None, (224, 224)),
+    ],
+)
+def test_names_and_size_that_other_exporters_wrote_are_read(
+    tmp_path: Path, metadata: dict[str, str], names: tuple[str, ...] | None, size: tuple[int, int]
+) -> None:
+    net = plain(lambda n, t: gemm(n, flat_pool(n, t)))
+    helper.set_model_props(net, metadata)
+    found = adapt(save(net, tmp_path), tmp_path / "net.onnx", preprocessing=UNIT, classes=None, net="x")
+    model = load_model(found.path)
+    assert model.class_names == found.class_names == (names or tuple(f"class {index}" for index in range(CLASSES)))
+    assert (found.named, model.input_size) == (names is not None, size)
+    assert any("metadata 'names'" in note for note in found.notes) == (names is not None)
+    given = adapt(tmp_path / "plain.onnx", tmp_path / "given.onnx", preprocessing=UNIT, classes="abcde", net="x")
+    assert given.class_names == tuple("abcde")
