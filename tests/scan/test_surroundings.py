@@ -72,8 +72,8 @@ def test_the_surroundings_are_a_finding_and_images_that_live_by_them_are_flagged
     # other classes' images have no share around, or were not asked: 2 of each were not taken to parts
     others = [row["surroundings_share"] for row in rows if row["label"] != "ant"]
     assert {share: others.count(share) for share in others} == {"0.000000": 2 * APART, "": 2 * (COUNTS[1] - APART)}
-    last = next(csv.reader((folder / "alone" / "results.csv").open(encoding="utf-8", newline="")))[-1]
-    assert last == "surroundings_share"
+    last = next(csv.reader((folder / "alone" / "results.csv").open(encoding="utf-8", newline="")))[-2:]
+    assert last == ["surroundings_share", "split"]
 
 
 def test_examples_are_boxed_in_their_meadows(folder: Path) -> None:
