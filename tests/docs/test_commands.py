@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import shlex
 import shutil
@@ -10,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import cv2
+import numpy as np
 import plain_nets
 import pytest
 import small_scans
@@ -60,7 +63,28 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for file in ("classes.txt", "labels.txt"):
         Path(file).write_text("\n".join(f"class {index}" for index in range(CLASSES)))
     write_video(Path("film.avi"), [flat((200, 30, 30)), flat((30, 30, 200))])
+    annotate(Path("photos"))
     return tmp_path
+
+
+def annotate(photos: Path) -> None:
+    """Masks as both of README's commands name them, and boxes: an object in the middle of each photo."""
+    images, boxes = [], []
+    for number, path in enumerate(sorted(photos.rglob("*.*"))):
+        height, width = cv2.imread(str(path)).shape[:2]
+        left, top = width // 4, height // 4
+        mask = np.zeros((height, width), np.uint8)
+        mask[top : height - top, left : width - left] = 1
+        place = Path("masks", path.relative_to(photos).parent)
+        place.mkdir(parents=True, exist_ok=True)
+        for file in (place / f"{path.stem}.png", place / f"{path.stem}_mask.png"):
+            cv2.imwrite(str(file), mask)
+        name = path.relative_to(photos).as_posix()
+        images.append({"id": number, "file_name": name, "width": width, "height": height})
+        box = [left, top, width - 2 * left, height - 2 * top]
+        boxes.append({"id": number, "image_id": number, "category_id": 1, "bbox": box})
+    coco = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "cat"}]}
+    Path("coco.json").write_text(json.dumps(coco))
 
 
 def test_every_page_with_commands_is_known() -> None:

@@ -10,7 +10,7 @@ import pytest
 from cam_audit.findings.cues.records import ImageFeatures
 from cam_audit.findings.intervals import share_interval
 from cam_audit.findings.metadata import BINS, NOT_GIVEN, Metadata, MetadataTable, grouping
-from cam_audit.records import Exif, ImageResult, ImageSource, MapStatistics, MetadataGroup, Score
+from cam_audit.records import Disagreement, Exif, ImageResult, ImageSource, MapStatistics, MetadataGroup, Score
 
 NAMES = ("cat", "dog")
 
@@ -28,6 +28,7 @@ def result(name: str, *, right: bool = True, exif: Exif | None = None, label_cla
         NAMES[predicted],
         MapStatistics(0.5, 0.5, None, 0.0),
         None,
+        disagreement=None if right else Disagreement(None, (0.5, 0.5), (0.5, 0.5)),
         exif=exif or Exif(),
     )
 

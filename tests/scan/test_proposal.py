@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cam_audit.models.class_names import ClassNames, imagenet_classes
+from cam_audit.models.class_list import imagenet_classes
+from cam_audit.models.class_names import ClassNames
 from cam_audit.scan.labels import read_labels
 from cam_audit.scan.proposal import counted_from_one, labels_file, near_classes
 
