@@ -290,7 +290,7 @@ def test_wrong_labels(scripts: Any, weights: Path, tmp_path: Path) -> None:
     arguments = ["--net", "squeezenet", "--weights", weights / "squeezenet.pth", "--labels", labels]
     failed(scripts, tmp_path / "out", "cannot be read", *arguments)
     labels.write_text("name,index\ntench,zero\n")
-    failed(scripts, tmp_path / "out", "needs the columns index,wnid,name", *arguments)
+    failed(scripts, tmp_path / "out", "must count from 0", *arguments)
     labels.write_text("index,wnid,name\n1,n2,b\n0,n1,a\n")
     failed(scripts, tmp_path / "out", "2 labels for 7 classes", *arguments)
 
