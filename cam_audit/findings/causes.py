@@ -109,13 +109,13 @@ def _causes_of_class(found: dict[str, Suspicion]) -> list[Cause]:
     for other in sorted(rest.values(), key=lambda other: other.finder == MIXED):
         # where a background and a mark both explain it, it comes with the background
         host = next((cause for cause in reversed(causes) if _explains(cause, other)), None)
-        if host and other.finder == MIXED:
-            # what these images have tells better which they are than that they look alike
-            other = replace(other, same_as=frozenset(host.finders))
-        if host:
-            causes[causes.index(host)] = replace(host, others=(*host.others, other))
-        else:
+        if host is None:
             causes.append(_cause(other))
+            continue
+        if other.finder == MIXED:
+            # the cue itself tells better which images show it than that they look alike
+            other = replace(other, same_as=frozenset(host.finders))
+        causes[causes.index(host)] = replace(host, others=(*host.others, other))
     return causes
 
 
@@ -163,7 +163,7 @@ def _marks(rest: dict[str, Suspicion]) -> list[Cause]:
     if repeated and overlay and _same_place(repeated, overlay):
         # the boxes of the repeated cue are each image's own, so its hits come first
         cause = _cause(repeated, overlay, context if filled else None)
-        return [cause if not _fixed_place(repeated) else replace(cause, code=codes_by_finder()[overlay.finder])]
+        return [replace(cause, code=codes_by_finder()[overlay.finder]) if _fixed_place(repeated) else cause]
     return [_cause(mark, context if mark is filled else None) for mark in marks]
 
 
@@ -174,7 +174,7 @@ def _surroundings(rest: dict[str, Suspicion], frame: Suspicion | None, framing: 
         return [cause for cause in (framing, context and _cause(context)) if cause]
     around = [frame]
     if framing and border and _same_images(framing.suspicion, border):
-        # the border's own counterfactuals try it, and each test more costs certainty
+        # the border's own counterfactuals try it, and every further test widens the intervals
         around += [replace(framing.suspicion, tests=()), *framing.others]
         framing = None
     around.append(context)

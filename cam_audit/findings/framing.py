@@ -1,7 +1,7 @@
 """Framing: how much of the picture the object fills, and where it lies, where that predicts the class.
 
 The foreground, from a net or from masks, tells in coarse cells where the object is, and fine detail how far it reaches.
-Of 12 classes of photos that were shrunk to .6, their product tells 11, the detail alone 8, the foreground alone one.
+Of 12 classes of photos that were shrunk to .6, their product tells 12, the detail alone 8, the foreground alone one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cam_audit.cam import Map
 from cam_audit.findings.codes import FRAMING
 from cam_audit.findings.counterfactual import CueTest, Roles
-from cam_audit.findings.cues.probe import Separation, class_weights, comparable, pooled, separation
+from cam_audit.findings.cues.probe import Labels, Separation, class_weights, comparable, pooled, separation
 from cam_audit.findings.cues.records import Features, Hit, Recogniser, Suspicion
 from cam_audit.findings.edits import FRAMED
 from cam_audit.findings.sample import Observation
@@ -59,8 +59,8 @@ STATISTICS = (
 )
 TRIED = 2 * len(STATISTICS)
 _CENTRE, _SIZE = slice(0, 2), slice(2, 4)
-# A statistic, whether it is more (1) or less (-1), and how it separates a class.
-_Way = tuple[_Statistic, int, Separation]
+# Which statistic, whether it is more (1) or less (-1), and how it separates a class.
+_Way = tuple[int, int, Separation]
 
 
 def statistics_of(weights: Map) -> Floats:
@@ -77,15 +77,18 @@ def statistics_of(weights: Map) -> Floats:
     return np.array([x, y, wide, tall, 1 - inside], np.float32)
 
 
+def spread_over(foreground: Map, greys: NDArray[np.uint8]) -> Map:
+    """The foreground, float32 (h, w), at each place of the same picture's grey levels (H, W): float32 (H, W)."""
+    return cv2.resize(foreground, greys.shape[::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+
+
 def weights_of(foreground: Map, greys: NDArray[np.uint8]) -> Map:
     """How much of the object is at each place: the foreground times the steps of grey there, float32 (H, W).
 
-    foreground: float32 (h, w); greys: uint8 (H, W), both of the whole picture.
+    foreground: float32 (H, W); greys: uint8 (H, W), both of the whole picture.
     """
-    steps = steps_of(greys)
-    spread: Map = cv2.resize(foreground, greys.shape[::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
     # where nothing is to be seen, the foreground alone says where it is
-    return np.asarray(spread * (steps + 1e-3), np.float32)
+    return np.asarray(foreground * (steps_of(greys) + 1e-3), np.float32)
 
 
 def suspected(groups: Mapping[str, Sequence[Observation]], each: Each) -> list[Suspicion]:
@@ -100,7 +103,7 @@ def suspected(groups: Mapping[str, Sequence[Observation]], each: Each) -> list[S
     if not candidates:
         return []
     told = [observations[image.name] for image in ordered]
-    values, alone = (np.stack(list(each(measure, told))) for measure in (_measured, _foreground_alone))
+    values, alone = np.stack(list(each(_measured, told)), axis=1)
     power = 1 if all(one.masked for one in told) else _FOLLOWS
     weights = class_weights(labels)
     frames = {
@@ -112,20 +115,7 @@ def suspected(groups: Mapping[str, Sequence[Observation]], each: Each) -> list[S
     by_name = {image.name: of_image for image, of_image in zip(ordered, values, strict=True)}
 
     def find_in(k: int) -> Suspicion | None:
-        ways = [
-            (statistic, sign, separation(sign * values[:, place], labels, k))
-            for place, statistic in enumerate(STATISTICS)
-            for sign in (1, -1)
-        ]
-        telling = sorted(
-            (
-                way
-                for way in ways
-                if way[2].reaches(THRESHOLD, TRIED) and _agrees(alone[:, STATISTICS.index(way[0])], way, labels != k)
-            ),
-            key=lambda way: way[2].rate,
-            reverse=True,
-        )
+        telling = _telling(values, alone, labels, k)
         if not telling:
             return None
         best, sign, separated = telling[0]
@@ -142,12 +132,26 @@ def suspected(groups: Mapping[str, Sequence[Observation]], each: Each) -> list[S
             hits=hits,
             cue=_in_words(best, sign, shown),
             numbers=_numbers(telling, frames[label]),
-            recogniser=lambda: _recogniser(by_name, STATISTICS.index(best), sign, separated.limit),
+            recogniser=lambda: _recogniser(by_name, best, sign, separated.limit),
             tests=_tests(hits, by_name, {**frames, label: shown}, label),
             looked_at=frozenset(observations),
         )
 
     return [suspicion for suspicion in each(find_in, candidates) if suspicion]
+
+
+def _telling(values: Floats, alone: Floats, labels: Labels, k: int) -> list[_Way]:
+    """The ways in which statistics tell class k, the best one first.
+
+    values, alone: float32 (n, 5), with and without detail; labels: int (n,).
+    """
+    ways = (
+        (place, sign, separation(sign * values[:, place], labels, k))
+        for place in range(len(STATISTICS))
+        for sign in (1, -1)
+    )
+    telling = [way for way in ways if way[2].reaches(THRESHOLD, TRIED) and _agrees(alone, way, labels != k)]
+    return sorted(telling, key=lambda way: way[2].rate, reverse=True)
 
 
 def _told(group: Sequence[Observation]) -> list[Observation]:
@@ -218,20 +222,17 @@ def _tests(
 
 
 def _measured(observation: Observation) -> Floats:
+    """The statistics of the foreground with detail, and without: float32 (2, 5)."""
     assert observation.foreground is not None
-    return statistics_of(weights_of(observation.foreground, observation.features["thumbnail"]))
+    greys = observation.features["thumbnail"]
+    spread = spread_over(observation.foreground, greys)
+    return np.stack([statistics_of(weights_of(spread, greys)), statistics_of(spread)])
 
 
-def _foreground_alone(observation: Observation) -> Floats:
-    assert observation.foreground is not None
-    side = observation.features["thumbnail"].shape[0]
-    return statistics_of(cv2.resize(observation.foreground, (side, side), interpolation=cv2.INTER_LINEAR))  # type: ignore[arg-type]
-
-
-def _agrees(values: Floats, way: _Way, others: NDArray[np.bool_]) -> bool:
-    """Whether the foreground alone differs as a way says, by Cohen's d; values: float32 (n,), others: bool (n,)."""
-    _, sign, separated = way
-    own, rest = values[list(separated.members)], values[others]
+def _agrees(alone: Floats, way: _Way, others: NDArray[np.bool_]) -> bool:
+    """Whether the foreground alone differs as a way says, by Cohen's d; alone: float32 (n, 5), others: bool (n,)."""
+    place, sign, separated = way
+    own, rest = alone[list(separated.members), place], alone[others, place]
     deviation = np.sqrt((own.var(ddof=1) + rest.var(ddof=1)) / 2)
     return bool(sign * (own.mean() - rest.mean()) >= AGREES * deviation)
 
@@ -261,9 +262,9 @@ def _recogniser(values: Mapping[str, Floats], place: int, sign: int, limit: floa
     return recognise
 
 
-def _in_words(best: _Statistic, sign: int, shown: _Difference) -> str:
+def _in_words(best: int, sign: int, shown: _Difference) -> str:
     width, height = (f"{shown.own[place]:.0%} of the {side}" for place, side in ((2, "width"), (3, "height")))
-    way = best.more if sign > 0 else best.less
+    way = STATISTICS[best].more if sign > 0 else STATISTICS[best].less
     return (
         f"how its pictures are framed: the object lies {way} than in the other classes (it fills {width} and {height} "
         f"on average in those images, {shown.others[2]:.0%} and {shown.others[3]:.0%} in the other classes)"
@@ -273,8 +274,8 @@ def _in_words(best: _Statistic, sign: int, shown: _Difference) -> str:
 def _numbers(telling: Sequence[_Way], difference: _Difference) -> dict[str, float]:
     """For each statistic that tells the class, the share that it tells; and the means of the class and the others."""
     numbers = {"tried": float(TRIED)}
-    for statistic, _, separated in telling:
-        numbers.setdefault(f"{statistic.name}_score", round(separated.rate, 6))
+    for place, _, separated in telling:
+        numbers.setdefault(f"{STATISTICS[place].name}_score", round(separated.rate, 6))
     for place, statistic in enumerate(STATISTICS):
         numbers[f"class_{statistic.name}"] = round(float(difference.own[place]), 3)
         numbers[f"others_{statistic.name}"] = round(float(difference.others[place]), 3)

@@ -17,6 +17,7 @@ from cam_audit.findings.codes import METADATA
 from cam_audit.findings.cues.records import Features, ImageFeatures, Suspicion
 from cam_audit.findings.cues.values import suspicions
 from cam_audit.findings.intervals import share_interval
+from cam_audit.models.class_names import fold
 from cam_audit.records import ImageResult, MetadataGroup
 from cam_audit.text import count
 from cam_audit.workers import Each, one_by_one
@@ -82,9 +83,9 @@ class Metadata:
         one = _Count(1, int(record.agrees is not None), int(record.agrees is True))
         for counts, cell in zip(self._counts, cells, strict=True):
             counts.setdefault(cell, _Count()).add(one)
-        called = {_folded(record.source.label), str(record.source.label_class)}
+        called = {fold(record.source.label), str(record.source.label_class)}
         for place, cell in enumerate(cells):
-            self._class_said[place] += bool(cell) and _folded(cell) in called
+            self._class_said[place] += bool(cell) and fold(cell) in called
         if name in self._sampled:
             self._cells[name] = cells
         self._images += 1
@@ -176,10 +177,6 @@ def _bins(numbers: Mapping[str, float], images: Mapping[str, int]) -> dict[str, 
         first, last = within[0], within[-1]
         words |= dict.fromkeys(within, first if len(within) == 1 else f"{first} to {last}")
     return words
-
-
-def _folded(name: str) -> str:
-    return re.sub(r"[\s_-]", "", name).casefold()
 
 
 def _number(value: str) -> float | None:

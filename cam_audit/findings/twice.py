@@ -15,7 +15,7 @@ from cam_audit.errors import ImageError
 from cam_audit.findings.codes import CODES, NOTE, WARNING
 from cam_audit.findings.decision import MAX_EXAMPLES, fingerprint
 from cam_audit.findings.sample import Pictures
-from cam_audit.images.copies import Thumbnail, are_copies, close_across, contrast_of, thumbnail_of
+from cam_audit.images.copies import THUMBNAIL_SIDE, Thumbnail, are_copies, close_across, contrast_of, thumbnail_of
 from cam_audit.images.decode import read_image
 from cam_audit.images.depth import Ranges
 from cam_audit.records import Example, Finding, ImageSource, Pair
@@ -29,8 +29,8 @@ MAX_PAIRS = 1000
 MAX_NAMED = 5
 # A picture whose thumbnail deviates by fewer grey levels is nearly blank: others like it may be other pictures.
 MIN_CONTRAST = 4.0
-# The names of splits that a net learns from; a picture in one of these and in another has leaked from it.
-_LEARNT_FROM = ("train", "training")
+# The split that a net learns from, as `scan.layout` calls it; a picture in it and in another has leaked from it.
+_LEARNT_FROM = "train"
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def pictures_twice(pictures: Pictures, *, needed: int, each: Each, ranges: Range
         for number in {number for pair in found for number in pair[:2]}:
             name = sources[number].name
             flags[name] = (*flags.get(name, ()), code)
-            # however many more there are like it, it is told
+            # it is reported, however many more there are like it
             not_all[number] = False
     return Twice(tuple(findings), flags, tuple(_notes(not_all, all_wanted)))
 
@@ -144,7 +144,7 @@ def _one_picture(pairs: NDArray[np.intp], read: Mapping[int, _Read | None]) -> I
 
 
 def _stacked(thumbnails: Iterable[Thumbnail]) -> NDArray[np.uint8]:
-    return np.array(list(thumbnails), np.uint8).reshape(-1, *(24, 24, 3))
+    return np.array(list(thumbnails), np.uint8).reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)
 
 
 def _finding(
@@ -210,7 +210,7 @@ def _told_of_splits(found: Sequence[_Found], pictures: Pictures) -> tuple[list[s
     sources, right = pictures.sources, pictures.right
     leaked: dict[tuple[str, str], set[int]] = {}
     for pair in found:
-        learnt_last = sorted(pair[:2], key=lambda each: (sources[each].split in _LEARNT_FROM, sources[each].split))
+        learnt_last = sorted(pair[:2], key=lambda each: (sources[each].split == _LEARNT_FROM, sources[each].split))
         into, origin = (sources[number].split for number in learnt_last)
         leaked.setdefault((into, origin), set()).add(learnt_last[0])
     sizes = Counter(source.split for source in sources)

@@ -13,7 +13,15 @@ from cam_audit.findings.codes import counterfactuals
 from cam_audit.findings.counterfactual import Roles
 from cam_audit.findings.cues.records import ImageFeatures, Suspicion
 from cam_audit.findings.edits import FRAMED, apply
-from cam_audit.findings.framing import STATISTICS, _Difference, edit_for, statistics_of, suspected, weights_of
+from cam_audit.findings.framing import (
+    STATISTICS,
+    _Difference,
+    edit_for,
+    spread_over,
+    statistics_of,
+    suspected,
+    weights_of,
+)
 from cam_audit.findings.sample import Observation
 from cam_audit.records import ImageSource
 from cam_audit.workers import one_by_one
@@ -43,7 +51,7 @@ def test_the_statistics_are_those_of_a_rectangle_drawn_by_hand() -> None:
 
 def test_a_picture_without_anything_in_it_has_finite_numbers() -> None:
     assert np.isfinite(statistics_of(np.zeros((7, 9), np.float32))).all()
-    even = statistics_of(weights_of(np.ones(GRID, np.float32), np.full((SIDE, SIDE), 90, np.uint8)))
+    even = statistics_of(weights_of(np.ones((SIDE, SIDE), np.float32), np.full((SIDE, SIDE), 90, np.uint8)))
     np.testing.assert_allclose(even[:4], (0.5, 0.5, 1, 1), atol=0.01)
 
 
@@ -52,7 +60,7 @@ def test_detail_counts_where_the_foreground_is_and_the_foreground_where_detail_i
     greys[32:48, 32:48], greys[80:96, 80:96] = 200, 200
     first = np.zeros(GRID, np.float32)
     first[1:4, 1:4] = 1
-    weights = weights_of(first, greys)
+    weights = weights_of(spread_over(first, greys), greys)
     assert weights[30:50, 30:50].sum() > 0.95 * weights.sum()
     # the rims of the square, and neither its inside nor the cells around
     assert weights[36:44, 36:44].sum() < 0.01 * weights.sum()

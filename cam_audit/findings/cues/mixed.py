@@ -85,6 +85,18 @@ class _Space:
         return np.asarray((_robust(styles, self.middle, self.deviation) - self.mean) @ self.axes, np.float32)
 
 
+@dataclass(frozen=True, eq=False)
+class _Looks:
+    """How pictures look: styles (n, 26), the places of these in a space (n, m), and the nearest neighbours (n, 5)."""
+
+    images: Sequence[ImageFeatures]
+    labels: Labels
+    styles: FloatArray
+    space: _Space
+    places: FloatArray
+    neighbours: Members
+
+
 def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspicion]:
     """The classes of which a cluster of all images' looks is a real part, and next to nothing of the others.
 
@@ -101,12 +113,13 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
     places = space.place(styles)
     distances = _distances(places)
     neighbours = np.argsort(distances, axis=1, kind="stable")[:, :_NEIGHBOURS]
+    looks = _Looks(ordered, labels, styles, space, places, neighbours)
     best: dict[int, tuple[float, Members]] = {}
     for k, members in _of_one_class(ward(distances), labels):
         apart = crossing(members, neighbours)
         if _is_part(members, labels, k) and apart <= MAX_CROSSING and (k not in best or apart < best[k][0]):
             best[k] = apart, members
-    return [_suspicion(ordered, labels, styles, neighbours, space, places, k, *best[k]) for k in sorted(best)]
+    return [_suspicion(looks, k, *best[k]) for k in sorted(best)]
 
 
 def tests(suspicion: Suspicion, groups: Groups) -> list[CueTest]:
@@ -183,34 +196,24 @@ def _is_part(members: Members, labels: Labels, k: int) -> bool:
     return chance_of(own, len(members), size, len(labels)) * len(labels) <= MAX_CHANCE
 
 
-def _suspicion(
-    ordered: Sequence[ImageFeatures],
-    labels: Labels,
-    styles: FloatArray,
-    neighbours: Members,
-    space: _Space,
-    places: FloatArray,
-    k: int,
-    apart: float,
-    members: Members,
-) -> Suspicion:
-    inside = np.zeros(len(ordered), bool)
+def _suspicion(looks: _Looks, k: int, apart: float, members: Members) -> Suspicion:
+    inside = np.zeros(len(looks.images), bool)
     inside[members] = True
-    strengths = inside[neighbours].mean(1)
-    shown = sorted(np.flatnonzero(inside & (labels == k)).tolist(), key=lambda i: (-strengths[i], ordered[i].name))
-    own = labels == k
-    differ = _in_words(styles, inside & own, own, space)
-    names = [image.name for image in ordered]
+    strengths = inside[looks.neighbours].mean(1)
+    own = looks.labels == k
+    names = [image.name for image in looks.images]
+    shown = sorted(np.flatnonzero(inside & own).tolist(), key=lambda i: (-strengths[i], names[i]))
+    differ = _in_words(looks.styles, inside & own, own, looks.space)
     return Suspicion(
         finder=MIXED,
-        label=ordered[shown[0]].label,
+        label=looks.images[shown[0]].label,
         score=len(shown) / int(own.sum()),
         threshold=THRESHOLD,
         images=int(own.sum()),
         hits=tuple(Hit(names[i], float(strengths[i])) for i in shown),
         cue=f"pictures of another kind among its own, which differ most in {differ}",
-        numbers={"crossing": round(apart, 6), "clustered": float(len(ordered)), "in_cluster": float(len(members))},
-        recogniser=partial(_recogniser, names, inside, space, places),
+        numbers={"crossing": round(apart, 6), "clustered": float(len(names)), "in_cluster": float(len(members))},
+        recogniser=partial(_recogniser, names, inside, looks.space, looks.places),
         looked_at=frozenset(names),
     )
 
