@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from cam_audit.records import Finding
 
-# The finder that takes maps to pieces, the one that asks where the foreground is, and the one of what is known of
-# images beside their pixels; all others are modules of `cues`, which know pixels and files.
+# The finder that takes maps to pieces, the one that asks where the foreground is, and the one that knows the metadata;
+# all others are modules of `cues`, which know pixels and files.
 CONTEXT, FRAMING, METADATA = BEYOND_PIXELS = ("context", "framing", "metadata")
 # Finders of what other finders see as well: of padding, and of pictures of another kind.
 PADDING, MIXED = "padding", "mixed"
@@ -298,9 +298,8 @@ CODES = {
             "CA208",
             "metadata predict the class",
             "TPR2 >= 0.25",
-            "What is known of the images beside their pixels tells the class: the site, scanner, photographer or date "
-            "of a table, or the camera, program or date of their EXIF data. Whatever else differs between these may "
-            "be learnt too.",
+            "The metadata of the images give the class away: the site, scanner, photographer or date in a table, or "
+            "the camera, program or date in their EXIF data. Whatever else differs between these may be learnt too.",
             "any use by the net, which sees pixels alone, so this stays a `note`. See how right the net is for each "
             "value.",
             "collect each class from all sites, cameras and days; until then, test on images from sources that the net "

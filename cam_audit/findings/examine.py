@@ -65,8 +65,8 @@ def examine(
     """Find what gives classes away, and measure whether the net looks at it and the prediction follows.
 
     `collected`: what was kept of the sampled images; `annotated`, `unsampled`: by class folder, the images with an
-    annotated object, and those that were not sampled; `copies`: how many were left out as copies; `metadata`: what is
-    known of the images beside their pixels. `shortest` as in `Model.fit`, `needed` and `ranges` as in `decode`; `each`
+    annotated object, and those that were not sampled; `copies`: how many were left out as copies; `metadata`: those of
+    all images. `shortest` as in `Model.fit`, `needed` and `ranges` as in `decode`; `each`
     is `map`, or one that uses several cores. `on_look`, when an image is looked at again, gets how many were and will
     be.
     """

@@ -1,4 +1,4 @@
-"""What is known of images beside their pixels: whether it tells their class, and how right the net is for each value.
+"""Metadata of images: which of them give the class away, and how often the net is right for each value.
 
 The columns are those of a table (`--metadata`) and what EXIF data say: camera, program and date.
 """
@@ -63,7 +63,7 @@ class _Count:
 
 
 class Metadata:
-    """What is known of a scan's images, counted by column and value; of the `sampled` ones each value is kept."""
+    """The metadata of a scan's images, counted by column and value; those of the `sampled` images are kept."""
 
     def __init__(self, table: MetadataTable | None, sampled: frozenset[str]) -> None:
         self._table = table or MetadataTable()
@@ -94,7 +94,7 @@ class Metadata:
     def binned(self) -> dict[str, Mapping[str, str]]:
         """By column that tells images apart, the group of each value.
 
-        An id, which has a value an image, does not, and what the class is called is no further knowledge.
+        An id has another value in each image, so it does not; a column that says what the class is called is left out.
         """
         found = {
             column: grouping({value: each.images for value, each in counts.items()})
@@ -135,7 +135,7 @@ class Metadata:
             images,
             {column: partial(value_of, column) for column in binned},
             list(binned),
-            cue="what is known of its images beside their pixels: {}",
+            cue="the metadata of its images: {}",
             tried=max(1, len(binned)),
             each=each,
         )

@@ -12,7 +12,7 @@ def message(evidence: Evidence, severity: str, class_name: str) -> str:
     """The finding in words, without the last full stop; `class_name`: the net's class that was measured."""
     cause, suspicion = evidence.cause, evidence.cause.suspicion
     label = repr(suspicion.label)
-    recognised = "can be told" if severity == NOTE else "may be recognised"
+    recognised = "can be told apart" if severity == NOTE else "may be recognised"
     sentences = [f"{label} {recognised} by {suspicion.cue}"]
     sentences.append(_seen(len(cause.hits_looked_at), suspicion.images, evidence.groups))
     sentences.append(left_out(evidence.copies))

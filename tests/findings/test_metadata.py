@@ -121,7 +121,7 @@ def test_a_site_of_one_class_alone_tells_it_and_so_does_a_camera() -> None:
     records = [result(name) for name in names]
     sites = {name: "north" if name < "cat/20" else "south" for name in names}
     metadata = counted(table("site", sites), *records)
-    told = "what is known of its images beside their pixels: {} in 67% of the images, 0% of the others"
+    told = "the metadata of its images: {} in 67% of the images, 0% of the others"
     assert features(metadata, *records) == [("cat", told.format("site north"))]
     records = [result(name, exif=Exif(camera="Nikon D40" if name < "cat/20" else "")) for name in names]
     assert features(counted(None, *records), *records) == [("cat", told.format("EXIF camera Nikon D40"))]

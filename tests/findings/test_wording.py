@@ -68,7 +68,7 @@ def test_the_message_of_an_error_from_the_first_word_to_the_last() -> None:
 def test_the_message_of_a_note_where_nothing_could_be_measured() -> None:
     measured = evidence(use=None, cause=Cause("CA206", suspicion("files", hits=30)))
     assert message(measured) == (
-        "'cat' can be told by a red dot. All 30 of its images show it. "
+        "'cat' can be told apart by a red dot. All 30 of its images show it. "
         "To do: find out why the classes differ; re-encode all images alike before training"
     )
 

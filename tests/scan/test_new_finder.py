@@ -114,7 +114,7 @@ def test_a_new_finder_is_its_module_and_a_code_in_the_table(
 
     (finding,) = report.findings
     assert (finding.code, finding.label) == ("CA290", "ant")
-    assert finding.message.startswith("'ant' can be told by magic corners. All 24 of its images show it")
+    assert finding.message.startswith("'ant' can be told apart by magic corners. All 24 of its images show it")
     right = sum(row.label != "ant" and row.top[0][0] == row.label for row in report.images)
     assert right > 20
     assert f"With a lit corner, 0 of {right} images of other classes were called 'ant'" in finding.message
