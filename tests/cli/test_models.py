@@ -32,7 +32,8 @@ from tiny_net import colour_net
 
 import cam_audit
 from cam_audit import cli
-from cam_audit.cli.models import PRESET_NAMES, ZOO_NAMES
+from cam_audit.cli.adapt import PRESET_NAMES
+from cam_audit.cli.net import ZOO_NAMES
 from cam_audit.images.decode import read_image
 from cam_audit.models import zoo
 from cam_audit.models.adapt import PRESETS, Preprocessing
