@@ -22,8 +22,8 @@ from cam_audit.files import sha256_of
 from cam_audit.images.resize import network_size, resize
 from cam_audit.models import file_format
 from cam_audit.models.export_help import not_onnx
+from cam_audit.models.file_metadata import HOW_TO_MAKE_ONE, FileMetadata
 from cam_audit.models.identity import check_features, check_identity
-from cam_audit.models.metadata import HOW_TO_MAKE_ONE, Metadata
 from cam_audit.models.session import first_line, open_session
 
 Array = NDArray[Any]
@@ -227,7 +227,7 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
     if missing or [i.name for i in inputs] != [file_format.IMAGE] or inputs[0].type != "tensor(uint8)":
         lacks = f"no output {missing[0]!r}" if missing else f"no uint8 input {file_format.IMAGE!r}"
         raise ModelError(f"{path}: not CAM-ready, it has {lacks}; {_how_to_adapt(path)}")
-    metadata = Metadata(path, session.get_modelmeta().custom_metadata_map)
+    metadata = FileMetadata(path, session.get_modelmeta().custom_metadata_map)
     input_size = metadata.input_size()
     fixed_size = any(isinstance(side, int) for side in inputs[0].shape[1:3])
     wanted = _wanted(outputs, path)
