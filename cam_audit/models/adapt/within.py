@@ -8,11 +8,8 @@ from onnx import TensorProto
 
 from cam_audit.models.adapt.affine import Array
 from cam_audit.models.adapt.image_input import ImageInput
-from cam_audit.models.adapt.preprocessing import Preprocessing
+from cam_audit.models.adapt.preprocessing import PRESETS, Preprocessing
 from cam_audit.models.adapt.source import Graph, Layer, attribute, tensors_read
-
-RAW = Preprocessing(1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-UNIT = Preprocessing(1 / 255, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 KEEPS = frozenset(("Cast", "Identity", "Transpose"))
 # A mean or deviation above this is of pixels 0..255, not of 0..1.
@@ -41,14 +38,14 @@ def find_within(graph: Graph, image: ImageInput) -> tuple[Preprocessing, list[La
             layers.append(Layer.of(node))
         tensor = node.output[0]
     if image.element_type == TensorProto.UINT8:
-        return RAW, layers
+        return PRESETS["raw"], layers
     if not layers or (factor == 0).any():
         return None
     mean, deviation = -offset / factor, 1 / np.abs(factor)
     if max(mean.max(), deviation.max()) >= LEAST_OF_BYTES:
-        return RAW, layers
+        return PRESETS["raw"], layers
     if deviation.max() < 1 and mean.min() >= 0 and mean.max() <= 1:
-        return UNIT, layers
+        return PRESETS["unit"], layers
     return None
 
 
