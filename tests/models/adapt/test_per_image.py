@@ -29,6 +29,7 @@ from plain_nets import (
 )
 
 from cam_audit.models.adapt import AdaptedModel, adapt
+from cam_audit.models.adapt.even import even_logits
 from cam_audit.models.model import Model, load_model
 
 _random = np.random.default_rng(7)
@@ -147,7 +148,7 @@ def maps_of(model: Model, rgb: Array) -> tuple[Array, Array, Array]:
     bias = np.zeros(len(model.class_names)) if model.cam_bias is None else model.cam_bias
     classes = range(len(bias))
     maps = np.array([model.cam(prediction, k) + bias[k] for k in classes])
-    return prediction.logits, maps, np.array([model.even(prediction, k) + bias[k] for k in classes])
+    return prediction.logits, maps, even_logits(model, rgb) + bias
 
 
 def assert_close(found: Array, expected: Array) -> None:
