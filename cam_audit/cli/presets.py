@@ -98,7 +98,7 @@ def _tried(adapt: Adapt, photos: Path, file: Path) -> list[Trial]:
 def _labelled(model: Model, photos: Path) -> list[tuple[RgbImage, int]]:
     """Photos in folders that are named like classes, at the net's size, with the class."""
     from cam_audit.images.decode import read_image
-    from cam_audit.images.find import find_images
+    from cam_audit.images.find import find_images, spread
     from cam_audit.models.class_names import ClassNames
     from cam_audit.reports.output_folder import OUTPUT_MARKS
     from cam_audit.scan.dataset import require_folder
@@ -111,8 +111,7 @@ def _labelled(model: Model, photos: Path) -> list[tuple[RgbImage, int]]:
     sources = label_images(photos, names, classes, layout_of(names, classes), {}).sources
     labelled = [source for source in sources if source.label_class is not None]
     images = []
-    count = min(len(labelled), MAX_PHOTOS)
-    for source in (labelled[index * len(labelled) // count] for index in range(count)):
+    for source in spread(labelled, MAX_PHOTOS):
         with suppress(ImageError):
             rgb, _, _ = read_image(source.path, needed=2 * min(model.input_size))
             images.append((model.fit(rgb), int(source.label_class or 0)))
