@@ -27,7 +27,7 @@ MAX_PHOTOS = 200
 
 @dataclass(frozen=True)
 class Trial:
-    """A preset, with others of the same numbers in its name, and in which photos the prediction is the folder."""
+    """A preset, and for each photo whether the prediction is its folder; `names` has all presets of these numbers."""
 
     preset: str
     names: str
@@ -45,13 +45,13 @@ class Trial:
 
 
 def choose_preset(adapt: Adapt, photos: Path) -> str | None:
-    """The preset by which the prediction is the folder in most photos; None for a net with its own preprocessing.
+    """The preset with which most predictions are the photo's folder; None for a net with its own preprocessing.
 
     adapt: makes a file of the net, with a preprocessing or the net's own. At most MAX_PHOTOS are looked at, evenly
-    spread. All trials are printed. Where the best is not surely better than another (95 % interval of the difference),
-    the user is asked.
+    spread. All trials are printed. If the best is not surely better than another (95 % interval of the difference), the
+    user is asked.
 
-    Raises CamAuditError where no photo lies in a folder named like a class, or two are close and nobody can be asked.
+    Raises CamAuditError if no photo lies in a folder named like a class, or two are close and nobody can be asked.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "net.onnx")

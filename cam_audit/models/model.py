@@ -201,7 +201,7 @@ def load_model(path: str | Path) -> Model:
 
 
 def _proved(path: Path, session: ort.InferenceSession) -> Model:
-    """The model of a session, if it obeys the file_format."""
+    """The model of a session, if it obeys `file_format`."""
     outputs = {output.name for output in session.get_outputs()}
     missing = [name for name in (file_format.LOGITS, file_format.ACTIVATIONS) if name not in outputs]
     inputs = session.get_inputs()

@@ -77,7 +77,7 @@ def test_the_preset_is_taken_by_which_most_predictions_are_right(
 
 
 def test_where_two_are_close_it_asks_or_refuses(run: Command, folder: Path) -> None:
-    """Nothing is light for this net, by whichever preset."""
+    """Nothing is light for this net, whatever the preset."""
     onnx.save(threshold(1e6), folder / "net.onnx")
     error = run(code=2)[1]
     assert error.startswith("cam-audit: imagenet (20 of 40) and caffe (20 of 40) and ")

@@ -57,7 +57,7 @@ class Reference:
 def find_output(graph: Graph, image: ImageInput, size: tuple[int, int], wanted: str | None = None) -> str:
     """The one output that has a score a class, found by running the source, or the `wanted` one.
 
-    Raises ModelError where it cannot be run, or there is no such output, or several of which none is wanted.
+    Raises ModelError if it cannot be run, has no such output, or has several and `wanted` names none of them.
     """
     rgb = np.zeros((image.batch or 1, *size, 3), np.uint8)
     blank = image.preprocess(rgb, PRESETS["raw"])

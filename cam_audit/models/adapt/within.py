@@ -19,8 +19,8 @@ LEAST_OF_BYTES = 20.0
 def find_within(graph: Graph, image: ImageInput) -> tuple[Preprocessing, list[Layer]] | None:
     """What a net that scales its own input takes, 0..255 or 0..1, and the layers that do it; None for other nets.
 
-    Found are constants that the input is multiplied by and added to before anything else, if they are those of
-    pixels: a deviation below 1 and a mean within 0..1, or either of 20 and more. A uint8 input is 0..255.
+    It looks for constants that the input is multiplied by and added to before anything else. They count if they are
+    those of pixels: a deviation below 1 and a mean within 0..1, or either of 20 and more. A uint8 input is 0..255.
     """
     factor, offset = np.ones(1), np.zeros(1)
     layers = []
