@@ -29,7 +29,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO
 
 import click
 import cv2
@@ -39,7 +39,7 @@ import onnxruntime as ort
 from cam_audit import __version__
 from cam_audit.cli.process.libraries import set_up_libraries
 from cam_audit.images.decode import read_image
-from cam_audit.images.find import find_images
+from cam_audit.images.find import find_images, spread
 from cam_audit.images.resize import network_size, resize
 from cam_audit.models import file_format
 from cam_audit.models.known import find_net
@@ -65,7 +65,6 @@ class Ran:
 
 
 Run = Callable[[], Ran]
-Item = TypeVar("Item")
 
 
 @click.command()
@@ -91,7 +90,7 @@ def main(
     model = load_model(Path(net) if Path(net).is_file() else find_net(net))
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        files = [photos / name for name in _spread(find_images(photos).names, limit)]
+        files = [photos / name for name in spread(find_images(photos).names, limit)]
         chosen = _linked(files, photos, folder / "photos")
         runs: dict[str, Run] = _bare_runs(model, files, workers, BARE)
         runs |= _scan_runs(model, chosen, workers, "scan", folder)
@@ -106,11 +105,11 @@ def main(
                 print(f"{peer} is skipped: --peers PYTHON and --weights FILE name no environment for it")
                 continue
             command = [str(peers), str(HERE / "torch_peers.py"), peer, model.net, str(weights)]
-            share = _spread(files, peer_limit)
+            share = spread(files, peer_limit)
             with contextlib.suppress(ChildProcessError):
                 runs[peer] = stack.enter_context(_peer(peer, command, share, folder, str(shim or "-")))
         if camera:
-            large = _camera_photos(_spread(files, camera), folder / "camera")
+            large = _camera_photos(spread(files, camera), folder / "camera")
             runs[f"{CAMERA}scan"] = partial(_scan, model, folder / "camera", workers, ALL, folder)
             runs[f"{CAMERA}plain script"] = stack.enter_context(_peer("plain script", plain, large, folder))
         taken = _measure(runs, rounds)
@@ -269,12 +268,6 @@ def _camera_photos(files: Sequence[Path], folder: Path) -> list[Path]:
         large.append(folder / f"{number}.jpg")
         cv2.imwrite(str(large[-1]), cv2.cvtColor(noisy, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 92])
     return large
-
-
-def _spread(items: Sequence[Item], limit: int) -> list[Item]:
-    """At most so many of the items, evenly spread."""
-    count = min(limit, len(items))
-    return [items[index * len(items) // count] for index in range(count)]
 
 
 if __name__ == "__main__":

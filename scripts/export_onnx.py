@@ -185,7 +185,8 @@ def _known(net: str) -> str:
     if net in SEVERAL_FULLY_CONNECTED:
         raise ModelError(
             f"{net} has several fully connected layers over a flattened map, which the paper's class activation map is "
-            f"not defined for; use one of {', '.join(NETS)}, or export it and `cam-audit models adapt --per-image` it"
+            f"not defined for; use one of {', '.join(NETS)}, or export it to ONNX and run "
+            "`cam-audit models adapt --per-image`"
         )
     if net not in NETS:
         raise ModelError(f"unknown net {net!r}; choose from {', '.join(NETS)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cam_audit.errors import ModelError
+from cam_audit.files import sha256_of
 
 if TYPE_CHECKING:
     import torch
@@ -75,7 +75,7 @@ def load_net(name: str, weights: Path | None, *, transform_input: bool = False) 
     url = torchvision.models.get_model_weights(NETS[name].builder).IMAGENET1K_V1.url
     path = weights or _downloaded(url)
     state = _read_state(path)
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    sha256 = sha256_of(path)
     published = sha256.startswith(_hash_prefix(url))
     notes = []
     last = state.get(NETS[name].last_weight)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import csv
 import importlib
+import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -34,7 +35,10 @@ Logits = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Net:
-    """A net to try: `export` writes an ONNX file and returns the framework's logits of RGB uint8 (H, W, 3)."""
+    """A net to try: `export` writes an ONNX file and returns a function that has the framework's logits.
+
+    That function takes RGB, uint8 (H, W, 3).
+    """
 
     group: str
     name: str
@@ -45,7 +49,11 @@ class Net:
 
 @dataclass(frozen=True)
 class Row:
-    """What became of a net; `worst` is the largest difference of logits, relative to the largest, by size tried."""
+    """What became of a net.
+
+    `worst` is the largest difference of logits for each size tried, relative to the largest logit; "-" where the
+    framework itself does not take that size.
+    """
 
     group: str
     name: str
@@ -74,7 +82,7 @@ def measure(net: Net, folder: Path) -> Row:
         )
     except ModelError as error:
         return Row(net.group, net.name, "refused", reason=str(error).removeprefix(f"{source}: "))
-    worst = [f"{difference:.0e}" for difference in _differences(found, framework)]
+    worst = ["-" if math.isnan(difference) else f"{difference:.0e}" for difference in _differences(found, framework)]
     kind = "exact" if found.exact else f"per-image, {found.even_share:.0%} even"
     sizes = "any" if found.dynamic_size else "fixed"
     return Row(net.group, net.name, "accepted", kind, sizes, " ".join(worst), found.why_fixed)
@@ -89,7 +97,7 @@ def _differences(found: AdaptedModel, framework: Logits) -> Iterator[float]:
         try:
             expected = framework(rgb)
         except Exception:
-            # the framework itself takes no other size
+            # the framework itself does not take this size
             yield float("nan")
             continue
         logits = model.run(rgb).logits
@@ -164,6 +172,8 @@ def main() -> None:
                 with tempfile.TemporaryDirectory() as folder:
                     print(net.name, places(net, Path(folder)), sep=" | ", flush=True)
         return
+    if options.out is None:
+        parser.error(f"{options.what} needs --out FILE")
     nets: list[Net] = importlib.import_module(f"nets_of_{options.what}").nets()
     done = (
         {row["name"] for row in csv.DictReader(options.out.open(encoding="utf-8"))} if options.out.exists() else set()

@@ -58,7 +58,7 @@ class ConfiguredCommand(click.Command):
 def configure(ctx: click.Context, _: click.Parameter, file: Path | None) -> None:
     """Callback of the option --config: take the command's defaults from its file, or from one in the current folder.
 
-    Raises CamAuditError where the file can't be read, or has an option or a value that there is not.
+    Raises CamAuditError where the file can't be read, or has an unknown option or a wrong value.
     """
     if ctx.resilient_parsing:
         return

@@ -17,6 +17,7 @@ import click
 
 from cam_audit.cli.net import download_option, net_file
 from cam_audit.cli.process.exits import Exit
+from cam_audit.text import count
 
 if TYPE_CHECKING:
     from cam_audit.cli.snapshots import Snapshots
@@ -146,8 +147,7 @@ class _Saving:
 
     def sum_up(self) -> None:
         if self._snapshots is not None:
-            number = self._snapshots.saved
-            click.echo(f"{number} snapshot{'' if number == 1 else 's'} in {self._snapshots.folder}", err=True)
+            click.echo(f"{count(self._snapshots.saved, 'snapshot')} in {self._snapshots.folder}", err=True)
 
     def _open(self, folder: Path) -> Snapshots:
         from cam_audit.cli.snapshots import Snapshots

@@ -34,7 +34,7 @@ class Output:
 
 
 def output_option(formats: Iterable[str], help: str, *names: str) -> Callable[[Decorated], Decorated]:
-    """The option `--output FORMAT=FILE`, `-` for stdout; a format that there is not is refused with the nearest.
+    """The option `--output FORMAT=FILE`, `-` for stdout; an unknown format is refused, and the nearest is named.
 
     names: further names of the option.
     """

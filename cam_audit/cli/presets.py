@@ -27,7 +27,7 @@ MAX_PHOTOS = 200
 
 @dataclass(frozen=True)
 class Trial:
-    """A preset, with others of the same numbers in its name, and in which photos the prediction is the folder."""
+    """A preset, and for each photo whether the prediction is its folder; `names` has all presets of these numbers."""
 
     preset: str
     names: str
@@ -45,13 +45,13 @@ class Trial:
 
 
 def choose_preset(adapt: Adapt, photos: Path) -> str | None:
-    """The preset by which the prediction is the folder in most photos; None for a net with its own preprocessing.
+    """The preset with which most predictions are the photo's folder; None for a net with its own preprocessing.
 
     adapt: makes a file of the net, with a preprocessing or the net's own. At most MAX_PHOTOS are looked at, evenly
-    spread. All trials are printed. Where the best is not surely better than another (95 % interval of the difference),
-    the user is asked.
+    spread. All trials are printed. If the best is not surely better than another (95 % interval of the difference), the
+    user is asked.
 
-    Raises CamAuditError where no photo lies in a folder named like a class, or two are close and nobody can be asked.
+    Raises CamAuditError if no photo lies in a folder named like a class, or two are close and nobody can be asked.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "net.onnx")
@@ -98,7 +98,7 @@ def _tried(adapt: Adapt, photos: Path, file: Path) -> list[Trial]:
 def _labelled(model: Model, photos: Path) -> list[tuple[RgbImage, int]]:
     """Photos in folders that are named like classes, at the net's size, with the class."""
     from cam_audit.images.decode import read_image
-    from cam_audit.images.find import find_images
+    from cam_audit.images.find import find_images, spread
     from cam_audit.models.class_names import ClassNames
     from cam_audit.reports.output_folder import OUTPUT_MARKS
     from cam_audit.scan.dataset import require_folder
@@ -111,8 +111,7 @@ def _labelled(model: Model, photos: Path) -> list[tuple[RgbImage, int]]:
     sources = label_images(photos, names, classes, layout_of(names, classes), {}).sources
     labelled = [source for source in sources if source.label_class is not None]
     images = []
-    count = min(len(labelled), MAX_PHOTOS)
-    for source in (labelled[index * len(labelled) // count] for index in range(count)):
+    for source in spread(labelled, MAX_PHOTOS):
         with suppress(ImageError):
             rgb, _, _ = read_image(source.path, needed=2 * min(model.input_size))
             images.append((model.fit(rgb), int(source.label_class or 0)))

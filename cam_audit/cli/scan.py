@@ -35,8 +35,8 @@ from cam_audit.workers import available_cores
 )  # fmt: skip
 @click.option(
     "--labels", type=click.Path(path_type=Path), metavar="FILE",
-    help="Rows folder,class or path,class, or a list of paths with indices, for what is not named like a class of the "
-    "net, its WordNet id or its index.",
+    help="The classes of images whose folders are not named like a class of the net, its WordNet id or its index: rows "
+    "folder,class or path,class, or a list of paths with indices.",
 )  # fmt: skip
 @click.option(
     "--class-level", type=click.IntRange(1, 64), metavar="N",
@@ -52,8 +52,8 @@ from cam_audit.workers import available_cores
 )  # fmt: skip
 @click.option(
     "--metadata", type=click.Path(path_type=Path), metavar="CSV",
-    help="A table with a header: path, and columns such as site, scanner or date. Told is which of them give a class "
-    "away, and how right the net is for each value.",
+    help="A table with a header: path, and columns such as site, scanner or date. The scan says which of them give a "
+    "class away, and how right the net is for each value.",
 )  # fmt: skip
 @click.option("--top", type=click.IntRange(1, 10), default=3, show_default=True, help="Scores shown on an overlay.")
 @click.option(
@@ -87,8 +87,8 @@ from cam_audit.workers import available_cores
 )  # fmt: skip
 @click.option(
     "--foreground", default="auto", show_default=True, metavar="auto|none|NET",
-    help="A net by which it is told whether what is looked at lies on an object: a name or a file; auto takes "
-    "efficientnet-lite0 where it is installed.",
+    help="A net, by name or file, that says whether the audited net looks at an object or beside it; auto takes "
+    "efficientnet-lite0 if it is installed.",
 )  # fmt: skip
 @output_option(FORMATS, help=f"Also write the results as {', '.join(FORMATS)}; `-` is stdout. Repeatable.")
 @click.option(
@@ -96,7 +96,7 @@ from cam_audit.workers import available_cores
     help="The least severity of a finding that makes the exit code 1.",
 )  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with a scan into OUT that was cut off; finished images are kept.")
-@click.option("--fresh", is_flag=True, help="Start anew where a scan into OUT was cut off.")
+@click.option("--fresh", is_flag=True, help="Start anew, although a scan into OUT was cut off.")
 @click.option(
     "--baseline", type=click.Path(path_type=Path), metavar="FILE",
     help="Accepted findings, written by `cam-audit baseline`: only others make the exit code 1.",

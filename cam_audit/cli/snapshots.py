@@ -16,8 +16,7 @@ from cam_audit.live.view import View
 from cam_audit.live.watch import Seen
 from cam_audit.models.model import Model
 from cam_audit.records import AuditResult, ImageSource
-from cam_audit.reports import findings_json as findings_json
-from cam_audit.reports import results_csv
+from cam_audit.reports import findings_json, results_csv
 from cam_audit.reports.output_folder import FINDINGS_FILE, OVERLAYS_FOLDER, RESULTS_FILE, RUN_FILE, read_results
 from cam_audit.scan.image import ImageMaps, ScanSettings, draw_overlay, image_result, top_scores
 from cam_audit.scan.options import provenance

@@ -8,12 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TypeVar
 
 from cam_audit.errors import CamAuditError
 from cam_audit.images.kinds import is_picture, suffix_of
 
 # The folder in which macOS's archives keep what belongs to their files: it has names of pictures, and none in it.
 NEVER_ENTERED = "__MACOSX"
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,12 @@ def find_images(
             else:
                 names.append(name)
     return ImageList(sorted(names), links_left_out, unreadable, others, excluded)
+
+
+def spread(items: Sequence[Item], limit: int) -> list[Item]:
+    """At most `limit` of some items, evenly spread over all, in their order."""
+    number = min(limit, len(items))
+    return [items[index * len(items) // number] for index in range(number)]
 
 
 def _matches(pattern: str, name: str, path: str) -> bool:

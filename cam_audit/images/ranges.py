@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cam_audit.errors import ImageError
 from cam_audit.images.decode import ranges_of, read_bytes
 from cam_audit.images.depth import ValueRange, united
+from cam_audit.images.find import spread
 from cam_audit.images.kinds import suffix_of
 from cam_audit.workers import in_order
 
@@ -22,9 +23,8 @@ def find_ranges(paths: Sequence[str], workers: int) -> dict[str, ValueRange]:
     At most MAX_LOOKED_AT of the files that may hold more are decoded, evenly spread, by so many workers.
     """
     deep = [path for path in paths if suffix_of(path) not in _OF_8_BITS]
-    number = min(len(deep), MAX_LOOKED_AT)
-    looked_at = [deep[index * len(deep) // number] for index in range(number)]
-    return united(found for of_file in in_order(workers, _ranges_of_file, looked_at) for found in of_file)
+    looked_at = in_order(workers, _ranges_of_file, spread(deep, MAX_LOOKED_AT))
+    return united(found for of_file in looked_at for found in of_file)
 
 
 def _ranges_of_file(path: str) -> list[tuple[str, ValueRange]]:

@@ -17,7 +17,7 @@ IMAGENET_FILE = Path(__file__).parent / "data" / "imagenet_classes.csv"
 FORMS = (
     "one name a line, `index name` a line, CSV with the columns index,name, or JSON or a Python dict of index and name"
 )
-# Keys under which others keep names: transformers, ultralytics, fastai and torchvision.
+# Keys under which other programs keep names: transformers, ultralytics, fastai and torchvision.
 NAMES_KEYS = ("id2label", "names", "vocab", "classes", "class_to_idx", "label2id")
 LONGEST_NAME = 200
 INDEXED = re.compile(r"(\d{1,9})\s*[\s,:;]\s*(\S.*)")
@@ -40,8 +40,8 @@ def imagenet_classes() -> ClassList:
 def read_class_list(path: Path) -> ClassList:
     """Read the names of classes, in the order of a net's outputs; empty lines are left out.
 
-    Taken are: one name a line; `index name` or `wnid name` a line; CSV with the columns index, name and perhaps wnid; a
-    list, or a dict of index and name either way round, in JSON or Python, also under a key as `id2label`.
+    It takes one name a line; `index name` or `wnid name` a line; CSV with the columns index, name and perhaps wnid; a
+    list, or a dict of index and name either way round, in JSON or Python, also under a key such as `id2label`.
 
     Raises CamAuditError where the file can't be read, or looks like none of these.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import ipaddress
 import urllib.error
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 from cam_audit import __version__
 from cam_audit.errors import ModelError
+from cam_audit.files import sha256_of
 
 TIMEOUT_SECONDS = 30
 BLOCK_BYTES = 1 << 16
@@ -146,7 +146,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _check_hash(file: RemoteFile, part: Path) -> None:
-    found = hashlib.sha256(part.read_bytes()).hexdigest()
+    found = sha256_of(part)
     if found != file.sha256:
         part.unlink()
         raise _Failure(f"a wrong file, its SHA-256 is {found} instead of {file.sha256}")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cam_audit.errors import ModelError
 from cam_audit.models import file_format
-from cam_audit.models.metadata import HOW_TO_MAKE_ONE
+from cam_audit.models.file_metadata import HOW_TO_MAKE_ONE
 
 # float16 and int8 files keep fewer digits than the float32 nets that the identity holds for to 1e-5
 IDENTITY_TOLERANCE = 1e-3

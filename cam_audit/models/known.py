@@ -83,7 +83,7 @@ def find_net(name: str) -> Path:
     EfficientNet-Lite0 is built the first time, which takes seconds, where the package with its weights is installed:
     into the folder that the user chose or the cache folder.
 
-    Raises ModelError with the commands that make it where there is none, CannotWriteError where it can't be written.
+    Raises ModelError if there is none, with the commands that make it, and CannotWriteError if it can't be written.
     """
     path = locate(name)
     if path is not None:

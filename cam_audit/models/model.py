@@ -22,8 +22,8 @@ from cam_audit.files import sha256_of
 from cam_audit.images.resize import network_size, resize
 from cam_audit.models import file_format
 from cam_audit.models.export_help import not_onnx
+from cam_audit.models.file_metadata import HOW_TO_MAKE_ONE, FileMetadata
 from cam_audit.models.identity import check_features, check_identity
-from cam_audit.models.metadata import HOW_TO_MAKE_ONE, Metadata
 from cam_audit.models.session import first_line, open_session
 
 Array = NDArray[Any]
@@ -34,13 +34,11 @@ class Prediction:
     """One forward pass: logits float32 (K,) before any softmax, activations float32 (C, h, w).
 
     `features`: what enters the last convolution, float32 (C', h, w), where it was asked for and the net offers it.
-    `even`: the part of the activations that is the same in each cell, float32 (C,), of a net with a map for each image.
     """
 
     logits: NDArray[np.float32]
     activations: NDArray[np.float32]
     features: NDArray[np.float32] | None = None
-    even: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,7 @@ class Model:
     the map of class k; `feature_weight` float32 (K, C') and `feature_bias` (K,), the last convolution of such a net,
     both None where its file does not offer what enters it; `class_ids` WordNet ids or ""; `sha256` of the file, as hex.
     `map_kind` is "exact" where the map is that of the paper, "per-image" where what follows the pooling is linear only
-    for a given image; `has_even` whether the file tells what of such a map no cell has to itself. `scores` is "softmax"
-    or, where several classes may be true of an image, "sigmoid".
+    for a given image. `scores` is "softmax" or, where several classes may be true of an image, "sigmoid".
     """
 
     path: Path
@@ -71,7 +68,6 @@ class Model:
     feature_weight: NDArray[np.float32] | None
     feature_bias: NDArray[np.float32] | None
     map_kind: str
-    has_even: bool
     scores: str
     session: ort.InferenceSession
 
@@ -97,24 +93,15 @@ class Model:
         names = [file_format.LOGITS, file_format.ACTIVATIONS]
         if features and self.feature_weight is not None:
             names.append(file_format.FEATURES)
-        if self.has_even:
-            names.append(file_format.EVEN)
         values = dict(zip(names, self.session.run(names, {file_format.IMAGE: rgb[None]}), strict=True))
         logits, activations = values[file_format.LOGITS], values[file_format.ACTIVATIONS]
         as_loaded = logits.shape == (1, len(self.class_names)) and activations.shape[:2] == (1, self.channels)
         if not (as_loaded and activations.ndim == 4 and activations.size and np.isfinite(activations).all()):
             raise ModelError("its outputs have other shapes than when it was loaded, or activations are not numbers")
-        entering, even = values.get(file_format.FEATURES), values.get(file_format.EVEN)
+        entering = values.get(file_format.FEATURES)
         if entering is not None and not self._fits(entering, activations):
             raise ModelError("its features have another shape than when it was loaded, or are not numbers")
-        if even is not None and not (even.shape == activations.shape[:2] and np.isfinite(even).all()):
-            raise ModelError("its output 'even' has another shape than when it was loaded, or is not numbers")
-        return Prediction(
-            logits[0],
-            activations[0],
-            None if entering is None else entering[0],
-            None if even is None else even[0],
-        )
+        return Prediction(logits[0], activations[0], None if entering is None else entering[0])
 
     def _fits(self, features: Array, activations: Array) -> bool:
         assert self.feature_weight is not None
@@ -136,12 +123,6 @@ class Model:
     def cam(self, prediction: Prediction, class_index: int) -> NDArray[np.float32]:
         """The raw class activation map of one class, float32 (h, w), in units of the logit."""
         return class_activation_map(prediction.activations, self.cam_weight, class_index)
-
-    def even(self, prediction: Prediction, class_index: int) -> float:
-        """What all cells of a class's map have alike, by biases and gates, as part of the logit; 0 for an exact map."""
-        if prediction.even is None:
-            return 0.0
-        return float(class_activation_map(prediction.even[:, None, None], self.cam_weight, class_index)[0, 0])
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         """Of logits (K,), float64 (K,): a softmax that sums to 1, or a sigmoid for each class, as `scores` says."""
@@ -220,14 +201,14 @@ def load_model(path: str | Path) -> Model:
 
 
 def _proved(path: Path, session: ort.InferenceSession) -> Model:
-    """The model of a session, if it obeys the file_format."""
+    """The model of a session, if it obeys `file_format`."""
     outputs = {output.name for output in session.get_outputs()}
     missing = [name for name in (file_format.LOGITS, file_format.ACTIVATIONS) if name not in outputs]
     inputs = session.get_inputs()
     if missing or [i.name for i in inputs] != [file_format.IMAGE] or inputs[0].type != "tensor(uint8)":
         lacks = f"no output {missing[0]!r}" if missing else f"no uint8 input {file_format.IMAGE!r}"
         raise ModelError(f"{path}: not CAM-ready, it has {lacks}; {_how_to_adapt(path)}")
-    metadata = Metadata(path, session.get_modelmeta().custom_metadata_map)
+    metadata = FileMetadata(path, session.get_modelmeta().custom_metadata_map)
     input_size = metadata.input_size()
     fixed_size = any(isinstance(side, int) for side in inputs[0].shape[1:3])
     wanted = _wanted(outputs, path)
@@ -251,7 +232,6 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
     if len(classes) != count:
         raise ModelError(f"{path}: {len(classes)} class names for {count} classes")
     class_ids = metadata.strings(file_format.CLASS_IDS_KEY, optional=True) or ("",) * len(classes)
-    map_kind = metadata.choice(file_format.MAP_KEY, (file_format.EXACT, file_format.PER_IMAGE))
     if len(class_ids) != len(classes):
         raise ModelError(f"{path}: {len(class_ids)} class ids for {len(classes)} classes")
     return Model(
@@ -269,8 +249,7 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
         cam_bias=cam_bias,
         feature_weight=values.get(file_format.FEATURE_WEIGHT),
         feature_bias=values.get(file_format.FEATURE_BIAS),
-        map_kind=map_kind,
-        has_even=file_format.EVEN in wanted and map_kind == file_format.PER_IMAGE,
+        map_kind=metadata.choice(file_format.MAP_KEY, (file_format.EXACT, file_format.PER_IMAGE)),
         scores=metadata.choice(file_format.SCORES_KEY, (file_format.SOFTMAX, file_format.SIGMOID)),
         session=session,
     )

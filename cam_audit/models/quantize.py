@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from cam_audit.cam import SHOWN_FROM, normalised
 from cam_audit.errors import ImageError, ModelError
 from cam_audit.images.decode import read_image
+from cam_audit.images.find import spread
 from cam_audit.images.rgb import RgbImage
 from cam_audit.models import file_format
 from cam_audit.models.adapt.contents import read_contents
@@ -88,11 +89,10 @@ def quantize(model_path: Path, photos: Sequence[str | Path], target: Path) -> Qu
 
 def _read(model: Model, photos: Sequence[str | Path]) -> list[RgbImage]:
     """Photos, evenly spread, at the size at which they enter the net."""
-    count = min(len(photos), MAX_PHOTOS)
     images = []
-    for index in range(count):
+    for photo in spread(photos, MAX_PHOTOS):
         with suppress(ImageError):
-            rgb, _, _ = read_image(photos[index * len(photos) // count], needed=2 * min(model.input_size))
+            rgb, _, _ = read_image(photo, needed=2 * min(model.input_size))
             images.append(model.fit(rgb))
     return images
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cam_audit.errors import CamAuditError
-from cam_audit.images.find import ImageList, find_images
+from cam_audit.images.find import ImageList, find_images, spread
 from cam_audit.models.class_names import ClassNames
 from cam_audit.records import ImageSource
 from cam_audit.reports.looked_at import left_out
@@ -116,7 +116,8 @@ def sources_of(options: Options, model: Model, found: ImageList, note: Callable[
     labelling = label_images(options.dataset, names, classes, layout, rows)
     proposals = tell(options, classes, layout, labelling, note)
     sources = _of_split(options, labelling.sources)
-    limited = _spread(sources, options.limit)
+    # so that every class keeps its share
+    limited = sources if options.limit is None else spread(sources, options.limit)
     return Chosen(limited, len(names) - len(sources), len(sources) - len(limited), proposals)
 
 
@@ -131,10 +132,3 @@ def _of_split(options: Options, sources: list[ImageSource]) -> list[ImageSource]
         there = f"there are {some(splits)}" if splits else "no folder or labels file tells splits"
         raise CamAuditError(f"{options.dataset}: --split {options.split}: no image belongs to it; {there}")
     return chosen
-
-
-def _spread(sources: list[ImageSource], limit: int | None) -> list[ImageSource]:
-    """At most `limit` of the images, evenly spread, so that every class keeps its share."""
-    if limit is None or limit >= len(sources):
-        return sources
-    return [sources[index * len(sources) // limit] for index in range(limit)]

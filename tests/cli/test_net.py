@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,11 +12,10 @@ from pictures import encode
 from plain_nets import picture
 
 import cam_audit
-from cam_audit import cli
 from cam_audit.errors import ModelError
 from cam_audit.models.model import load_model
 
-Run = Callable[..., tuple[str, str]]
+Command = Callable[..., tuple[str, str]]
 COMMAND = ("scan", "photos", "--net", "resnet18")
 
 
@@ -40,59 +38,43 @@ def folder(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> P
     return tmp_path
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command; `typed` is what somebody types on the terminal, None where there is none."""
-
-    def call(*arguments: str, code: int = 0, typed: str | None = None) -> tuple[str, str]:
-        monkeypatch.setattr(sys, "argv", ["cam-audit", *arguments])
-        monkeypatch.setattr("cam_audit.cli.process.program.end", sys.exit)
-        monkeypatch.setattr("cam_audit.cli.net.can_ask", lambda: typed is not None)
-        monkeypatch.setattr(sys, "stdin", io.StringIO(typed or ""))
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        output = capsys.readouterr()
-        assert (ended.value.code or 0) == code, output.err
-        return output
-
-    return call
-
-
-def test_with_download_a_net_is_downloaded_checked_adapted_and_scanned(run: Run, folder: Path, server: Server) -> None:
-    output, error = run(*COMMAND, "--download")
+def test_with_download_a_net_is_downloaded_checked_adapted_and_scanned(
+    command: Command, folder: Path, server: Server
+) -> None:
+    output, error = command(*COMMAND, "--download")
     file = folder / "cache" / "models" / "resnet18.onnx"
     assert load_model(file).net == "resnet18"
     assert error.splitlines()[0] == f"note: resnet18 (Apache-2.0) is in {file} from now on"
     assert output.startswith("2 images, 0 errors")
     assert (folder / "cam-audit-out" / "report.html").exists()
     asked = len(server.requests)
-    run(*COMMAND, "--download")
+    command(*COMMAND, "--download")
     assert len(server.requests) == asked, "it is there now"
 
 
-def test_the_configuration_may_allow_it(run: Run, folder: Path) -> None:
+def test_the_configuration_may_allow_it(command: Command, folder: Path) -> None:
     (folder / "pyproject.toml").write_text("[tool.cam-audit]\nnet = 'squeezenet'\ndownload = true\n")
-    assert run("scan", "photos")[0].startswith("2 images, 0 errors")
+    assert command("scan", "photos")[0].startswith("2 images, 0 errors")
 
 
 @pytest.mark.parametrize("typed", ["\n", "y\n", "YES\n"])
-def test_on_a_terminal_it_asks_once(run: Run, server: Server, typed: str) -> None:
-    output, error = run(*COMMAND, typed=typed)
+def test_on_a_terminal_it_asks_once(command: Command, server: Server, typed: str) -> None:
+    output, error = command(*COMMAND, typed=typed)
     question = f"The net resnet18 is not on this machine yet. Download 0.0 MB from {server['/mirror']}? [Y/n]: "
     assert (output + error).count(question) == 1
     assert "2 images, 0 errors" in output
 
 
-def test_who_says_no_hears_of_the_other_ways(run: Run, server: Server, folder: Path) -> None:
-    error = run(*COMMAND, code=2, typed="n\n")[1]
+def test_who_says_no_hears_of_the_other_ways(command: Command, server: Server, folder: Path) -> None:
+    error = command(*COMMAND, code=2, typed="n\n")[1]
     assert "make it with `cam-audit models pull resnet18` or `python scripts/export_onnx.py" in error.splitlines()[-1]
     assert server.requests == []
     assert not (folder / "cache").exists()
 
 
-@pytest.mark.parametrize("command", [COMMAND, ("live", "--net", "resnet18", "--no-window")], ids=["scan", "live"])
-def test_elsewhere_nothing_is_downloaded_unasked(run: Run, server: Server, command: tuple[str, ...]) -> None:
-    error = run(*command, code=2)[1]
+@pytest.mark.parametrize("asking", [COMMAND, ("live", "--net", "resnet18", "--no-window")], ids=["scan", "live"])
+def test_elsewhere_nothing_is_downloaded_unasked(command: Command, server: Server, asking: tuple[str, ...]) -> None:
+    error = command(*asking, code=2)[1]
     assert error.count("\n") == 1
     assert error.endswith("or add --download to this command\n")
     assert server.requests == []
@@ -100,13 +82,13 @@ def test_elsewhere_nothing_is_downloaded_unasked(run: Run, server: Server, comma
 
 @pytest.mark.parametrize("extra", [(), ("--download",)])
 def test_without_onnx_one_line_says_so_before_anything_is_downloaded(
-    run: Run, server: Server, monkeypatch: pytest.MonkeyPatch, extra: tuple[str, ...]
+    command: Command, server: Server, monkeypatch: pytest.MonkeyPatch, extra: tuple[str, ...]
 ) -> None:
     for name in [name for name in sys.modules if name.startswith(("cam_audit.models.adapt", "cam_audit.models.zoo"))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delattr("cam_audit.models.zoo", raising=False)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    error = run(*COMMAND, *extra, code=2, typed=None if extra else "y\n")[1]
+    error = command(*COMMAND, *extra, code=2, typed=None if extra else "y\n")[1]
     assert error == (
         "cam-audit: the net resnet18 is not on this machine yet, and to download it: the package onnx is missing; "
         "install it with: pip install 'cam-audit[models]'\n"
@@ -114,14 +96,14 @@ def test_without_onnx_one_line_says_so_before_anything_is_downloaded(
     assert server.requests == []
 
 
-def test_a_data_set_that_is_not_there_is_said_before_anything_is_downloaded(run: Run, server: Server) -> None:
-    assert "fotos: no such folder" in run("scan", "fotos", "--net", "resnet18", "--download", code=2)[1]
+def test_a_data_set_that_is_not_there_is_said_before_anything_is_downloaded(command: Command, server: Server) -> None:
+    assert "fotos: no such folder" in command("scan", "fotos", "--net", "resnet18", "--download", code=2)[1]
     assert server.requests == []
 
 
-def test_a_download_that_fails_is_one_line(run: Run, server: Server, folder: Path) -> None:
+def test_a_download_that_fails_is_one_line(command: Command, server: Server, folder: Path) -> None:
     server.answers.clear()
-    error = run(*COMMAND, "--download", code=2)[1]
+    error = command(*COMMAND, "--download", code=2)[1]
     assert error.splitlines()[-1].startswith("cam-audit: the download failed: ")
     assert error.count("the server answers 404") == 2
     assert not (folder / "cam-audit-out").exists()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +12,10 @@ import pytest
 from pictures import encode
 from plain_nets import Net
 
-from cam_audit import cli
 from cam_audit.models.adapt.contents import read_contents
 from cam_audit.models.model import load_model
 
-Run = Callable[..., tuple[str, str]]
+Command = Callable[..., tuple[str, str]]
 CLASSES = ("dark", "light")
 
 
@@ -43,22 +41,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Adapt net.onnx by the photos; `typed` is what somebody types on the terminal, None where there is none."""
-
-    def call(*arguments: str, code: int = 0, typed: str | None = None) -> tuple[str, str]:
-        command = ["cam-audit", "models", "adapt", "net.onnx", "--photos", "photos", "--input-size", "32"]
-        monkeypatch.setattr(sys, "argv", [*command, "--labels", "labels.txt", *arguments])
-        monkeypatch.setattr("cam_audit.cli.process.program.end", sys.exit)
-        monkeypatch.setattr("cam_audit.cli.presets.can_ask", lambda: typed is not None)
-        monkeypatch.setattr(sys, "stdin", io.StringIO(typed or ""))
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        output = capsys.readouterr()
-        assert (ended.value.code or 0) == code, output.err
-        return output
-
-    return call
+def run(command: Command) -> Command:
+    """Adapt net.onnx by the photos."""
+    words = "models adapt net.onnx --photos photos --input-size 32 --labels labels.txt"
+    return partial(command, *words.split())
 
 
 @pytest.mark.parametrize(
@@ -70,7 +56,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     ],
 )
 def test_the_preset_is_taken_by_which_most_predictions_are_right(
-    run: Run, folder: Path, level: float, preset: str, means: float | tuple[float, ...]
+    run: Command, folder: Path, level: float, preset: str, means: float | tuple[float, ...]
 ) -> None:
     onnx.save(threshold(level), folder / "net.onnx")
     output, error = run()
@@ -90,8 +76,8 @@ def test_the_preset_is_taken_by_which_most_predictions_are_right(
         assert model.run(np.full((32, 32, 3), grey, np.uint8)).logits.argmax() == index
 
 
-def test_where_two_are_close_it_asks_or_refuses(run: Run, folder: Path) -> None:
-    """Nothing is light for this net, by whichever preset."""
+def test_where_two_are_close_it_asks_or_refuses(run: Command, folder: Path) -> None:
+    """Nothing is light for this net, whatever the preset."""
     onnx.save(threshold(1e6), folder / "net.onnx")
     error = run(code=2)[1]
     assert error.startswith("cam-audit: imagenet (20 of 40) and caffe (20 of 40) and ")
@@ -103,7 +89,7 @@ def test_where_two_are_close_it_asks_or_refuses(run: Run, folder: Path) -> None:
     np.testing.assert_allclose(np.array(found.std) / found.scale, 255, rtol=1e-6)
 
 
-def test_a_net_that_scales_its_own_input_needs_no_photos(run: Run, folder: Path) -> None:
+def test_a_net_that_scales_its_own_input_needs_no_photos(run: Command, folder: Path) -> None:
     net = Net()
     scaled = net.op("Div", "pixels", net.const([255.0]), name="rescale")
     flat = net.op("Flatten", net.op("GlobalAveragePool", scaled))
@@ -122,7 +108,7 @@ def test_a_net_that_scales_its_own_input_needs_no_photos(run: Run, folder: Path)
         (("--labels", "others.txt"), "photos: no photo lies in a folder that is named like a class; --labels names"),
     ],
 )
-def test_a_mistake_is_one_line(run: Run, folder: Path, arguments: tuple[str, ...], message: str) -> None:
+def test_a_mistake_is_one_line(run: Command, folder: Path, arguments: tuple[str, ...], message: str) -> None:
     onnx.save(threshold(105), folder / "net.onnx")
     (folder / "others.txt").write_text("a\nb\n")
     error = run(*arguments, code=2)[1]

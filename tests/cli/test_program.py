@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import importlib.util
 import os
 import struct
 import subprocess
@@ -209,8 +210,13 @@ def test_a_scan_of_one_image_loads_nothing_that_only_others_need(folder: Path) -
     arguments = ["scan", "photos/red/0.png", "--net", "tiny"]
     loaded = told_at_its_end(folder, arguments, "sys.modules")
     assert {"cv2", "onnxruntime", "cam_audit.scan.audit_images"} <= loaded
-    ours = {"cues", "examination", "annotations", "download", "torch_file", "reports.sarif", "baseline"}
-    assert not loaded & {f"cam_audit.{name}" for name in ours}
+    names = (
+        "findings.examine findings.cues.features scan.annotations models.download models.torch_file models.adapt "
+        "reports.sarif reports.baseline cli.adapt"
+    )
+    ours = {f"cam_audit.{name}" for name in names.split()}
+    assert all(map(importlib.util.find_spec, ours)), "a module that is gone is never loaded"
+    assert not loaded & ours
     assert not loaded & {"tqdm", "importlib.metadata", "numpy.random", "onnx"}
 
 

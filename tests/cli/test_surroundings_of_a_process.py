@@ -12,7 +12,7 @@ import pytest
 from commands import environment
 from data_sets import draw, net, stamp_in_the_corner
 
-# as /work/shared/cases has it: a network drive without locks
+# a library that stands in for a network drive without locks
 NO_LOCKS = """#include <errno.h>
 int flock(int fd, int op) { errno = %s; return -1; }
 """

@@ -11,7 +11,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from cam_audit.models.adapt import Preprocessing
+from cam_audit.models.adapt import AdaptedModel, Preprocessing, adapt
+from cam_audit.models.model import Model, load_model
 
 CHANNELS, CLASSES, SIDE = 6, 5, 32
 UNIT = Preprocessing(1 / 255, (0.1, 0.2, 0.3), (0.5, 0.6, 0.7))
@@ -83,6 +84,18 @@ def save(model: onnx.ModelProto, folder: Path) -> Path:
     path = folder / "plain.onnx"
     onnx.save(model, path)
     return path
+
+
+def adapted(model: onnx.ModelProto, folder: Path, **options: Any) -> tuple[AdaptedModel, Model]:
+    """Save a plain model, adapt it, and load what that wrote; options are those of `adapt`."""
+    given: dict[str, Any] = {"preprocessing": UNIT, "classes": None, "net": "test", "input_size": (SIDE, SIDE)}
+    found = adapt(save(model, folder), folder / "out" / "cam.onnx", **given | options)
+    return found, load_model(found.path)
+
+
+def assert_close(found: np.ndarray, expected: np.ndarray, tolerance: float = 1e-4) -> None:
+    """Assert that numbers differ by less than a share of the largest that is expected, or of 1."""
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * max(1, np.abs(expected).max()))
 
 
 def expected_activations(rgb: np.ndarray, preprocessing: Preprocessing = UNIT) -> np.ndarray:

@@ -39,7 +39,6 @@ CLASSES = ClassNames(NAMES, IDS)
         ("4", 4),
         ("0", 0),
         ("08", 8),
-        # a class that is called 7 goes before the class of index 7
         ("7", 7),
         ("Cardigan", 4),
         ("cardigan", 5),

@@ -17,6 +17,7 @@ import pytest
 from commands import ROOT, run
 from onnx import TensorProto, helper, numpy_helper
 from pictures import encode
+from refused_files import refusal
 from tiny_net import COLOURS, colour_net
 
 from cam_audit import load_model
@@ -26,16 +27,6 @@ from cam_audit.models.external_data import has_external_data
 from cam_audit.models.session import MEMORY_SHARE
 
 Edit = Callable[[onnx.ModelProto], None]
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(ModelError) as caught:
-        load_model(path)
-    message = str(caught.value)
-    assert message.startswith(f"{path}: ")
-    assert "\n" not in message
-    assert len(message) < 600
-    return message
 
 
 def edited(edit: Edit, path: Path) -> Path:

@@ -17,6 +17,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from pictures import BLUE, GREEN, RED, gradient, square
+from refused_files import refusal
 from tiny_net import CELL, COLOUR_IDS, COLOURS, TinyNet, colour_net, random_net
 
 from cam_audit import load_model
@@ -107,16 +108,6 @@ def test_threads_may_share_a_model(model) -> None:
         together = list(pool.map(lambda picture: model.run(picture).logits, pictures * 5))
     for index, logits in enumerate(together):
         np.testing.assert_array_equal(logits, alone[index % 8])
-
-
-def refusal(path: Path) -> str:
-    """The message with which a file is refused: one line that begins with the file."""
-    with pytest.raises(ModelError) as caught:
-        load_model(path)
-    message = str(caught.value)
-    assert message.startswith(f"{path}: ")
-    assert "\n" not in message
-    return message
 
 
 def pre_relu(proto: onnx.ModelProto) -> None:

@@ -94,7 +94,7 @@ def _code_of(ending: Ending) -> int:
     if -ending.code in PASSED_ON:
         what = "interrupted"
     elif ending.signal == "SIGKILL":
-        what = "the scan was killed, most likely as memory ran out, of which fewer --workers take less"
+        what = "the scan was killed, most likely because memory ran out; fewer --workers take less"
     else:
         what = f"the scan was ended by {ending.signal}"
         what += ", which is most likely a fault in OpenCV or onnxruntime" if ending.signal in FAULTS else ""

@@ -67,7 +67,7 @@ def whole(atom: Atom, shape: tuple[int, ...]) -> Affine:
 def moved(parts: Sequence[Affine], move: Callable[..., Array], batch: int) -> Affine | None:
     """What `move` makes of some tensors by moving elements only; None where it mixes the images of a batch.
 
-    It is told apart by running it on the elements' numbers.
+    `move` is run on the elements' indices to see where each one goes.
     """
     starts = np.cumsum([0, *(part.elements * batch for part in parts)])
     numbers = [

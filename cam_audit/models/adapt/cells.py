@@ -43,13 +43,14 @@ class Cells:
 
     def store(self, values: NDArray[Any], key: object = None) -> str:
         """Add an initializer, once for a `key`; returns its name."""
-        if key is not None and ("stored", key) in self._made:
-            return self._made["stored", key]  # type: ignore[return-value]
+        if key is None:
+            return self._stored(values)
+        return self._once(("stored", key), lambda: self._stored(values))  # type: ignore[return-value]
+
+    def _stored(self, values: NDArray[Any]) -> str:
         name = f"cam_audit/stored/{len(self.initializers)}"
         values = values.astype(np.float32) if values.dtype.kind == "f" else values
         self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-        if key is not None:
-            self._made["stored", key] = name
         return name
 
     def map(self, source: Map) -> str:
@@ -70,7 +71,7 @@ class Cells:
 
     def affine(self, x: Affine, of: Of) -> str | None:
         """A tensor made of its atoms, as `of` gives these; None where there is nothing."""
-        return self._once((x, of.__name__), lambda: self._affine(x, of))
+        return self._once((x, of), lambda: self._affine(x, of))
 
     def joined(self, tensors: list[str]) -> str:
         """Tensors (N, ., h, w) one after the other, along the channels."""
@@ -151,8 +152,8 @@ class Cells:
         total: str | None = None
         for atom, weight in x.terms.items():
             if isinstance(atom, Flattened):
-                part = self._by_place(x, atom) if of.__name__ != "even" else None
-                part = self.op("GlobalAveragePool", part) if part and of.__name__ == "pooled" else part
+                part = None if of == self.even else self._by_place(x, atom)
+                part = self.op("GlobalAveragePool", part) if part and of == self.pooled else part
             else:
                 part = of(atom)
                 part = part and self._weighted(part, (x, atom), weight)

@@ -6,27 +6,23 @@ nothing but pooling is there, the last convolution takes its place, in each cell
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from cam_audit.errors import ModelError
 from cam_audit.models.adapt.affine import Affine, Selection, dense
 from cam_audit.models.adapt.atoms import Atom, Average, Flattened, Layout, Map, Product
-from cam_audit.models.adapt.reader import PASSES_ON, RESHAPES, Reader, UnreadNodeError
+from cam_audit.models.adapt.reader import NEUTRAL, Reader, UnreadNodeError
 from cam_audit.models.adapt.refusal import refusal
 from cam_audit.models.adapt.shapes import Shapes
-from cam_audit.models.adapt.source import Graph, Layer, attribute
+from cam_audit.models.adapt.source import KEEPS_NUMBERS, Graph, Layer, attribute
 
 Array = NDArray[Any]
 
-NEUTRAL = RESHAPES | PASSES_ON | {"Transpose"}
-# Of these, what keeps every number in its place, and does not bound it as quantising does.
-KEEPS = frozenset(("Cast", "Dropout", "Identity"))
 CUT = frozenset(("Softmax", "LogSoftmax", "Sigmoid"))
 
 
@@ -102,7 +98,7 @@ def find_head(
     """
     cut = None
     logits = output
-    node = _behind(graph, output, NEUTRAL)
+    node = graph.maker(output, NEUTRAL)
     if node is not None and node.op_type in CUT:
         cut = Layer.of(node)
         logits = node.input[0]
@@ -125,7 +121,7 @@ def find_head(
     single = scores.elements == 1
     if single:
         scores = _two_of_one(scores)
-    made_by = _behind(graph, first.tensor, NEUTRAL)
+    made_by = graph.maker(first.tensor, NEUTRAL)
     return Head(
         logits=logits,
         scores=scores,
@@ -176,22 +172,14 @@ def _is_pooling_alone(scores: Affine) -> bool:
     )
 
 
-def _behind(graph: Graph, tensor: str, passed: Collection[str]) -> onnx.NodeProto | None:
-    """The node that makes a tensor, but for those of the `passed` kinds; None where it is the graph's own input."""
-    node = graph.producers.get(tensor)
-    while node is not None and node.op_type in passed:
-        node = graph.producers.get(node.input[0])
-    return node
-
-
 def _last_convolution(graph: Graph, pooled: Map) -> LastConvolution | None:
     """The 1x1 convolution that makes a map by itself or with a ReLU."""
     if pooled.layout != Layout.CHANNELS_FIRST:
         return None
-    node = _behind(graph, pooled.tensor, KEEPS)
+    node = graph.maker(pooled.tensor, KEEPS_NUMBERS)
     rectified = node is not None and node.op_type == "Relu"
     if node is not None and rectified:
-        node = _behind(graph, node.input[0], KEEPS)
+        node = graph.maker(node.input[0], KEEPS_NUMBERS)
     if node is None or node.op_type != "Conv" or not graph.is_constant(node.input[1]):
         return None
     weight = graph.constant(node.input[1]).astype(np.float32)

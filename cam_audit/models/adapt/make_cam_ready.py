@@ -17,6 +17,7 @@ from cam_audit.errors import ModelError, NotOnnxError
 from cam_audit.files import sha256_of
 from cam_audit.models import file_format
 from cam_audit.models.adapt.build import InputShape, build
+from cam_audit.models.adapt.even import even_share
 from cam_audit.models.adapt.exporters import names_within, size_within
 from cam_audit.models.adapt.head import find_head
 from cam_audit.models.adapt.image_input import ImageInput, find_image_input
@@ -158,7 +159,7 @@ def adapt(
         preprocessing=preprocessing,
         preprocessed_within=within,
         exact=head.exact,
-        even_share=0.0 if head.exact else _even_share(model, reference),
+        even_share=0.0 if head.exact else even_share(model, reference.runs.images),
         why_fixed="" if accepts.size is None else why_fixed or failed,
         notes=tuple(notes),
     )
@@ -188,19 +189,6 @@ def _preprocessing(
         )
     notes.append(f"preprocessing is in the net: it takes {takes}{done}, so no other is put in front")
     return given or left, True, notes
-
-
-def _even_share(model: Model, reference: Reference) -> float:
-    """Of the largest logit of each image, what all cells have alike, as a share of that and of what cells add to it."""
-    shares = []
-    for rgb in reference.runs.images:
-        prediction = model.run(rgb)
-        top = int(prediction.logits.argmax())
-        even = model.even(prediction, top)
-        own = float(np.abs(model.cam(prediction, top) - even).mean())
-        bias = 0.0 if model.cam_bias is None else float(model.cam_bias[top])
-        shares.append(abs(even + bias) / max(abs(even + bias) + own, 1e-12))
-    return float(np.mean(shares))
 
 
 @contextmanager

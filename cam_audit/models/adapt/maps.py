@@ -11,12 +11,11 @@ from cam_audit.errors import ModelError
 from cam_audit.models.adapt.affine import Array
 from cam_audit.models.adapt.atoms import Average, Layout, Map, Maximum
 from cam_audit.models.adapt.shapes import Shapes
-from cam_audit.models.adapt.source import Graph, Layer, attribute, reduced_axes
+from cam_audit.models.adapt.source import KEEPS_NUMBERS, Graph, Layer, attribute, reduced_axes
 
 WINDOWED = frozenset(("AveragePool", "MaxPool"))
 MAXIMA = frozenset(("GlobalMaxPool", "ReduceMax", "MaxPool"))
 POOLINGS = frozenset(("GlobalAveragePool", "ReduceMean", "ReduceSum")) | WINDOWED | MAXIMA
-SAME = frozenset(("Cast", "Dropout", "Identity"))
 MOVES = frozenset(("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"))
 
 
@@ -85,7 +84,7 @@ def _map_of(
 ) -> Map | None:
     """The map of which a tensor's `axes` are the cells."""
     shape = shapes[tensor]
-    before = _behind(graph, tensor)
+    before = graph.maker(tensor, KEEPS_NUMBERS)
     if averages and before is not None and before.op_type == "ReduceMean":
         # the mean of means of as many is their mean
         inner = sorted(axis % len(shapes[before.input[0]]) for axis in reduced_axes(graph, before))
@@ -110,7 +109,7 @@ def _unrolled(graph: Graph, shapes: Shapes, tensor: str, axis: int) -> Map | Non
     elements = np.arange(np.prod(shape))
     channels, cells = (shape[2], shape[1]) if axis == 1 else (shape[1], shape[2])
     moves: list[onnx.NodeProto] = []
-    node = _behind(graph, tensor)
+    node = graph.maker(tensor, KEEPS_NUMBERS)
     while node is not None and node.op_type in MOVES:
         moves.insert(0, node)
         source = shapes[node.input[0]]
@@ -124,7 +123,7 @@ def _unrolled(graph: Graph, shapes: Shapes, tensor: str, axis: int) -> Map | Non
             last = elements.reshape(-1, cells, channels).transpose(0, 2, 1)
             if source[3] == channels and (row == last).all():
                 return Map(node.input[0], Layout.CHANNELS_LAST, source[1:3], channels)
-        node = _behind(graph, node.input[0])
+        node = graph.maker(node.input[0], KEEPS_NUMBERS)
     return None
 
 
@@ -132,7 +131,7 @@ def _tokens(tensor: str, shape: tuple[int, ...], axis: int, size: tuple[int, int
     """Cells that were in a row all along: as many columns to a row as the image has."""
     cells = shape[axis]
     rows = round((cells * size[0] / size[1]) ** 0.5)
-    if rows == 0 or cells % rows or abs(cells // rows * size[0] - rows * size[1]) > 0:
+    if rows == 0 or cells % rows or cells // rows * size[0] != rows * size[1]:
         raise ModelError(
             f"the {cells} cells that are pooled at {size[1]}x{size[0]} are no grid of that shape, so it can't be told "
             "which cell is where"
@@ -145,14 +144,6 @@ def _move(node: onnx.NodeProto, values: Array, shapes: Shapes) -> Array:
     if node.op_type == "Transpose":
         return values.transpose(attribute(node, "perm", None) or range(values.ndim)[::-1])
     return values.reshape(shapes[node.output[0]])
-
-
-def _behind(graph: Graph, tensor: str) -> onnx.NodeProto | None:
-    """The node that makes a tensor's numbers."""
-    node = graph.producers.get(tensor)
-    while node is not None and node.op_type in SAME:
-        node = graph.producers.get(node.input[0])
-    return node
 
 
 def _turns_to_channels_last(node: onnx.NodeProto) -> bool:

@@ -17,7 +17,7 @@ from cam_audit.models import file_format
 from cam_audit.models.adapt.build import InputShape
 from cam_audit.models.adapt.head import Head
 from cam_audit.models.adapt.image_input import ImageInput
-from cam_audit.models.adapt.preprocessing import Preprocessing
+from cam_audit.models.adapt.preprocessing import PRESETS, Preprocessing
 from cam_audit.models.adapt.source import Graph, to_bytes
 from cam_audit.models.session import open_session, run, run_once
 
@@ -57,10 +57,10 @@ class Reference:
 def find_output(graph: Graph, image: ImageInput, size: tuple[int, int], wanted: str | None = None) -> str:
     """The one output that has a score a class, found by running the source, or the `wanted` one.
 
-    Raises ModelError where it cannot be run, or there is no such output, or several of which none is wanted.
+    Raises ModelError if it cannot be run, has no such output, or has several and `wanted` names none of them.
     """
     rgb = np.zeros((image.batch or 1, *size, 3), np.uint8)
-    blank = image.preprocess(rgb, Preprocessing(1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
+    blank = image.preprocess(rgb, PRESETS["raw"])
     outputs = run_once(to_bytes(graph.model), {image.name: blank})
     scores = [name for name, value in outputs.items() if _is_scores(value, len(blank))]
     shapes = ", ".join(f"{name!r} {np.shape(value)}" for name, value in outputs.items())

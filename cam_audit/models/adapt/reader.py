@@ -45,6 +45,8 @@ from cam_audit.models.session import run_once
 
 PASSES_ON = frozenset(("Cast", "DequantizeLinear", "Dropout", "Identity", "QuantizeLinear"))
 RESHAPES = frozenset(("Expand", "Flatten", "Reshape", "Squeeze", "Unsqueeze"))
+# What changes neither which numbers there are nor, but for rounding, their values.
+NEUTRAL = RESHAPES | PASSES_ON | {"Transpose"}
 MOVES = RESHAPES | {"Concat", "Gather", "GatherElements", "Slice", "Split", "Transpose"}
 FUNCTIONS = frozenset(
     "Abs Celu Clip Elu Erf Exp Gelu HardSigmoid HardSwish LeakyRelu Log Max Min Mish PRelu Pow Reciprocal Relu Selu "
@@ -302,9 +304,7 @@ class Reader:
         for atom, weight in x.terms.items():
             if not isinstance(atom, Average | Maximum) or not isinstance(weight, Selection):
                 return False
-            node = self.graph.producers.get(atom.map.tensor)
-            while node is not None and node.op_type in PASSES_ON | RESHAPES | {"Transpose"}:
-                node = self.graph.producers.get(node.input[0])
+            node = self.graph.maker(atom.map.tensor, NEUTRAL)
             if node is None or node.op_type not in NOT_NEGATIVE or (weight.scale < 0).any():
                 return False
         return bool((x.bias >= 0).all())

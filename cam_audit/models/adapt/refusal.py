@@ -1,4 +1,4 @@
-"""Say why a network has no map: its scores are no sum over cells, or by steps that can't be taken back to them."""
+"""Say why a network has no map: its scores are no sum over cells, or a step can't be taken back to the cells."""
 
 from __future__ import annotations
 

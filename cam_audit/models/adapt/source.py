@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -24,6 +24,8 @@ from cam_audit.models.session import run_once
 Array = NDArray[Any]
 
 OLDEST_OPSET = 7
+# Nodes whose output has the numbers of their input, each in its place and not bounded as by quantising.
+KEEPS_NUMBERS = frozenset(("Cast", "Dropout", "Identity"))
 TORCH_SCOPES = "pkg.torch.onnx.name_scopes"
 
 
@@ -80,6 +82,13 @@ class Graph:
     def producers(self) -> dict[str, onnx.NodeProto]:
         """The node that makes each tensor."""
         return {name: node for node in self.model.graph.node for name in node.output if name}
+
+    def maker(self, tensor: str, passed: Collection[str]) -> onnx.NodeProto | None:
+        """The node that makes a tensor, or what it is made of by nodes of the `passed` kinds; None for an input."""
+        node = self.producers.get(tensor)
+        while node is not None and node.op_type in passed:
+            node = self.producers.get(node.input[0])
+        return node
 
     @cached_property
     def _fed(self) -> set[str]:

@@ -8,11 +8,8 @@ from onnx import TensorProto
 
 from cam_audit.models.adapt.affine import Array
 from cam_audit.models.adapt.image_input import ImageInput
-from cam_audit.models.adapt.preprocessing import Preprocessing
+from cam_audit.models.adapt.preprocessing import PRESETS, Preprocessing
 from cam_audit.models.adapt.source import Graph, Layer, attribute, tensors_read
-
-RAW = Preprocessing(1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-UNIT = Preprocessing(1 / 255, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 KEEPS = frozenset(("Cast", "Identity", "Transpose"))
 # A mean or deviation above this is of pixels 0..255, not of 0..1.
@@ -22,8 +19,8 @@ LEAST_OF_BYTES = 20.0
 def find_within(graph: Graph, image: ImageInput) -> tuple[Preprocessing, list[Layer]] | None:
     """What a net that scales its own input takes, 0..255 or 0..1, and the layers that do it; None for other nets.
 
-    Found are constants that the input is multiplied by and added to before anything else, if they are those of
-    pixels: a deviation below 1 and a mean within 0..1, or either of 20 and more. A uint8 input is 0..255.
+    It looks for constants that the input is multiplied by and added to before anything else. They count if they are
+    those of pixels: a deviation below 1 and a mean within 0..1, or either of 20 and more. A uint8 input is 0..255.
     """
     factor, offset = np.ones(1), np.zeros(1)
     layers = []
@@ -41,14 +38,14 @@ def find_within(graph: Graph, image: ImageInput) -> tuple[Preprocessing, list[La
             layers.append(Layer.of(node))
         tensor = node.output[0]
     if image.element_type == TensorProto.UINT8:
-        return RAW, layers
+        return PRESETS["raw"], layers
     if not layers or (factor == 0).any():
         return None
     mean, deviation = -offset / factor, 1 / np.abs(factor)
     if max(mean.max(), deviation.max()) >= LEAST_OF_BYTES:
-        return RAW, layers
+        return PRESETS["raw"], layers
     if deviation.max() < 1 and mean.min() >= 0 and mean.max() <= 1:
-        return UNIT, layers
+        return PRESETS["unit"], layers
     return None
 
 

@@ -23,6 +23,7 @@ from plain_nets import (
     WEIGHT,
     Head,
     Net,
+    adapted,
     expected_activations,
     features,
     flat_pool,
@@ -37,7 +38,7 @@ from plain_nets import (
 
 from cam_audit.errors import ModelError
 from cam_audit.models import file_format
-from cam_audit.models.adapt import PRESETS, AdaptedModel, Preprocessing, adapt
+from cam_audit.models.adapt import PRESETS, Preprocessing, adapt
 from cam_audit.models.model import Model, load_model
 
 HEADS: dict[str, Head] = {
@@ -97,18 +98,6 @@ WITHOUT_CLASSIFIER: dict[str, Head] = {
     "4-D": pool,
     "Softmax": lambda n, t: n.op("Softmax", flat_pool(n, t), axis=1),
 }
-
-
-def adapted(model: onnx.ModelProto, folder: Path, **options: object) -> tuple[AdaptedModel, Model]:
-    source = save(model, folder)
-    given: dict = {
-        "preprocessing": UNIT,
-        "classes": None,
-        "net": "test",
-        "input_size": (SIDE, SIDE),
-    } | options
-    found = adapt(source, folder / "out" / "cam.onnx", **given)
-    return found, load_model(found.path)
 
 
 def assert_equals_numpy(

@@ -17,6 +17,8 @@ from plain_nets import (
     WEIGHT,
     Head,
     Net,
+    adapted,
+    assert_close,
     expected_activations,
     features,
     flat_pool,
@@ -24,12 +26,10 @@ from plain_nets import (
     picture,
     plain,
     pool,
-    save,
 )
 
 from cam_audit.errors import ModelError
-from cam_audit.models.adapt import AdaptedModel, Preprocessing, adapt
-from cam_audit.models.model import Model, load_model
+from cam_audit.models.adapt import Preprocessing
 
 _random = np.random.default_rng(11)
 SQUARE = _random.normal(size=(CHANNELS, CHANNELS))
@@ -133,16 +133,6 @@ HEADS: dict[str, tuple[Head, np.ndarray, np.ndarray]] = {
     "window larger than the map, padding counted": (padded_window(1), WEIGHT * (CELLS / (CELLS + 2)) ** 2, BIAS),
     "sum over the number of cells": (sum_over_count, WEIGHT, BIAS),
 }  # fmt: skip
-
-
-def adapted(model: object, folder: Path, **options: object) -> tuple[AdaptedModel, Model]:
-    given: dict = {"preprocessing": UNIT, "classes": None, "net": "test", "input_size": (SIDE, SIDE)} | options
-    found = adapt(save(model, folder), folder / "cam.onnx", **given)  # type: ignore[arg-type]
-    return found, load_model(found.path)
-
-
-def assert_close(found: np.ndarray, expected: np.ndarray) -> None:
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * max(1, np.abs(expected).max()))
 
 
 @pytest.mark.parametrize("name", HEADS)

@@ -7,17 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from plain_nets import (
     BIAS,
     CHANNELS,
     CLASSES,
     SIDE,
-    UNIT,
     WEIGHT,
     Head,
     Net,
+    adapted,
+    assert_close,
     expected_activations,
     features,
     flat_pool,
@@ -25,11 +25,10 @@ from plain_nets import (
     picture,
     plain,
     pool,
-    save,
 )
 
-from cam_audit.models.adapt import AdaptedModel, adapt
-from cam_audit.models.model import Model, load_model
+from cam_audit.models.adapt.even import even_logits
+from cam_audit.models.model import Model
 
 _random = np.random.default_rng(7)
 HIDDEN = 4
@@ -135,23 +134,13 @@ HEADS: dict[str, tuple[Head, Held]] = {
 }
 
 
-def adapted(model: onnx.ModelProto, folder: Path, **options: object) -> tuple[AdaptedModel, Model]:
-    given: dict = {"preprocessing": UNIT, "classes": None, "net": "test", "input_size": (SIDE, SIDE)} | options
-    found = adapt(save(model, folder), folder / "cam.onnx", **given)
-    return found, load_model(found.path)
-
-
 def maps_of(model: Model, rgb: Array) -> tuple[Array, Array, Array]:
     """Logits (K,); the map of each class with its bias, (K, h, w); of that, what all cells have alike, (K,)."""
     prediction = model.run(rgb)
     bias = np.zeros(len(model.class_names)) if model.cam_bias is None else model.cam_bias
     classes = range(len(bias))
     maps = np.array([model.cam(prediction, k) + bias[k] for k in classes])
-    return prediction.logits, maps, np.array([model.even(prediction, k) + bias[k] for k in classes])
-
-
-def assert_close(found: Array, expected: Array) -> None:
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * max(1, np.abs(expected).max()))
+    return prediction.logits, maps, even_logits(model, rgb) + bias
 
 
 @pytest.mark.parametrize("name", HEADS)

@@ -1,4 +1,4 @@
-"""H and W are freed only where the net computes the same at other sizes, and else `adapt` says why not."""
+"""H and W are freed only where the net computes the same at other sizes; otherwise `adapt` says why not."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cam_audit.scan.class_list import class_names, names_in_yaml
+from cam_audit.scan.yolo_classes import class_names, names_in_yaml
 
 TEXTS = [
     "path: ../data\nnames:\n  0: person\n  1: traffic light\n  7: 'hair drier'\nnc: 3\n",

@@ -14,7 +14,7 @@ HOW_TO_MAKE_ONE = "make the file again from the plain classifier with `cam-audit
 
 
 @dataclass(frozen=True)
-class Metadata:
+class FileMetadata:
     """The metadata of a file, by keys without the prefix; each method raises ModelError for a value of another kind."""
 
     path: Path

@@ -1,0 +1,63 @@
+"""Words about a net that several commands print, and the file that one writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cam_audit.text import printable
+
+if TYPE_CHECKING:
+    from cam_audit.models.adapt import Preprocessing
+
+# Of a long list, how many names are shown.
+SHOWN = 8
+
+DYNAMIC = ", other sizes too"
+FIXED = " only; a scan squeezes every image to it"
+PER_IMAGE = "; exact for each image, as what follows the pooling is not linear"
+
+File = click.Path(path_type=Path)
+
+
+def show(fields: Mapping[str, str]) -> None:
+    """Print names and texts, a pair a line, in two columns."""
+    width = max(map(len, fields))
+    for name, text in fields.items():
+        click.echo(printable(f"{name:{width}}  {text}"))
+
+
+def target_of(file: Path, output: Path | None, ending: str) -> Path:
+    """The file to write: `output`, or FILE's name with another ending beside it.
+
+    Raises click.BadParameter where that is FILE itself.
+    """
+    target = output or file.with_name(file.name.removesuffix(".onnx") + ending)
+    if target.resolve() == file.resolve():
+        raise click.BadParameter(f"it would overwrite {file}", param_hint="--output")
+    return target
+
+
+def features_in_words(channels: int) -> str:
+    """How many channels enter the last convolution."""
+    return f"{channels} channels enter the last convolution, by which classes are taken to parts"
+
+
+def in_short(names: Sequence[str]) -> str:
+    """At most SHOWN names."""
+    return ", ".join([*names[:SHOWN], "..."] if len(names) > SHOWN else names)
+
+
+def preprocessing_in_words(preprocessing: Preprocessing | None) -> str:
+    """What is done to an image's pixels; None: not in the form that `adapt` gives it."""
+    if preprocessing is None:
+        return "in the graph, not in the form that `adapt` gives it"
+    mean, std = (
+        ", ".join(f"{value / preprocessing.scale:.4g}" for value in values)
+        for values in (preprocessing.mean, preprocessing.std)
+    )
+    order = ", channels then as BGR" if preprocessing.bgr else ""
+    return f"RGB 0..255 minus ({mean}), divided by ({std}){order}"
