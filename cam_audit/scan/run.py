@@ -12,36 +12,33 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from cam_audit.errors import CamAuditError, CannotWriteError, CutOffError
+from cam_audit.errors import CamAuditError, CutOffError
 from cam_audit.findings.codes import severity_counts
 from cam_audit.findings.metadata import MetadataTable
-from cam_audit.findings.sample import MIN_IMAGES, classes_of
 from cam_audit.images.find import ImageList
 from cam_audit.images.ranges import find_ranges
-from cam_audit.models.known import DEFAULT_NET, NETS, find_net
-from cam_audit.models.model import Model, load_model
+from cam_audit.models.model import Model
 from cam_audit.records import AuditResult, ImageResult, ImageSource, Record, ScanReport, SkippedImage
 from cam_audit.reports import results_csv
 from cam_audit.reports.output_folder import (
     OVERLAYS_FOLDER,
-    is_finished,
     list_pictures,
     overlay_name,
-    prepare_output,
     read_results,
     remove_others,
     require_ours,
-    require_same,
     writing_to,
 )
 from cam_audit.scan.audit_images import audit_images
 from cam_audit.scan.audit_report import AuditReport
 from cam_audit.scan.dataset import Chosen, images_of, require_there, skipped, sources_of
+from cam_audit.scan.foreground_net import foreground_of
 from cam_audit.scan.image import ScanJob, require_size
-from cam_audit.scan.journal import Journal, is_unfinished, locked, remove_journal
+from cam_audit.scan.journal import Journal, is_unfinished, locked
 from cam_audit.scan.metadata import read_metadata
 from cam_audit.scan.observer import Observer
-from cam_audit.scan.options import ALL, AUTO, FLAGGED, NONE, Options, identity, provenance
+from cam_audit.scan.options import ALL, FLAGGED, NONE, Options, identity, provenance
+from cam_audit.scan.prepare import prepare
 from cam_audit.scan.tally import Tally
 from cam_audit.scan.write_output import (
     draw_overlays,
@@ -74,9 +71,9 @@ def run(
     observer = observer or Observer()
     require_size(model, options.settings.size)
     time_begun, clock_begun = datetime.now(timezone.utc), time.perf_counter()
-    # names of folders are hostile text
 
     def note(words: str) -> None:
+        # names of folders are hostile text
         observer.on_note(printable(words))
 
     found = images_of(options, note)
@@ -86,7 +83,7 @@ def run(
         model,
         options.settings,
         annotations=_annotations(options, sources),
-        foreground=_foreground(options, model, sources, note),
+        foreground=foreground_of(options, model, sources, note),
         ranges=find_ranges([source.path for source in sources], options.workers or available_cores()),
     )
     table = read_metadata(options.metadata, [source.name for source in sources]) if options.metadata else None
@@ -95,7 +92,7 @@ def run(
         return this.in_memory()
     require_ours(options.out)
     with locked(options.out, note):
-        _prepare(options, model, resume)
+        prepare(options.out, options.dataset, model.sha256, resume)
         write_proposals(options.out, chosen.proposals)
         if options.overlays != NONE:
             list_pictures(options.out, (overlay_name(source.name) for source in chosen.sources))
@@ -278,25 +275,6 @@ class _Run:
         )
 
 
-def _prepare(options: Options, model: Model, resume: bool | None) -> None:
-    """Make the output folder ready; what was cut off there stays if the scan goes on with it."""
-    out = options.out
-    assert out is not None
-    cut_off = is_unfinished(out)
-    if cut_off and resume is None:
-        raise CamAuditError(
-            f"{out}: holds a scan that was cut off; go on with it by --resume, or start anew with --fresh"
-        )
-    if not cut_off and resume and is_finished(out):
-        raise CamAuditError(f"{out}: the scan in this folder is finished; leave out --resume to scan anew")
-    if resume is None:
-        require_same(out, options.dataset, model.sha256)
-    going_on = cut_off and bool(resume)
-    if not going_on:
-        remove_journal(out)
-    prepare_output(out, keep=going_on)
-
-
 def _completed(
     rows: Iterable[str], result: AuditResult, sources: Sequence[ImageSource], overlays: Mapping[str, str | None]
 ) -> Iterator[str]:
@@ -327,48 +305,3 @@ def _annotations(options: Options, sources: Sequence[ImageSource]) -> Annotation
         boxes=options.boxes,
         categories=options.category,
     )
-
-
-def _foreground(
-    options: Options, model: Model, sources: Sequence[ImageSource], note: Callable[[str], None]
-) -> Model | None:
-    """The foreground net; AUTO is neither built nor loaded where no class can be taken to parts."""
-    sizes = [len(of_class) for of_class in classes_of(sources).values()]
-    taken_to_parts = model.separable and len(sizes) > 1 and max(sizes) >= MIN_IMAGES
-    if options.foreground == AUTO and not taken_to_parts:
-        return None
-    try:
-        return foreground_net(options.foreground, model)
-    except CannotWriteError as error:
-        if options.foreground != AUTO:
-            raise
-        note(f"there is no foreground net, as it can't be built: {error}")
-        return None
-
-
-def foreground_net(name: str, model: Model) -> Model | None:
-    """The net that tells object from surroundings: AUTO is the default net where it is installed, NONE is none.
-
-    Raises CannotWriteError where it can't be built, CamAuditError where a net that is named is not there, or is the
-    audited one, which would judge itself.
-    """
-    if name == NONE:
-        return None
-    try:
-        found = load_model(Path(name) if name.endswith(".onnx") else find_net(DEFAULT_NET if name == AUTO else name))
-    except CannotWriteError:
-        raise
-    except CamAuditError:
-        if name == AUTO:
-            return None
-        if name in NETS or name.endswith(".onnx"):
-            raise
-        raise CamAuditError(
-            f"--foreground {name}: there is no such net; name one of {', '.join(NETS)}, a file that ends in .onnx, or "
-            "none"
-        ) from None
-    if found.sha256 == model.sha256:
-        if name == AUTO:
-            return None
-        raise CamAuditError(f"--foreground {name}: this is the net that is audited; name another, or none")
-    return found
