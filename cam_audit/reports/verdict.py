@@ -35,13 +35,25 @@ class Verdict:
         return self.severity is None and self.looked_in > 0 and not self.pairs
 
     @property
+    def nothing_known(self) -> bool:
+        """Whether cues were looked for nowhere, and nothing else about a class was found either."""
+        return self.severity is None and not self.looked_in
+
+    @property
     def limits(self) -> str:
-        """Where cues were not looked for, in words; "" where they were in all classes, or something was found."""
-        if not (self.looked_in or self.severity):
-            return "cues could not be looked for" + (f": {self.why}" if self.why else "")
-        if 0 < self.looked_in < self.classes:
+        """Where cues were not looked for, in words; "" if they were in all classes."""
+        if self.nothing_known:
+            return "cues could not be looked for" + self._because
+        if not self.looked_in:
+            # something was found all the same, such as maps beside the annotated objects
+            return "a cue may have been missed" + self._because
+        if self.looked_in < self.classes:
             return f"cues were looked for in {self.looked_in} of {self.classes} classes"
         return ""
+
+    @property
+    def _because(self) -> str:
+        return f": {self.why}" if self.why else ""
 
     @property
     def of_pairs(self) -> str:
