@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from cam_audit.cli.net import ZOO_NAMES
 from cam_audit.cli.net import pull as download
 from cam_audit.cli.process.libraries import set_up_libraries
 from cam_audit.models import file_format
-from cam_audit.text import printable
+from cam_audit.text import printable, some
 from cam_audit.workers import available_cores
 
 if TYPE_CHECKING:
@@ -96,13 +96,13 @@ def info(file: Path, classes: bool) -> None:
         "sha256": model.sha256,
         "net": model.net,
         "licence": model.licence,
-        "layers": f"{_in_short(operators)}; {contents.parameters / 1e6:.1f} million parameters",
+        "layers": f"{some(operators, SHOWN)}; {contents.parameters / 1e6:.1f} million parameters",
         "map": f"{channels} channels of {rows}x{columns} cells at {height}x{width}, made by {model.activation_layer}"
         f"{'' if model.map_kind == file_format.EXACT else PER_IMAGE}",
         "input": f"{height}x{width}{FIXED if model.fixed_size else DYNAMIC}",
         "scores": SCORES[model.scores],
         "preprocessing": _in_words(contents.preprocessing),
-        "classes": f"{len(model.class_names)}: {_in_short(model.class_names)} (--classes lists all)",
+        "classes": f"{len(model.class_names)}: {some(model.class_names, SHOWN)} (--classes lists all)",
     }
     if model.feature_weight is not None:
         fields["features"] = _features_in_words(model.feature_weight.shape[1])
@@ -232,7 +232,7 @@ def adapt(
         click.echo(printable(f"note: {note}"), err=True)
     height, width = adapted.input_size
     rows, columns = adapted.map_size
-    names = _in_short(adapted.class_names) if adapted.named else "unnamed, --labels names them"
+    names = some(adapted.class_names, SHOWN) if adapted.named else "unnamed, --labels names them"
     _show(
         {
             "head": adapted.head,
@@ -338,10 +338,6 @@ def _class_table(names: tuple[str, ...], ids: tuple[str, ...]) -> str:
         [("index", "wnid", "name"), *zip(range(len(names)), map(printable, ids), map(printable, names), strict=True)]
     )
     return text.getvalue()
-
-
-def _in_short(names: Sequence[str]) -> str:
-    return ", ".join([*names[:SHOWN], "..."] if len(names) > SHOWN else names)
 
 
 def _in_words(preprocessing: Preprocessing | None) -> str:

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 
 from cam_audit.findings.sample import MIN_IMAGES, Observation
 from cam_audit.records import ImageSource
-from cam_audit.text import count
+from cam_audit.text import MAX_NAMED, count, some
 
-# So many classes are named in a note.
-MAX_NAMED = 5
 # A class is compared with so many images of the others, of all together, or there is no all-clear.
 MIN_OTHERS = 6
 # An unknown folder of which the net takes so large a share for a class may be of this class, 0..1.
@@ -59,11 +57,10 @@ def coverage_of(
     if small:
         # of classes that are too small, all, none is sampled
         images = looked if looked else Counter({label: len(classes[label]) for label in small})
-        named = ", ".join(f"{label!r}: {images[label]} of {len(classes[label])}" for label in small[:MAX_NAMED])
-        more = ", ..." if len(small) > MAX_NAMED else ""
+        named = some([f"{label!r}: {images[label]} of {len(classes[label])}" for label in small])
         notes.append(
             f"no cue was looked for in {len(small)} of {len(classes)} classes, which have fewer than {MIN_IMAGES} "
-            f"different images that can be read ({named}{more})"
+            f"different images that can be read ({named})"
         )
     if 0 < len(small) < len(classes) and all(label in uncovered for label in classes):
         notes.append("that leaves too few images to compare the other class with")

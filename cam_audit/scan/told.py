@@ -11,12 +11,10 @@ from cam_audit.reports.output_folder import PROPOSALS_FILE
 from cam_audit.scan.labelling import Labelling
 from cam_audit.scan.layout import Layout, deeper_level
 from cam_audit.scan.proposal import Proposal, counted_from_one, near_classes
-from cam_audit.text import count
+from cam_audit.text import count, some
 
 if TYPE_CHECKING:
     from cam_audit.scan.options import Options
-
-MAX_NAMED = 5
 
 Note = Callable[[str], None]
 
@@ -44,11 +42,6 @@ def tell(options: Options, classes: ClassNames, layout: Layout, labelling: Label
         )
         return counted_from_one(labelling.ambiguous, classes)
     return _tell_of_unknown(options, classes, labels, note)
-
-
-def some(names: Sequence[str]) -> str:
-    """The first of some names."""
-    return ", ".join([*names[:MAX_NAMED], *(["..."] if len(names) > MAX_NAMED else [])])
 
 
 def _tell_of_file(options: Options, labelling: Labelling, names: Sequence[str], note: Note) -> None:
