@@ -16,10 +16,10 @@ MAX_REASONS = 2
 class Verdict:
     """What a scan came to.
 
-    `severity`: that of the gravest findings, None without any; `affected`: the classes that have such, each once and in
-    the findings' order, "" among them where it is the whole data set; `classes`: how many classes there are.
-    `looked_in`: in how many of them cues were looked for, see `scan.coverage`; `why`: why not in the others.
-    `pairs`: the findings about pairs of images, which are about labels and splits and count apart.
+    `severity`: that of the gravest findings, None if there are none; `affected`: the classes of these findings, each
+    once and in the findings' order, "" for the whole data set; `classes`: how many classes there are. `looked_in`: in
+    how many of them cues were looked for, see `scan.coverage`; `why`: why not in the others. `pairs`: the findings
+    about pairs of images, which are about labels and splits and count apart.
     """
 
     severity: str | None
@@ -57,7 +57,7 @@ class Verdict:
 
     @property
     def of_pairs(self) -> str:
-        """What the findings about pairs say, in words that a sentence may begin or end with; "" without any."""
+        """What the findings about pairs say, as a part of a sentence; "" if there are none."""
         return "; ".join(
             f"{CODES[each.code].title}: {count(round(each.evidence.get('pairs', len(each.pairs))), 'pair')}"
             for each in self.pairs

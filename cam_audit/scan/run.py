@@ -37,7 +37,7 @@ from cam_audit.scan.image import ScanJob, require_size
 from cam_audit.scan.journal import Journal, is_unfinished, locked
 from cam_audit.scan.metadata import read_metadata
 from cam_audit.scan.observer import Observer
-from cam_audit.scan.options import ALL, FLAGGED, NONE, Options, identity, provenance
+from cam_audit.scan.options import ALL, FLAGGED, Options, identity, provenance
 from cam_audit.scan.prepare import prepare
 from cam_audit.scan.tally import Tally
 from cam_audit.scan.write_output import (
@@ -64,9 +64,9 @@ def run(
     resume: bool | None = None,
     observer: Observer | None = None,
 ) -> AuditReport:
-    """Scan and audit a data set; `accepted`: the baseline. The rest, and what is raised, is as in `audit`.
+    """Scan and audit a data set; `accepted`: the baseline. The rest, and the errors, are as in `audit`.
 
-    Raises CutOffError, too, if the scan is cut off after it has finished an image: it can be gone on with.
+    Raises CutOffError, too, if the scan is cut off after it has finished an image: --resume can continue it.
     """
     observer = observer or Observer()
     require_size(model, options.settings.size)
@@ -94,7 +94,8 @@ def run(
     with locked(options.out, note):
         prepare(options.out, options.dataset, model.sha256, resume)
         write_proposals(options.out, chosen.proposals)
-        if options.overlays != NONE:
+        if options.overlays == ALL:
+            # those that are drawn when the flags are known are listed then
             list_pictures(options.out, (overlay_name(source.name) for source in chosen.sources))
         journal = Journal(options.out, identity(options, model, job.foreground, job.ranges))
         try:
@@ -112,13 +113,13 @@ def run(
         journal.discard()
     if unreported:
         command = shlex.join(["cam-audit", "report", str(options.out)])
-        raise CamAuditError(f"{unreported}; all else is in place, and `{command}` writes the report again")
+        raise CamAuditError(f"{unreported}; everything else is in place, and `{command}` writes the report again")
     return report
 
 
 @dataclass(frozen=True)
 class _Run:
-    """One scan of a data set: what is scanned and how, who hears of it, and when it began."""
+    """One scan of a data set: its images, how they are scanned, its observer, and when it began."""
 
     options: Options
     job: ScanJob
@@ -158,7 +159,7 @@ class _Run:
         )
 
     def into_folder(self, out: Path, journal: Journal) -> tuple[AuditReport, CamAuditError | None]:
-        """Scan, audit and write all files; returns the report, and why there is no report.html, if there is none."""
+        """Scan, audit and write all files; returns the report, and the reason if report.html could not be written."""
         options, sources = self.options, self.sources
         overlays: set[str] = set()
         with writing_to(out), _waiting_rows(out) as rows:
@@ -175,7 +176,7 @@ class _Run:
             if options.overlays == FLAGGED:
                 flagged = [source for source in sources if source.name in result.flags]
                 drawn = draw_overlays(self.job, flagged, out, self._workers, self.observer)
-            # what can no longer be read shows no cue: were it all of the images, the findings would be wrong
+            # images that can no longer be read show no cue; if the whole data set has gone, the findings are wrong
             require_there(options.dataset)
             if journal.images:
                 remove_others(out, OVERLAYS_FOLDER, overlays | {name for name in drawn.values() if name})
@@ -252,7 +253,7 @@ class _Run:
         return as_json
 
     def _judged(self, scanned: ScanReport, result: AuditResult) -> AuditReport:
-        """The report of the scan, held against the baseline, if there is one."""
+        """The report of the scan, compared with the baseline, if there is one."""
         judgement = None
         if self.accepted:
             from cam_audit.reports.baseline import judge
@@ -289,7 +290,7 @@ def _completed(
 
 
 def _waiting_rows(out: Path) -> IO[str]:
-    """Where rows wait for the flags that only the whole audit can tell."""
+    """A file that keeps the rows until the whole audit has found the flags of images."""
     return tempfile.TemporaryFile("w+", dir=out, encoding="utf-8", newline="")
 
 
