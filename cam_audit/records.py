@@ -124,8 +124,7 @@ class ImageResult:
 
     `flags` are the codes that the image alone earns (CA103, CA104, CA105); the audit adds those of its class.
     `reading`: how its values became 8-bit RGB, where that is worth saying. `unannotated`: why its annotation can't be
-    used. `picture_hash`: its perceptual hash, 64 bits. `exif`: what its
-    EXIF data say.
+    used. `picture_hash`: its perceptual hash, 64 bits. `exif`: what its EXIF data say.
     """
 
     source: ImageSource
@@ -289,10 +288,10 @@ class Part:
     `number`: 1 is the class's largest. `share`: what it adds to the class's score, -1..1; the absolute shares of a
     class's parts, and of a rest that is not listed, add up to 1. `beyond`: the same, less what it adds in images of
     other classes. `images` of the `looked_at` images show it, and `others` of `others_looked_at` images of other
-    classes. `where`: object, surroundings or unknown, by
-    `foreground_ratio`: how much more it is on the object than if it were anywhere; None where no net told. `wander`:
-    how far it moves about beside the class's other parts, as a share of the sides, see `findings.wander`. `sheet`: its
-    picture, below the output folder. `examples`: the images that show most of it, each with the box around it.
+    classes. `where`: object, surroundings or unknown, by `foreground_ratio`: how much more it is on the object than a
+    map spread evenly; None if it was not measured. `wander`: how far it moves about beside the class's other parts, as
+    a share of the sides, see `findings.wander`. `sheet`: its picture, below the output folder. `examples`: the images
+    that show most of it, each with the box around it.
     """
 
     label: str
@@ -516,9 +515,9 @@ class ScanReport:
 
     `run`: what run.json says: images, errors, model, settings, versions, time. `findings`: worst first; `maps`: the
     fingerprints of those with class maps, at `Finding.maps_name`; `images`: one row an image.
-    `folder`: the output folder as a path that holds where the rendered text will be read, "" beside it. `known`: the
-    fingerprints of the findings that a baseline accepts; `part_marks`: by the sheet of a part that it has marked,
-    "shortcut" or "fine".
+    `folder`: the output folder as seen from where the rendered text will be read, "" if that is the folder itself.
+    `known`: the fingerprints of the findings that a baseline accepts; `part_marks`: by the sheet of a part that it has
+    marked, "shortcut" or "fine".
 
     `wrong_labels`, `groups`: as in `AuditResult`.
 

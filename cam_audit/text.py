@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+MAX_NAMED = 5
+
 
 def visible(text: str) -> str:
     """Text with a mark for each letter that can't be seen, such as one that turns the line round."""
@@ -24,3 +28,8 @@ def as_utf8(text: str) -> str:
 def count(number: int, noun: str, plural: str = "") -> str:
     """`1 image`, `2 images`, `3 classes`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def some(names: Sequence[str], most: int = MAX_NAMED) -> str:
+    """The first names, and `...` if there are more: `a, b, ...`."""
+    return ", ".join([*names[:most], *(["..."] if len(names) > most else [])])

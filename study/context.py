@@ -64,7 +64,7 @@ from cam_audit.findings.map_use import centred_weight, on_grid
 from cam_audit.models.model import Model, load_model
 from cam_audit.records import Part
 from cam_audit.scan.audit_report import AuditReport
-from cam_audit.scan.run import foreground_net
+from cam_audit.scan.foreground_net import foreground_net
 
 ALL_DONORS = 10_000
 # An audit takes a class to parts by so many images.

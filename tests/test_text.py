@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cam_audit.text import count, printable, visible
+from cam_audit.text import count, printable, some, visible
 
 
 def test_counts_are_in_english() -> None:
@@ -12,6 +12,16 @@ def test_counts_are_in_english() -> None:
         "1 image",
         "2,000 images",
         "2 classes",
+    ]
+
+
+def test_of_many_names_the_first_stand_for_all() -> None:
+    assert [some([]), some("ab"), some("abcde"), some("abcdef"), some("abc", 2)] == [
+        "",
+        "a, b",
+        "a, b, c, d, e",
+        "a, b, c, d, e, ...",
+        "a, b, ...",
     ]
 
 

@@ -11,15 +11,16 @@ from cam_audit.cli.net_in_words import (
     DYNAMIC,
     FIXED,
     PER_IMAGE,
+    SHOWN,
     File,
     features_in_words,
-    in_short,
     preprocessing_in_words,
     show,
     target_of,
 )
 from cam_audit.cli.process.libraries import set_up_libraries
 from cam_audit.cli.terminal import note
+from cam_audit.text import some
 from cam_audit.workers import available_cores
 
 # As in cam_audit.models.adapt.PRESETS, which is too slow to import for --help.
@@ -129,7 +130,7 @@ def adapt(
         note(sentence)
     height, width = adapted.input_size
     rows, columns = adapted.map_size
-    names = in_short(adapted.class_names) if adapted.named else "unnamed, --labels names them"
+    names = some(adapted.class_names, SHOWN) if adapted.named else "unnamed, --labels names them"
     show(
         {
             "head": adapted.head,

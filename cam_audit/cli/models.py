@@ -20,16 +20,16 @@ from cam_audit.cli.net_in_words import (
     DYNAMIC,
     FIXED,
     PER_IMAGE,
+    SHOWN,
     File,
     features_in_words,
-    in_short,
     preprocessing_in_words,
     show,
     target_of,
 )
 from cam_audit.cli.process.libraries import set_up_libraries
 from cam_audit.models import file_format
-from cam_audit.text import printable
+from cam_audit.text import printable, some
 from cam_audit.workers import available_cores
 
 SCORES = {
@@ -97,13 +97,13 @@ def info(file: Path, classes: bool) -> None:
         "sha256": model.sha256,
         "net": model.net,
         "licence": model.licence,
-        "layers": f"{in_short(operators)}; {contents.parameters / 1e6:.1f} million parameters",
+        "layers": f"{some(operators, SHOWN)}; {contents.parameters / 1e6:.1f} million parameters",
         "map": f"{channels} channels of {rows}x{columns} cells at {height}x{width}, made by {model.activation_layer}"
         f"{'' if model.map_kind == file_format.EXACT else PER_IMAGE}",
         "input": f"{height}x{width}{FIXED if model.fixed_size else DYNAMIC}",
         "scores": SCORES[model.scores],
         "preprocessing": preprocessing_in_words(contents.preprocessing),
-        "classes": f"{len(model.class_names)}: {in_short(model.class_names)} (--classes lists all)",
+        "classes": f"{len(model.class_names)}: {some(model.class_names, SHOWN)} (--classes lists all)",
     }
     if model.feature_weight is not None:
         fields["features"] = features_in_words(model.feature_weight.shape[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,11 +44,6 @@ def target_of(file: Path, output: Path | None, ending: str) -> Path:
 def features_in_words(channels: int) -> str:
     """How many channels enter the last convolution."""
     return f"{channels} channels enter the last convolution, by which classes are taken to parts"
-
-
-def in_short(names: Sequence[str]) -> str:
-    """At most SHOWN names."""
-    return ", ".join([*names[:SHOWN], "..."] if len(names) > SHOWN else names)
 
 
 def preprocessing_in_words(preprocessing: Preprocessing | None) -> str:

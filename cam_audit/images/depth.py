@@ -1,7 +1,7 @@
-"""Pixel values of more than 8 bits, signed ones and fractions become 8 bits, and it is said how.
+"""Pixel values of more than 8 bits, signed ones and fractions become 8 bits, with words that say how.
 
-What the file itself says of black and white holds; else it is decided once for a data set (`ranges`). A picture that
-was stretched by its own values would be brighter than its neighbour, which is a cue that the files don't have.
+What the file itself says of black and white holds. Otherwise one range is found for the whole data set (`ranges`). A
+picture that was stretched by its own values would be brighter than its neighbour, a cue that the files don't have.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ValueRange:
 Ranges = Mapping[str, ValueRange]
 """The ranges of a data set's pictures, by the kind of their values (`16-bit signed values`)."""
 RangeFor = Callable[[NDArray[Any]], ValueRange]
-"""What tells the range for a picture's values: `range_of` themselves, `range_in` a data set, `up_to` what is stated."""
+"""Gives the range for a picture's values: `range_of` the values, `range_in` a data set, `up_to` a stated white."""
 
 
 def to_8_bits(values: NDArray[Any], range_for: RangeFor | None = None) -> tuple[NDArray[np.uint8], str]:
@@ -74,7 +74,7 @@ def kind_of_values(values: NDArray[Any]) -> str:
 
 
 def range_of(values: NDArray[Any]) -> ValueRange:
-    """The range of a picture's values; raises ImageError where none of them is a number."""
+    """The range of a picture's values; raises ImageError if none of them is a number."""
     finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values.ravel()
     if not finite.size:
         raise ImageError(f"none of its {8 * values.dtype.itemsize}-bit values is a number")

@@ -60,14 +60,14 @@ def find_images(
 ) -> ImageList:
     """The image files below `root`, by their relative names with `/` between folders, sorted.
 
-    A file is an image by its suffix or, where that is missing or unknown, by how it begins. Hidden files and folders,
-    `__MACOSX`, the folder `output` and earlier outputs of a scan, told by `marks`, are left out; of
-    `root` itself, were it such an output, only the folders of pictures that the scan drew. So is what a pattern of
-    `exclude` matches (`fnmatch`): its name or, where the pattern has a `/`, its path below `root`. Symbolic links are
-    followed where they stay inside `root`, or everywhere with `follow_links`; no folder is entered twice. `root` may
-    also be a single image file.
+    A file is an image by its suffix or, if that is missing or unknown, by how it begins. Hidden files and folders,
+    `__MACOSX`, the folder `output` and earlier outputs of a scan, known by `marks`, are left out. If `root` itself is
+    such an output, only the folders of pictures that the scan drew are. What a pattern of `exclude` matches (`fnmatch`)
+    is left out: by its name or, if the pattern has a `/`, by its path below `root`. Symbolic links are followed if they
+    stay inside `root`, or everywhere with `follow_links`; no folder is entered twice. `root` may also be a single image
+    file.
 
-    Raises CamAuditError where `root` cannot be read.
+    Raises CamAuditError if `root` cannot be read.
     """
     if root.is_file():
         return ImageList([root.name], 0)

@@ -14,7 +14,7 @@ from cam_audit.images.rgb import RgbImage
 def decode_heic(data: bytes) -> tuple[RgbImage, str]:
     """The primary picture of a HEIC file, upright, uint8 (H, W, 3), and that it is one.
 
-    Raises ImageError where it is damaged, or pillow-heif is not installed, has too many pixels.
+    Raises ImageError if it is damaged or has too many pixels, or if pillow-heif is not installed.
     """
     try:
         import pillow_heif

@@ -95,7 +95,8 @@ def _cases(report: ScanReport) -> Iterator[ET.Element]:
     examples = {example.path for finding in report.findings for example in finding.examples}
     marked = failing_parts(report)
     labels = {finding.label: None for finding in report.findings}
-    not_looked, whole = uncovered(report), verdict_on(report, totals_of(report))
+    counts = totals_of(report)
+    not_looked, whole = uncovered(report), verdict_on(report, counts)
     images = {}
     unread = []
     for image in report.images:
@@ -107,7 +108,7 @@ def _cases(report: ScanReport) -> Iterator[ET.Element]:
     for label in labels:
         of_class = [finding for finding in failed if finding.label == label]
         case = _class_case(report, label, of_class, [part for part in marked if part.label == label], images)
-        why = _why_not_looked(whole, not_looked, label)
+        why = _why_not_looked(whole, not_looked, label, label in counts.labels)
         if why and case.find("failure") is None:
             # the schemas want it before what was printed
             case.insert(0, ET.Element("skipped", message=_line(why)))
@@ -128,11 +129,13 @@ def _cases(report: ScanReport) -> Iterator[ET.Element]:
             yield _image_case(report, image, ())
 
 
-def _why_not_looked(whole: Verdict, not_looked: Mapping[str, str], label: str) -> str:
-    """Why cues could not be looked for in a class, "" where they were."""
+def _why_not_looked(whole: Verdict, not_looked: Mapping[str, str], label: str, has_images: bool) -> str:
+    """Why cues could not be looked for in a class; "" if they were, or if the case is about the data set alone."""
     if label in not_looked or not whole.looked_in:
         return f"cues could not be looked for: {not_looked[label]}" if label in not_looked else whole.limits
-    return "" if label else "nothing tells the class of these images, so cues could not be looked for"
+    if label or not has_images:
+        return ""
+    return "nothing tells the class of these images, so cues could not be looked for"
 
 
 def _class_case(

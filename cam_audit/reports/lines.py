@@ -47,7 +47,7 @@ def verdict(report: ScanReport) -> str:
     rest = f"{counts.errors} of {images} could not be read" if counts.errors else ""
     decided = verdict_on(report, counts)
     rest = "".join(f"; {words}" for words in (decided.of_pairs, rest) if words)
-    if decided.severity is None and not decided.looked_in:
+    if decided.nothing_known:
         why = f": {decided.why}" if decided.why else ""
         return f"Cues could not be looked for in {images}{why}{rest}."
     if decided.limits:

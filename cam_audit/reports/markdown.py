@@ -69,10 +69,10 @@ def render(report: ScanReport) -> Iterator[str]:
 
 
 def _outcome(report: ScanReport, unread: Sequence[ImageRow]) -> str:
-    """As the exit code has it, but that it says where nothing could be looked for."""
+    """What the exit code says, or that cues could not be looked for, which is no reason to pass."""
     if failing(report) or failing_parts(report):
         return "failed"
-    if not (report.findings or verdict_on(report, totals_of(report)).all_clear):
+    if verdict_on(report, totals_of(report)).nothing_known:
         return "cues could not be looked for"
     return "incomplete" if unread else "passed"
 

@@ -57,8 +57,8 @@ def prepare_output(folder: Path, *, keep: bool = False) -> None:
                 for inner in ("", *names):
                     _require_no_link(Path(place, inner))
             _require_no_link(folder / name)
-        # before anything is removed, or a scan cut off here would pass for finished; and were this one cut off, the
-        # next must know that the pictures are ours to replace
+        # before anything is removed: a scan that is cut off here must not pass for finished, and the next one must know
+        # that the pictures are ours to replace
         with replacing(folder / RUN_FILE) as file:
             file.write(json.dumps({"tool": TOOL, "finished": False}) + "\n")
         if earlier and not keep:
@@ -75,7 +75,7 @@ def require_ours(folder: Path) -> None:
     if _run(folder):
         foreign = of_others(folder, PICTURE_FOLDERS)
     else:
-        # hidden files are nothing that a scan replaces; a file in its place is told when it can't be written to
+        # a scan replaces no hidden files; if `folder` is a file, writing to it fails and says so
         there = folder.iterdir() if folder.is_dir() else ()
         foreign = sorted(path.name for path in there if not path.name.startswith("."))
     if foreign:
@@ -105,9 +105,9 @@ def _require_no_link(folder: Path) -> None:
 
 
 def remove_others(folder: Path, below: str, names: Collection[str]) -> None:
-    """Remove the files that a scan wrote in a folder `below` the output folder but for those of these names.
+    """Remove the files that a scan wrote in a folder `below` the output folder, except those of these names.
 
-    They were cut off, or belong to images and findings that have gone. Raises CamAuditError where that fails.
+    They were cut off, or belong to images and findings that have gone. Raises CamAuditError if that fails.
     """
     try:
         remove_written(folder, (below,), names)
@@ -131,7 +131,7 @@ def list_pictures(folder: Path, names: Iterable[str]) -> None:
 
 
 def finished_run(folder: Path) -> Mapping[str, Any]:
-    """What the run.json of a finished scan says; nothing where there is none."""
+    """What the run.json of a finished scan says; empty if there is no such scan."""
     run = _run(folder)
     return run if run.get("finished") else {}
 

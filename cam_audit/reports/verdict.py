@@ -16,10 +16,10 @@ MAX_REASONS = 2
 class Verdict:
     """What a scan came to.
 
-    `severity`: that of the gravest findings, None without any; `affected`: the classes that have such, each once and in
-    the findings' order, "" among them where it is the whole data set; `classes`: how many classes there are.
-    `looked_in`: in how many of them cues were looked for, see `scan.coverage`; `why`: why not in the others.
-    `pairs`: the findings about pairs of images, which are about labels and splits and count apart.
+    `severity`: that of the gravest findings, None if there are none; `affected`: the classes of these findings, each
+    once and in the findings' order, "" for the whole data set; `classes`: how many classes there are. `looked_in`: in
+    how many of them cues were looked for, see `scan.coverage`; `why`: why not in the others. `pairs`: the findings
+    about pairs of images, which are about labels and splits and count apart.
     """
 
     severity: str | None
@@ -35,17 +35,29 @@ class Verdict:
         return self.severity is None and self.looked_in > 0 and not self.pairs
 
     @property
+    def nothing_known(self) -> bool:
+        """Whether cues were looked for nowhere, and nothing else about a class was found either."""
+        return self.severity is None and not self.looked_in
+
+    @property
     def limits(self) -> str:
-        """Where cues were not looked for, in words; "" where they were in all classes, or something was found."""
-        if not (self.looked_in or self.severity):
-            return "cues could not be looked for" + (f": {self.why}" if self.why else "")
-        if 0 < self.looked_in < self.classes:
+        """Where cues were not looked for, in words; "" if they were in all classes."""
+        if self.nothing_known:
+            return "cues could not be looked for" + self._because
+        if not self.looked_in:
+            # something was found all the same, such as maps beside the annotated objects
+            return "a cue may have been missed" + self._because
+        if self.looked_in < self.classes:
             return f"cues were looked for in {self.looked_in} of {self.classes} classes"
         return ""
 
     @property
+    def _because(self) -> str:
+        return f": {self.why}" if self.why else ""
+
+    @property
     def of_pairs(self) -> str:
-        """What the findings about pairs say, in words that a sentence may begin or end with; "" without any."""
+        """What the findings about pairs say, as a part of a sentence; "" if there are none."""
         return "; ".join(
             f"{CODES[each.code].title}: {count(round(each.evidence.get('pairs', len(each.pairs))), 'pair')}"
             for each in self.pairs

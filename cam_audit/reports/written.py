@@ -51,7 +51,7 @@ def of_others(out: Path, folders: Iterable[str]) -> list[str]:
 
 
 def remove_written(out: Path, folders: Collection[str], but_for: Collection[str] = ()) -> None:
-    """Remove the listed files in these folders, but for some, and the folders that are empty then. Raises OSError."""
+    """Remove the listed files in these folders, except `but_for`, and folders that are then empty. Raises OSError."""
     listed = written(out)
     for name in list(files_below(out, folders)):
         if name not in but_for and _is_listed(name, listed):
@@ -63,7 +63,7 @@ def remove_written(out: Path, folders: Collection[str], but_for: Collection[str]
 
 
 def keep_listed(out: Path, folders: Iterable[str]) -> None:
-    """Write the list anew, of the files that are there: one that was cut off lists more. Raises OSError."""
+    """List only the files that are there: a scan that was cut off has listed more. Raises OSError."""
     listed = written(out)
     names = sorted(name for name in files_below(out, folders) if name in listed)
     with replacing(out / LIST_FILE) as file:

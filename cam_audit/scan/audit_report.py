@@ -130,7 +130,7 @@ class AuditReport(ScanReport):
             rows: list[ImageRow] = list(self.images)
             if self.options.overlays != NONE:
                 rows = self._drawn_into(out, rows, all_of_them=self.options.overlays == ALL)
-            # an image that could not be read again has no overlay: were it all of them, that would go unnoticed
+            # images that can't be read again have no overlay; if the whole data set has gone, say so
             require_there(dataset)
             write_results(out, map(results_csv.line, rows))
             write_findings(out, self, self.class_maps, self.edited_images, self.part_maps, self.job, dataset)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cam_audit.files import write_bytes
 from cam_audit.findings.sample import Collected
+from cam_audit.images.depth import Ranges
 from cam_audit.models.model import Model
 from cam_audit.records import ImageResult, ImageSource, Record
 from cam_audit.scan.image import ScanJob, ScanSettings, require_size, scan_image
@@ -82,10 +83,14 @@ def scan(
     overlays: Path | None = None,
     workers: int | None = None,
     annotations: Annotations | None = None,
+    ranges: Ranges | None = None,
 ) -> Generator[Record]:
     """Scan images; yields one record an image, in the order of `sources`, whatever the number of workers.
 
     With `overlays`, a PNG an image is written to that folder's `overlays/`. `annotations` say where the objects are.
+    `ranges`: those of the data set's pixel values (`images.ranges.find_ranges`); without them, a picture that is not
+    8-bit is scaled by its own values, and differs from what `cam_audit.audit` sees.
+
     An image that can't be read or run yields a SkippedImage with the reason.
 
     Raises CamAuditError where an overlay can't be written or `settings.size` does not suit the net.
@@ -101,6 +106,6 @@ def scan(
     """
     settings = settings or ScanSettings()
     require_size(model, settings.size)
-    job = ScanJob(model, settings, overlays, annotations=annotations)
+    job = ScanJob(model, settings, overlays, annotations=annotations, ranges=ranges or {})
     for result in scan_chunks(job, sources, workers or available_cores()):
         yield from result.records

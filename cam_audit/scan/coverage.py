@@ -1,4 +1,4 @@
-"""Which classes cues were looked for in, and in which not and why: the one rule behind every "no findings"."""
+"""In which classes cues were looked for, and why not in the others: the one rule behind every "no findings"."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from dataclasses import dataclass
 
 from cam_audit.findings.sample import MIN_IMAGES, Observation
 from cam_audit.records import ImageSource
-from cam_audit.text import count
+from cam_audit.text import MAX_NAMED, count, some
 
-# So many classes are named in a note.
-MAX_NAMED = 5
 # A class is compared with so many images of the others, of all together, or there is no all-clear.
 MIN_OTHERS = 6
 # An unknown folder of which the net takes so large a share for a class may be of this class, 0..1.
@@ -26,7 +24,7 @@ NO_OTHERS = "there are too few images of other classes to compare with"
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Of the classes: how many cues were looked for in, and in how many images; of the others, why not, by label.
+    """In how many classes and images cues were looked for; `uncovered`: by label, why not in the other classes.
 
     `notes`: the same in sentences.
     """
@@ -57,13 +55,12 @@ def coverage_of(
     uncovered |= dict.fromkeys((label for label in alone if label not in small), NO_OTHERS)
     notes = []
     if small:
-        # of classes that are too small, all, none is sampled
+        # if all classes are too small, no image is sampled
         images = looked if looked else Counter({label: len(classes[label]) for label in small})
-        named = ", ".join(f"{label!r}: {images[label]} of {len(classes[label])}" for label in small[:MAX_NAMED])
-        more = ", ..." if len(small) > MAX_NAMED else ""
+        named = some([f"{label!r}: {images[label]} of {len(classes[label])}" for label in small])
         notes.append(
             f"no cue was looked for in {len(small)} of {len(classes)} classes, which have fewer than {MIN_IMAGES} "
-            f"different images that can be read ({named}{more})"
+            f"different images that can be read ({named})"
         )
     if 0 < len(small) < len(classes) and all(label in uncovered for label in classes):
         notes.append("that leaves too few images to compare the other class with")
@@ -86,9 +83,9 @@ def coverage_of(
 
 
 def _labels_by_class(observations: Collection[Observation]) -> dict[int | None, list[str]]:
-    """The labels by the index of the class that each stands for: what it is called or, if nothing, what the net says.
+    """The labels by the index of their class: the one they are named like or, if none, the one the net takes most for.
 
-    None for labels of which the net takes most for no class. Of small labels, only those that are called a class.
+    None for labels whose images the net takes for several classes. Small labels count only if they are named like one.
     """
     groups: dict[str, list[Observation]] = {}
     for observation in observations:

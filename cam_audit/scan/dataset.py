@@ -20,7 +20,8 @@ from cam_audit.scan.labels import read_labels
 from cam_audit.scan.layout import layout_of, split_of
 from cam_audit.scan.options import ALL
 from cam_audit.scan.proposal import Proposal
-from cam_audit.scan.told import some, tell
+from cam_audit.scan.told import tell
+from cam_audit.text import some
 
 if TYPE_CHECKING:
     from cam_audit.models.model import Model
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def require_folder(dataset: Path) -> None:
-    """Raise CamAuditError, with the nearest existing name, where the data set does not exist."""
+    """Raise CamAuditError, with the nearest existing name, if the data set does not exist."""
     if os.path.exists(dataset):
         return
     siblings = [path.name for path in dataset.parent.iterdir()] if dataset.parent.is_dir() else []
@@ -38,7 +39,7 @@ def require_folder(dataset: Path) -> None:
 
 
 def require_there(dataset: Path) -> None:
-    """Raise CamAuditError where the data set has gone meanwhile, as one on a network or a stick may."""
+    """Raise CamAuditError if the data set has gone meanwhile, as one on a network or a stick may."""
     try:
         there = dataset.is_file() or _holds_anything(dataset)
     except OSError:
@@ -54,9 +55,9 @@ def _holds_anything(folder: Path) -> bool:
 
 
 def images_of(options: Options, note: Callable[[str], None]) -> ImageList:
-    """The images of the data set and what else is there; `note` is told which links and patterns leave out what.
+    """The images of the data set and what else is there; `note` gets the links left out and patterns that fit nothing.
 
-    Raises CamAuditError where there is no image.
+    Raises CamAuditError if there is no image.
     """
     dataset, out = options.dataset, options.out
     found = find_images(
@@ -64,18 +65,19 @@ def images_of(options: Options, note: Callable[[str], None]) -> ImageList:
     )
     if found.links_left_out:
         note(f"{found.links_left_out} links that lead outside {dataset} are left out; --follow-links follows them")
-    for pattern in (pattern for pattern, entries in found.excluded.items() if not entries):
-        note(f"--exclude {pattern}: nothing in {dataset} is called so")
-    for name, reason in found.unreadable.items() if not found.names else ():
+    for pattern, entries in found.excluded.items():
+        if not entries:
+            note(f"--exclude {pattern}: nothing in {dataset} is called so")
+    if found.names:
+        return found
+    for name, reason in found.unreadable.items():
         raise CamAuditError(f"cannot read the folder {dataset / name}: {reason}")
-    if not found.names and out and dataset.resolve() == out.resolve():
+    if out and dataset.resolve() == out.resolve():
         raise CamAuditError(f"{out}: the output folder is the data set itself; name another with -o")
-    if not found.names:
-        others = left_out(skipped(found, Chosen([])))
-        raise CamAuditError(
-            f"{dataset}: no images in this folder or below it" + (f", but {', '.join(others)}" if others else "")
-        )
-    return found
+    others = left_out(skipped(found, Chosen([])))
+    raise CamAuditError(
+        f"{dataset}: no images in this folder or below it" + (f", but {', '.join(others)}" if others else "")
+    )
 
 
 def skipped(found: ImageList, chosen: Chosen) -> dict[str, Any]:
@@ -103,10 +105,10 @@ class Chosen:
 
 
 def sources_of(options: Options, model: Model, found: ImageList, note: Callable[[str], None]) -> Chosen:
-    """The images to scan, with their labels; `note` is told what the layout was taken for, and what has no class.
+    """The images to scan, with their labels; `note` gets how the layout was read, and what has no class.
 
-    Raises CamAuditError where the labels file or the pattern can't be used or fits no image, there is no such split,
-    or only deeper folders are named like classes.
+    Raises CamAuditError if the labels file or the pattern can't be used or fits no image, there is no such split, or
+    only deeper folders are named like classes.
     """
     classes = ClassNames(model.class_names, model.class_ids)
     # a folder that can't be looked into gets a row with the reason, as an image does

@@ -66,8 +66,8 @@ class ScanJob:
     """What a scan does with each of its images; picklable, so that other processes can do it too.
 
     `out`: the output folder that overlays are written to, None for no overlays. `sampled`: the names of the images
-    that the audit looks at; `parts`: of those whose classes are taken to parts; `foreground`: the net that tells object
-    from surroundings in these, if any, where they are not annotated. `annotations`: where the objects are. `ranges`: of
+    that the audit looks at; `parts`: of those whose classes are taken to parts; `foreground`: the net, if any, that
+    tells object from surroundings in images that are not annotated. `annotations`: where the objects are. `ranges`: of
     the data set's pixel values, by their kind.
     """
 
@@ -235,7 +235,7 @@ def top_scores(model: Model, probabilities: NDArray[np.float64], top: int) -> tu
 
 def _flags(disagreement: Disagreement | None, cam: Map, share: ObjectShare | None) -> tuple[str, ...]:
     """The codes that an image earns by itself."""
-    # round an object that covers the whole picture there is nothing to look at
+    # an object that covers the whole picture leaves nothing else to look at
     outside = share is not None and share.inside is not None and share.inside <= share.area < 1
     return tuple(
         code

@@ -52,7 +52,7 @@ class Stamp:
 
 
 def stamp_of(path: str, annotation: str = "") -> Stamp | None:
-    """The stamp of a file as it is now; None where there is none."""
+    """The stamp of a file as it is now; None if there is no file."""
     try:
         status = os.stat(path)
     except OSError:
@@ -64,8 +64,8 @@ def stamp_of(path: str, annotation: str = "") -> Stamp | None:
 def locked(out: Path, note: Callable[[str], None]) -> Iterator[None]:
     """Keep other scans out of an output folder, which is made where it is missing.
 
-    The lock is the system's and ends with the process, however that ends. Where the file system has no locks, `note` is
-    told so. Raises CamAuditError where another scan has it or the folder can't be written.
+    The lock is the system's and ends with the process, however that ends. If the file system has no locks, `note` gets
+    to know. Raises CamAuditError if another scan has it or the folder can't be written.
     """
     lock = FileLock(out / LOCK_FILE, timeout=0)
     try:
@@ -116,7 +116,7 @@ class Journal:
     """The finished images of one scan; any number of threads may ask and add."""
 
     def __init__(self, out: Path, identity: Mapping[str, Any]) -> None:
-        """Go on with the journal in an output folder, or begin one where there is none.
+        """Go on with the journal in an output folder, or begin one.
 
         `identity`: all that decides what an image's results are, by the names that a user knows, as JSON has it.
         Raises CamAuditError where the journal is that of another scan, naming what differs, or can't be written.

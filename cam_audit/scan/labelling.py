@@ -12,7 +12,7 @@ from cam_audit.scan.labels import Row, numbers_among, row_of_folder, rows_of_ima
 from cam_audit.scan.layout import Layout, Place
 from cam_audit.scan.matching import normal
 
-# What a class is known by: its index in the net or, where that has no such class, its folded name.
+# What a class is known by: its index in the net or, if the net has no such class, its folded name.
 Key = int | str
 
 
@@ -20,9 +20,9 @@ Key = int | str
 class Labelling:
     """The images with their labels, in the order of their names, and what became of the labels file.
 
-    `by_image`: whether its rows name images. `rows_used`: how many rows name anything; `rows_unused`: what the others
-    name. `indices`: the words that were taken for indices of classes; `ambiguous`: those that were not, as they may
-    count from 0 or from 1.
+    `by_image`: whether its rows name images. `rows_used`: how many rows name anything that is there; `rows_unused`:
+    what the others name. `indices`: the words that were taken for indices of classes; `ambiguous`: those that were not,
+    as they may count from 0 or from 1.
     """
 
     sources: list[ImageSource]
@@ -36,10 +36,10 @@ class Labelling:
 def label_images(
     dataset: Path, names: Sequence[str], classes: ClassNames, layout: Layout, rows: Mapping[str, Row]
 ) -> Labelling:
-    """The images `names` of a data set with class and split; `rows` go before what folders are called.
+    """The images `names` of a data set with class and split; `rows` have precedence over names of folders.
 
-    All that stands for one class has one label: what it is called, or the net's name where it is called in several
-    ways. Where rows name images, the other images have no class.
+    All that stands for one class has one label: its word in folders or rows, or the net's name if there are several.
+    If rows name images, the other images have no class.
     """
     places = {name: layout.place(name) for name in names}
     of_images = _rows_of_images(places, rows)
@@ -49,7 +49,7 @@ def label_images(
     numbers = numbers_among({place.word for place in bare}, classes)
     ambiguous = frozenset(numbers if _counts_from_one(numbers) else ())
     known = {word: None if word in ambiguous else classes.find(word) for word in {place.word for place in bare}}
-    # an index in a file is no name that anybody would know the class by
+    # nobody would know the class by an index
     called = {
         row.word: row.word if classes.find_name(row.word) is not None else classes.names[row.index]
         for row in rows.values()
@@ -103,7 +103,7 @@ def _rows_of_images(places: Mapping[str, Place], rows: Mapping[str, Row]) -> dic
 def _rows_of_folders(
     places: Mapping[str, Place], rows: Mapping[str, Row], of_images: Mapping[str, Row]
 ) -> dict[str, Row]:
-    """The rows of the folders that hold images, by the image, but for images with a row of their own."""
+    """The rows of the folders that hold images, by the image; images with a row of their own are left out."""
     if not rows:
         return {}
     found: dict[tuple[str, str], Row | None] = {}

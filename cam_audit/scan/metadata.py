@@ -11,7 +11,7 @@ from cam_audit.scan.matching import match, normal
 from cam_audit.scan.table import read_table
 from cam_audit.text import visible
 
-# What the column with the paths is called; where none is, it is the first.
+# What the column with the paths is called; if no column is, it is the first.
 PATH_COLUMNS = ("path", "filepath", "file", "filename", "image", "imageid", "imagename", "name")
 
 
@@ -21,7 +21,7 @@ def read_metadata(path: Path, names: Sequence[str]) -> MetadataTable:
     A row is about the image at its path or, failing that, the one with the longest end of the path that only one image
     and one row have.
 
-    Raises CamAuditError where the file can't be read, says nothing, contradicts itself, or is about other images.
+    Raises CamAuditError if the file can't be read, says nothing, contradicts itself, or is about other images.
     """
     table = [(line, [visible(cell) for cell in row]) for line, row in read_table(path)]
     if len(table) < 2:

@@ -20,7 +20,7 @@ MAX_OTHERS = 3
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A class for a folder, "" where none is near, and others that it could be."""
+    """A class for a folder, "" if no name is near, and others that it could be."""
 
     folder: str
     name: str
@@ -35,7 +35,7 @@ def near_classes(folders: Iterable[str], classes: ClassNames) -> list[Proposal]:
 
 
 def counted_from_one(folders: Sequence[str], classes: ClassNames) -> list[Proposal]:
-    """For folders called 1, 2, ..., the class if the first is 1, and the one that it is if the first would be 0."""
+    """For folders called 1, 2, ..., the class if they count from 1, and beside it the class if they count from 0."""
     names = classes.names
     return [
         Proposal(

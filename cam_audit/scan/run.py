@@ -12,36 +12,33 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from cam_audit.errors import CamAuditError, CannotWriteError, CutOffError
+from cam_audit.errors import CamAuditError, CutOffError
 from cam_audit.findings.codes import severity_counts
 from cam_audit.findings.metadata import MetadataTable
-from cam_audit.findings.sample import MIN_IMAGES, classes_of
 from cam_audit.images.find import ImageList
 from cam_audit.images.ranges import find_ranges
-from cam_audit.models.known import DEFAULT_NET, NETS, find_net
-from cam_audit.models.model import Model, load_model
+from cam_audit.models.model import Model
 from cam_audit.records import AuditResult, ImageResult, ImageSource, Record, ScanReport, SkippedImage
 from cam_audit.reports import results_csv
 from cam_audit.reports.output_folder import (
     OVERLAYS_FOLDER,
-    is_finished,
     list_pictures,
     overlay_name,
-    prepare_output,
     read_results,
     remove_others,
     require_ours,
-    require_same,
     writing_to,
 )
 from cam_audit.scan.audit_images import audit_images
 from cam_audit.scan.audit_report import AuditReport
 from cam_audit.scan.dataset import Chosen, images_of, require_there, skipped, sources_of
+from cam_audit.scan.foreground_net import foreground_of
 from cam_audit.scan.image import ScanJob, require_size
-from cam_audit.scan.journal import Journal, is_unfinished, locked, remove_journal
+from cam_audit.scan.journal import Journal, is_unfinished, locked
 from cam_audit.scan.metadata import read_metadata
 from cam_audit.scan.observer import Observer
-from cam_audit.scan.options import ALL, AUTO, FLAGGED, NONE, Options, identity, provenance
+from cam_audit.scan.options import ALL, FLAGGED, Options, identity, provenance
+from cam_audit.scan.prepare import prepare
 from cam_audit.scan.tally import Tally
 from cam_audit.scan.write_output import (
     draw_overlays,
@@ -67,16 +64,16 @@ def run(
     resume: bool | None = None,
     observer: Observer | None = None,
 ) -> AuditReport:
-    """Scan and audit a data set; `accepted`: the baseline. The rest, and what is raised, is as in `audit`.
+    """Scan and audit a data set; `accepted`: the baseline. The rest, and the errors, are as in `audit`.
 
-    Raises CutOffError, too, if the scan is cut off after it has finished an image: it can be gone on with.
+    Raises CutOffError, too, if the scan is cut off after it has finished an image: --resume can continue it.
     """
     observer = observer or Observer()
     require_size(model, options.settings.size)
     time_begun, clock_begun = datetime.now(timezone.utc), time.perf_counter()
-    # names of folders are hostile text
 
     def note(words: str) -> None:
+        # names of folders are hostile text
         observer.on_note(printable(words))
 
     found = images_of(options, note)
@@ -86,7 +83,7 @@ def run(
         model,
         options.settings,
         annotations=_annotations(options, sources),
-        foreground=_foreground(options, model, sources, note),
+        foreground=foreground_of(options, model, sources, note),
         ranges=find_ranges([source.path for source in sources], options.workers or available_cores()),
     )
     table = read_metadata(options.metadata, [source.name for source in sources]) if options.metadata else None
@@ -95,9 +92,10 @@ def run(
         return this.in_memory()
     require_ours(options.out)
     with locked(options.out, note):
-        _prepare(options, model, resume)
+        prepare(options.out, options.dataset, model.sha256, resume)
         write_proposals(options.out, chosen.proposals)
-        if options.overlays != NONE:
+        if options.overlays == ALL:
+            # those that are drawn when the flags are known are listed then
             list_pictures(options.out, (overlay_name(source.name) for source in chosen.sources))
         journal = Journal(options.out, identity(options, model, job.foreground, job.ranges))
         try:
@@ -115,13 +113,13 @@ def run(
         journal.discard()
     if unreported:
         command = shlex.join(["cam-audit", "report", str(options.out)])
-        raise CamAuditError(f"{unreported}; all else is in place, and `{command}` writes the report again")
+        raise CamAuditError(f"{unreported}; everything else is in place, and `{command}` writes the report again")
     return report
 
 
 @dataclass(frozen=True)
 class _Run:
-    """One scan of a data set: what is scanned and how, who hears of it, and when it began."""
+    """One scan of a data set: its images, how they are scanned, its observer, and when it began."""
 
     options: Options
     job: ScanJob
@@ -161,7 +159,7 @@ class _Run:
         )
 
     def into_folder(self, out: Path, journal: Journal) -> tuple[AuditReport, CamAuditError | None]:
-        """Scan, audit and write all files; returns the report, and why there is no report.html, if there is none."""
+        """Scan, audit and write all files; returns the report, and the reason if report.html could not be written."""
         options, sources = self.options, self.sources
         overlays: set[str] = set()
         with writing_to(out), _waiting_rows(out) as rows:
@@ -178,7 +176,7 @@ class _Run:
             if options.overlays == FLAGGED:
                 flagged = [source for source in sources if source.name in result.flags]
                 drawn = draw_overlays(self.job, flagged, out, self._workers, self.observer)
-            # what can no longer be read shows no cue: were it all of the images, the findings would be wrong
+            # images that can no longer be read show no cue; if the whole data set has gone, the findings are wrong
             require_there(options.dataset)
             if journal.images:
                 remove_others(out, OVERLAYS_FOLDER, overlays | {name for name in drawn.values() if name})
@@ -255,7 +253,7 @@ class _Run:
         return as_json
 
     def _judged(self, scanned: ScanReport, result: AuditResult) -> AuditReport:
-        """The report of the scan, held against the baseline, if there is one."""
+        """The report of the scan, compared with the baseline, if there is one."""
         judgement = None
         if self.accepted:
             from cam_audit.reports.baseline import judge
@@ -278,25 +276,6 @@ class _Run:
         )
 
 
-def _prepare(options: Options, model: Model, resume: bool | None) -> None:
-    """Make the output folder ready; what was cut off there stays if the scan goes on with it."""
-    out = options.out
-    assert out is not None
-    cut_off = is_unfinished(out)
-    if cut_off and resume is None:
-        raise CamAuditError(
-            f"{out}: holds a scan that was cut off; go on with it by --resume, or start anew with --fresh"
-        )
-    if not cut_off and resume and is_finished(out):
-        raise CamAuditError(f"{out}: the scan in this folder is finished; leave out --resume to scan anew")
-    if resume is None:
-        require_same(out, options.dataset, model.sha256)
-    going_on = cut_off and bool(resume)
-    if not going_on:
-        remove_journal(out)
-    prepare_output(out, keep=going_on)
-
-
 def _completed(
     rows: Iterable[str], result: AuditResult, sources: Sequence[ImageSource], overlays: Mapping[str, str | None]
 ) -> Iterator[str]:
@@ -311,7 +290,7 @@ def _completed(
 
 
 def _waiting_rows(out: Path) -> IO[str]:
-    """Where rows wait for the flags that only the whole audit can tell."""
+    """A file that keeps the rows until the whole audit has found the flags of images."""
     return tempfile.TemporaryFile("w+", dir=out, encoding="utf-8", newline="")
 
 
@@ -327,48 +306,3 @@ def _annotations(options: Options, sources: Sequence[ImageSource]) -> Annotation
         boxes=options.boxes,
         categories=options.category,
     )
-
-
-def _foreground(
-    options: Options, model: Model, sources: Sequence[ImageSource], note: Callable[[str], None]
-) -> Model | None:
-    """The foreground net; AUTO is neither built nor loaded where no class can be taken to parts."""
-    sizes = [len(of_class) for of_class in classes_of(sources).values()]
-    taken_to_parts = model.separable and len(sizes) > 1 and max(sizes) >= MIN_IMAGES
-    if options.foreground == AUTO and not taken_to_parts:
-        return None
-    try:
-        return foreground_net(options.foreground, model)
-    except CannotWriteError as error:
-        if options.foreground != AUTO:
-            raise
-        note(f"there is no foreground net, as it can't be built: {error}")
-        return None
-
-
-def foreground_net(name: str, model: Model) -> Model | None:
-    """The net that tells object from surroundings: AUTO is the default net where it is installed, NONE is none.
-
-    Raises CannotWriteError where it can't be built, CamAuditError where a net that is named is not there, or is the
-    audited one, which would judge itself.
-    """
-    if name == NONE:
-        return None
-    try:
-        found = load_model(Path(name) if name.endswith(".onnx") else find_net(DEFAULT_NET if name == AUTO else name))
-    except CannotWriteError:
-        raise
-    except CamAuditError:
-        if name == AUTO:
-            return None
-        if name in NETS or name.endswith(".onnx"):
-            raise
-        raise CamAuditError(
-            f"--foreground {name}: there is no such net; name one of {', '.join(NETS)}, a file that ends in .onnx, or "
-            "none"
-        ) from None
-    if found.sha256 == model.sha256:
-        if name == AUTO:
-            return None
-        raise CamAuditError(f"--foreground {name}: this is the net that is audited; name another, or none")
-    return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cam_audit.records import ImageResult, Record
-from cam_audit.text import count
+from cam_audit.text import count, some
 
 if TYPE_CHECKING:
     from cam_audit.scan.annotations import Annotations
@@ -81,8 +81,7 @@ class Tally:
         if number:
             notes.append(f"{kind}: {left_out((*annotations.faults, *self.unannotated), number)}")
         if len(annotations.categories) > 1:
-            more = ["..."] if len(annotations.categories) > MAX_CATEGORIES else []
-            names = ", ".join([*annotations.categories[:MAX_CATEGORIES], *more])
+            names = some(annotations.categories, MAX_CATEGORIES)
             notes.append(f"{kind}: all categories count as objects ({names}); --category takes some of them")
         share = f"{100 * self.area / self.objects:.0f}" if self.objects else "0"
         if share in ("0", "100"):

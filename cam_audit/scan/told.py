@@ -1,4 +1,4 @@
-"""What is told of a data set's labels before it is scanned: what its layout was taken for, and what has no class."""
+"""Notes about a data set's labels before it is scanned: how its layout was read, and what has no class."""
 
 from __future__ import annotations
 
@@ -11,25 +11,23 @@ from cam_audit.reports.output_folder import PROPOSALS_FILE
 from cam_audit.scan.labelling import Labelling
 from cam_audit.scan.layout import Layout, deeper_level
 from cam_audit.scan.proposal import Proposal, counted_from_one, near_classes
-from cam_audit.text import count
+from cam_audit.text import count, some
 
 if TYPE_CHECKING:
     from cam_audit.scan.options import Options
-
-MAX_NAMED = 5
 
 Note = Callable[[str], None]
 
 
 def tell(options: Options, classes: ClassNames, layout: Layout, labelling: Labelling, note: Note) -> list[Proposal]:
-    """Tell `note` of the labels; returns what each folder could be, where folders are not named like classes.
+    """Say in notes how the labels were read; returns a class for each folder if folders are not named like classes.
 
-    Raises CamAuditError where the labels file or the pattern fits no image, or only deeper folders are named so.
+    Raises CamAuditError if the labels file or the pattern fits no image, or only deeper folders are named like classes.
     """
     names = [source.name for source in labelling.sources]
     labels = {source.label: source.label_class for source in labelling.sources if source.label}
     if layout.splits and not options.class_level:
-        note(f"{some(sorted(layout.splits))}: splits of the data set; the classes are told by what is in them")
+        note(f"{some(sorted(layout.splits))}: splits of the data set; the folders in them are the classes")
     _tell_of_file(options, labelling, names, note)
     _tell_of_images_without(options, labelling, names, note)
     _require_no_deeper_level(options, names, layout, classes, labels)
@@ -46,13 +44,8 @@ def tell(options: Options, classes: ClassNames, layout: Layout, labelling: Label
     return _tell_of_unknown(options, classes, labels, note)
 
 
-def some(names: Sequence[str]) -> str:
-    """The first of some names."""
-    return ", ".join([*names[:MAX_NAMED], *(["..."] if len(names) > MAX_NAMED else [])])
-
-
 def _tell_of_file(options: Options, labelling: Labelling, names: Sequence[str], note: Note) -> None:
-    """Tell which rows of the labels file name nothing."""
+    """Say which rows of the labels file name nothing."""
     file, dataset, unused = options.labels, options.dataset, labelling.rows_unused
     if file and not labelling.rows_used:
         raise CamAuditError(
@@ -65,12 +58,12 @@ def _tell_of_file(options: Options, labelling: Labelling, names: Sequence[str], 
 
 
 def _tell_of_images_without(options: Options, labelling: Labelling, names: Sequence[str], note: Note) -> None:
-    """Tell which images have no class, where others have one."""
+    """Say which images have no class, if others have one."""
     without = [source.name for source in labelling.sources if not source.label]
     if options.label_pattern and len(without) == len(names):
         raise CamAuditError(f"--label-pattern {options.label_pattern}: fits no image, such as {names[0]}")
     if without and len(without) < len(names):
-        why = f"no row of {options.labels} names it" if labelling.by_image else "nothing tells it"
+        why = f"no row of {options.labels} names it" if labelling.by_image else "no folder or file name gives it"
         have = "has" if len(without) == 1 else "have"
         note(f"{len(without):,} of {count(len(names), 'image')} {have} no class, as {why} ({some(without)})")
 
@@ -78,7 +71,7 @@ def _tell_of_images_without(options: Options, labelling: Labelling, names: Seque
 def _require_no_deeper_level(
     options: Options, names: Sequence[str], layout: Layout, classes: ClassNames, labels: Iterable[str]
 ) -> None:
-    """Raise OptionError where no folder that is taken for a class is named like one, but deeper ones are."""
+    """Raise OptionError if no folder that is taken for a class is named like one, but deeper ones are."""
     told = options.labels or options.label_pattern or options.class_level
     if told or any(classes.find_name(label) is not None for label in labels):
         return
@@ -98,7 +91,7 @@ def _require_no_deeper_level(
 def _tell_of_unknown(
     options: Options, classes: ClassNames, labels: dict[str, int | None], note: Note
 ) -> list[Proposal]:
-    """Tell which labels are no classes of the net; returns what each could be, where most are none but nearly so."""
+    """Say which labels are no classes of the net; returns a class for each if most are named almost like one."""
     unknown = sorted(label for label, known in labels.items() if known is None)
     if not unknown:
         return []

@@ -89,7 +89,7 @@ def test_folders_that_stand_for_no_class_and_links_outside_are_mentioned(folder:
     assert "prediction = folder in 4 of 4" in result.stdout
     assert "overlays" not in result.stdout
     result = run(folder, "scan", "photos", "--net", "tiny", "--labels", "map.csv", "--follow-links")
-    assert result.stderr == "note: 1 of 7 images has no class, as nothing tells it (link.png)\n"
+    assert result.stderr == "note: 1 of 7 images has no class, as no folder or file name gives it (link.png)\n"
     # it is the net's green now, as that folder is
     assert "green: 2 of 4 right; taken for red 2 x" in result.stdout
 

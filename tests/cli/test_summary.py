@@ -51,7 +51,7 @@ LABELLED = (ImageRow("cat/x.png", "cat", top=(("cat", 1.0),), label_score=1.0),)
 
 
 def test_each_finding_has_its_severity_code_class_title_message_and_an_example() -> None:
-    report = report_of(finding(), finding("note", "CA206", "dog", "'dog' has files"))
+    report = report_of(finding(), finding("note", "CA206", "dog", "'dog' has files"), sampled=2)
     assert paragraphs(report)[1:4] == [
         ["2 findings (1 error, 1 note)"],
         [
@@ -68,10 +68,12 @@ def test_each_finding_has_its_severity_code_class_title_message_and_an_example()
 
 
 def test_findings_are_counted_gravest_first() -> None:
-    report = report_of(*[finding("error")] * 2, finding("warning"), *[finding("note")] * 3)
+    report = report_of(*[finding("error")] * 2, finding("warning"), *[finding("note")] * 3, sampled=2)
     assert list(severity_counts(report.findings).items()) == [("error", 2), ("warning", 1), ("note", 3)]
     assert paragraphs(report)[1] == ["6 findings (2 errors, 1 warning, 3 notes)"]
-    assert paragraphs(report_of(finding("warning")))[1] == ["1 finding (1 warning)"]
+    assert paragraphs(report_of(finding("warning"), sampled=2))[1] == ["1 finding (1 warning)"]
+    unsampled = paragraphs(report_of(finding("warning")))
+    assert unsampled[1] == ["1 finding (1 warning)", "a cue may have been missed"]
 
 
 def test_a_long_message_is_wrapped_and_indented_and_loses_nothing() -> None:

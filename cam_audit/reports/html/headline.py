@@ -26,15 +26,13 @@ class Headline:
 def headline(report: ScanReport, verdict: Verdict) -> Headline:
     """The verdict on a scan in words."""
     on_cues = _of_cues(report, verdict)
-    if not verdict.pairs:
-        return on_cues
-    pairs = f"{verdict.of_pairs[0].upper()}{verdict.of_pairs[1:]}."
+    limits, pairs = (_reasons(filter(None, [words])) for words in (verdict.limits, verdict.of_pairs))
     if verdict.severity is not None:
-        return replace(on_cues, advice=f"{on_cues.advice} {pairs}")
+        return replace(on_cues, advice=" ".join(filter(None, [on_cues.advice, pairs, limits])))
+    if not pairs:
+        return on_cues
     gravest = max((finding.severity for finding in verdict.pairs), key=SEVERITIES.index)
-    return Headline(
-        gravest, pairs, on_cues.sentence if on_cues.gravity == "unknown" else f"{on_cues.sentence} {on_cues.advice}"
-    )
+    return Headline(gravest, pairs, limits if verdict.nothing_known else f"{on_cues.sentence} {on_cues.advice}")
 
 
 def _of_cues(report: ScanReport, verdict: Verdict) -> Headline:
@@ -61,7 +59,7 @@ def _of_cues(report: ScanReport, verdict: Verdict) -> Headline:
             f"Worth a look: in {scope}, something gives the class away{named}.",
             _of_notes(report),
         )
-    if not verdict.looked_in:
+    if verdict.nothing_known:
         # the verdict's reason says more than the note of the same words
         notes = [verdict.why if note in verdict.why else note for note in report.notes]
         reasons = _reasons(notes or filter(None, [verdict.why]))
