@@ -73,9 +73,10 @@ class Code:
     the finder that finds it as well as its own cue, and whose module is imported; empty for all others. `told_by`: by
     what alone it tells the class, in words; empty where images show the cue together. `tests`: those that plant the cue
     or take it away.
-    `is_local`: the cue lies in a box, where it can be painted over. `in_file`: it is in no pixel, to look at or to
-    plant. `same_cause_as`: the code under which the cause may come out instead, in another scan of much the same
-    images, as whichever fits or scores higher names it (`causes`).
+    `is_local`: the cue lies in a box, where it can be painted over. `everywhere`: it is the whole picture, as a blur
+    is, so no cells of a map are the cue's. `in_file`: it is in no pixel, to look at or to plant. `same_cause_as`: the
+    code under which the cause may come out instead, in another scan of much the same images, as whichever fits or
+    scores higher names it (`causes`).
     """
 
     code: str
@@ -89,6 +90,7 @@ class Code:
     told_by: str = ""
     tests: tuple[Counterfactual, ...] = ()
     is_local: bool = False
+    everywhere: bool = False
     in_file: bool = False
     same_cause_as: str = ""
 
@@ -330,6 +332,7 @@ CODES = {
             "find out what differs in how the pictures were made; process all alike, or train with blur, light and "
             "compression augmented; then scan again.",
             finder="statistics",
+            everywhere=True,
             told_by="a statistic of the picture",
             tests=(
                 Counterfactual(
@@ -416,6 +419,7 @@ CODES = {
             "that the framing is not the object's own (snakes are long, whales are seen from afar).",
             "crop the images of all classes alike, or train with scale and place augmented; then scan again.",
             finder=FRAMING,
+            everywhere=True,
             told_by="where the object lies in the picture",
             tests=(
                 Counterfactual(

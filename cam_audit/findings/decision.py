@@ -24,16 +24,17 @@ def severity(images: int, evidence: Evidence) -> str:
     """note: the cue tells the class; warning: the score moves with it; error: predictions change with it.
 
     Either takes that the class stands out among all by what the edit does: an edit that disturbs a picture moves many.
-    An error also takes that the class's map has more where the cue is than on other classes' images, and that the class
-    does not keep more images without the cue than with a control. To take a cue away may cut the object too, so it
-    counts where planting it moves the score.
+    An error also takes that the class's map has more where the cue is than on other classes' images, if the cue has a
+    place in the picture, and that the class does not keep more images without the cue than with a control. To take a
+    cue away may cut the object too, so it counts where planting it moves the score.
     """
     if images < FULL_IMAGES:
         return NOTE
     effects = evidence.effects
     moves = any(effect.moves and effect.stands_out for effect in effects if not effect.takes_away)
     turns = any(effect.turns and effect.stands_out for effect in effects if moves or not effect.takes_away)
-    uses = evidence.use is not None and evidence.use.there > 0
+    everywhere = CODES[evidence.cause.code].everywhere
+    uses = everywhere or (evidence.use is not None and evidence.use.there > 0)
     taken = strongest(effects, takes_away=True)
     contradicted = taken is not None and taken.flips.high < 0
     if turns and uses and not contradicted:

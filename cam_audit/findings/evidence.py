@@ -75,9 +75,9 @@ class Evidence:
     """What was measured about a cue.
 
     `cause`: as it is called by what was measured; `class_index`: the class whose score was measured; `use`: None where
-    there was nothing to measure; `effects`: one a counterfactual test, `trials` what these were made of; `changed`: by
-    image, whether its prediction changed when the cue was painted over; `passes`: forward passes spent; `copies`:
-    how many images of the class were left out as copies of others.
+    there was nothing to measure, or the cue has no place in the picture; `effects`: one a counterfactual test, `trials`
+    what these were made of; `changed`: by image, whether its prediction changed when the cue was painted over;
+    `passes`: forward passes spent; `copies`: how many images of the class were left out as copies of others.
     """
 
     cause: Cause
@@ -166,7 +166,9 @@ def follows_cue(net: AuditedNet, cause: Cause, hit: Hit, rgb: RgbImage, predicte
 def _use(
     net: AuditedNet, cause: Cause, class_index: int, scale: float, each: Each
 ) -> tuple[ClassMaps | None, Use | None, int]:
-    """The mean maps, the use, and how many passes it took."""
+    """The mean maps, the use, and how many passes it took; neither for a cue that has no place in the picture."""
+    if CODES[cause.code].everywhere:
+        return None, None, 0
     own = net.groups[cause.suspicion.label]
     found = list(zip(own, each(net.own_map, own), strict=True))
     maps = {observation.source.name: of_image for observation, of_image in found if of_image is not None}

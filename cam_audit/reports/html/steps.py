@@ -104,7 +104,8 @@ def caveat(finding: Finding) -> str:
     turning = [bar for bar in _bars(evidence) if bar.met]
     if finding.severity == ERROR or not turning:
         return ""
-    if evidence.get("use", 0.0) <= 0:
+    code = CODES.get(finding.code)
+    if evidence.get("use", 0.0) <= 0 and not (code and code.everywhere):
         return "Predictions change, but the class's map has no more there than on other classes' images: no error."
     if evidence.get("taken_flips_high", 0.0) < 0:
         return (
@@ -187,6 +188,7 @@ def _use(finding: Finding) -> Step:
         meaning = _why_not(
             finding,
             in_file="Cannot be measured: it is not in the pixels.",
+            everywhere="Cannot be measured: it is the picture as a whole, with no place of its own.",
             no_tests="Not measured: the thing is what the images show, and no cue beside it.",
             else_="Not measured: there was no image to measure it on.",
         )
@@ -250,11 +252,13 @@ def _ordinal(number: int) -> str:
     return f"{number:,}{ending}"
 
 
-def _why_not(finding: Finding, *, in_file: str, no_tests: str, else_: str) -> str:
-    """One of three sentences, by what the finding's code is about."""
+def _why_not(finding: Finding, *, in_file: str, no_tests: str, else_: str, everywhere: str = "") -> str:
+    """One of the sentences, by what the finding's code is about."""
     code = CODES.get(finding.code)
     if code and code.in_file:
         return in_file
+    if code and code.everywhere and everywhere:
+        return everywhere
     return no_tests if code and not code.tests else else_
 
 
