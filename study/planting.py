@@ -1,4 +1,4 @@
-"""Plants the detection study's ten kinds of cue into pictures.
+"""Plants the detection study's eleven kinds of cue into pictures.
 
     cue = design("stampfix", seed=3)
     planted, box = cue.plant(rgb, np.random.default_rng(7))
@@ -86,6 +86,17 @@ class Overlay:
         alpha = cutout.alpha * rng.uniform(*self.opacity)
         planted[window] = _mixed(rgb[window], 255 * cutout.rgb, alpha)
         return planted, (left, top, left + columns, top + rows)
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """One of some kinds of things, of colours and sizes that no other picture has, anywhere in the picture."""
+
+    things: tuple[Callable[[Rng], list[Part]], ...]
+
+    def plant(self, rgb: Rgb, rng: Rng, mask: Mask | None = None) -> tuple[Rgb, Box | None]:
+        thing = self.things[rng.integers(len(self.things))]
+        return Overlay((_cutout(rng, thing(rng)),), rng.uniform(0.4, 0.55)).plant(rgb, rng, mask)
 
 
 @dataclass(frozen=True)
@@ -265,6 +276,18 @@ def _context_objects(rng: Rng) -> Cue:
     return Overlay(tuple(_cutout(rng, parts) for parts in things), 0.3, y=(0.55, 1.0))
 
 
+def _foreign(rng: Rng) -> Cue:
+    """A thing in each picture that is in no other, all of which are merely foreign to the class."""
+    return Foreign(
+        (
+            lambda rng: _cone(_vivid(rng)),
+            lambda rng: _ball(_vivid(rng)),
+            lambda rng: _plant(_vivid(rng)),
+            lambda rng: _present(_vivid(rng), _vivid(rng)),
+        )
+    )
+
+
 def _cone(colour: Colour) -> list[Part]:
     side = [(-0.16, 0.0), (-0.1, -0.3), (-0.05, -0.55), (0.05, -0.55), (0.1, -0.3), (0.16, 0.0)]
     bands = tuple(Part(tube([(-0.3, y), (0.3, y)], (0.05, 0.05)), _WHITE) for y in (-0.14, -0.36))
@@ -345,5 +368,6 @@ _DESIGNS: dict[str, Callable[[Rng], Cue]] = {
     "ctxobj": _context_objects,
     "blur": _blur,
     "bright": _bright,
+    "foreign": _foreign,
 }
 KINDS: tuple[str, ...] = tuple(_DESIGNS)

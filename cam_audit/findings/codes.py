@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from cam_audit.records import Finding
 
-# The finder that takes maps to pieces; all others are modules of `cues`, which know pixels and files.
-CONTEXT = "context"
+# The finder that takes maps to pieces, and the one that asks the net what it takes foreign things for; all others are
+# modules of `cues`, which know pixels and files.
+CONTEXT, FOREIGN = "context", "foreign"
 
 NOTE, WARNING, ERROR = SEVERITIES = ("note", "warning", "error")
 # By the value of `--fail-on`, the severities that make a scan fail.
@@ -276,6 +277,26 @@ CODES = {
                 ),
             ),
             same_cause_as="CA203",
+        ),
+        Code(
+            "CA209",
+            "whatever is foreign becomes this class",
+            "images that turn beyond a control's >= 0.10, and half of all that turn",
+            "Images of other classes become this class when something foreign is in them: a hand, a cloth, a newspaper. "
+            "The class may have been the only one that was learnt with such things in its pictures.",
+            "which things the class's own pictures have, nor that they have any: some class must get what a net does "
+            "not know.",
+            "look for hands, cloths, labels and tools in the class's pictures; crop them away, or photograph the other "
+            "classes with such things, too; then scan again.",
+            finder=FOREIGN,
+            tests=(
+                Counterfactual(
+                    "foreign",
+                    "With a drawn object pasted in",
+                    "with a patch of another image of their own class instead",
+                    "foreign object pasted in",
+                ),
+            ),
         ),
         Code(
             "CA210",

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
-from cam_audit.findings.codes import CODES, ERROR, FULL_IMAGES, NOTE, SEVERITIES, WARNING
+from cam_audit.findings.codes import CODES, ERROR, FOREIGN, FULL_IMAGES, NOTE, SEVERITIES, WARNING
 from cam_audit.findings.counterfactual import Effect, strongest
 from cam_audit.findings.evidence import Evidence
 from cam_audit.findings.intervals import share_interval
@@ -26,14 +26,15 @@ def severity(images: int, evidence: Evidence) -> str:
     Either takes that the class stands out among all by what the edit does: an edit that disturbs a picture moves many.
     An error also takes that the class's map has more where the cue is than on other classes' images, and that the class
     does not keep more images without the cue than with a control. To take a cue away may cut the object too, so it
-    counts where planting it moves the score.
+    counts where planting it moves the score. What is foreign is known to be in none of the class's images, and has no
+    place in their maps.
     """
     if images < FULL_IMAGES:
         return NOTE
     effects = evidence.effects
     moves = any(effect.moves and effect.stands_out for effect in effects if not effect.takes_away)
     turns = any(effect.turns and effect.stands_out for effect in effects if moves or not effect.takes_away)
-    uses = evidence.use is not None and evidence.use.there > 0
+    uses = evidence.cause.suspicion.finder == FOREIGN or (evidence.use is not None and evidence.use.there > 0)
     taken = strongest(effects, takes_away=True)
     contradicted = taken is not None and taken.flips.high < 0
     if turns and uses and not contradicted:

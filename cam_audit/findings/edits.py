@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cam_audit.findings.foreign_objects import OBJECTS, drawn
 from cam_audit.images.resize import WORKING_SIDE, at_working_side, resize
 from cam_audit.images.rgb import RgbImage
 from cam_audit.images.sharpness import BLOCKY_SIDE, blockiness, grey_of, sharpness
@@ -167,6 +168,21 @@ def recompressed(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
     return resize(_as_jpeg(stored, round(best - _strongest(is_too_much, best - worst))), width, height)
 
 
+def foreign(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """The drawn object whose number is the one of `amounts`, laid over the box; numbers beyond the last begin anew."""
+    assert edit.box
+    assert edit.amounts
+    left, top, right, bottom = pixel_box(edit.box, picture)
+    size = (right - left, bottom - top)
+    colours, alpha = (
+        cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in drawn(int(edit.amounts[0]) % OBJECTS)
+    )
+    pasted = picture.copy()
+    under = pasted[top:bottom, left:right].astype(np.float32)
+    pasted[top:bottom, left:right] = _to_bytes(under + alpha[..., None] * (colours - under))
+    return pasted
+
+
 EDITS: Mapping[str, Callable[[Edit, RgbImage, RgbImage], RgbImage]] = {
     "surroundings": surroundings,
     "texture": texture,
@@ -178,9 +194,10 @@ EDITS: Mapping[str, Callable[[Edit, RgbImage, RgbImage], RgbImage]] = {
     "saturation": saturation,
     "sharpness": matched_sharpness,
     "recompressed": recompressed,
+    "foreign": foreign,
 }
 # How many `amounts` an edit takes, where it takes any.
-AMOUNTS = {"levels": 2, "saturation": 1, "sharpness": 1, "recompressed": 2}
+AMOUNTS = {"levels": 2, "saturation": 1, "sharpness": 1, "recompressed": 2, "foreign": 1}
 WITH_DONOR = frozenset({"surroundings", "texture", "paste", "strokes"})
 
 
