@@ -96,7 +96,7 @@ class Foreign:
 
     def plant(self, rgb: Rgb, rng: Rng, mask: Mask | None = None) -> tuple[Rgb, Box | None]:
         thing = self.things[rng.integers(len(self.things))]
-        return Overlay((_cutout(rng, thing(rng)),), rng.uniform(0.4, 0.55)).plant(rgb, rng, mask)
+        return Overlay((_cutout(rng, thing(rng)),), rng.uniform(0.5, 0.65)).plant(rgb, rng, mask)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from cam_audit.workers import Each
 
 TEST = "foreign"
 # An object covers so much of each side.
-REACH = 0.5
+REACH = 0.65
 # Of all images that leave their class with an object, the class gets at least so many.
 MIN_PART = 0.5
 # Of two classes one gets all that turns.
