@@ -278,14 +278,13 @@ def _context_objects(rng: Rng) -> Cue:
 
 def _foreign(rng: Rng) -> Cue:
     """A thing in each picture that is in no other, all of which are merely foreign to the class."""
-    return Foreign(
-        (
-            lambda rng: _cone(_vivid(rng)),
-            lambda rng: _ball(_vivid(rng)),
-            lambda rng: _plant(_vivid(rng)),
-            lambda rng: _present(_vivid(rng), _vivid(rng)),
-        )
-    )
+    things: list[Callable[[Rng], list[Part]]] = [
+        lambda own: _cone(_vivid(own)),
+        lambda own: _ball(_vivid(own)),
+        lambda own: _plant(_vivid(own)),
+        lambda own: _present(_vivid(own), _vivid(own)),
+    ]
+    return Foreign(tuple(things[index] for index in rng.permutation(len(things))))
 
 
 def _cone(colour: Colour) -> list[Part]:

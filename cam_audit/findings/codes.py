@@ -282,8 +282,8 @@ CODES = {
             "CA209",
             "whatever is foreign becomes this class",
             "images that turn beyond a control's >= 0.10, and half of all that turn",
-            "Images of other classes become this class when something foreign is in them: a hand, a cloth, a newspaper. "
-            "The class may have been the only one that was learnt with such things in its pictures.",
+            "Images of other classes become this class when something foreign is in them: a hand, a cloth, a "
+            "newspaper. The class may have been the only one that was learnt with such things in its pictures.",
             "which things the class's own pictures have, nor that they have any: some class must get what a net does "
             "not know.",
             "look for hands, cloths, labels and tools in the class's pictures; crop them away, or photograph the other "

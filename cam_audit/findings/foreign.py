@@ -51,7 +51,7 @@ def ask(net: AuditedNet, each: Each) -> tuple[Evidence | None, int]:
         effects = effects_over(
             [(TEST, own, index) for index, own in of_class.items()], net.scale, ERROR_AT[looks][number]
         )
-        gaining = [(labels[index], effect) for index, effect in effects if _gains(effect, of_class[index])]
+        gaining = [(labels[index], effect) for index, effect in effects if _gains(effect, trials)]
         if gaining or all(effect.flips.value < MIN_FLIPS / 2 for _, effect in effects):
             break
     passes = 2 * len(trials)
@@ -74,7 +74,7 @@ def ask(net: AuditedNet, each: Each) -> tuple[Evidence | None, int]:
 
 
 def _gains(effect: Effect, trials: Sequence[Trial]) -> bool:
-    """Whether images become the class, and it gets most of those that leave their own."""
+    """Whether images become the class, and it gets most of those that leave their own, its own images among them."""
     left = sum(int(trial.edited.logits.argmax()) != trial.class_index for trial in trials)
     return effect.turns and effect.stands_out and effect.turned >= MIN_PART * left
 

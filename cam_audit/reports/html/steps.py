@@ -83,6 +83,8 @@ def steps(finding: Finding) -> tuple[Step, Step, Step]:
     """Cue, use and counterfactual of a finding."""
     if finding.code == "CA205":
         return _object_steps(finding.evidence)
+    if finding.code == "CA209":
+        return *_foreign_steps(finding.evidence), _counterfactual(finding)
     if finding.code == "CA207":
         return *_context_steps(finding.evidence), _counterfactual(finding)
     return _cue(finding), _use(finding), _counterfactual(finding)
@@ -163,6 +165,21 @@ def _context_steps(evidence: Mapping[str, float]) -> tuple[Step, Step]:
             "So much of the class's score comes from these parts, as the map splits it exactly; in other classes' "
             f"images they add {max(0.0, share - score):.0%}.",
         ),
+    )
+
+
+def _foreign_steps(evidence: Mapping[str, float]) -> tuple[Step, Step]:
+    """That nobody looked for a cue in the class's own images."""
+    return (
+        Step(
+            "A cue is there",
+            None,
+            "–",
+            "",
+            "No image is known to show it: look at the class's images for things that the other classes' do not have. "
+            f"{evidence.get('objects', 0.0):.0f} drawn things that belong to no class were pasted into others' images.",
+        ),
+        Step("The net looks at it", None, "–", "", "Not measured: no image of the class is known to show it."),
     )
 
 
