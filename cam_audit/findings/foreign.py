@@ -7,6 +7,7 @@ another image of the same class at the same place.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from cam_audit.findings.audited_net import AuditedNet
@@ -33,8 +34,8 @@ _MIN_CLASSES = 3
 def ask(net: AuditedNet, each: Each) -> tuple[Evidence | None, int]:
     """What the class that gets whatever is foreign gets, None where there is none; and the forward passes spent.
 
-    The class stands out among all by what the objects do, at least a tenth of the others' images become it, more than
-    with the control by an interval that is corrected for all classes, and it gets half of all images that turn.
+    At least a tenth of the others' images become it, more than with the control by an interval that is corrected for all
+    classes, and more than become any other class; and it gets half of all images that turn.
     """
     labels = {net.class_of[label]: label for label, group in net.groups.items() if len(group) >= MIN_IMAGES}
     if net.scale is None or len(labels) < _MIN_CLASSES:
@@ -51,6 +52,7 @@ def ask(net: AuditedNet, each: Each) -> tuple[Evidence | None, int]:
         effects = effects_over(
             [(TEST, own, index) for index, own in of_class.items()], net.scale, ERROR_AT[looks][number]
         )
+        effects = _ranked(effects)
         gaining = [(labels[index], effect) for index, effect in effects if _gains(effect, trials)]
         if gaining or all(effect.flips.value < MIN_FLIPS / 2 for _, effect in effects):
             break
@@ -71,6 +73,15 @@ def ask(net: AuditedNet, each: Each) -> tuple[Evidence | None, int]:
     )
     cause = Cause(codes_by_finder()[FOREIGN], suspicion)
     return Evidence(cause, class_index, effects=(effect,), trials={TEST: of_class[class_index]}, passes=passes), passes
+
+
+def _ranked(effects: Sequence[tuple[int, Effect]]) -> list[tuple[int, Effect]]:
+    """Effects ranked by how many images turn: by how a score moves, every class that gains a little would compete."""
+    shares = [effect.flips.value for _, effect in effects]
+    return [
+        (index, replace(effect, rank=1 + sum(share > effect.flips.value for share in shares), z=None))
+        for index, effect in effects
+    ]
 
 
 def _gains(effect: Effect, trials: Sequence[Trial]) -> bool:
