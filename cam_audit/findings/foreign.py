@@ -34,8 +34,8 @@ _MIN_CLASSES = 3
 def ask(net: AuditedNet, each: Each) -> tuple[Evidence | None, int]:
     """What the class that gets whatever is foreign gets, None where there is none; and the forward passes spent.
 
-    At least a tenth of the others' images become it, more than with the control by an interval that is corrected for all
-    classes, and more than become any other class; and it gets half of all images that turn.
+    At least a tenth of the others' images become it, more than with the control by an interval that is corrected for
+    all classes, and more than become any other class; and it gets half of all images that turn.
     """
     labels = {net.class_of[label]: label for label, group in net.groups.items() if len(group) >= MIN_IMAGES}
     if net.scale is None or len(labels) < _MIN_CLASSES:
