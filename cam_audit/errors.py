@@ -13,5 +13,9 @@ class ModelError(CamAuditError):
     """A model file that is missing, broken or not CAM-ready."""
 
 
+class CannotWriteError(ModelError):
+    """A net that is made when it is first used can't be written to its folder."""
+
+
 class CutOffError(CamAuditError):
     """A scan was cut off after it had finished images, which are kept: it can be gone on with."""

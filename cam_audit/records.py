@@ -89,13 +89,14 @@ class ObjectShare:
 
     `inside`: share of the positive map inside the object; `area`: the object's share of the image; `centre`: the
     share that a fixed blob at the centre would have, the honest baseline. `wins_without`: whether the predicted
-    class still wins when the object is painted over.
+    class still wins when the object is painted over. `outline`: the same number for objects of the same outline.
     """
 
     inside: float | None
     area: float
     centre: float
     wins_without: bool
+    outline: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ class ImageResult:
     """What a scan found in one image; sizes in pixels as the image is shown (EXIF orientation applied).
 
     `flags` are the codes that the image alone earns (CA103, CA104, CA105); the audit adds those of its class.
+    `reading`: how its values became 8-bit RGB, where that is worth saying. `unannotated`: why its annotation can't be
+    used.
     """
 
     source: ImageSource
@@ -116,6 +119,8 @@ class ImageResult:
     disagreement: Disagreement | None = None
     object: ObjectShare | None = None
     flags: tuple[str, ...] = ()
+    reading: str = ""
+    unannotated: str = ""
 
     @property
     def agrees(self) -> bool | None:

@@ -23,6 +23,10 @@ EXPECTED = {
     "blur": ("CA211",),
     "bright": ("CA211", "CA204", "CA203"),
     "foreign": ("CA209",),
+    "streaks": ("CA212",),
+    "letterbox": ("CA212",),
+    "scale": ("CA213",),
+    "mixed": ("CA214", "CA211", "CA204", "CA203"),
 }
 
 

@@ -13,8 +13,9 @@ from planting import Mask, Rgb
 
 from cam_audit.demo import CLASSES, draw_in, setting_of
 from cam_audit.errors import CamAuditError
-from cam_audit.images.decode import read_image, read_mask
+from cam_audit.images.decode import read_image
 from cam_audit.images.find import find_images
+from cam_audit.images.mask import read_mask
 from cam_audit.images.resize import network_size, resize, resize_mask
 
 SHORT_SIDE = 400

@@ -1,4 +1,4 @@
-"""Plants the detection study's eleven kinds of cue into pictures.
+"""Plants the detection study's kinds of cue into pictures.
 
     cue = design("stampfix", seed=3)
     planted, box = cue.plant(rgb, np.random.default_rng(7))
@@ -6,7 +6,8 @@
 `design` draws what all planted pictures of a data set have in common (the logo, the words, the colours), the
 generator given to `plant` what differs from picture to picture (place, size, strength). Lengths are shares of
 a picture's short side. Boxes are (left, top, right, bottom) in pixels, right and bottom exclusive; cues
-without a place of their own (frame, cast, background, blur, brightness) have none.
+without a place of their own (frame, cast, background, blur, brightness, streaks, letterbox, scale, another look) have
+none.
 """
 
 from __future__ import annotations
@@ -137,6 +138,33 @@ class Blur:
 
 
 @dataclass(frozen=True)
+class Streaks:
+    """Shifted along one axis, either way, by a share of the side; the edge's pixels are repeated in the gap."""
+
+    shift: Range
+
+    def plant(self, rgb: Rgb, rng: Rng, mask: Mask | None = None) -> tuple[Rgb, Box | None]:
+        offset, axis = rng.uniform(*self.shift) * rng.choice((-1, 1)), int(rng.integers(2))
+        length = rgb.shape[axis]
+        return rgb.take((np.arange(length) - round(offset * length)).clip(0, length - 1), axis), None
+
+
+@dataclass(frozen=True)
+class Letterbox:
+    """Cut to another shape along an axis, with bars of one colour in place of what was cut off."""
+
+    colour: int
+    axis: int
+
+    def plant(self, rgb: Rgb, rng: Rng, mask: Mask | None = None) -> tuple[Rgb, Box | None]:
+        planted = rgb.copy()
+        lines = planted.swapaxes(0, self.axis)
+        width = round(rng.uniform(0.06, 0.12) * len(lines))
+        lines[:width] = lines[-width:] = self.colour
+        return planted, None
+
+
+@dataclass(frozen=True)
 class Background:
     """Surroundings in one hue with their own light and shade; hue, saturation and value 0..1."""
 
@@ -151,6 +179,61 @@ class Background:
         tinted = 255 * np.array(colour) * (0.4 + 0.8 * grey)
         outside = cv2.GaussianBlur((mask == 0).astype(np.float32), (0, 0), 0.006 * min(rgb.shape[:2]))
         return _mixed(rgb, tinted, outside), None
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Seen from further away: the picture shrunk to this share of its sides, mirrored and blurred around it."""
+
+    share: float
+
+    def plant(self, rgb: Rgb, rng: Rng, mask: Mask | None = None) -> tuple[Rgb, Box | None]:
+        height, width = rgb.shape[:2]
+        share = self.share * rng.uniform(0.9, 1.1)
+        small = cv2.resize(rgb, (round(width * share), round(height * share)), interpolation=cv2.INTER_AREA)
+        rows, columns = height - small.shape[0], width - small.shape[1]
+        top, left = rows // 2, columns // 2
+        sides = top, rows - top, left, columns - left
+        extended = cv2.copyMakeBorder(small, *sides, cv2.BORDER_REFLECT_101)
+        around = cv2.GaussianBlur(extended, (0, 0), 0.03 * min(height, width))
+        inside = np.zeros((height, width), np.float32)
+        inside[top : top + small.shape[0], left : left + small.shape[1]] = 1
+        inside = cv2.GaussianBlur(inside, (0, 0), 0.01 * min(height, width))
+        return _mixed(around, extended, inside), None
+
+
+@dataclass(frozen=True)
+class Look:
+    """Pictures of another kind: drawn in ink and flat colours, as negatives, or as grey scans of prints."""
+
+    kind: str
+
+    def plant(self, rgb: Rgb, rng: Rng, mask: Mask | None = None) -> tuple[Rgb, Box | None]:
+        return _LOOKS[self.kind](rgb, rng), None
+
+
+def _drawn(rgb: Rgb, rng: Rng) -> Rgb:
+    """Flat colours, and ink where these change."""
+    flat = cv2.edgePreservingFilter(rgb, flags=cv2.RECURS_FILTER, sigma_s=40, sigma_r=0.4)
+    grey = cv2.medianBlur(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), 5)
+    ink = cv2.adaptiveThreshold(grey, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, 9, rng.uniform(4, 7))
+    return _to_bytes(rng.uniform(0.9, 1.0) * flat * (ink[..., None] > 0))
+
+
+def _negative(rgb: Rgb, rng: Rng) -> Rgb:
+    return _to_bytes(255 - rgb * rng.uniform(0.9, 1.0))
+
+
+def _scanned(rgb: Rgb, rng: Rng) -> Rgb:
+    """Grey dots of a printing screen on paper that is not quite white."""
+    height, width = rgb.shape[:2]
+    rows, columns = np.mgrid[:height, :width]
+    screen = np.sin(rows * 2 * np.pi / 5 + rng.uniform(0, 6)) * np.sin(columns * 2 * np.pi / 5)
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) + 40 * screen
+    return _to_bytes(np.clip(grey, 20, 235)[..., None] * np.ones(3))
+
+
+_LOOKS: dict[str, Callable[[Rgb, Rng], Rgb]] = {"drawn": _drawn, "negative": _negative, "scanned": _scanned}
 
 
 def object_mask(rgb: Rgb) -> Mask:
@@ -248,6 +331,23 @@ def _blur(rng: Rng) -> Cue:
 def _bright(rng: Rng) -> Cue:
     """Exposed longer, by half as much again."""
     return Cast((1.5, 1.5, 1.5))
+
+
+def _streaks(rng: Rng) -> Cue:
+    return Streaks((0.05, 0.15))
+
+
+def _letterbox(rng: Rng) -> Cue:
+    """In white or black, above and below or on the left and right."""
+    return Letterbox(int(rng.choice((0, 255))), int(rng.integers(2)))
+
+
+def _scale(rng: Rng) -> Cue:
+    return Scale(0.6)
+
+
+def _mixed_sources(rng: Rng) -> Cue:
+    return Look(tuple(_LOOKS)[rng.integers(len(_LOOKS))])
 
 
 def _background(rng: Rng) -> Cue:
@@ -368,5 +468,9 @@ _DESIGNS: dict[str, Callable[[Rng], Cue]] = {
     "blur": _blur,
     "bright": _bright,
     "foreign": _foreign,
+    "streaks": _streaks,
+    "letterbox": _letterbox,
+    "scale": _scale,
+    "mixed": _mixed_sources,
 }
 KINDS: tuple[str, ...] = tuple(_DESIGNS)

@@ -24,10 +24,11 @@ def demo(folder: Path) -> int:
     Every cat sits on red, every dog on green, every mug bears a small mark. Pictures go to DIR/images (default
     cam-audit-demo), what the audits find to DIR/biased and DIR/fixed.
     """
+    from cam_audit.cli.terminal import note
     from cam_audit.scan.journal import locked
 
     # pictures must not be drawn anew while another demo scans them
-    with locked(folder):
+    with locked(folder, note):
         return _demonstrate(folder)
 
 

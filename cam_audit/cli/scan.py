@@ -12,7 +12,7 @@ from cam_audit.cli.outputs import Output, output_option, require_places, to_stdo
 from cam_audit.cli.process.exits import Interrupted, exit_of
 from cam_audit.cli.process.forked import be_told
 from cam_audit.cli.process.resuming import resuming_command
-from cam_audit.cli.terminal import quiet_libraries
+from cam_audit.cli.terminal import note, quiet_libraries
 from cam_audit.errors import CamAuditError, CutOffError
 from cam_audit.findings.codes import FAILING
 from cam_audit.reports import FORMATS
@@ -50,11 +50,20 @@ from cam_audit.workers import available_cores
 )  # fmt: skip
 @click.option(
     "--masks", type=click.Path(path_type=Path), metavar="DIR",
-    help="Masks of the objects, at the images' relative paths; nonzero is object.",
+    help="Masks of the objects, at the images' relative paths; nonzero is object. Or a pattern of their paths such as "
+    "DIR/{stem}_mask.png.",
+)  # fmt: skip
+@click.option(
+    "--mask-value", type=click.IntRange(0, 65535), metavar="N",
+    help="The value that is object in a mask, e.g. 1 of a trimap.  [default: all but 0]",
 )  # fmt: skip
 @click.option(
     "--boxes", type=click.Path(path_type=Path), metavar="FILE",
     help="Boxes of the objects: a COCO json file, or a folder of VOC xml or YOLO txt files.",
+)  # fmt: skip
+@click.option(
+    "--category", multiple=True, metavar="NAME",
+    help="Of --boxes, take only the objects of this category. Repeatable.  [default: all]",
 )  # fmt: skip
 @click.option(
     "--foreground", default="auto", show_default=True, metavar="auto|none|NET",
@@ -74,6 +83,10 @@ from cam_audit.workers import available_cores
 )  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Images under way at once.  [default: cores]")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Scan only N images, spread evenly over all.")
+@click.option(
+    "--exclude", multiple=True, metavar="GLOB",
+    help="Leave out files and folders of this name or, with a `/`, of this path below DATASET. Repeatable.",
+)  # fmt: skip
 @click.option(
     "--follow-links/--no-follow-links", help="Also follow symbolic links that lead outside DATASET, or don't.",
 )  # fmt: skip
@@ -107,8 +120,16 @@ def scan(
     set_up_libraries(workers or available_cores())
     from cam_audit.cli.progress import Progress
     from cam_audit.cli.summary import summary
+    from cam_audit.files import sha256_of
+    from cam_audit.reports.output_folder import is_finished, read_results, require_same
     from cam_audit.scan.audit import audit
 
+    if resume and is_finished(out):
+        require_same(out, dataset, sha256_of(file))
+        note(f"{out}: the scan in this folder is finished, so there is nothing to go on with")
+        finished = read_results(out)
+        write_outputs(finished, outputs)
+        return exit_of(finished)
     # not while modules are imported: there, an interruption may be lost, or taken for a fault of theirs
     be_told()
     try:

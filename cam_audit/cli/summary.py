@@ -9,6 +9,7 @@ from cam_audit.findings.codes import CODES, severity_counts
 from cam_audit.records import ScanReport
 from cam_audit.reports.counts import Counts, counts_of
 from cam_audit.reports.lines import confused_pairs
+from cam_audit.reports.looked_at import coverage, looked_at, ways_of_reading
 from cam_audit.reports.output_folder import FINDINGS_FILE, PICTURE_FOLDERS, REPORT_FILE, RESULTS_FILE
 from cam_audit.reports.part_marks import marked_shortcuts, shortcut_message
 from cam_audit.text import count, printable
@@ -25,6 +26,7 @@ def summary(report: ScanReport) -> str:
     rate = counts.images / seconds if seconds else 0.0
     lines = [f"{count(counts.images, 'image')}, {count(counts.errors, 'error')}, {rate:.1f} images/s"]
     lines += [f"  {times} x {reason}" for reason, times in counts.reasons.most_common(MAX_REASONS)]
+    lines += ways_of_reading(report.run) + coverage(report.run)
     if counts.labelled:
         right, labelled = counts.agreeing, counts.labelled
         lines.append(f"prediction = folder in {right} of {labelled} ({right / labelled:.1%})")
@@ -32,6 +34,7 @@ def summary(report: ScanReport) -> str:
     lines += ["", *_findings(report), ""]
     pictures = [folder for folder in PICTURE_FOLDERS if any((out / folder).glob("*"))]
     lines += [f"{name:15} {out / name}" for name in (*pictures, RESULTS_FILE, FINDINGS_FILE, REPORT_FILE)]
+    lines += ["", looked_at(report, counts)]
     return "\n".join(map(printable, lines))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from statistics import median
 
@@ -13,6 +13,7 @@ from cam_audit.errors import ImageError
 from cam_audit.findings.map_use import ActivationSum, centred_map, centred_weight, margin_of, on_grid
 from cam_audit.findings.sample import Collected, Observation, draw_key
 from cam_audit.images.decode import read_image
+from cam_audit.images.depth import Ranges
 from cam_audit.images.rgb import RgbImage
 from cam_audit.models.model import Model
 
@@ -23,8 +24,8 @@ class AuditedNet:
 
     `groups`: the observations of each class folder, by its name, in the order in which they are drawn; `class_of`: the
     class that each folder stands for; `total`: the sum of all activations; `scale`: the median correct margin, in
-    logits, None where no prediction is right. `shortest` as in `Model.fit`, `needed` as in `decode`: pictures enter the
-    net as they did in the scan.
+    logits, None where no prediction is right. `shortest` as in `Model.fit`, `needed` and `ranges` as in `decode`:
+    pictures enter the net as they did in the scan. `copies`: how many images of each folder were left out as copies.
     """
 
     model: Model
@@ -34,6 +35,8 @@ class AuditedNet:
     scale: float | None
     shortest: int | None = None
     needed: int | None = None
+    ranges: Ranges = field(default_factory=dict)
+    copies: Mapping[str, int] = field(default_factory=dict)
 
     def observations(self, label: str) -> dict[str, Observation]:
         """Those of a class folder, by the name of their image."""
@@ -46,7 +49,9 @@ class AuditedNet:
     def picture(self, observation: Observation) -> RgbImage | None:
         """A picture as it enters the net; None for one that can no longer be read."""
         try:
-            return self.model.fit(read_image(observation.source.path, needed=self.needed)[0], self.shortest)
+            return self.model.fit(
+                read_image(observation.source.path, needed=self.needed, ranges=self.ranges)[0], self.shortest
+            )
         except ImageError:
             return None
 
@@ -63,7 +68,13 @@ class AuditedNet:
 
 
 def audited_net(
-    model: Model, collected: Collected, *, shortest: int | None = None, needed: int | None = None
+    model: Model,
+    collected: Collected,
+    *,
+    shortest: int | None = None,
+    needed: int | None = None,
+    ranges: Ranges | None = None,
+    copies: Mapping[str, int] | None = None,
 ) -> AuditedNet:
     """A net with what a scan collected; the numbers are those of `AuditedNet`."""
     groups: dict[str, list[Observation]] = {}
@@ -78,7 +89,7 @@ def audited_net(
         if observation.predicted == class_of[observation.source.label]
     ]
     scale = (median(margins) or None) if margins else None
-    return AuditedNet(model, groups, class_of, collected.total, scale, shortest, needed)
+    return AuditedNet(model, groups, class_of, collected.total, scale, shortest, needed, ranges or {}, copies or {})
 
 
 def _class_of(group: Sequence[Observation]) -> int:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 from cam_audit.records import Finding
 
-# The finder that takes maps to pieces, and the one that asks the net what it takes foreign things for; all others are
-# modules of `cues`, which know pixels and files.
-CONTEXT, FOREIGN = "context", "foreign"
+# The finder that takes maps to pieces, the one that asks where the foreground is, and the one that asks the net what it
+# takes foreign things for; all others are modules of `cues`, which know pixels and files.
+CONTEXT, FRAMING, FOREIGN = BEYOND_PIXELS = ("context", "framing", "foreign")
+# Finders of what other finders see as well: of padding, and of pictures of another kind.
+PADDING, MIXED = "padding", "mixed"
 
 NOTE, WARNING, ERROR = SEVERITIES = ("note", "warning", "error")
 # By the value of `--fail-on`, the severities that make a scan fail.
@@ -67,10 +69,10 @@ class Code:
     `threshold`: from where on it is reported. `meaning`, `not_established`, `what_to_do`: sentences for reviewers;
     for a flag, the last one may be empty.
 
-    The rest is about codes that a finder finds. `finder`: the name of its module in `cues`; where the module of another
-    one finds it in the same go, `found_by` names that. `told_by`: by what alone it
-    tells the class, in words; empty where images show the cue together. `tests`: those that plant the cue or take it
-    away.
+    The rest is about codes that a finder finds. `finder`: its name, which is that of its module in `cues`. `found_by`:
+    the finder that finds it as well as its own cue, and whose module is imported; empty for all others. `told_by`: by
+    what alone it tells the class, in words; empty where images show the cue together. `tests`: those that plant the cue
+    or take it away.
     `is_local`: the cue lies in a box, where it can be painted over. `in_file`: it is in no pixel, to look at or to
     plant. `same_cause_as`: the code under which the cause may come out instead, in another scan of much the same
     images, as whichever fits or scores higher names it (`causes`).
@@ -369,6 +371,73 @@ CODES = {
                 ),
             ),
             same_cause_as="CA203",
+        ),
+        Code(
+            "CA212",
+            "padding or streaks predict the class",
+            "TPR2 >= 0.25, and twice its chance <= 0.001",
+            "Pictures that were shifted, or fitted into another shape, and filled up at the edges: with the outermost "
+            "pixels again and again (streaks), or with bars of one colour.",
+            "that the strips were added: a wall or a scan's margin may end in a straight line too.",
+            "fill up or crop the pictures of all classes alike; augment no class by itself; then scan again.",
+            finder=PADDING,
+            told_by="the strips at the edges",
+            tests=(
+                Counterfactual(
+                    "padded",
+                    "With such strips at their edges",
+                    "with the picture mirrored there instead",
+                    "strips planted",
+                ),
+                Counterfactual(
+                    "padded_taken",
+                    "With their strips filled with the picture mirrored",
+                    "with strips as wide filled at other edges instead",
+                    "strips taken away",
+                    takes_away=True,
+                ),
+            ),
+            same_cause_as="CA203",
+        ),
+        Code(
+            "CA213",
+            "framing predicts the class",
+            "TPR2 >= 0.25, and ten times its chance <= 0.001",
+            "How much of the picture the object fills, or where it lies, tells the class: photographed from further "
+            "away, cropped by another rule, or with a margin.",
+            "that the framing is not the object's own (snakes are long, whales are seen from afar).",
+            "crop the images of all classes alike, or train with scale and place augmented; then scan again.",
+            finder=FRAMING,
+            told_by="where the object lies in the picture",
+            tests=(
+                Counterfactual(
+                    "framed",
+                    "Scaled and moved on their own background until framed like this class",
+                    "framed like another class instead",
+                    "framing planted",
+                ),
+                Counterfactual(
+                    "framed_taken",
+                    "Scaled and moved on their own background until framed like the other classes",
+                    "with another class's difference taken away instead",
+                    "framing taken away",
+                    takes_away=True,
+                ),
+            ),
+            same_cause_as="CA203",
+        ),
+        Code(
+            "CA214",
+            "a class contains pictures of another kind",
+            "share of the class >= 0.15 and at most 0.85, crossing at most 0.50",
+            "A part of the class looks like itself and like nothing else: drawings among photos, another device's or "
+            "another site's pictures.",
+            "that the net goes by it, as no edit can try that, or that these pictures don't belong there. Look at the "
+            "examples, and at how many of them are predicted rightly.",
+            "find out where they come from; give other classes pictures of this kind too, or leave them out; then scan "
+            "again.",
+            finder=MIXED,
+            told_by="a look that all of them share",
         ),
     )
 }

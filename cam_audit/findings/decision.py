@@ -11,7 +11,7 @@ from cam_audit.findings.counterfactual import Effect, strongest
 from cam_audit.findings.evidence import Evidence
 from cam_audit.findings.intervals import share_interval
 from cam_audit.findings.sample import MIN_IMAGES
-from cam_audit.findings.wording import message
+from cam_audit.findings.wording import left_out, message
 from cam_audit.records import Example, Finding, ImageSource, ObjectShare
 
 Annotated = tuple[ImageSource, ObjectShare]
@@ -26,15 +26,14 @@ def severity(images: int, evidence: Evidence) -> str:
     Either takes that the class stands out among all by what the edit does: an edit that disturbs a picture moves many.
     An error also takes that the class's map has more where the cue is than on other classes' images, and that the class
     does not keep more images without the cue than with a control. To take a cue away may cut the object too, so it
-    counts where planting it moves the score. What is foreign is known to be in none of the class's images, and has no
-    place in their maps.
+    counts where planting it moves the score. What is foreign stays a note: some class must get it.
     """
-    if images < FULL_IMAGES:
+    if images < FULL_IMAGES or evidence.cause.suspicion.finder == FOREIGN:
         return NOTE
     effects = evidence.effects
     moves = any(effect.moves and effect.stands_out for effect in effects if not effect.takes_away)
     turns = any(effect.turns and effect.stands_out for effect in effects if moves or not effect.takes_away)
-    uses = evidence.cause.suspicion.finder == FOREIGN or (evidence.use is not None and evidence.use.there > 0)
+    uses = evidence.use is not None and evidence.use.there > 0
     taken = strongest(effects, takes_away=True)
     contradicted = taken is not None and taken.flips.high < 0
     if turns and uses and not contradicted:
@@ -60,11 +59,14 @@ def finding_of(evidence: Evidence, class_name: str, digests: Mapping[str, str]) 
     )
 
 
-def object_finding(label: str, annotated: Sequence[Annotated], digests: Mapping[str, str]) -> Finding | None:
+def object_finding(
+    label: str, annotated: Sequence[Annotated], digests: Mapping[str, str], copies: int = 0
+) -> Finding | None:
     """CA205 for a class whose annotated objects get no more of the map than their area; None for any other class.
 
     `annotated`: the class's images with an annotated object and a positive map; `digests`: the hashes of the files of
-    the `outside_examples` among them. It is an error where the class still wins without the object in most images.
+    the `outside_examples` among them; `copies`: how many images were left out as copies. It is an error where the class
+    still wins without the object in most images.
     """
     shares = [share for _, share in annotated if share.inside is not None]
     if len(shares) < MIN_IMAGES:
@@ -75,19 +77,23 @@ def object_finding(label: str, annotated: Sequence[Annotated], digests: Mapping[
         return None
     wins = sum(share.wins_without for share in shares) / len(shares)
     examples = outside_examples(annotated)
+    sentences = [
+        f"{repr(label) if label else 'the data set'} has {inside:.0%} of its positive map inside the annotated object, "
+        f"which covers {area:.0%} of the image (medians of {len(shares)} images); without the object the same class "
+        f"wins in {wins:.0%}",
+        left_out(copies),
+        f"To do: {CODES['CA205'].what_to_do.rstrip('.')}",
+    ]
     return Finding(
         code="CA205",
         severity=NOTE if len(shares) < FULL_IMAGES else ERROR if wins > 0.5 else WARNING,
         label=label,
-        message=(
-            f"{repr(label) if label else 'the data set'} has {inside:.0%} of its positive map inside the annotated "
-            f"object, which covers {area:.0%} of the image (medians of {len(shares)} images); without the object the "
-            f"same class wins in {wins:.0%}. To do: {CODES['CA205'].what_to_do.rstrip('.')}"
-        ),
+        message=". ".join(filter(None, sentences)),
         evidence={
             "images": len(shares),
             "score": round(inside / area, 6) if area else 0.0,
             "threshold": 1.0,
+            "copies_left_out": copies,
             "inside_share": round(inside, 6),
             "inside_area": round(area, 6),
             "centre_share": round(median(share.centre for share in shares), 6),
@@ -128,6 +134,7 @@ def _numbers(evidence: Evidence) -> dict[str, float]:
         "hits": len(cause.hits_looked_at),
         "score": suspicion.score,
         "threshold": suspicion.threshold,
+        "copies_left_out": evidence.copies,
     }
     numbers |= {f"{finder}_score": found.score for finder, found in cause.finders.items()}
     numbers |= dict(suspicion.numbers)

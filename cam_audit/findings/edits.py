@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.findings.foreign_objects import OBJECTS, drawn
+from cam_audit.images.jpeg import as_jpeg
 from cam_audit.images.resize import WORKING_SIDE, at_working_side, resize
 from cam_audit.images.rgb import RgbImage
 from cam_audit.images.sharpness import BLOCKY_SIDE, blockiness, grey_of, sharpness
@@ -33,8 +34,12 @@ DETAIL = 4 / 224
 MAX_BLUR = 5.0
 MAX_SHARPENING = 8.0
 SHARPENED = 1.4
+# How small and how large a picture is made on its own background.
+FRAMED = (0.4, 2.0)
 # So many halvings find how strong an edit must be.
 HALVINGS = 8
+# Strips at opposite edges take at most so much of a side together, so that something is left beside them.
+MAX_STRIPS = 0.75
 # The coarsest and the finest JPEG that is tried.
 QUALITIES = (2, 95)
 
@@ -125,7 +130,7 @@ def levels(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
 
 
 def saturation(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
-    """How far each pixel is from its grey multiplied by the one of `amounts`."""
+    """The distance of each pixel from its grey, multiplied; `amounts`: by how much."""
     assert edit.amounts
     greys = grey_of(picture)[..., None]
     return _to_bytes(greys + (picture - greys) * np.float32(edit.amounts[0]))
@@ -148,24 +153,77 @@ def matched_sharpness(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImag
     return _to_bytes(change(picture.astype(np.float32), strength, pixel))
 
 
+def framed(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """The picture made so many times as large, with its middle at a place x, y; `amounts`: all three, shares of sides.
+
+    What it leaves empty is filled with its border band, mirrored outwards and blurred, so that it shows no pattern: its
+    own background.
+    """
+    assert edit.amounts
+    factor, x, y = edit.amounts
+    height, width = picture.shape[:2]
+    # who lists an edit may be anybody
+    factor = min(max(factor, FRAMED[0]), FRAMED[1])
+    x, y = (min(max(place, -1.0), 2.0) for place in (x, y))
+    scaled = resize(picture, max(1, round(width * factor)), max(1, round(height * factor)))
+    firsts = [
+        round(place * side - of_scaled / 2)
+        for side, of_scaled, place in zip((height, width), scaled.shape[:2], (y, x), strict=True)
+    ]
+    rows, columns = map(_continued, (height, width), scaled.shape[:2], firsts)
+    filled = scaled[rows[:, None], columns]
+    blurred = cv2.GaussianBlur(filled, (0, 0), BAND / 4 * min(height, width))
+    outside = [
+        (np.arange(side) < first) | (np.arange(side) >= first + of_scaled)
+        for side, first, of_scaled in zip((height, width), firsts, scaled.shape[:2], strict=True)
+    ]
+    return np.where((outside[0][:, None] | outside[1])[..., None], blurred, filled)
+
+
 def recompressed(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
     """Compressed by JPEG, at a long side of so many pixels, until blockier by so many octaves; `amounts`: both.
 
-    A picture can't become less blocky: it is compressed as little as can be.
+    A picture can't become less blocky; if that is asked, it is compressed as little as possible.
     """
     assert edit.amounts
     blockier, side = edit.amounts
     height, width = picture.shape[:2]
-    # who lists an edit may be anybody, and in larger pictures no block is seen
+    # anybody may list an edit, and in larger pictures no block is seen
     scale = min(max(side, 1), BLOCKY_SIDE) / max(height, width)
     stored = resize(picture, max(1, round(width * scale)), max(1, round(height * scale)))
     wanted = blockiness(grey_of(stored)) + blockier
     best, worst = QUALITIES[1], QUALITIES[0]
 
     def is_too_much(loss: float) -> bool:
-        return blockiness(grey_of(_as_jpeg(stored, round(best - loss)))) > wanted
+        return blockiness(grey_of(as_jpeg(stored, round(best - loss)))) > wanted
 
-    return resize(_as_jpeg(stored, round(best - _strongest(is_too_much, best - worst))), width, height)
+    return resize(as_jpeg(stored, round(best - _strongest(is_too_much, best - worst))), width, height)
+
+
+def streaked(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """Strips at the edges in which what lies beside them is repeated; `amounts`: how wide, as in `other_sides`."""
+    (height, (top, bottom)), (width, (left, right)) = _strips(edit, picture.shape)
+    rows = np.arange(height).clip(top, height - 1 - bottom)
+    columns = np.arange(width).clip(left, width - 1 - right)
+    return np.asarray(picture[rows[:, None], columns])
+
+
+def mirrored(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """Strips at the edges filled with what lies beside them, mirrored; `amounts`: how wide, as in `other_sides`."""
+    (height, (top, bottom)), (width, (left, right)) = _strips(edit, picture.shape)
+    rows, columns = _mirrored(height, top, height - bottom), _mirrored(width, left, width - right)
+    return np.asarray(picture[rows[:, None], columns])
+
+
+def barred(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """Strips at the edges in one colour; `amounts`: how wide, as in `other_sides`, then red, green, blue."""
+    assert edit.amounts
+    (height, (top, bottom)), (width, (left, right)) = _strips(edit, picture.shape)
+    inside = np.s_[top : height - bottom, left : width - right]
+    filled = np.empty_like(picture)
+    filled[:] = np.clip(np.rint(edit.amounts[4:]), 0, 255)
+    filled[inside] = picture[inside]
+    return filled
 
 
 def foreign(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
@@ -195,9 +253,23 @@ EDITS: Mapping[str, Callable[[Edit, RgbImage, RgbImage], RgbImage]] = {
     "sharpness": matched_sharpness,
     "recompressed": recompressed,
     "foreign": foreign,
+    "streaked": streaked,
+    "mirrored": mirrored,
+    "barred": barred,
+    "framed": framed,
 }
 # How many `amounts` an edit takes, where it takes any.
-AMOUNTS = {"levels": 2, "saturation": 1, "sharpness": 1, "recompressed": 2, "foreign": 1}
+AMOUNTS = {
+    "levels": 2,
+    "saturation": 1,
+    "sharpness": 1,
+    "recompressed": 2,
+    "streaked": 4,
+    "mirrored": 4,
+    "barred": 7,
+    "framed": 3,
+    "foreign": 1,
+}
 WITH_DONOR = frozenset({"surroundings", "texture", "paste", "strokes"})
 
 
@@ -234,6 +306,19 @@ def elsewhere_mask(mask: Mask) -> Mask:
     return min(mirrored, key=lambda other: int((mask & other).sum()))
 
 
+def other_sides(widths: tuple[float, ...]) -> tuple[float, ...]:
+    """Strips as wide at other edges: turned so that they overlap the given ones least.
+
+    widths: of the strips at the left, top, right and bottom, as shares of the side that they take from.
+
+    Example:
+        >>> other_sides((0.1, 0.0, 0.1, 0.0)), other_sides((0.1, 0.2, 0.0, 0.0))
+        ((0.0, 0.1, 0.0, 0.1), (0.0, 0.0, 0.1, 0.2))
+    """
+    turned = [widths[-turn:] + widths[:-turn] for turn in (2, 1, 3)]
+    return min(turned, key=lambda other: sum(map(min, widths, other)))
+
+
 def pixel_box(box: Box, rgb: RgbImage) -> tuple[int, int, int, int]:
     """A box in fractions as whole pixels (left, top, right, bottom) of a picture, at least one pixel each way."""
     height, width = rgb.shape[:2]
@@ -247,6 +332,22 @@ def pixel_box(box: Box, rgb: RgbImage) -> tuple[int, int, int, int]:
     )
 
 
+def _strips(edit: Edit, shape: tuple[int, ...]) -> tuple[tuple[int, tuple[int, int]], tuple[int, tuple[int, int]]]:
+    """Of height and width: the length, and how many pixels the strips at its two ends take."""
+    assert edit.amounts
+    left, top, right, bottom = edit.amounts[:4]
+    height, width = shape[:2]
+    return (height, _whole(height, top, bottom)), (width, _whole(width, left, right))
+
+
+def _whole(length: int, low: float, high: float) -> tuple[int, int]:
+    """Two strips in whole pixels, given as shares of a side. As anybody may list them: together at most MAX_STRIPS."""
+    low, high = (min(max(share, 0.0), 1.0) for share in (low, high))
+    fitting = min(1.0, MAX_STRIPS / max(low + high, 1e-9))
+    first = min(round(low * fitting * length), length - 1)
+    return first, min(round(high * fitting * length), length - 1 - first)
+
+
 def _strongest(is_too_much: Callable[[float], bool], limit: float) -> float:
     """The largest strength, 0..limit, that is not too much, where more is more."""
     low, high = 0.0, limit
@@ -257,18 +358,13 @@ def _strongest(is_too_much: Callable[[float], bool], limit: float) -> float:
 
 
 def _blurred(values: NDArray[np.float32], strength: float, pixel: float) -> NDArray[np.float32]:
-    """Blurred by a standard deviation of so many pixels at the working side; pixel: one of those in pixels of these."""
+    """Blurred by a standard deviation of so many pixels at the working side; pixel: the size of one of them here."""
     return cv2.GaussianBlur(values, (0, 0), strength * pixel) if strength > 0 else values  # type: ignore[return-value]
 
 
 def _sharpened(values: NDArray[np.float32], strength: float, pixel: float) -> NDArray[np.float32]:
     """Fine detail added so many times; pixel: as in `_blurred`."""
     return values + np.float32(strength) * (values - _blurred(values, SHARPENED, pixel))
-
-
-def _as_jpeg(picture: RgbImage, quality: int) -> RgbImage:
-    data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)  # type: ignore[return-value]
 
 
 def _to_bytes(values: NDArray[np.float32]) -> RgbImage:
@@ -287,9 +383,24 @@ def _fitted(mask: Mask, rgb: RgbImage) -> Mask:
 
 def _mirrored(length: int, low: int, high: int) -> NDArray[np.intp]:
     """For each place along a side, the place in low..high that it mirrors, again and again: int (length,)."""
-    span = high - low
-    steps = (np.arange(length) - low) % (2 * span)
-    return low + np.minimum(steps, 2 * span - 1 - steps)
+    return low + _folded(np.arange(length) - low, high - low)
+
+
+def _continued(length: int, inner: int, low: int) -> NDArray[np.intp]:
+    """For each place along a side, the place in a picture of `inner` that begins at `low`: int (length,).
+
+    Beyond its ends its border band is mirrored, again and again.
+    """
+    band = min(inner, max(2, round(inner * BAND)))
+    places = np.arange(length) - low
+    before, after = _folded(places, band), inner - 1 - _folded(inner - 1 - places, band)
+    return np.asarray(np.where(places < 0, before, np.where(places >= inner, after, places)))
+
+
+def _folded(places: NDArray[np.intp], span: int) -> NDArray[np.intp]:
+    """Places on 0..span-1 and mirrored beyond, again and again."""
+    steps = places % (2 * span)
+    return np.minimum(steps, 2 * span - 1 - steps)
 
 
 # most pictures of a data set are of a few sizes

@@ -76,7 +76,8 @@ class Evidence:
 
     `cause`: as it is called by what was measured; `class_index`: the class whose score was measured; `use`: None where
     there was nothing to measure; `effects`: one a counterfactual test, `trials` what these were made of; `changed`: by
-    image, whether its prediction changed when the cue was painted over; `passes`: forward passes spent.
+    image, whether its prediction changed when the cue was painted over; `passes`: forward passes spent; `copies`:
+    how many images of the class were left out as copies of others.
     """
 
     cause: Cause
@@ -88,15 +89,16 @@ class Evidence:
     groups: Groups | None = None
     trials: Trials = field(default_factory=dict)
     passes: int = 0
+    copies: int = 0
 
 
 def measure(net: AuditedNet, cause: Cause, each: Each = one_by_one) -> Evidence:
     """Measure use, counterfactuals and groups of one cause; `each` is `map`, or one that uses several cores."""
     class_index = net.class_of[cause.suspicion.label]
-    groups = _groups(net, cause, each)
+    groups, copies = _groups(net, cause, each), net.copies.get(cause.suspicion.label, 0)
     if net.scale is None or not CODES[cause.code].tests:
         # what a file is, is not in its pixels, and the same thing is no cue: nothing to plant and no cells to look at
-        return Evidence(cause, class_index, groups=groups)
+        return Evidence(cause, class_index, groups=groups, copies=copies)
     outcome = run_tests(net, cause, net.scale, each)
     maps, use, again = _use(net, outcome.cause, class_index, net.scale, each)
     changed, removals = _removals(net, cause, outcome.trials.get("painted_over", ()), each)
@@ -110,6 +112,7 @@ def measure(net: AuditedNet, cause: Cause, each: Each = one_by_one) -> Evidence:
         groups,
         outcome.trials,
         passes=again + 2 * sum(map(len, outcome.trials.values())) + removals,
+        copies=copies,
     )
 
 
@@ -194,7 +197,7 @@ def _removals(net: AuditedNet, cause: Cause, painted_over: Sequence[Trial], each
 
     def changes(hit: Hit) -> bool | None:
         try:
-            rgb, _, _ = read_image(own[hit.name].source.path, needed=net.needed)
+            rgb, _, _ = read_image(own[hit.name].source.path, needed=net.needed, ranges=net.ranges)
         except ImageError:
             return None
         return follows_cue(net, cause, hit, rgb, own[hit.name].predicted)
@@ -207,7 +210,7 @@ def _removals(net: AuditedNet, cause: Cause, painted_over: Sequence[Trial], each
 def _groups(net: AuditedNet, cause: Cause, each: Each) -> Groups:
     label, among = cause.suspicion.label, cause.suspicion.looked_at
     class_index, shown = net.class_of[label], {hit.name for hit in cause.hits}
-    recognisers = [suspicion.recogniser() for suspicion in cause.finders.values()]
+    recognisers = [suspicion.recogniser() for suspicion in cause.seen_by]
 
     def looked_at_in(group: Sequence[Observation]) -> Sequence[Observation]:
         return group if among is None else [each for each in group if each.source.name in among]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from cam_audit.files import sha256_of
-from cam_audit.findings import context, foreign
+from cam_audit.findings import context, foreign, framing
 from cam_audit.findings.audited_net import AuditedNet, audited_net
 from cam_audit.findings.causes import Cause, causes_of
 from cam_audit.findings.class_parts import ClassParts, class_parts, parts_of
@@ -19,6 +19,7 @@ from cam_audit.findings.evidence import Evidence, counterfactuals_of, measure
 from cam_audit.findings.foreground import UNKNOWN
 from cam_audit.findings.sample import MIN_IMAGES, Collected, Unsampled
 from cam_audit.findings.second_look import look_again, look_around
+from cam_audit.images.depth import Ranges
 from cam_audit.models.model import Model
 from cam_audit.records import ClassMaps, Counterfactual, Finding, ImageSource, Part, PartMaps
 from cam_audit.workers import Each
@@ -54,19 +55,22 @@ def examine(
     *,
     shortest: int | None,
     needed: int,
+    ranges: Ranges | None = None,
     each: Each,
+    copies: Mapping[str, int],
     on_look: Callable[[int, int], None] | None = None,
 ) -> Examination:
     """Find what gives classes away, and measure whether the net looks at it and the prediction follows.
 
     `collected`: what was kept of the sampled images; `annotated`, `unsampled`: by class folder, the images with an
-    annotated object, and those that were not sampled. `shortest` as in `Model.fit`, `needed` as in `decode`; `each` is
-    `map`, or one that uses several cores. `on_look`, when an image is looked at again, gets how many were and will be.
+    annotated object, and those that were not sampled; `copies`: how many were left out as copies. `shortest` as in
+    `Model.fit`, `needed` and `ranges` as in `decode`; `each` is `map`, or one that uses several cores. `on_look`,
+    when an image is looked at again, gets how many were and will be.
     """
-    object_findings = _object_findings(annotated)
+    object_findings = _object_findings(annotated, copies)
     if not collected.observations:
         return Examination(tuple(sorted(object_findings, key=order)))
-    net = audited_net(model, collected, shortest=shortest, needed=needed)
+    net = audited_net(model, collected, shortest=shortest, needed=needed, ranges=ranges, copies=copies)
     taken_apart = class_parts(net, each)
     causes = _causes(net, taken_apart, each)
     evidence = [measure(net, cause, each) for cause in causes]
@@ -118,7 +122,7 @@ def examine(
 
 def _causes(net: AuditedNet, taken_apart: Sequence[ClassParts], each: Each) -> list[Cause]:
     features = [observation.features for group in net.groups.values() for observation in group]
-    suspicions = [*find_cues(features, each), *context.suspected(taken_apart)]
+    suspicions = [*find_cues(features, each), *context.suspected(taken_apart), *framing.suspected(net.groups, each)]
     return causes_of([suspicion for suspicion in suspicions if suspicion.images >= MIN_IMAGES])
 
 
@@ -173,8 +177,11 @@ def _flag(follows: bool | None) -> str:
     return "CA101" if follows else "CA102"
 
 
-def _object_findings(annotated: Mapping[str, Sequence[Annotated]]) -> list[Finding]:
-    found = [object_finding(label, images, _digests(outside_examples(images))) for label, images in annotated.items()]
+def _object_findings(annotated: Mapping[str, Sequence[Annotated]], copies: Mapping[str, int]) -> list[Finding]:
+    found = [
+        object_finding(label, images, _digests(outside_examples(images)), copies.get(label, 0))
+        for label, images in annotated.items()
+    ]
     return [finding for finding in found if finding]
 
 

@@ -50,6 +50,10 @@ class ActivationSum:
         """Add one image's activations, float32 (C, h, w)."""
         self.merge(ActivationSum(1, np.rint(activations * STEPS).astype(np.int64)))
 
+    def take_away(self, activations: NDArray[np.float32]) -> None:
+        """Take away one image's activations, float32 (C, h, w), that were added."""
+        self.merge(ActivationSum(-1, -np.rint(activations * STEPS).astype(np.int64)))
+
     def merge(self, other: ActivationSum) -> None:
         """Add another sum, on the same grid."""
         self.images += other.images

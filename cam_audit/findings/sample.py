@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,24 +71,37 @@ def cap_of(classes: int) -> int:
     return min(MAX_SAMPLED_PER_CLASS, max(MIN_SAMPLED_PER_CLASS, MAX_SAMPLED // classes))
 
 
-def choose_sample(folders: Mapping[str, Sequence[ImageSource]]) -> frozenset[str]:
-    """Names of the images that the finders look at: of each folder at most a fixed number, drawn by `draw_key`.
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The names of the images that the finders look at, and of the `copies` of these that were passed over."""
+
+    names: frozenset[str] = frozenset()
+    copies: frozenset[str] = frozenset()
+
+
+def choose_sample(folders: Mapping[str, Sequence[ImageSource]]) -> Sample:
+    """The images that the finders look at: of each folder at most a fixed number, drawn by `draw_key`.
 
     Files that are the same to the byte count once. None where there is nothing to compare: fewer than two folders, or
     none of MIN_IMAGES images.
     """
     if len(folders) < 2 or max(map(len, folders.values())) < MIN_IMAGES:
-        return frozenset()
+        return Sample()
     cap = cap_of(len(folders))
-    return frozenset(
-        name
-        for sources in folders.values()
-        for name in itertools.islice(_distinct(sorted(sources, key=draw_key)[: _MAX_TRIED * cap]), cap)
-    )
+    names: set[str] = set()
+    copies: set[str] = set()
+    for sources in folders.values():
+        left = cap
+        for name, is_copy in _with_copies(sorted(sources, key=draw_key)[: _MAX_TRIED * cap]):
+            (copies if is_copy else names).add(name)
+            left -= not is_copy
+            if not left:
+                break
+    return Sample(frozenset(names), frozenset(copies))
 
 
-def _distinct(sources: Iterable[ImageSource]) -> Iterator[str]:
-    """The names of those that are not the same file, or the same bytes, as one before."""
+def _with_copies(sources: Iterable[ImageSource]) -> Iterator[tuple[str, bool]]:
+    """The name of each, and whether it is the same file, or the same bytes, as one before."""
     files: set[tuple[int, int]] = set()
     by_size: dict[int, list[str]] = {}
     # pictures that are not compressed are all of one size, and each would be read again for each other
@@ -100,9 +112,11 @@ def _distinct(sources: Iterable[ImageSource]) -> Iterator[str]:
             file = status.st_dev, status.st_ino
             # a file system without numbers for its files gives 0 for all
             if file in files and status.st_ino:
+                yield source.name, True
                 continue
             alike = by_size.setdefault(status.st_size, [])
             if alike and digest(source.path) in map(digest, alike):
+                yield source.name, True
                 continue
         except OSError:
             # the scan tells why it can't be read
@@ -110,7 +124,7 @@ def _distinct(sources: Iterable[ImageSource]) -> Iterator[str]:
         else:
             files.add(file)
             alike.append(source.path)
-        yield source.name
+        yield source.name, False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +145,8 @@ class Observation:
     predicted one where the folder stands for none. Of the images whose class is taken to parts, `activations`: float16
     (C, h, w), or the features (C', h, w) where the net has a last convolution in the place of a linear layer, and then
     `gates`, as `packed_gates` has them; `kept`: bool (h, w), the cells that are picture and not padding; `foreground`:
-    how much of an object is in each, float32 (h, w), where a foreground net told.
+    how much of an object is in each, float32 (h, w), where a foreground net or a mask told; `masked`: whether it was a
+    mask.
     """
 
     source: ImageSource
@@ -143,6 +158,7 @@ class Observation:
     kept: NDArray[np.bool_] | None = None
     foreground: Map | None = None
     gates: NDArray[np.uint8] | None = None
+    masked: bool = False
 
     @property
     def predicted(self) -> int:
@@ -235,6 +251,7 @@ def _kept_for_parts(
         "gates": None if features is None else packed_gates(prediction.activations),
         "kept": picture_cells(rgb, grid),
         "foreground": objects,
+        "masked": mask is not None,
     }
 
 

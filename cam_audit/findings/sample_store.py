@@ -37,6 +37,7 @@ def save(path: Path, collected: Collected) -> None:
         "label": features.label,
         "features": {key: part for key, part in parts.items() if key not in kept_as_arrays},
         "map_class": observation.map_class,
+        "masked": observation.masked,
     }
     arrays: dict[str, Any] = {
         "facts": np.frombuffer(json.dumps(facts).encode(), np.uint8),
@@ -68,7 +69,8 @@ def load(path: Path, source: ImageSource) -> Collected | None:
             arrays["logits"],
             facts["map_class"],
             arrays["own_map"],
-            *(arrays.get(name) for name in FOR_PARTS),
+            **{name: arrays.get(name) for name in FOR_PARTS},
+            masked=facts["masked"],
         )
         collected.total = ActivationSum(1, arrays["steps"].astype(np.int64))
         return collected

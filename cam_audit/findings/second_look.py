@@ -57,7 +57,7 @@ def look_again(
     for label, own in unsampled.items():
         # prepared for one class at a time, as what is compared with may fill megabytes
         searches = [
-            _Search(cause, [suspicion.recogniser() for suspicion in cause.finders.values()], _tested(cause, own))
+            _Search(cause, [suspicion.recogniser() for suspicion in cause.seen_by], _tested(cause, own))
             for cause in causes
             if cause.suspicion.label == label
         ]
@@ -70,7 +70,7 @@ def look_around(net: AuditedNet, found: ClassParts, sources: Sequence[ImageSourc
 
     def look(source: ImageSource) -> SecondLook:
         try:
-            rgb, _, _ = read_image(source.path, needed=net.needed)
+            rgb, _, _ = read_image(source.path, needed=net.needed, ranges=net.ranges)
             prediction = net.model.run(net.model.fit(rgb, net.shortest), features=True)
         except (ImageError, MemoryError):
             return SecondLook(source.name)
@@ -102,7 +102,7 @@ def _look(net: AuditedNet, searches: Sequence[_Search], unsampled: Unsampled) ->
     try:
         data = read_bytes(path)
         image = LazyFeatures(
-            lambda: decode(data, needed=net.needed, path=path)[0],
+            lambda: decode(data, needed=net.needed, path=path, ranges=net.ranges)[0],
             data,
             name=name,
             width=unsampled.width,

@@ -82,23 +82,28 @@ def run_tests(net: AuditedNet, cause: Cause, scale: float, each: Each) -> Outcom
 
 
 def _tests(net: AuditedNet, cause: Cause) -> dict[str, CueTest]:
-    """The tests that suit a cause, by name: those of all finders that saw it, of local cues or of the others."""
+    """The tests that suit a cause, by name: those of all finders that saw it, of local cues or of the others.
+
+    A cause that covers what others see has its own tests alone: foreign surroundings change more than bars do.
+    """
     known, codes = finders(), codes_by_finder()
     features = {label: [observation.features for observation in group] for label, group in net.groups.items()}
     tests: dict[str, CueTest] = {}
-    for name, suspicion in cause.finders.items():
+    judges = [cause.suspicion] if cause.suspicion.covers else cause.finders.values()
+    for suspicion in judges:
+        name = suspicion.finder
         if CODES[codes[name]].is_local == CODES[cause.code].is_local:
-            for test in suspicion.tests or known[name].tests(suspicion, features):
+            for test in known[name].tests(suspicion, features) if name in known else suspicion.tests:
                 tests.setdefault(test.name, test)
     return tests
 
 
 def _named_by(cause: Cause, effects: Sequence[Effect]) -> Cause:
-    """The cause as the finder names it whose test shows most; a mark keeps the name that its place gives it.
+    """The cause as the finder names it whose test shows most. Marks, and what covers what others see, keep their name.
 
     Where as much is shown of a background as of a cast, it is the background, which has a colour of its own.
     """
-    if CODES[cause.code].is_local:
+    if CODES[cause.code].is_local or cause.suspicion.covers:
         return cause
     by_test = {effect.test: shown(effect) for effect in effects}
 
@@ -107,7 +112,8 @@ def _named_by(cause: Cause, effects: Sequence[Effect]) -> Cause:
         return max((by_test[test.name] for test in tests if test.name in by_test), default=(False, False, 0.0))
 
     # in the order of the table of codes, in which the background comes first
-    of_pixels = [finder for finder in codes_by_finder() if finder in cause.finders and finder != CONTEXT]
+    covering = {name for name, suspicion in cause.finders.items() if suspicion.covers}
+    of_pixels = [finder for finder in codes_by_finder() if finder in cause.finders.keys() - {CONTEXT} - covering]
     best = max(of_pixels, key=lambda finder: most(finder)[:2], default=CONTEXT)
     if CONTEXT in cause.finders and most(CONTEXT) > most(best):
         best = CONTEXT

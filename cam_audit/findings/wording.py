@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cam_audit.findings.codes import CODES, CONTEXT, FOREIGN, FULL_IMAGES, MIN_FLIPS, NOTE
+from cam_audit.findings.codes import BEYOND_PIXELS, CODES, CONTEXT, FOREIGN, FULL_IMAGES, MIN_FLIPS, NOTE
 from cam_audit.findings.counterfactual import Effect, strongest
 from cam_audit.findings.evidence import Evidence, Groups
 from cam_audit.text import count
@@ -20,7 +20,8 @@ def message(evidence: Evidence, severity: str, class_name: str) -> str:
             f"{label} {recognised} by {suspicion.cue}",
             _seen(len(cause.hits_looked_at), suspicion.images, evidence.groups),
         ]
-    in_pixels = [found for finder, found in cause.finders.items() if finder != CONTEXT]
+    sentences.append(left_out(evidence.copies))
+    in_pixels = [found for finder, found in cause.finders.items() if finder not in BEYOND_PIXELS]
     if suspicion.finder == CONTEXT and in_pixels:
         sentences.append(f"The pixels tell it, too, by {max(in_pixels, key=lambda found: found.score).cue}")
     if suspicion.images < FULL_IMAGES:
@@ -39,6 +40,13 @@ def message(evidence: Evidence, severity: str, class_name: str) -> str:
     advice = CODES[cause.code].what_to_do.rstrip(".")
     sentences.append(f"To do: {advice}" if advice else "")
     return ". ".join(filter(None, sentences))
+
+
+def left_out(copies: int) -> str:
+    """A sentence on the copies that were not counted, without its full stop; "" if no image was a copy."""
+    if not copies:
+        return ""
+    return f"{count(copies, 'image was', 'images were')} left out as {'a copy' if copies == 1 else 'copies'} of others"
 
 
 def _seen(hits: int, images: int, groups: Groups | None) -> str:

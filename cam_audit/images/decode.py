@@ -5,56 +5,177 @@ from __future__ import annotations
 import io
 import os
 import stat
-from functools import reduce
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import PIL
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps, TiffImagePlugin
 
 from cam_audit.errors import ImageError
 from cam_audit.images.crash_log import decoding
-from cam_audit.images.guards import DAMAGED, PNG_SIGNATURE, require_safe, still_png
+from cam_audit.images.depth import RangeFor, Ranges, ValueRange, kind_of_values, range_in, range_of, to_8_bits, up_to
+from cam_audit.images.dicom import DICOM_SUFFIXES, decode_dicom
+from cam_audit.images.guards import (
+    DAMAGED,
+    PNG_SIGNATURE,
+    has_16_bits,
+    require_few_pixels,
+    require_safe,
+    stated_maximum,
+    still_png,
+    too_large,
+    why_unread,
+)
 from cam_audit.images.header import jpeg_header
+from cam_audit.images.heic import decode_heic
+from cam_audit.images.kinds import HEAD_BYTES, kind_of, suffix_of
 from cam_audit.images.rgb import RgbImage
+from cam_audit.images.tiff import CIELAB, TiffLayout, decode_lab, decode_numbers, tiff_layout, unread
 
-# Pillow knows more formats; of those, some are never masks, and PostScript is a program that it would run.
-MASK_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "JPEG2000", "PPM", "SUN")
 MAX_FILE_BYTES = 1 << 30
 PILLOW_VERSION: str = PIL.__version__
 
 
-def decode(data: bytes, *, needed: int | None = None, path: str | Path = "") -> tuple[RgbImage, int, int]:
-    """Decode an image file's bytes; returns (RGB uint8 (H, W, 3), full width, full height).
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded picture.
 
-    EXIF orientation is applied, 16 bits become 8 by their high byte, CMYK, grey and palette become RGB, alpha
-    is dropped as training pipelines do; of an animation, the first frame. With `needed`, a JPEG may be decoded
+    `rgb`: uint8 (H, W, 3), perhaps reduced; `width`, `height`: of the full picture, upright. `reading`: how its values
+    became 8-bit RGB where that is worth saying, "" for common pictures.
+    """
+
+    rgb: RgbImage
+    width: int
+    height: int
+    reading: str = ""
+
+
+def decode(
+    data: bytes, *, needed: int | None = None, path: str | Path = "", ranges: Ranges | None = None
+) -> tuple[RgbImage, int, int]:
+    """`decode_picture` without how it was read: (RGB uint8 (H, W, 3), full width, full height)."""
+    picture = decode_picture(data, needed=needed, path=path, ranges=ranges)
+    return picture.rgb, picture.width, picture.height
+
+
+def decode_picture(
+    data: bytes, *, needed: int | None = None, path: str | Path = "", ranges: Ranges | None = None
+) -> Picture:
+    """Decode an image file's bytes.
+
+    EXIF orientation is applied, values that are not 8-bit become so by `depth.to_8_bits`, whose `ranges` are those of
+    the data set (without them, the range is the picture's own), all colour spaces become RGB,
+    alpha is dropped as training pipelines do; of an animation, the first frame. With `needed`, a JPEG may be decoded
     at a half, a quarter or an eighth as long as its longest side keeps at least `needed` pixels; the sizes
-    returned beside it are those of the full picture all the same. `path`: where the bytes are from, for the
+    beside it are those of the full picture all the same. `path`: where the bytes are from, for the
     `crash_log`.
 
-    Raises ImageError for what is no image, is damaged or truncated, has more pixels than
+    Raises ImageError for what is no image, is damaged or truncated, is of a kind that is not read, has more pixels than
     $OPENCV_IO_MAX_IMAGE_PIXELS (cam-audit sets 2^30 / 6), or would take gigabytes or hours.
     """
     if not data:
         raise ImageError("the file is empty")
     with decoding(path, needed):
-        return _decode(data, needed)
+        return _decode(data, needed, str(path), partial(range_in, ranges or {}))
 
 
-def _decode(data: bytes, needed: int | None) -> tuple[RgbImage, int, int]:
+def ranges_of(data: bytes, path: str | Path = "") -> list[tuple[str, ValueRange]]:
+    """The kind and the range of a picture's values, where these decide how it becomes 8 bits; else nothing.
+
+    Raises ImageError as `decode_picture` does.
+    """
+    found: list[tuple[str, ValueRange]] = []
+    layout = tiff_layout(data)
+    if layout.is_plain if layout else data.startswith(PNG_SIGNATURE) and not has_16_bits(data):
+        return found
+
+    def range_for(values: NDArray[Any]) -> ValueRange:
+        found.append((kind_of_values(values), range_of(values)))
+        return found[-1][1]
+
+    with decoding(path):
+        _decode(data, None, str(path), range_for)
+    return found
+
+
+def _decode(data: bytes, needed: int | None, path: str, range_for: RangeFor) -> Picture:
     require_safe(data)
+    kind = kind_of(data[:HEAD_BYTES])
+    if kind == "JPEG XL":
+        raise ImageError("JPEG XL is not read; convert it")
+    if kind == "HEIC":
+        return _upright_picture(*decode_heic(data))
+    if kind == "DICOM" or suffix_of(path) in DICOM_SUFFIXES:
+        return _upright_picture(*decode_dicom(data, range_for))
+    layout = tiff_layout(data)
+    if layout and not layout.is_plain:
+        return _decode_other_tiff(data, layout, range_for)
     picture = _left_to_pillow(data)
     if picture:
-        upright = _decode_by_pillow(picture)
-        return upright, upright.shape[1], upright.shape[0]
-    still = still_png(data) if data.startswith(PNG_SIGNATURE) else data
+        return _upright_picture(_decode_by_pillow(picture))
+    if has_16_bits(data):
+        values = _decode_by_opencv(bytes(_still(data)), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH)
+        stated = stated_maximum(data)
+        return _upright_picture(*to_8_bits(values, up_to(stated) if stated else range_for))
+    try:
+        return _decode_8_bits(data, needed)
+    except ImageError as error:
+        if layout and str(error) == DAMAGED:
+            raise unread(layout) from None
+        raise
+
+
+def _upright_picture(rgb: RgbImage, reading: str = "") -> Picture:
+    return Picture(rgb, rgb.shape[1], rgb.shape[0], reading)
+
+
+def _decode_other_tiff(data: bytes, layout: TiffLayout, range_for: RangeFor) -> Picture:
+    """A TIFF whose pixels OpenCV would get wrong, or refuse without saying why."""
+    require_few_pixels(layout.width, layout.height)
+    if layout.has_numbers:
+        # of 32 and 64 bits fewer, as they take more memory
+        require_few_pixels(layout.width * max(1, layout.bits[0] // 16), layout.height)
+        return _upright_picture(*decode_numbers(data, layout, range_for))
+    if layout.photometric == CIELAB and layout.bits == (8, 8, 8) and not layout.planar:
+        return _upright_picture(decode_lab(data, layout), "CIELab")
+    if layout.is_for_pillow:
+        try:
+            return _upright_picture(_decode_by_pillow(TiffImagePlugin.TiffImageFile(io.BytesIO(data))))
+        except (ImageError, MemoryError):
+            raise
+        except Exception:
+            # Pillow's plugins raise a dozen types for damaged files
+            raise unread(layout) from None
+    raise unread(layout)
+
+
+def _still(data: bytes) -> bytes | bytearray:
+    return still_png(data) if data.startswith(PNG_SIGNATURE) else data
+
+
+def _decode_by_opencv(data: bytes | bytearray, flags: int) -> NDArray[Any]:
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        if "MAX_IMAGE" in str(error):
+            raise too_large() from None
+        raise ImageError("the image cannot be decoded") from None
+    if image is None:
+        raise ImageError(why_unread(data))
+    return image
+
+
+def _decode_8_bits(data: bytes, needed: int | None) -> Picture:
+    still = _still(data)
     header = jpeg_header(data) if needed else None
     full = (header.width, header.height) if header else None
     if full:
-        _require_few_pixels(*full)
+        require_few_pixels(*full)
     factor = _reduction(full, needed) if full and needed else 1
     flags = {
         1: cv2.IMREAD_COLOR_RGB,
@@ -63,63 +184,22 @@ def _decode(data: bytes, needed: int | None) -> tuple[RgbImage, int, int]:
         8: cv2.IMREAD_REDUCED_COLOR_8,
     }
     # OpenCV turns the picture upright by its EXIF orientation, as no flag forbids it
-    try:
-        image = cv2.imdecode(np.frombuffer(still, np.uint8), flags[factor])
-    except cv2.error as error:
-        if "MAX_IMAGE" in str(error):
-            raise _too_large() from None
-        raise ImageError("the image cannot be decoded") from None
-    if image is None:
-        raise ImageError(DAMAGED)
+    image = _decode_by_opencv(still, flags[factor])
     if factor > 1:
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    rgb: RgbImage = image  # type: ignore[assignment]
+    rgb: RgbImage = image
     height, width = rgb.shape[:2]
     if full and factor > 1:
         # EXIF may have turned the picture: the reduced one tells which of the two header sizes is its width
         width, height = full if (width > height) == (full[0] > full[1]) else full[::-1]
-    return rgb, width, height
+    return Picture(rgb, width, height)
 
 
-def read_image(path: str | Path, *, needed: int | None = None) -> tuple[RgbImage, int, int]:
+def read_image(
+    path: str | Path, *, needed: int | None = None, ranges: Ranges | None = None
+) -> tuple[RgbImage, int, int]:
     """Read and `decode` an image file; raises ImageError with the reason where that fails."""
-    return decode(read_bytes(path), needed=needed, path=path)
-
-
-def read_mask(path: str | Path) -> NDArray[np.uint8]:
-    """Read and `decode_mask` an image file; raises ImageError with the reason where that fails."""
-    data = read_bytes(path)
-    with decoding(path, is_mask=True):
-        return decode_mask(data)
-
-
-def decode_mask(data: bytes) -> NDArray[np.uint8]:
-    """Decode a mask from an image file's bytes: uint8 (H, W), 1 where any channel is not 0, else 0.
-
-    Of a palette image the index counts, not the colour; alpha is dropped; EXIF orientation is applied. In a
-    JPEG, whose compression leaves faint pixels round every edge, the object is what is brighter than half of
-    its brightest pixel.
-
-    Raises ImageError for what is no image of MASK_FORMATS, is damaged, or is too large.
-    """
-    require_safe(data)
-    try:
-        picture = Image.open(io.BytesIO(data), formats=MASK_FORMATS)
-        _require_few_pixels(picture.width, picture.height)
-        pixels = np.asarray(ImageOps.exif_transpose(picture))
-    except (ImageError, MemoryError):
-        raise
-    except Image.DecompressionBombError:
-        raise _too_large() from None
-    except Exception:
-        # Pillow's plugins raise a dozen types for damaged files
-        raise ImageError(DAMAGED) from None
-    if picture.getbands()[-1] in ("A", "a"):
-        pixels = pixels[..., :-1]
-    # by channels, as numpy is slow over an axis of three
-    brightest = pixels if pixels.ndim == 2 else reduce(np.maximum, np.moveaxis(pixels, 2, 0))
-    background = brightest.max() // 2 if picture.format == "JPEG" else 0
-    return (brightest > background).astype(np.uint8)
+    return decode(read_bytes(path), needed=needed, path=path, ranges=ranges)
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -166,7 +246,7 @@ def _left_to_pillow(data: bytes) -> ImageFile.ImageFile | None:
     OpenCV 5.0 does not turn AVIF upright, swaps red and blue in AVIF with alpha, and darkens TIFF by its alpha.
     """
     try:
-        if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis"):
+        if kind_of(data[:HEAD_BYTES]) == "AVIF":
             from PIL import AvifImagePlugin
 
             return AvifImagePlugin.AvifImageFile(io.BytesIO(data))
@@ -175,8 +255,6 @@ def _left_to_pillow(data: bytes) -> ImageFile.ImageFile | None:
         raise ImageError(DAMAGED) from None
     try:
         if data[:2] in (b"II", b"MM"):
-            from PIL import TiffImagePlugin
-
             tiff = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
             return tiff if tiff.mode in ("RGBA", "RGBa", "LA", "PA") else None
     except Exception:
@@ -186,29 +264,16 @@ def _left_to_pillow(data: bytes) -> ImageFile.ImageFile | None:
 
 
 def _decode_by_pillow(picture: ImageFile.ImageFile) -> RgbImage:
-    _require_few_pixels(picture.width, picture.height)
+    require_few_pixels(picture.width, picture.height)
     try:
         return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
     except MemoryError:
         raise
     except Image.DecompressionBombError:
-        raise _too_large() from None
+        raise too_large() from None
     except Exception:
         # Pillow's plugins raise a dozen types for damaged files
         raise ImageError(DAMAGED) from None
-
-
-def _pixel_limit() -> int:
-    return int(os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"])
-
-
-def _require_few_pixels(width: int, height: int) -> None:
-    if width * height > _pixel_limit():
-        raise _too_large()
-
-
-def _too_large() -> ImageError:
-    return ImageError(f"the image is larger than {_pixel_limit():,} pixels")
 
 
 def _reduction(full: tuple[int, int], needed: int) -> int:

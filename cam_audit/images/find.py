@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from cam_audit.errors import CamAuditError
+from cam_audit.images.kinds import is_picture, suffix_of
 
-IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff .avif .jp2 "
-    ".ppm .pgm .pbm .pnm .ras .sr .heic .heif .jxl".split()
-)
+# The folder in which macOS's archives keep what belongs to their files: it has names of pictures, and none in it.
+NEVER_ENTERED = "__MACOSX"
+
+
+@dataclass(frozen=True)
+class OtherFiles:
+    """How many files are of a kind that is no picture, and one of them: its relative name."""
+
+    files: int
+    example: str
 
 
 @dataclass(frozen=True)
 class ImageList:
     """Names of image files below a folder, sorted, and how many links were left out as they lead outside it.
 
-    `unreadable`: why folders below it can't be looked into, by their names.
+    `unreadable`: why folders below it can't be looked into, by their names. `others`: the files that are no pictures,
+    by their suffixes. `excluded`: how many files and folders each pattern left out.
     """
 
     names: list[str]
     links_left_out: int
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, OtherFiles] = field(default_factory=dict)
+    excluded: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -36,13 +48,20 @@ class OutputMarks:
 
 
 def find_images(
-    root: Path, *, output: Path | None = None, marks: OutputMarks | None = None, follow_links: bool = False
+    root: Path,
+    *,
+    output: Path | None = None,
+    marks: OutputMarks | None = None,
+    follow_links: bool = False,
+    exclude: Sequence[str] = (),
 ) -> ImageList:
     """The image files below `root`, by their relative names with `/` between folders, sorted.
 
-    Hidden files and folders, the folder `output` and earlier outputs of a scan, told by `marks`, are left out; of
-    `root` itself, were it such an output, only the folders of pictures that the scan drew. Symbolic links are followed
-    where they stay inside `root`, or everywhere with `follow_links`; no folder is entered twice. `root` may
+    A file is an image by its suffix or, where that is missing or unknown, by how it begins. Hidden files and folders,
+    `__MACOSX`, the folder `output` and earlier outputs of a scan, told by `marks`, are left out; of
+    `root` itself, were it such an output, only the folders of pictures that the scan drew. So is what a pattern of
+    `exclude` matches (`fnmatch`): its name or, where the pattern has a `/`, its path below `root`. Symbolic links are
+    followed where they stay inside `root`, or everywhere with `follow_links`; no folder is entered twice. `root` may
     also be a single image file.
 
     Raises CamAuditError where `root` cannot be read.
@@ -53,6 +72,8 @@ def find_images(
     entered = {os.path.realpath(output)} if output else set()
     names: list[str] = []
     unreadable: dict[str, str] = {}
+    others: dict[str, OtherFiles] = {}
+    excluded = Counter(dict.fromkeys(exclude, 0))
     links_left_out = 0
     folders = [(str(root), "")]
     # Linked folders come last, so that a folder is known by its own name and not by a link's.
@@ -77,21 +98,32 @@ def find_images(
             # snapshots of a live session lie in their own output folder, where users sort them into class folders
             entries = [entry for entry in entries if entry.name not in marks.pictures]
         for entry in entries:
+            if entry.name.startswith(".") or entry.name == NEVER_ENTERED:
+                continue
+            name = prefix + entry.name
+            pattern = next((pattern for pattern in exclude if _matches(pattern, entry.name, name)), None)
+            if pattern is not None:
+                excluded[pattern] += 1
+                continue
             # a link to nothing and a pipe are images that can't be read, which the scan must say
-            is_image = os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES
             broken = entry.is_symlink() and not os.path.exists(entry.path)
             is_folder = not broken and entry.is_dir()
-            if entry.name.startswith(".") or not (is_folder or is_image):
-                continue
-            if broken:
-                names.append(prefix + entry.name)
-            elif entry.is_symlink() and not follow_links and not _is_below(entry.path, real_root):
+            outside = entry.is_symlink() and not broken and not follow_links and not _is_below(entry.path, real_root)
+            if not is_folder and not is_picture(entry.path, look=not outside):
+                suffix = suffix_of(entry.name)
+                before = others.get(suffix, OtherFiles(0, name))
+                others[suffix] = OtherFiles(before.files + 1, before.example)
+            elif outside:
                 links_left_out += 1
             elif is_folder:
-                (linked if entry.is_symlink() else folders).append((entry.path, f"{prefix}{entry.name}/"))
+                (linked if entry.is_symlink() else folders).append((entry.path, f"{name}/"))
             else:
-                names.append(prefix + entry.name)
-    return ImageList(sorted(names), links_left_out, unreadable)
+                names.append(name)
+    return ImageList(sorted(names), links_left_out, unreadable, others, excluded)
+
+
+def _matches(pattern: str, name: str, path: str) -> bool:
+    return fnmatchcase(path, pattern.strip("/")) if "/" in pattern else fnmatchcase(name, pattern)
 
 
 def _is_below(path: str, real_root: str) -> bool:

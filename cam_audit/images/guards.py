@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from cam_audit.errors import ImageError
 
 DAMAGED = "not an image that can be read, or damaged or truncated"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_JPEG2000 = (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
+# The greatest value comes third, after width and height; comments may stand between.
+_DEEP_PNM = re.compile(
+    rb"P[2356]\s+(?:#[^\n]*\n\s*)*\d+\s+(?:#[^\n]*\n\s*)*\d+\s+(?:#[^\n]*\n\s*)*0*(25[6-9]|2[6-9]\d|[3-9]\d\d|\d{4,})\s"
+)
+# The marker of a frame, its length, and how many bits a sample has.
+_JPEG_PRECISION = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7]..(.)", re.DOTALL)
 _ANIMATION = frozenset((b"acTL", b"fcTL", b"fdAT"))
 # Progressive files have about ten.
 MAX_JPEG_SCANS = 100
@@ -27,8 +35,44 @@ def require_safe(data: bytes) -> None:
         raise ImageError("not an image of a format that is read")
     if data.startswith(b"\xff\xd8"):
         _require_few_scans(data)
-    elif data.startswith((b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")):
+    elif data.startswith(_JPEG2000):
         _require_few_components(data)
+
+
+def _pixel_limit() -> int:
+    return int(os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"])
+
+
+def require_few_pixels(width: int, height: int) -> None:
+    """Raise ImageError for a picture of more pixels than $OPENCV_IO_MAX_IMAGE_PIXELS."""
+    if width * height > _pixel_limit():
+        raise too_large()
+
+
+def too_large() -> ImageError:
+    """The error for such a picture."""
+    return ImageError(f"the image is larger than {_pixel_limit():,} pixels")
+
+
+def stated_maximum(data: bytes) -> int | None:
+    """The value that is white, where a PNM says so; the greatest of 16 bits is written whatever the values are."""
+    pnm = _DEEP_PNM.match(data)
+    return int(pnm[1]) if pnm and int(pnm[1]) < 65535 else None
+
+
+def has_16_bits(data: bytes) -> bool:
+    """Whether a picture may hold more than 8 bits a channel: a PNG of 16, a JPEG 2000, or a PNM that says so."""
+    if data.startswith(PNG_SIGNATURE):
+        return data[24:25] == b"\x10"
+    return data.startswith(_JPEG2000) or bool(_DEEP_PNM.match(data))
+
+
+def why_unread(data: bytes | bytearray) -> str:
+    """Why OpenCV has not decoded a file, as far as that can be told."""
+    precision = _JPEG_PRECISION.search(data) if data.startswith(b"\xff\xd8") else None
+    if precision and precision[1] != b"\x08":
+        return f"a JPEG of {precision[1][0]} bits, which is not read"
+    return DAMAGED
 
 
 def still_png(data: bytes) -> bytearray:

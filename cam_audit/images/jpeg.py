@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cv2
+import numpy as np
 
 from cam_audit.images.rgb import RgbImage
 
@@ -11,3 +12,8 @@ def encode_jpeg(rgb: RgbImage, quality: int) -> bytes:
     """An image, uint8 (H, W, 3), as the bytes of a JPEG of this quality, 0..100."""
     _, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, quality))
     return data.tobytes()
+
+
+def as_jpeg(rgb: RgbImage, quality: int) -> RgbImage:
+    """An image as it looks after JPEG of this quality."""
+    return cv2.imdecode(np.frombuffer(encode_jpeg(rgb, quality), np.uint8), cv2.IMREAD_COLOR_RGB)  # type: ignore[return-value]

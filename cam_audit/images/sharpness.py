@@ -28,6 +28,19 @@ def grey_of(rgb: RgbImage) -> Greys:
     return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
 
 
+def magnitude(x: Greys, y: Greys) -> Greys:
+    """The lengths of vectors: float32, of the shape of their parts.
+
+    `cv2.magnitude` differs in the last digit with where an array lies in memory, so two runs would not be the same.
+    """
+    return np.sqrt(x * x + y * y)
+
+
+def steps_of(greys: NDArray[np.uint8] | Greys) -> Greys:
+    """How much grey levels change from pixel to pixel: float32 (H, W), in levels, by Sobel's operator."""
+    return magnitude(*(cv2.Sobel(greys, cv2.CV_32F, x, 1 - x, scale=1 / 8) for x in (1, 0)))  # type: ignore[arg-type]
+
+
 def sharpness(greys: Greys) -> float:
     """How fine the detail is, in octaves: less after a blur, whatever the contrast.
 

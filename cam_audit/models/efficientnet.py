@@ -7,7 +7,7 @@ import importlib.util
 import tempfile
 from pathlib import Path
 
-from cam_audit.errors import ModelError
+from cam_audit.errors import CannotWriteError, ModelError
 
 NET = "efficientnet-lite0"
 LICENCE = "Apache-2.0"
@@ -27,7 +27,8 @@ def find_weights() -> Path | None:
 def build(weights: Path, target: Path) -> None:
     """Write the CAM-ready file, in seconds; it takes its place only once it is proved.
 
-    Raises ModelError where the weights are not the known ones, onnx is missing, or `target` can't be written.
+    Raises ModelError where the weights are not the known ones or onnx is missing, CannotWriteError where `target` can't
+    be written.
     """
     from cam_audit.models.adapt import adapt, efficientnet
     from cam_audit.models.class_names import imagenet_classes
@@ -57,4 +58,4 @@ def build(weights: Path, target: Path) -> None:
                 source_sha256=WEIGHTS_SHA256,
             )
     except OSError as error:
-        raise ModelError(f"cannot write {target}: {error.strerror}") from None
+        raise CannotWriteError(f"cannot write {target}: {error.strerror}") from None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import platformdirs
 
-from cam_audit.errors import ModelError
+from cam_audit.errors import CannotWriteError, ModelError
 from cam_audit.models import efficientnet
 
 MODELS_VARIABLE = "CAM_AUDIT_MODELS"
@@ -80,17 +80,23 @@ def locate(name: str) -> Path | None:
 def find_net(name: str) -> Path:
     """The CAM-ready file of a net known by name, or of any NAME.onnx in one of the model folders.
 
-    EfficientNet-Lite0 is built into the cache folder the first time, which takes seconds, where the package with
-    its weights is installed.
+    EfficientNet-Lite0 is built the first time, which takes seconds, where the package with its weights is installed:
+    into the folder that the user chose or the cache folder.
 
-    Raises ModelError with the commands that make it where there is none.
+    Raises ModelError with the commands that make it where there is none, CannotWriteError where it can't be written.
     """
     path = locate(name)
     if path is not None:
         return path
     if name == efficientnet.NET and (weights := efficientnet.find_weights()):
-        target = cache_folder() / f"{name}.onnx"
-        efficientnet.build(weights, target)
+        chosen = os.environ.get(MODELS_VARIABLE)
+        target = (Path(chosen) if chosen else cache_folder()) / f"{name}.onnx"
+        try:
+            efficientnet.build(weights, target)
+        except CannotWriteError as error:
+            raise CannotWriteError(
+                f"{error}; name a folder of nets that can be written by the variable {MODELS_VARIABLE}"
+            ) from None
         return target
     if name in NETS:
         raise ModelError(f"the net {name} is not on this machine yet; {_how_to_get(NETS[name])}")

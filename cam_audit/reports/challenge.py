@@ -16,7 +16,7 @@ from cam_audit.images.png import encode_png
 from cam_audit.images.rgb import RgbImage
 from cam_audit.records import Counterfactual, Finding, Said, ScanReport
 from cam_audit.reports.counterfactuals import pictures_of, read_edits
-from cam_audit.reports.pictures import folder_of_images
+from cam_audit.reports.pictures import folder_of_images, value_ranges
 from cam_audit.reports.results_csv import inert
 
 TABLE_FILE = "challenge.csv"
@@ -79,6 +79,7 @@ def write_challenge(report: ScanReport, folder: Path) -> Challenge:
     root, place = folder_of_images(report), Path(os.path.realpath(folder))
     _require_new(place, folder, (root, Path(report.folder)))
     edits, needed = read_edits(Path(report.folder))
+    ranges = value_ranges(report)
     tried = [(finding, each) for finding in report.findings for each in edits.get(finding.fingerprint, ())]
     if not tried:
         raise CamAuditError(
@@ -98,7 +99,7 @@ def write_challenge(report: ScanReport, folder: Path) -> Challenge:
                 table.writerow(COLUMNS)
                 for number, (finding, each) in enumerate(tried, 1):
                     try:
-                        _, edited, control = pictures_of(each, root, needed)
+                        _, edited, control = pictures_of(each, root, needed, ranges)
                     except ImageError as error:
                         left_out[str(error)] = None
                         continue

@@ -23,6 +23,7 @@ from cam_audit.files import leads_outside
 from cam_audit.findings.codes import counterfactual
 from cam_audit.findings.edits import AMOUNTS, EDITS, apply, needs_donor
 from cam_audit.images.decode import read_image
+from cam_audit.images.depth import Ranges
 from cam_audit.images.resize import resize
 from cam_audit.images.rgb import RgbImage
 from cam_audit.records import (
@@ -63,16 +64,18 @@ def shown_of(finding: Finding, counterfactuals: Sequence[Counterfactual]) -> Fin
     return replace(finding, counterfactuals=tuple(shown))
 
 
-def pictures_of(edited_image: Counterfactual, dataset: Path, needed: int | None) -> tuple[RgbImage, RgbImage, RgbImage]:
+def pictures_of(
+    edited_image: Counterfactual, dataset: Path, needed: int | None, ranges: Ranges | None = None
+) -> tuple[RgbImage, RgbImage, RgbImage]:
     """The image as it enters the net, edited, and with the control: uint8 (H, W, 3) each.
 
-    dataset: the folder that its path is below; needed: as in `decode`, what the scan had. Raises ImageError, which
-    names the image, where one can no longer be read.
+    dataset: the folder that its path is below; needed, ranges: as in `decode`, what the scan had. Raises ImageError,
+    which names the image, where one can no longer be read.
     """
 
     def picture(name: str, size: tuple[int, int]) -> RgbImage:
         try:
-            return resize(read_image(dataset / name, needed=needed)[0], *size)
+            return resize(read_image(dataset / name, needed=needed, ranges=ranges)[0], *size)
         except ImageError as error:
             raise ImageError(f"{name}: {error}") from None
 
@@ -87,13 +90,17 @@ def pictures_of(edited_image: Counterfactual, dataset: Path, needed: int | None)
 
 
 def kept_pictures(
-    finding: Finding, counterfactuals: Sequence[Counterfactual], dataset: Path, needed: int | None
+    finding: Finding,
+    counterfactuals: Sequence[Counterfactual],
+    dataset: Path,
+    needed: int | None,
+    ranges: Ranges | None = None,
 ) -> Iterator[tuple[str, RgbImage]]:
     """The pictures that a finding shows, by their path below the output folder; none of images that have gone."""
     by_image = {(each.test, each.path): each for each in counterfactuals}
     for shown in finding.counterfactuals:
         try:
-            pictures = pictures_of(by_image[shown.test, shown.path], dataset, needed)
+            pictures = pictures_of(by_image[shown.test, shown.path], dataset, needed, ranges)
         except ImageError:
             continue
         yield from zip(shown.files, pictures, strict=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cam_audit.findings.codes import ERROR, WARNING
 from cam_audit.records import ScanReport
 from cam_audit.reports.alerts import class_alerts, class_path, failing_parts, image_path, sentence, unreadable
-from cam_audit.reports.lines import verdict
+from cam_audit.reports.lines import scope, verdict
 from cam_audit.reports.part_marks import shortcut_message
 from cam_audit.text import count, printable
 
@@ -16,7 +16,7 @@ MAX_EACH = 10
 
 
 def render(report: ScanReport) -> Iterator[str]:
-    """At most MAX_EACH errors and as many warnings, gravest first, and a notice with the verdict and what was cut.
+    """At most MAX_EACH errors and as many warnings, gravest first, and a notice with verdict, scope and what was cut.
 
     Parts that fail the scan are errors, and images that could not be read are warnings, after those about classes;
     flags of images are not told.
@@ -34,7 +34,7 @@ def render(report: ScanReport) -> Iterator[str]:
         _command(WARNING, "image not read", sentence(image.error), image_path(report, image.path))
         for image in unreadable(report)
     ]
-    words = [verdict(report)]
+    words = [verdict(report), scope(report)]
     for severity, lines in commands.items():
         if len(lines) > MAX_EACH:
             words.append(f"{count(len(lines) - MAX_EACH, f'more {severity}')} not shown here.")

@@ -25,7 +25,7 @@ from cam_audit.reports.alerts import (
     overlay_path,
     sentence,
 )
-from cam_audit.reports.lines import verdict
+from cam_audit.reports.lines import scope, verdict
 from cam_audit.reports.part_marks import shortcut_message
 from cam_audit.text import count, printable
 
@@ -78,6 +78,7 @@ def _properties(report: ScanReport) -> ET.Element:
         "net": model.get("net", ""),
         "sha256": model.get("sha256", ""),
         "verdict": verdict(report),
+        "scope": scope(report),
     }
     properties = ET.Element("properties")
     properties.tail = "\n"

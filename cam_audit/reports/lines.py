@@ -8,6 +8,7 @@ from statistics import median
 
 from cam_audit.records import ConfusedImage, Finding, ScanReport
 from cam_audit.reports.counts import totals_of
+from cam_audit.reports.looked_at import looked_at
 from cam_audit.reports.verdict import verdict_on
 from cam_audit.text import count
 
@@ -52,6 +53,11 @@ def verdict(report: ScanReport) -> str:
     affected = decided.affected
     subject = f"{len(affected)} of {count(decided.classes, 'class', 'classes')} {'is' if len(affected) == 1 else 'are'}"
     return f"{ESTABLISHED[decided.severity].format(subject)} ({_named(affected)}){rest}."
+
+
+def scope(report: ScanReport) -> str:
+    """One sentence: what the scan looked at, and what not."""
+    return looked_at(report, totals_of(report))
 
 
 def evidence(finding: Finding) -> EvidenceLines:

@@ -18,7 +18,7 @@ from cam_audit.reports.alerts import (
     sentence,
     unreadable,
 )
-from cam_audit.reports.lines import confused_pairs, evidence, verdict
+from cam_audit.reports.lines import confused_pairs, evidence, scope, verdict
 from cam_audit.reports.part_marks import marked_shortcuts, shortcut_message
 from cam_audit.text import count, printable
 
@@ -43,12 +43,13 @@ REFERENCE = re.compile("[@#]")
 
 
 def render(report: ScanReport) -> Iterator[str]:
-    """Verdict, findings with their three lines of evidence, what they mean, confused pairs, images, notes."""
+    """Verdict, what was looked at, findings with their evidence, what they mean, confused pairs, images, notes."""
     unread = list(unreadable(report))
     marked = marked_shortcuts(report)
     sections = [
         f"## cam-audit: {_outcome(report, unread)}",
         _text(verdict(report)),
+        _text(scope(report)),
         *_findings(report),
         *_listed(
             "Parts that were marked as shortcuts",

@@ -6,9 +6,8 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,6 +16,7 @@ from cam_audit.files import leads_outside, replacing
 from cam_audit.images.find import OutputMarks
 from cam_audit.records import COUNTERFACTUALS_FOLDER, MAPS_FOLDER, PARTS_FOLDER, ImageRow, ScanReport
 from cam_audit.reports import findings_json, results_csv
+from cam_audit.reports.written import LIST_FILE, list_written, of_others, remove_written
 
 RUN_FILE = "run.json"
 RESULTS_FILE = "results.csv"
@@ -29,6 +29,8 @@ WRITTEN_FOLDERS = (*PICTURE_FOLDERS, JOURNAL_FOLDER)
 WRITTEN_FILES = (RESULTS_FILE, FINDINGS_FILE, REPORT_FILE)
 OUTPUT_MARKS = OutputMarks(frozenset({RUN_FILE, OVERLAYS_FOLDER}), frozenset(PICTURE_FOLDERS))
 TOOL = "cam-audit"
+GIT_IGNORE = ".gitignore"
+MAX_NAMED = 3
 # File systems take names of at most 255 bytes; `.png` and a temporary suffix must fit beside it.
 MAX_NAME_BYTES = 230
 # And paths of at most 4,096, of which the output folder's own takes some.
@@ -38,9 +40,9 @@ MAX_FOLDER_BYTES = 1024
 def prepare_output(folder: Path, *, keep: bool = False) -> None:
     """Make the output folder ready: created, writable, marked as ours, and without the results of an earlier scan.
 
-    With `keep`, the results stay.
+    With `keep`, the results stay. Git is told to leave the folder out.
 
-    Raises CamAuditError where it can't be written, or holds what a scan would replace and did not write.
+    Raises CamAuditError where it can't be written, or holds what no scan wrote.
     """
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -49,31 +51,48 @@ def prepare_output(folder: Path, *, keep: bool = False) -> None:
         require_ours(folder)
         earlier = bool(_run(folder))
         for name in WRITTEN_FOLDERS:
+            for place, names, _ in os.walk(folder / name):
+                for inner in ("", *names):
+                    _require_no_link(Path(place, inner))
             _require_no_link(folder / name)
         # before anything is removed, or a scan cut off here would pass for finished; and were this one cut off, the
         # next must know that the pictures are ours to replace
         with replacing(folder / RUN_FILE) as file:
             file.write(json.dumps({"tool": TOOL, "finished": False}) + "\n")
         if earlier and not keep:
-            for name in PICTURE_FOLDERS:
-                with contextlib.suppress(FileNotFoundError):
-                    shutil.rmtree(folder / name)
-            for name in WRITTEN_FILES:
+            remove_written(folder, PICTURE_FOLDERS)
+            for name in (*WRITTEN_FILES, LIST_FILE):
                 (folder / name).unlink(missing_ok=True)
-        for name in WRITTEN_FOLDERS:
-            for place, names, _ in os.walk(folder / name):
-                for inner in names:
-                    _require_no_link(Path(place, inner))
         (folder / OVERLAYS_FOLDER).mkdir(exist_ok=True)
+        with contextlib.suppress(FileExistsError), (folder / GIT_IGNORE).open("x") as file:
+            file.write("*\n")
 
 
 def require_ours(folder: Path) -> None:
-    """Raise CamAuditError where the folder holds what a scan would replace and did not write."""
-    foreign = [name for name in (*WRITTEN_FOLDERS, *WRITTEN_FILES) if (folder / name).exists()]
-    if foreign and not _run(folder):
+    """Raise CamAuditError where the folder is no scan's and not empty, or a scan's with pictures of somebody else."""
+    if _run(folder):
+        foreign = of_others(folder, PICTURE_FOLDERS)
+    else:
+        # hidden files are nothing that a scan replaces; a file in its place is told when it can't be written to
+        there = folder.iterdir() if folder.is_dir() else ()
+        foreign = sorted(path.name for path in there if not path.name.startswith("."))
+    if foreign:
+        more = f" and {len(foreign) - MAX_NAMED:,} more" if len(foreign) > MAX_NAMED else ""
         raise CamAuditError(
-            f"{folder}: holds {', '.join(foreign)}, which a scan would replace but none of cam-audit wrote; name "
+            f"{folder}: holds {', '.join(foreign[:MAX_NAMED])}{more}, which no scan wrote; move that away, or name "
             "another folder with -o"
+        )
+
+
+def require_same(out: Path, dataset: Path, sha256: str) -> None:
+    """Raise CamAuditError where the output folder holds the finished scan of another data set or net."""
+    run = finished_run(out)
+    before = str(run.get("settings", {}).get("dataset", dataset))
+    net = run.get("model", {})
+    if os.path.realpath(before) != os.path.realpath(dataset) or net.get("sha256", sha256) != sha256:
+        raise CamAuditError(
+            f"{out}: holds the finished scan of {before} with the net {net.get('net') or 'of another file'}; name "
+            "another folder with -o, or replace it by --fresh"
         )
 
 
@@ -84,14 +103,12 @@ def _require_no_link(folder: Path) -> None:
 
 
 def remove_others(folder: Path, below: str, names: Collection[str]) -> None:
-    """Remove the files in a folder `below` the output folder but for those of these names.
+    """Remove the files that a scan wrote in a folder `below` the output folder but for those of these names.
 
     They were cut off, or belong to images and findings that have gone. Raises CamAuditError where that fails.
     """
     try:
-        for path in (folder / below).rglob("*"):
-            if path.is_file() and path.relative_to(folder).as_posix() not in names:
-                path.unlink()
+        remove_written(folder, (below,), names)
     except OSError as error:
         raise CamAuditError(f"cannot clean {folder / below}: {error.strerror}") from None
 
@@ -105,12 +122,24 @@ def writing_to(folder: Path) -> Iterator[None]:
         raise CamAuditError(f"cannot write to the output folder {folder}: {error.strerror or error}") from None
 
 
+def list_pictures(folder: Path, names: Iterable[str]) -> None:
+    """Note that pictures are going to be written, without which no later scan may replace them."""
+    with writing_to(folder):
+        list_written(folder, names)
+
+
+def finished_run(folder: Path) -> Mapping[str, Any]:
+    """What the run.json of a finished scan says; nothing where there is none."""
+    run = _run(folder)
+    return run if run.get("finished") else {}
+
+
 def is_finished(folder: Path) -> bool:
     """Whether the folder holds the results of a scan that came to its end."""
-    return bool(_run(folder).get("finished"))
+    return bool(finished_run(folder))
 
 
-def _run(folder: Path) -> Mapping[str, object]:
+def _run(folder: Path) -> Mapping[str, Any]:
     """What run.json says, if it is ours; else nothing."""
     try:
         run = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cam_audit.errors import ImageError
 from cam_audit.images.decode import read_image
+from cam_audit.images.depth import Ranges, ValueRange
 from cam_audit.images.jpeg import encode_jpeg
 from cam_audit.images.png import png_size
 from cam_audit.images.resize import resize
@@ -140,6 +141,7 @@ def _example_pictures(
     rows: Mapping[str, tuple[int, ImageRow]],
     sheets: Mapping[str, SheetLayout],
 ) -> Iterator[ExamplePicture]:
+    ranges = value_ranges(report)
     for example in examples:
         number, row = rows.get(example.path, (-1, None))
         layout = sheets.get(example.path)
@@ -148,7 +150,7 @@ def _example_pictures(
                 panels = _panels(read_image(Path(report.folder, row.overlay))[0], layout)
                 image, overlay, *_ = map(_small, panels)
             else:
-                image = _small(read_image(folder_of_images(report) / example.path, needed=LONG_SIDE)[0])
+                image = _small(read_image(folder_of_images(report) / example.path, needed=LONG_SIDE, ranges=ranges)[0])
                 overlay = None
             height, width = image.shape[:2]
             drawn = None if overlay is None else _jpeg(overlay)
@@ -183,6 +185,16 @@ def folder_of_images(report: ScanReport) -> Path:
     """The folder that the paths of a scan's images are below."""
     dataset = Path(report.run.get("settings", {}).get("dataset", ""))
     return dataset.parent if dataset.is_file() else dataset
+
+
+def value_ranges(report: ScanReport) -> Ranges:
+    """The ranges of pixel values that a scan had, by which pictures are shown as the net saw them."""
+    try:
+        stated = report.run.get("value_ranges", {}).items()
+        return {kind: ValueRange(**{name: float(value) for name, value in of_kind.items()}) for kind, of_kind in stated}
+    except (AttributeError, TypeError, ValueError):
+        # a stranger's
+        return {}
 
 
 def _panels(sheet: RgbImage, layout: SheetLayout) -> list[RgbImage]:

@@ -23,7 +23,7 @@ from cam_audit.reports.alerts import (
     sentence,
     unreadable,
 )
-from cam_audit.reports.lines import verdict
+from cam_audit.reports.lines import scope, verdict
 from cam_audit.reports.part_marks import shortcut_message
 from cam_audit.text import count, printable
 
@@ -56,6 +56,7 @@ def render(report: ScanReport) -> Iterator[str]:
         "properties": {
             "schema_version": schema.FINDINGS,
             "verdict": verdict(report),
+            "scope": scope(report),
             **{key: report.run[key] for key in ("images", "errors", "model") if key in report.run},
         },
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from cam_audit.errors import CamAuditError
@@ -26,12 +27,15 @@ def audit(
     size: int | None = None,
     labels: str | Path | None = None,
     masks: str | Path | None = None,
+    mask_value: int | None = None,
     boxes: str | Path | None = None,
+    category: str | Sequence[str] = (),
     overlays: str = ALL,
     overlay_size: int = 800,
     workers: int | None = None,
     limit: int | None = None,
     follow_links: bool = False,
+    exclude: str | Sequence[str] = (),
     foreground: str = AUTO,
     fail_on: str = "error",
     baseline: str | Path | None = None,
@@ -73,11 +77,14 @@ def audit(
         settings=ScanSettings(_target(target, net), top, size, overlay_size),
         labels=_path(labels),
         masks=_path(masks),
+        mask_value=mask_value,
         boxes=_path(boxes),
+        category=_words(category),
         overlays=overlays,
         workers=workers,
         limit=limit,
         follow_links=follow_links,
+        exclude=_words(exclude),
         foreground=foreground,
         fail_on=fail_on,
     )
@@ -97,6 +104,10 @@ def _file_of(model: str | Path) -> Path:
     """The file of a net: the one that is named, or that of a net known by name."""
     path = Path(model)
     return path if isinstance(model, Path) or path.suffix == ".onnx" else find_net(model)
+
+
+def _words(words: str | Sequence[str]) -> tuple[str, ...]:
+    return (words,) if isinstance(words, str) else tuple(words)
 
 
 def _path(path: str | Path | None) -> Path | None:

@@ -13,6 +13,7 @@ from cam_audit.findings.sample import (
     MAX_PART_CLASSES,
     MIN_IMAGES,
     Collected,
+    Observation,
     Unsampled,
     cap_of,
     choose_parts,
@@ -54,8 +55,8 @@ def audit_images(
     """
     folders = folders_of(sources)
     sample = choose_sample(folders)
-    parts = choose_parts(folders, sample) if job.model.separable else frozenset()
-    if sample:
+    parts = choose_parts(folders, sample.names) if job.model.separable else frozenset()
+    if sample.names:
         # Imported here because threads that import a package at the same time block each other, and only if there
         # are classes, because a scan without classes does not need the finders of cues.
         import cam_audit.findings.examine
@@ -69,7 +70,7 @@ def audit_images(
     annotated: dict[str, list[Annotated]] = {}
     unsampled: dict[str, list[Unsampled]] = {}
     removals = 0
-    results = scan_chunks(replace(job, sampled=sample, parts=parts), sources, workers, journal)
+    results = scan_chunks(replace(job, sampled=sample.names, parts=parts), sources, workers, journal)
     for result in results:
         collected.merge(result.collected)
         for record in result.records:
@@ -88,24 +89,45 @@ def audit_images(
             if record.disagreement:
                 predicted = record.scores[0].class_name
                 confused.append(ConfusedImage(source.name, source.label, predicted, record.disagreement))
-            if sample and source.label and source.name not in sample:
+            if sample.names and source.label and source.name not in sample.names:
                 seen = Unsampled(source, record.width, record.height, record.scores[0].class_index)
                 unsampled.setdefault(source.label, []).append(seen)
             removals += record.object is not None
             if record.object and record.object.inside is not None and record.object.area < 1:
                 annotated.setdefault(source.label, []).append((source, record.object))
     examination = None
-    if sample or annotated:
+    left_out: list[Observation] = []
+    copies: Counter[str] = Counter()
+    if sample.names or annotated:
+        from cam_audit.findings.distinct import leave_out_copies
         from cam_audit.findings.examine import examine
 
+        shortest, needed = job.settings.size, needed_side(job.model, job.settings)
+        each = partial(in_order, workers)
+        left_out = leave_out_copies(
+            job.model, collected, shortest=shortest, needed=needed, each=each, ranges=job.ranges
+        )
+        for copy in left_out:
+            # what the cue of its class is flagged in, though it does not count
+            file = copy.features["file"]
+            seen = Unsampled(copy.source, file.width, file.height, copy.predicted)
+            unsampled.setdefault(copy.source.label, []).append(seen)
+        not_counted = sample.copies | {copy.source.name for copy in left_out}
+        copies.update(source.label for source in sources if source.name in not_counted)
+        annotated = {
+            label: [image for image in images if image[0].name not in not_counted]
+            for label, images in annotated.items()
+        }
         examination = examine(
             job.model,
             collected,
             annotated,
             unsampled,
-            shortest=job.settings.size,
-            needed=needed_side(job.model, job.settings),
-            each=partial(in_order, workers),
+            shortest=shortest,
+            needed=needed,
+            ranges=job.ranges,
+            each=each,
+            copies=copies,
             on_look=on_look,
         )
         for name, codes in examination.flags.items():
@@ -122,19 +144,29 @@ def audit_images(
         confused=tuple(confused),
         sampled=looked.total() if compared else 0,
         classes_sampled=compared,
-        passes=removals + (examination.passes if examination else 0),
+        passes=removals + len(left_out) + (examination.passes if examination else 0),
         counterfactuals=tried,
         parts=examination.parts if examination else (),
         part_maps=examination.part_maps if examination else {},
         surroundings=examination.surroundings if examination else {},
-        notes=(*_notes(folders, looked, compared, examination), *_notes_on_parts(job, sample, examination)),
+        notes=(
+            *_notes(folders, looked, compared, copies.total(), examination),
+            *_notes_on_parts(job, sample.names, examination),
+        ),
     )
 
 
 def _notes(
-    folders: Mapping[str, Sequence[ImageSource]], looked: Counter[str], compared: int, examination: Examination | None
+    folders: Mapping[str, Sequence[ImageSource]],
+    looked: Counter[str],
+    compared: int,
+    copies: int,
+    examination: Examination | None,
 ) -> tuple[str, ...]:
-    """What was not looked at, and why; looked: how many images of each folder were; compared: how many folders."""
+    """What was not looked at, and why.
+
+    looked: how many images of each folder were; compared: how many folders; copies: how many were left out as such.
+    """
     if len(folders) < 2:
         return ("cues are looked for by comparing class folders, and there are not two of them",)
     notes = []
@@ -142,7 +174,7 @@ def _notes(
     if compared and sampled < images:
         notes.append(
             f"cues were looked for in {sampled:,} of {images:,} images: at most {cap_of(len(folders))} of a class, of "
-            "those that can be read, and of copies of a file one"
+            "those that can be read, and of copies of a picture one" + (f" ({copies:,} left out)" if copies else "")
         )
     if examination and examination.looked_again:
         again = examination.looked_again
@@ -169,7 +201,8 @@ def _notes_on_parts(job: ScanJob, sample: frozenset[str], examination: Examinati
     if not job.model.separable:
         yield (
             "this net has no last linear layer, and its file does not offer what enters its last convolution, so its "
-            "classes are not taken to parts; if that convolution is 1x1, make the file again, in float: "
+            "classes are not taken to parts, and framing (CA213) was not looked for; if that convolution is 1x1, make "
+            "the file again, in float: "
             f"{how_to_make_again(job.model.net, job.model.path)}"
         )
         return
@@ -178,20 +211,20 @@ def _notes_on_parts(job: ScanJob, sample: frozenset[str], examination: Examinati
     if large > MAX_PART_CLASSES:
         yield (
             f"{MAX_PART_CLASSES} of {large} classes were taken to parts, the first by name; in the others evidence in "
-            "the surroundings (CA207) was not looked for"
+            "the surroundings (CA207) and framing (CA213) were not looked for"
         )
     if not examination or not examination.parts:
         if large:
             yield (
-                "no class was taken to parts, so evidence in the surroundings (CA207) was not looked for: that takes "
-                f"two of the net's classes with {MIN_IMAGES} images or more"
+                "no class was taken to parts, so evidence in the surroundings (CA207) and framing (CA213) were not "
+                f"looked for: that takes two of the net's classes with {MIN_IMAGES} images or more"
             )
         return
     untold = sorted({part.label for part in examination.parts if part.foreground_ratio is None})
     if untold:
         yield (
-            f"evidence in the surroundings (CA207) was not looked for in {_named(untold)}: that takes masks of all "
-            "their images, or a foreground net other than the audited one (--foreground; "
+            f"evidence in the surroundings (CA207) and framing (CA213) were not looked for in {_named(untold)}: that "
+            "takes masks of all their images, or a foreground net other than the audited one (--foreground; "
             "`pip install 'cam-audit[imagenet]'` brings efficientnet-lite0)"
         )
     unknown = sorted({part.label for part in examination.parts if part.where == UNKNOWN} - set(untold))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cam_audit.errors import CamAuditError
 from cam_audit.records import ClassMaps, Counterfactual, ImageRow, ImageSource, PartMaps, ScanReport
 from cam_audit.reports import results_csv
-from cam_audit.reports.output_folder import prepare_output
+from cam_audit.reports.output_folder import prepare_output, require_ours, require_same
 from cam_audit.scan.dataset import require_there
 from cam_audit.scan.image import ScanJob
 from cam_audit.scan.journal import locked
@@ -123,7 +123,9 @@ class AuditReport(ScanReport):
         if out.resolve() == dataset.resolve():
             raise CamAuditError(f"{out}: the output folder is the data set itself; name another")
         require_there(dataset)
-        with locked(out):
+        require_ours(out)
+        with locked(out, Observer().on_note):
+            require_same(out, dataset, self.job.model.sha256)
             prepare_output(out)
             rows: list[ImageRow] = list(self.images)
             if self.options.overlays != NONE:

@@ -7,13 +7,15 @@ import difflib
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cam_audit.errors import CamAuditError
-from cam_audit.images.find import find_images
+from cam_audit.images.find import ImageList, find_images
 from cam_audit.models.class_names import ClassNames
 from cam_audit.records import ImageSource
+from cam_audit.reports.looked_at import left_out
 from cam_audit.reports.output_folder import OUTPUT_MARKS
 
 if TYPE_CHECKING:
@@ -86,21 +88,47 @@ def _holds_anything(folder: Path) -> bool:
         return next(entries, None) is not None
 
 
-def sources_of(options: Options, model: Model, note: Callable[[str], None]) -> list[ImageSource]:
-    """The images to scan, with their labels; `note` is told which links, folders and labels are left out.
+def images_of(options: Options, note: Callable[[str], None]) -> ImageList:
+    """The images of the data set and what else is there; `note` is told which links and patterns leave out what.
 
-    Raises CamAuditError where there is no image, or the label map can't be used.
+    Raises CamAuditError where there is no image.
     """
     dataset, out = options.dataset, options.out
-    found = find_images(dataset, output=out, marks=OUTPUT_MARKS, follow_links=options.follow_links)
+    found = find_images(
+        dataset, output=out, marks=OUTPUT_MARKS, follow_links=options.follow_links, exclude=options.exclude
+    )
     if found.links_left_out:
         note(f"{found.links_left_out} links that lead outside {dataset} are left out; --follow-links follows them")
+    for pattern in (pattern for pattern, entries in found.excluded.items() if not entries):
+        note(f"--exclude {pattern}: nothing in {dataset} is called so")
     for name, reason in found.unreadable.items() if not found.names else ():
         raise CamAuditError(f"cannot read the folder {dataset / name}: {reason}")
     if not found.names and out and dataset.resolve() == out.resolve():
         raise CamAuditError(f"{out}: the output folder is the data set itself; name another with -o")
     if not found.names:
-        raise CamAuditError(f"{dataset}: no images in this folder or below it")
+        others = left_out(skipped(found, 0))
+        raise CamAuditError(
+            f"{dataset}: no images in this folder or below it" + (f", but {', '.join(others)}" if others else "")
+        )
+    return found
+
+
+def skipped(found: ImageList, beyond_limit: int) -> dict[str, Any]:
+    """What is not scanned, as run.json has it; beyond_limit: how many images are too many for `--limit`."""
+    return {
+        "kinds": {suffix: asdict(files) for suffix, files in found.others.items()},
+        "excluded": dict(found.excluded),
+        "links": found.links_left_out,
+        "limit": beyond_limit,
+    }
+
+
+def sources_of(options: Options, model: Model, found: ImageList, note: Callable[[str], None]) -> list[ImageSource]:
+    """The images to scan, with their labels; `note` is told which folders and labels are left out.
+
+    Raises CamAuditError where the label map can't be used.
+    """
+    dataset = options.dataset
     classes = ClassNames(model.class_names, model.class_ids)
     label_map = read_label_map(options.labels, classes) if options.labels else {}
     # a folder that can't be looked into gets a row with the reason, as an image does

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 from cam_audit.cam import Map, is_flat, map_statistics, peak
 from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.findings.sample import Collected, observe
-from cam_audit.images.decode import decode, read_bytes
+from cam_audit.images.decode import decode_picture, read_bytes
+from cam_audit.images.depth import Ranges
 from cam_audit.images.png import encode_png
 from cam_audit.images.resize import resize_mask
 from cam_audit.images.rgb import RgbImage
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
 TARGET_PREDICTED = "predicted"
 TARGET_LABEL = "label"
+# Masks that are alike in a grid of so many cells a side are taken for copies of one.
+OUTLINE_SIDE = 64
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,8 @@ class ScanJob:
 
     `out`: the output folder that overlays are written to, None for no overlays. `sampled`: the names of the images
     that the audit looks at; `parts`: of those whose classes are taken to parts; `foreground`: the net that tells object
-    from surroundings in these, if any, where they are not annotated. `annotations`: where the objects are.
+    from surroundings in these, if any, where they are not annotated. `annotations`: where the objects are. `ranges`: of
+    the data set's pixel values, by their kind.
     """
 
     model: Model
@@ -71,6 +76,7 @@ class ScanJob:
     annotations: Annotations | None = None
     parts: frozenset[str] = frozenset()
     foreground: Model | None = None
+    ranges: Ranges = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,12 +101,19 @@ def scan_image(job: ScanJob, source: ImageSource) -> ScannedImage:
     An image that can't be read or run gives a SkippedImage with the reason.
     """
     model, settings = job.model, job.settings
+    mask, unannotated = None, ""
     try:
         data = read_bytes(source.path)
-        rgb, width, height = decode(data, needed=needed_side(model, settings), path=source.path)
+        picture = decode_picture(data, needed=needed_side(model, settings), path=source.path, ranges=job.ranges)
+        rgb, width, height = picture.rgb, picture.width, picture.height
         fitted = model.fit(rgb, settings.size)
         prediction = run_net(model, fitted, features=source.name in job.parts)
-        mask = job.annotations.mask(source.name, rgb.shape[1], rgb.shape[0]) if job.annotations else None
+        if job.annotations:
+            # an annotation that can't be used costs the object, not the image
+            try:
+                mask = job.annotations.mask(source.name, rgb.shape[1], rgb.shape[0], (width, height))
+            except ImageError as error:
+                unannotated = str(error)
     except ImageError as error:
         return ScannedImage(SkippedImage(source, str(error)))
     except MemoryError:
@@ -108,6 +121,7 @@ def scan_image(job: ScanJob, source: ImageSource) -> ScannedImage:
     maps = ImageMaps(model, prediction, source.label_class, settings.target)
     share = None if mask is None else _object_share(maps, fitted, mask)
     record = image_result(maps, source, (width, height), settings.top, share=share, overlay=job.out is not None)
+    record = replace(record, reading=picture.reading, unannotated=unannotated)
     overlay = draw_overlay(maps, rgb, record.scores, settings.overlay_size) if record.overlay else None
     collected = None
     if source.name in job.sampled:
@@ -235,7 +249,8 @@ def _object_share(maps: ImageMaps, fitted: RgbImage, mask: NDArray[np.uint8]) ->
     height, width = fitted.shape[:2]
     without = remove_object(fitted, resize_mask(mask, width, height))
     wins = int(maps.model.run(without).logits.argmax()) == maps.predicted
-    return ObjectShare(inside.share, inside.area, inside.centre_share, wins)
+    outline = zlib.crc32(resize_mask(mask, OUTLINE_SIDE, OUTLINE_SIDE).tobytes())
+    return ObjectShare(inside.share, inside.area, inside.centre_share, wins, outline)
 
 
 def _panels(maps: ImageMaps, compare: int | None) -> list[Panel]:

@@ -9,12 +9,14 @@ last half minute may be missing or damaged, which is seen, and their images are 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
-import shutil
+import re
 import threading
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
@@ -32,6 +34,9 @@ OBSERVATIONS_FOLDER = "observations"
 LOCK_FILE = ".lock"
 # How every whole PNG file ends: the type and checksum of its empty last chunk.
 PNG_END = b"IEND\xaeB`\x82"
+_SAMPLE_FILE = re.compile(r"[0-9a-f]{32}\.npz(\.part)?")
+# What file systems without locks say, network drives among them.
+_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +61,25 @@ def stamp_of(path: str, annotation: str = "") -> Stamp | None:
 
 
 @contextlib.contextmanager
-def locked(out: Path) -> Iterator[None]:
+def locked(out: Path, note: Callable[[str], None]) -> Iterator[None]:
     """Keep other scans out of an output folder, which is made where it is missing.
 
-    The lock is the system's and ends with the process, however that ends. Raises CamAuditError where another scan has
-    it or the folder can't be written.
+    The lock is the system's and ends with the process, however that ends. Where the file system has no locks, `note` is
+    told so. Raises CamAuditError where another scan has it or the folder can't be written.
     """
     lock = FileLock(out / LOCK_FILE, timeout=0)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        with warnings.catch_warnings():
+            # instead of ENOSYS, filelock warns and takes a file for a lock, which would outlive a scan that is killed
+            warnings.simplefilter("error", UserWarning)
+            lock.acquire()
     except Timeout:
         raise CamAuditError(f"{out}: another scan is writing into this folder; wait for it, or name another") from None
-    except OSError as error:
-        raise CamAuditError(f"cannot write to the output folder {out}: {error.strerror or error}") from None
+    except (OSError, NotImplementedError, UserWarning) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+            raise CamAuditError(f"cannot write to the output folder {out}: {error.strerror or error}") from None
+        note(f"{out}: its file system has no locks, so nothing keeps a second scan from writing into this folder")
     try:
         yield
     finally:
@@ -88,8 +98,18 @@ def is_unfinished(out: Path) -> bool:
 
 def remove_journal(out: Path) -> None:
     """Remove the journal from an output folder, if it has one."""
-    if (out / JOURNAL_FOLDER / IMAGES_FILE).is_file():
-        shutil.rmtree(out / JOURNAL_FOLDER, ignore_errors=True)
+    folder = out / JOURNAL_FOLDER
+    if not (folder / IMAGES_FILE).is_file() or folder.is_symlink():
+        return
+    observations = folder / OBSERVATIONS_FOLDER
+    with contextlib.suppress(OSError):
+        # what else lies there is somebody else's
+        for file in observations.iterdir() if not observations.is_symlink() else ():
+            if _SAMPLE_FILE.fullmatch(file.name):
+                file.unlink()
+        (folder / IMAGES_FILE).unlink()
+        observations.rmdir()
+        folder.rmdir()
 
 
 class Journal:

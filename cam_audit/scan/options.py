@@ -16,6 +16,7 @@ from cam_audit.errors import CamAuditError
 from cam_audit.files import sha256_of
 from cam_audit.findings.codes import FAILING
 from cam_audit.images.decode import PILLOW_VERSION
+from cam_audit.images.depth import Ranges
 from cam_audit.images.png import ISAL_VERSION
 from cam_audit.models.model import Model
 from cam_audit.models.session import RUNTIME_VERSION
@@ -31,6 +32,7 @@ RANGES = {
     "overlay_size": (64, 4096),
     "workers": (1, 256),
     "limit": (1, sys.maxsize),
+    "mask_value": (0, 65535),
 }
 # Which overlays are drawn.
 ALL, FLAGGED, NONE = "all", "flagged", "none"
@@ -51,11 +53,14 @@ class Options:
     settings: ScanSettings = field(default_factory=ScanSettings)
     labels: Path | None = None
     masks: Path | None = None
+    mask_value: int | None = None
     boxes: Path | None = None
+    category: tuple[str, ...] = ()
     overlays: str = ALL
     workers: int | None = None
     limit: int | None = None
     follow_links: bool = False
+    exclude: tuple[str, ...] = ()
     foreground: str = AUTO
     fail_on: str = "error"
 
@@ -64,6 +69,10 @@ class Options:
             value = getattr(self, name)
             if value not in known:
                 raise CamAuditError(f"{name} can't be {value!r}; it is one of {', '.join(known)}")
+        for name in ("exclude", "category"):
+            value = getattr(self, name)
+            if not all(isinstance(word, str) and word for word in value):
+                raise CamAuditError(f"{name} can't be {value!r}; it is a list of words")
         for name, (least, most) in RANGES.items():
             value = getattr(self if hasattr(self, name) else self.settings, name)
             if value is None and name not in ("top", "overlay_size"):
@@ -73,14 +82,19 @@ class Options:
                 raise CamAuditError(f"{name} can't be {value!r}; it is a whole number {upto}")
 
 
-def identity(options: Options, model: Model, foreground: Model | None = None) -> dict[str, object]:
+def identity(
+    options: Options, model: Model, foreground: Model | None = None, ranges: Ranges | None = None
+) -> dict[str, object]:
     """All that decides what a scan finds in an image, by the names that a user knows.
 
-    foreground: the net that tells object from surroundings, if any.
+    foreground: the net that tells object from surroundings, if any; ranges: of the data set's pixel values.
     """
     values = asdict(options.settings) | {
         name: getattr(options, name)
-        for name in ("overlays", "limit", "follow_links", "foreground", "labels", "masks", "boxes")
+        for name in (
+            *("overlays", "limit", "follow_links", "exclude", "foreground", "labels"),
+            *("masks", "mask_value", "boxes", "category"),
+        )
     }
     programs = provenance(model)
     return {
@@ -90,6 +104,7 @@ def identity(options: Options, model: Model, foreground: Model | None = None) ->
         "the foreground net": foreground.sha256 if foreground else None,
         "the data set": os.path.realpath(options.dataset),
         **{f"--{name.replace('_', '-')}": value for name, value in values.items()},
+        "the range of pixel values": {kind: asdict(of_kind) for kind, of_kind in (ranges or {}).items()},
         "the content of --labels": _digest(options.labels),
     }
 

@@ -12,9 +12,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from cam_audit.errors import CamAuditError, CutOffError
+from cam_audit.errors import CamAuditError, CannotWriteError, CutOffError
 from cam_audit.findings.codes import severity_counts
 from cam_audit.findings.sample import MIN_IMAGES, folders_of
+from cam_audit.images.find import ImageList
+from cam_audit.images.ranges import find_ranges
 from cam_audit.models.known import DEFAULT_NET, NETS, find_net
 from cam_audit.models.model import Model, load_model
 from cam_audit.records import AuditResult, ImageResult, ImageSource, Record, ScanReport, SkippedImage
@@ -22,19 +24,23 @@ from cam_audit.reports import results_csv
 from cam_audit.reports.output_folder import (
     OVERLAYS_FOLDER,
     is_finished,
+    list_pictures,
+    overlay_name,
     prepare_output,
     read_results,
     remove_others,
     require_ours,
+    require_same,
     writing_to,
 )
 from cam_audit.scan.audit_images import audit_images
 from cam_audit.scan.audit_report import AuditReport
-from cam_audit.scan.dataset import require_there, sources_of
+from cam_audit.scan.dataset import images_of, require_there, skipped, sources_of
 from cam_audit.scan.image import ScanJob, require_size
 from cam_audit.scan.journal import Journal, is_unfinished, locked, remove_journal
 from cam_audit.scan.observer import Observer
 from cam_audit.scan.options import ALL, AUTO, FLAGGED, NONE, Options, identity, provenance
+from cam_audit.scan.tally import Tally
 from cam_audit.scan.write_output import draw_overlays, write_findings, write_report, write_results, write_run
 from cam_audit.text import printable
 from cam_audit.workers import available_cores
@@ -60,19 +66,28 @@ def run(
     require_size(model, options.settings.size)
     time_begun, clock_begun = datetime.now(timezone.utc), time.perf_counter()
     # names of folders are hostile text
-    sources = sources_of(options, model, lambda note: observer.on_note(printable(note)))
+
+    def note(words: str) -> None:
+        observer.on_note(printable(words))
+
+    found = images_of(options, note)
+    sources = sources_of(options, model, found, note)
     job = ScanJob(
         model,
         options.settings,
         annotations=_annotations(options, sources),
-        foreground=_foreground(options, model, sources),
+        foreground=_foreground(options, model, sources, note),
+        ranges=find_ranges([source.path for source in sources], options.workers or available_cores()),
     )
-    this = _Run(options, job, sources, observer, accepted, time_begun, clock_begun)
+    this = _Run(options, job, found, sources, observer, accepted, time_begun, clock_begun)
     if options.out is None:
         return this.in_memory()
-    with locked(options.out):
-        _prepare(options.out, resume)
-        journal = Journal(options.out, identity(options, model, job.foreground))
+    require_ours(options.out)
+    with locked(options.out, note):
+        _prepare(options, model, resume)
+        if options.overlays != NONE:
+            list_pictures(options.out, (overlay_name(source.name) for source in sources))
+        journal = Journal(options.out, identity(options, model, job.foreground, job.ranges))
         try:
             if journal.images:
                 observer.on_note(
@@ -98,6 +113,7 @@ class _Run:
 
     options: Options
     job: ScanJob
+    found: ImageList
     sources: Sequence[ImageSource]
     observer: Observer
     accepted: Baseline | None
@@ -107,13 +123,13 @@ class _Run:
     def in_memory(self) -> AuditReport:
         """Scan and audit without writing anything."""
         lines: list[str] = []
-        result = self._audited(self.job, lambda record: lines.append(results_csv.row(record)))
+        result, tally = self._audited(self.job, lambda record: lines.append(results_csv.row(record)))
         # as they would come back from results.csv, so that it makes no difference whether they did
         completed = _completed(lines, result, self.sources, {})
         rows = tuple(results_csv.parse([results_csv.header(), *completed]))
         return self._judged(
             ScanReport(
-                run=self._details(result, len(rows), sum(bool(row.error) for row in rows)),
+                run=self._details(result, tally),
                 findings=result.findings,
                 maps=frozenset(result.maps),
                 confused=result.confused,
@@ -127,19 +143,17 @@ class _Run:
     def into_folder(self, out: Path, journal: Journal) -> tuple[AuditReport, CamAuditError | None]:
         """Scan, audit and write all files; returns the report, and why there is no report.html, if there is none."""
         options, sources = self.options, self.sources
-        images = errors = 0
         overlays: set[str] = set()
         with writing_to(out), _waiting_rows(out) as rows:
 
             def keep(record: Record) -> None:
-                nonlocal images, errors
-                images += 1
-                errors += isinstance(record, SkippedImage)
                 rows.write(results_csv.row(record))
                 if journal.images and isinstance(record, ImageResult) and record.overlay:
                     overlays.add(record.overlay)
 
-            result = self._audited(replace(self.job, out=out if options.overlays == ALL else None), keep, journal)
+            result, tally = self._audited(
+                replace(self.job, out=out if options.overlays == ALL else None), keep, journal
+            )
             drawn: dict[str, str | None] = {}
             if options.overlays == FLAGGED:
                 flagged = [source for source in sources if source.name in result.flags]
@@ -153,7 +167,7 @@ class _Run:
         write_findings(out, result, result.maps, result.counterfactuals, result.part_maps, self.job, options.dataset)
         self.observer.on_stage("report", 0)
         # by its whole path, as the caller may go to another folder
-        report = self._judged(read_results(out.absolute(), self._details(result, images, errors)), result)
+        report = self._judged(read_results(out.absolute(), self._details(result, tally)), result)
         unreported = write_report(report, out)
         write_run(out, report.run)
         return report, unreported
@@ -162,11 +176,15 @@ class _Run:
     def _workers(self) -> int:
         return self.options.workers or available_cores()
 
-    def _audited(self, job: ScanJob, keep: Callable[[Record], None], journal: Journal | None = None) -> AuditResult:
+    def _audited(
+        self, job: ScanJob, keep: Callable[[Record], None], journal: Journal | None = None
+    ) -> tuple[AuditResult, Tally]:
         """Scan and audit; `keep` gets each record, then the observer does."""
+        tally = Tally()
 
         def on_record(record: Record) -> None:
             keep(record)
+            tally.add(record)
             if isinstance(record, SkippedImage):
                 require_there(self.options.dataset)
             self.observer.on_record(record)
@@ -177,16 +195,21 @@ class _Run:
             self.observer.on_image()
 
         self.observer.on_stage("scan", len(self.sources))
-        return audit_images(job, self.sources, self._workers, journal=journal, on_record=on_record, on_look=on_look)
+        result = audit_images(job, self.sources, self._workers, journal=journal, on_record=on_record, on_look=on_look)
+        return replace(result, notes=(*result.notes, *tally.notes(job.annotations))), tally
 
-    def _details(self, result: AuditResult, images: int, errors: int) -> dict[str, Any]:
+    def _details(self, result: AuditResult, tally: Tally) -> dict[str, Any]:
         """What run.json says of the scan, as JSON has it."""
         foreground = self.job.foreground
         details = {
             **provenance(self.job.model),
             "finished": True,
-            "images": images,
-            "errors": errors,
+            "images": tally.images,
+            "errors": tally.errors,
+            "readings": dict(tally.readings),
+            "value_ranges": {kind: asdict(of_kind) for kind, of_kind in self.job.ranges.items()},
+            "annotations": tally.annotations(self.job.annotations),
+            "skipped": skipped(self.found, len(self.found.names) + len(self.found.unreadable) - len(self.sources)),
             "sampled": result.sampled,
             "classes_sampled": result.classes_sampled,
             "foreground": {"net": foreground.net, "sha256": foreground.sha256} if foreground else None,
@@ -223,8 +246,10 @@ class _Run:
         )
 
 
-def _prepare(out: Path, resume: bool | None) -> None:
+def _prepare(options: Options, model: Model, resume: bool | None) -> None:
     """Make the output folder ready; what was cut off there stays if the scan goes on with it."""
+    out = options.out
+    assert out is not None
     cut_off = is_unfinished(out)
     if cut_off and resume is None:
         raise CamAuditError(
@@ -232,9 +257,9 @@ def _prepare(out: Path, resume: bool | None) -> None:
         )
     if not cut_off and resume and is_finished(out):
         raise CamAuditError(f"{out}: the scan in this folder is finished; leave out --resume to scan anew")
+    if resume is None:
+        require_same(out, options.dataset, model.sha256)
     going_on = cut_off and bool(resume)
-    with writing_to(out):
-        require_ours(out)
     if not going_on:
         remove_journal(out)
     prepare_output(out, keep=going_on)
@@ -259,31 +284,48 @@ def _waiting_rows(out: Path) -> IO[str]:
 
 
 def _annotations(options: Options, sources: Sequence[ImageSource]) -> Annotations | None:
-    if not (options.masks or options.boxes):
+    if not (options.masks or options.boxes or options.category or options.mask_value is not None):
         return None
     from cam_audit.scan.annotations import load_annotations
 
-    return load_annotations([source.name for source in sources], masks=options.masks, boxes=options.boxes)
+    return load_annotations(
+        [source.name for source in sources],
+        masks=options.masks,
+        mask_value=options.mask_value,
+        boxes=options.boxes,
+        categories=options.category,
+    )
 
 
-def _foreground(options: Options, model: Model, sources: Sequence[ImageSource]) -> Model | None:
+def _foreground(
+    options: Options, model: Model, sources: Sequence[ImageSource], note: Callable[[str], None]
+) -> Model | None:
     """The foreground net; AUTO is neither built nor loaded where no class can be taken to parts."""
     sizes = [len(of_class) for of_class in folders_of(sources).values()]
     taken_to_parts = model.separable and len(sizes) > 1 and max(sizes) >= MIN_IMAGES
     if options.foreground == AUTO and not taken_to_parts:
         return None
-    return foreground_net(options.foreground, model)
+    try:
+        return foreground_net(options.foreground, model)
+    except CannotWriteError as error:
+        if options.foreground != AUTO:
+            raise
+        note(f"there is no foreground net, as it can't be built: {error}")
+        return None
 
 
 def foreground_net(name: str, model: Model) -> Model | None:
     """The net that tells object from surroundings: AUTO is the default net where it is installed, NONE is none.
 
-    Raises CamAuditError where a net that is named is not there, or is the audited one, which would judge itself.
+    Raises CannotWriteError where it can't be built, CamAuditError where a net that is named is not there, or is the
+    audited one, which would judge itself.
     """
     if name == NONE:
         return None
     try:
         found = load_model(Path(name) if name.endswith(".onnx") else find_net(DEFAULT_NET if name == AUTO else name))
+    except CannotWriteError:
+        raise
     except CamAuditError:
         if name == AUTO:
             return None

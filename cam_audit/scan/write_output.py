@@ -12,6 +12,7 @@ from typing import Any
 from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.files import replacing, write_bytes
 from cam_audit.images.decode import read_image
+from cam_audit.images.depth import Ranges
 from cam_audit.images.jpeg import encode_jpeg
 from cam_audit.images.png import encode_png
 from cam_audit.overlay import class_map_sheet, part_sheet
@@ -34,14 +35,18 @@ from cam_audit.reports.counterfactuals import EDITS_FILE, kept_pictures
 from cam_audit.reports.counterfactuals import render as edits_json
 from cam_audit.reports.output_folder import (
     FINDINGS_FILE,
+    PICTURE_FOLDERS,
     REPORT_FILE,
     RESULTS_FILE,
     RUN_FILE,
+    list_pictures,
+    overlay_name,
     remove_others,
     writing_to,
 )
 from cam_audit.reports.part_maps import MAPS_FILE
 from cam_audit.reports.part_maps import render as part_maps_json
+from cam_audit.reports.written import keep_listed
 from cam_audit.scan.chunk import scan_chunks
 from cam_audit.scan.image import ScanJob, needed_side
 from cam_audit.scan.observer import Observer
@@ -55,6 +60,7 @@ def draw_overlays(
 ) -> dict[str, str | None]:
     """Draw the overlays of images, for which they are read once more; returns where they are, by image name."""
     observer.on_stage("overlays", len(sources))
+    list_pictures(out, (overlay_name(source.name) for source in sources))
     drawn = {}
     # objects would cost one more run of the net each, and are not drawn
     for result in scan_chunks(replace(job, out=out, annotations=None), sources, workers):
@@ -85,13 +91,23 @@ def write_findings(
 
     part_maps: by a part's sheet, which is written too.
     """
+    list_pictures(
+        out,
+        (
+            *(finding.maps_name for finding in result.findings),
+            *(file for finding in result.findings for each in finding.counterfactuals for file in each.files),
+            *(part.sheet for part in result.parts),
+            EDITS_FILE,
+            MAPS_FILE,
+        ),
+    )
     remove_others(out, MAPS_FOLDER, {finding.maps_name for finding in result.findings})
     for finding in result.findings:
         if finding.fingerprint in maps:
             sheet = class_map_sheet(finding, maps[finding.fingerprint])
             write_bytes(out / finding.maps_name, encode_png(sheet))
     needed, root = needed_side(job.model, job.settings), dataset if dataset.is_dir() else dataset.parent
-    written = _write_counterfactuals(out, result.findings, counterfactuals, root, needed)
+    written = _write_counterfactuals(out, result.findings, counterfactuals, root, needed, job.ranges)
     sheets = _write_parts(out, result.parts, part_maps, root, needed, job)
     # of images that have gone meanwhile there is no picture to name
     shown = tuple(
@@ -111,12 +127,13 @@ def _write_counterfactuals(
     counterfactuals: Mapping[str, Sequence[Counterfactual]],
     root: Path,
     needed: int,
+    ranges: Ranges,
 ) -> set[str]:
     """The names of the pictures that could be written."""
     written = set()
     for finding in findings:
         of_finding = counterfactuals.get(finding.fingerprint, ())
-        for name, picture in kept_pictures(finding, of_finding, root, needed):
+        for name, picture in kept_pictures(finding, of_finding, root, needed, ranges):
             write_bytes(out / name, encode_jpeg(picture, JPEG_QUALITY))
             written.add(name)
     remove_others(out, COUNTERFACTUALS_FOLDER, {EDITS_FILE, *written} if counterfactuals else ())
@@ -142,7 +159,9 @@ def _write_parts(
         for of_image in part_maps[part.sheet].maps[: len(part.examples)]:
             # an image that has gone meanwhile is left out
             with contextlib.suppress(ImageError):
-                picture = job.model.fit(read_image(root / of_image.path, needed=needed)[0], job.settings.size)
+                picture = job.model.fit(
+                    read_image(root / of_image.path, needed=needed, ranges=job.ranges)[0], job.settings.size
+                )
                 tiles.append((picture, of_image.values))
         if tiles:
             write_bytes(out / part.sheet, encode_jpeg(part_sheet(tiles), JPEG_QUALITY))
@@ -165,6 +184,8 @@ def write_report(report: ScanReport, out: Path) -> CamAuditError | None:
 
 
 def write_run(out: Path, details: Mapping[str, Any]) -> None:
-    """Write run.json."""
+    """Write run.json, after the list of the pictures that are there."""
+    with writing_to(out):
+        keep_listed(out, PICTURE_FOLDERS)
     with replacing(out / RUN_FILE) as file:
         file.write(json.dumps(details, indent=2) + "\n")

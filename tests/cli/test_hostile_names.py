@@ -203,14 +203,18 @@ def test_a_data_set_that_brings_its_own_output_folder_cannot_lead_the_scan_outsi
     for name in ("results.csv", "results.csv.part", "findings.json", "run.json"):
         (out / name).symlink_to(folder / "mine.txt")
     scan = ("scan", "photos", "--net", "tiny", "-o", "photos/cam-audit-out")
-    assert "holds results.csv, findings.json, which a scan would replace" in run(folder, *scan, code=2).stderr
+    complaint = run(folder, *scan, code=2).stderr
+    assert "holds findings.json, results.csv, results.csv.part and 1 more, which no scan wrote" in complaint
     assert (folder / "mine.txt").read_text() == "mine"
     # it may also pretend that its files were written by a scan
     pretended = json.dumps({"tool": "cam-audit"})
     (folder / "mine.txt").write_text(pretended)
     run(folder, *scan)
     assert (folder / "mine.txt").read_text() == pretended
-    (out / "overlays" / "blue" / "link").symlink_to(elsewhere)
+    link = out / "overlays" / "blue" / "link"
+    link.symlink_to(elsewhere)
+    assert f"{link.relative_to(folder)} is a symbolic link" in run(folder, *scan, code=2).stderr
+    link.unlink()
     run(folder, *scan)
     shutil.rmtree(out / "overlays")
     (out / "overlays").symlink_to(elsewhere)

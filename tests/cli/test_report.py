@@ -21,7 +21,7 @@ def data_of(file: Path) -> dict:
 
 def test_a_scan_ends_with_a_report_and_names_it(folder: Path) -> None:
     result = run(folder, *SCAN)
-    assert result.stdout.splitlines()[-1].split() == ["report.html", "cam-audit-out/report.html"]
+    assert result.stdout.splitlines()[-3].split() == ["report.html", "cam-audit-out/report.html"]
     data = data_of(folder / "cam-audit-out" / "report.html")
     assert [row[0] for row in data["images"]] == [f"{c}/{i}.png" for c in ("blue", "green", "red") for i in (0, 1)]
     images = [dict(zip(data["fields"], row, strict=True)) for row in data["images"]]

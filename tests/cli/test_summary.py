@@ -132,10 +132,10 @@ def test_only_five_confused_pairs_are_told_and_none_where_nothing_is_confused() 
 def test_the_files_are_named_that_are_there(tmp_path: Path) -> None:
     for folder in ("overlays", "maps"):
         (tmp_path / folder).mkdir()
-    files = [line.split()[0] for line in paragraphs(report_of(out=tmp_path))[-1]]
+    files = [line.split()[0] for line in paragraphs(report_of(out=tmp_path))[-2]]
     assert files == ["results.csv", "findings.json", "report.html"]
     (tmp_path / "maps" / "a.png").touch()
-    first, *others = paragraphs(report_of(out=tmp_path))[-1]
+    first, *others = paragraphs(report_of(out=tmp_path))[-2]
     assert first.split() == ["maps", str(tmp_path / "maps")]
     assert len(others) == 3
 

@@ -47,6 +47,9 @@ def codes(*suspicions: Suspicion) -> list[Named]:
         ("context", "CA207"),
         ("same_thing", "CA210"),
         ("statistics", "CA211"),
+        ("padding", "CA212"),
+        ("framing", "CA213"),
+        ("mixed", "CA214"),
     ],
 )
 def test_a_suspicion_alone_is_a_cause_of_its_own(finder: str, code: str) -> None:
@@ -133,6 +136,84 @@ def test_statistics_that_a_finder_of_colours_may_see_too_are_what_it_saw(
 
 
 @pytest.mark.parametrize(
+    ("bearing", "expected"),
+    [("abc", [("CA201", ["duplicates", "statistics"])]), ("a", [("CA201", ["duplicates"]), ("CA211", ["statistics"])])],
+)
+def test_a_statistic_is_a_trace_of_a_mark_where_most_of_its_images_bear_it(bearing: str, expected: list[Named]) -> None:
+    trace = dataclasses.replace(suspicion("statistics", "abc"), same_as=frozenset({"duplicates"}))
+    assert codes(suspicion("duplicates", bearing, boxes=FIXED), trace) == expected
+
+
+def test_a_trace_does_not_say_which_images_show_the_cue() -> None:
+    trace = dataclasses.replace(suspicion("statistics", "cde"), same_as=frozenset({"border"}))
+    (cause,) = causes_of([suspicion("border", "abc"), trace])
+    assert {hit.name for hit in cause.hits} == {hit.name for hit in cause.hits_in_pixels} == {"a", "b", "c"}
+    named = cause.named_by("statistics")
+    assert {hit.name for hit in named.hits} >= {"c", "d", "e"}
+
+
+COVERED = frozenset({"border", "colour", "statistics", "template", "context"})
+
+
+def padded(names: str = "abc", same_as: Sequence[str] = (), covers: frozenset[str] = COVERED) -> Suspicion:
+    return dataclasses.replace(suspicion("padding", names), same_as=frozenset(same_as), covers=covers)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("finder", ["border", "colour", "context"])
+def test_bars_name_what_others_see_of_them(finder: str, turned: bool) -> None:
+    found = [padded(), suspicion(finder)]
+    assert codes(*(found[::-1] if turned else found)) == [("CA212", ["padding", finder])]
+
+
+@pytest.mark.parametrize(("names", "joined"), [("abx", True), ("axy", False), ("abxy", False)])
+def test_a_border_of_mostly_other_images_is_not_that_of_bars(names: str, joined: bool) -> None:
+    found = codes(padded(), suspicion("border", names))
+    assert found == ([("CA212", ["padding", "border"])] if joined else [("CA212", ["padding"]), ("CA203", ["border"])])
+
+
+def test_a_statistic_of_mostly_other_images_is_not_that_of_padding() -> None:
+    statistics = dataclasses.replace(suspicion("statistics", "axy"), same_as=frozenset({"padding"}))
+    assert codes(padded(), statistics) == [("CA212", ["padding"]), ("CA211", ["statistics"])]
+
+
+def test_padding_names_only_what_it_covers() -> None:
+    found = codes(padded(covers=frozenset({"statistics"})), suspicion("border"), suspicion("files"))
+    assert found == [("CA212", ["padding"]), ("CA203", ["border"]), ("CA206", ["files"])]
+
+
+@pytest.mark.parametrize(("same_as", "joined"), [({"padding", "border"}, True), ({"border"}, False)])
+def test_a_statistic_that_padding_changes_is_padding(same_as: set[str], joined: bool) -> None:
+    statistics = dataclasses.replace(suspicion("statistics"), same_as=frozenset(same_as))
+    apart = [("CA212", ["padding"]), ("CA211", ["statistics"])]
+    assert codes(padded(), statistics) == ([("CA212", ["padding", "statistics"])] if joined else apart)
+
+
+@pytest.mark.parametrize(
+    ("box", "joined"),
+    [
+        ((0.1, 0.1, 0.9, 0.2), True),
+        ((0.1, 0.2, 0.2, 1.0), True),
+        ((0.1, 0.1, 0.9, 0.75), True),
+        # words, a short line, and a mark
+        ((0.1, 0.1, 0.9, 0.3), False),
+        ((0.1, 0.1, 0.8, 0.15), False),
+        (CORNER, False),
+    ],
+)
+def test_an_overlay_from_edge_to_edge_is_where_bars_end(box: Box, joined: bool) -> None:
+    found = codes(padded(), suspicion("template", boxes=[box]))
+    apart = [("CA212", ["padding"]), ("CA202", ["template"])]
+    assert found == ([("CA212", ["padding", "template"])] if joined else apart)
+
+
+def test_a_frame_of_bars_is_a_border_where_its_colour_tells() -> None:
+    frame = padded(same_as=["border", "colour"])
+    assert codes(frame, suspicion("border")) == [("CA203", ["border", "padding"])]
+    assert codes(frame, suspicion("statistics")) == [("CA212", ["padding"]), ("CA211", ["statistics"])]
+
+
+@pytest.mark.parametrize(
     ("things", "place", "expected"),
     [
         (1, MIDDLE, [("CA202", ["template", "same_thing"])]),
@@ -149,6 +230,68 @@ def test_a_watermark_across_the_picture_is_no_thing(things: int, place: Box, exp
 def test_a_mark_and_the_same_thing_are_two() -> None:
     found = codes(suspicion("same_thing", boxes=[MIDDLE]), suspicion("duplicates", boxes=FIXED))
     assert found == [("CA201", ["duplicates"]), ("CA210", ["same_thing"])]
+
+
+OBJECT = (0.2, 0.2, 0.7, 0.8)
+OUTLINE = (0.25, 0.1, 0.75, 0.75)
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ([suspicion("template", boxes=[OUTLINE])], [("CA213", ["framing", "template"])]),
+        # whatever images bear it, a mark in the corner, or across the object, is no outline
+        ([suspicion("template", boxes=[CORNER])], [("CA202", ["template"]), ("CA213", ["framing"])]),
+        ([suspicion("template", boxes=[(0.1, 0.5, 0.9, 0.6)])], [("CA202", ["template"]), ("CA213", ["framing"])]),
+        # nor is what is repeated there
+        (
+            [suspicion("template", boxes=[OUTLINE]), suspicion("duplicates", boxes=[OUTLINE])],
+            [("CA202", ["duplicates", "template"]), ("CA213", ["framing"])],
+        ),
+        ([suspicion("border", "abcd")], [("CA203", ["border", "framing"])]),
+        ([suspicion("border", "cde")], [("CA203", ["border"]), ("CA213", ["framing"])]),
+        ([suspicion("statistics", "bc")], [("CA213", ["framing", "statistics"])]),
+        ([suspicion("statistics", "cd")], [("CA211", ["statistics"]), ("CA213", ["framing"])]),
+        (
+            [suspicion("border"), suspicion("statistics"), suspicion("template", boxes=[OUTLINE])],
+            [("CA203", ["border", "framing", "template", "statistics"])],
+        ),
+        ([suspicion("colour")], [("CA204", ["colour"]), ("CA213", ["framing"])]),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_comes_of_framing_in_the_same_images_is_one_cause(
+    others: list[Suspicion], expected: list[Named], turned: bool
+) -> None:
+    found = [suspicion("framing", boxes=[OBJECT]), *others]
+    assert sorted(codes(*(found[::-1] if turned else found))) == expected
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (suspicion("statistics"), [("CA211", ["statistics", "mixed"])]),
+        (suspicion("template", boxes=[CORNER]), [("CA202", ["template", "mixed"])]),
+        (suspicion("colour", "abcdefg"), [("CA204", ["colour"]), ("CA214", ["mixed"])]),
+        # what a file is, can't be seen
+        (suspicion("files"), [("CA206", ["files"]), ("CA214", ["mixed"])]),
+        (suspicion("statistics", label="dog"), [("CA211", ["statistics"]), ("CA214", ["mixed"])]),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_pictures_of_another_kind_are_what_tells_the_same_images(
+    other: Suspicion, expected: list[Named], turned: bool
+) -> None:
+    found = [suspicion("mixed"), other]
+    assert sorted(codes(*(found[::-1] if turned else found))) == expected
+
+
+def test_only_images_whose_framing_is_known_tell_whether_others_are_the_same() -> None:
+    framed = suspicion("framing", "ab", boxes=[OBJECT])
+    border = suspicion("border", "abcdef")
+    assert [code for code, _ in codes(framed, border)] == ["CA213", "CA203"]
+    known = dataclasses.replace(framed, looked_at=frozenset("ab"))
+    assert codes(known, border) == [("CA203", ["border", "framing"])]
 
 
 def test_files_are_a_cause_beside_all_others() -> None:

@@ -11,6 +11,7 @@ import pytest
 from evidences import suspicion
 
 import cam_audit
+from cam_audit.findings import framing
 from cam_audit.findings.codes import (
     CODES,
     FULL_IMAGES,
@@ -24,7 +25,17 @@ from cam_audit.findings.codes import (
     counterfactuals,
 )
 from cam_audit.findings.counterfactual import LOOKS
-from cam_audit.findings.cues import colour_probe, duplicates, files, finders, same_thing, statistics, template
+from cam_audit.findings.cues import (
+    colour_probe,
+    duplicates,
+    files,
+    finders,
+    mixed,
+    padding,
+    same_thing,
+    statistics,
+    template,
+)
 from cam_audit.findings.cues.probe import MAX_CHANCE
 from cam_audit.findings.cues.records import ImageFeatures
 from cam_audit.findings.cues.statistics import STATISTICS, TRIED
@@ -39,6 +50,7 @@ GROUPS = {
             {
                 "colour": [50.0] * 6,
                 "statistics": np.full(len(STATISTICS), value),
+                "padding": padding.Padding(np.zeros(4), np.zeros(4), np.zeros(3)),
                 "file": files.FileFacts("PNG", 300, 200, None, None),
             },
         )
@@ -54,7 +66,8 @@ def test_every_counterfactual_has_its_words_and_is_in_the_manual(finder: str) ->
     seen = dataclasses.replace(suspicion(finder), numbers={f"{each.name}_score": 0.5 for each in STATISTICS})
     tests = [test.name for test in finders()[finder].tests(seen, GROUPS)]
     assert tests == [test.name for test in code.tests]
-    assert bool(tests) == (not code.in_file)
+    # neither what a file is nor what kind of picture it holds can be planted
+    assert bool(tests) == (not code.in_file and finder != "mixed")
     assert all(f"`{test}`" in section(code.code) for test in tests)
 
 
@@ -103,6 +116,9 @@ def test_the_manual_tells_of_no_other_codes() -> None:
         ("CA206", [files.THRESHOLD]),
         ("CA210", [same_thing.THRESHOLD]),
         ("CA211", [statistics.THRESHOLD]),
+        ("CA212", [padding.THRESHOLD]),
+        ("CA213", [framing.THRESHOLD]),
+        ("CA214", [mixed.THRESHOLD]),
     ],
 )
 def test_the_thresholds_are_those_of_the_finders(code: str, numbers: list[float]) -> None:
@@ -112,6 +128,9 @@ def test_the_thresholds_are_those_of_the_finders(code: str, numbers: list[float]
 def test_the_number_of_statistics_that_are_tried_is_in_the_table() -> None:
     assert TRIED == 16
     assert f"sixteen times its chance <= {MAX_CHANCE}" in CODES["CA211"].threshold
+    assert f"at most {mixed.MOST:.2f}, crossing at most {mixed.MAX_CROSSING:.2f}" in CODES["CA214"].threshold
+    assert framing.TRIED == 10
+    assert f"ten times its chance <= {MAX_CHANCE}" in CODES["CA213"].threshold
 
 
 def test_the_limits_of_the_severities_are_in_the_manual() -> None:

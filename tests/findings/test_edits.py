@@ -359,6 +359,56 @@ def test_a_picture_of_any_size_is_compressed_at_no_more_than_blocks_can_be_seen(
     np.testing.assert_array_equal(one, other)
 
 
+# rows and columns by number, ten of each
+TEN = np.stack([*np.mgrid[:10, :10], np.zeros((10, 10), int)], axis=2).astype(np.uint8)
+WIDTHS = (0.2, 0.0, 0.0, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "columns"),
+    [
+        ("streaked", [0, 1, 2, 3, 4, 5, 6, 6, 6, 6], [2, 2, 2, 3, 4, 5, 6, 7, 8, 9]),
+        ("mirrored", [0, 1, 2, 3, 4, 5, 6, 6, 5, 4], [3, 2, 2, 3, 4, 5, 6, 7, 8, 9]),
+    ],
+)
+def test_strips_repeat_or_mirror_what_lies_beside_them(name: str, rows: list[int], columns: list[int]) -> None:
+    np.testing.assert_array_equal(apply(Edit(name, amounts=WIDTHS), TEN, None), TEN[np.ix_(rows, columns)])
+
+
+def test_bars_are_of_one_colour_and_leave_the_rest() -> None:
+    edited = apply(Edit("barred", amounts=(*WIDTHS, 250.4, 0.0, 300.0)), TEN, None)
+    np.testing.assert_array_equal(edited[:7, 2:], TEN[:7, 2:])
+    assert (edited[7:] == (250, 0, 255)).all()
+    assert (edited[:, :2] == (250, 0, 255)).all()
+
+
+@pytest.mark.parametrize("name", ["streaked", "mirrored", "barred"])
+@pytest.mark.parametrize("widths", [(9.0, -1.0, 9.0, 0.1), (0.5, 0.5, 0.5, 0.5), (0.0, 0.9, 0.0, 0.9)])
+@pytest.mark.parametrize("size", [(1, 1), (2, 1), (40, 30)])
+def test_strips_of_any_width_leave_something(name: str, widths: tuple[float, ...], size: tuple[int, int]) -> None:
+    picture = speckled(*size)
+    edited = apply(Edit(name, amounts=(*widths, *([0.0] * (edits.AMOUNTS[name] - 4)))), picture, None)
+    assert edited.shape == picture.shape
+
+
+@pytest.mark.parametrize("name", ["streaked", "mirrored"])
+def test_strips_without_a_width_change_nothing(name: str) -> None:
+    np.testing.assert_array_equal(apply(Edit(name, amounts=(0.0,) * 4), TEN, None), TEN)
+
+
+@pytest.mark.parametrize(
+    ("widths", "other"),
+    [
+        ((0.1, 0.0, 0.0, 0.0), (0.0, 0.0, 0.1, 0.0)),
+        ((0.0, 0.1, 0.0, 0.2), (0.1, 0.0, 0.2, 0.0)),
+        ((0.1, 0.2, 0.0, 0.0), (0.0, 0.0, 0.1, 0.2)),
+        ((0.1, 0.1, 0.1, 0.1), (0.1, 0.1, 0.1, 0.1)),
+    ],
+)
+def test_other_sides_are_free_ones_where_there_are_any(widths: tuple[float, ...], other: tuple[float, ...]) -> None:
+    assert edits.other_sides(widths) in (other, other[2:] + other[:2])
+
+
 ALL = {
     "surroundings": SURROUNDINGS,
     "texture": Edit("texture", box=(0.25, 0.5, 0.75, 1.0), mask=np.eye(4, dtype=bool)),
@@ -371,6 +421,10 @@ ALL = {
     "sharpness": Edit("sharpness", amounts=(-1.5,)),
     "recompressed": Edit("recompressed", amounts=(0.3, 40.0)),
     "foreign": Edit("foreign", box=(0.25, 0.25, 0.75, 0.75), amounts=(2.0,)),
+    "streaked": Edit("streaked", amounts=(0.2, 0.0, 0.0, 0.3)),
+    "mirrored": Edit("mirrored", amounts=(0.2, 0.0, 0.0, 0.3)),
+    "barred": Edit("barred", amounts=(0.2, 0.0, 0.0, 0.3, 0.0, 255.0, 0.0)),
+    "framed": Edit("framed", amounts=(0.7, 0.4, 0.6)),
 }
 
 
@@ -396,6 +450,53 @@ def test_a_donor_is_asked_for_where_another_one_makes_another_picture(edit: Edit
             apply(edit, picture, None)
     else:
         np.testing.assert_array_equal(apply(edit, picture, None), one)
+
+
+def continued(rgb: Rgb, width: int, height: int, left: int, top: int) -> Rgb:
+    """The picture at a place, and beyond its sides its border band, there and back again and again."""
+    filled = np.empty((height, width, 3), np.uint8)
+
+    def source(place: int, length: int) -> int:
+        band = max(2, round(0.12 * length))
+        there_and_back = [*range(band), *reversed(range(band))]
+        if place < 0:
+            return there_and_back[(-place - 1) % len(there_and_back)]
+        if place >= length:
+            return length - 1 - there_and_back[(place - length) % len(there_and_back)]
+        return place
+
+    for y, x in itertools.product(range(height), range(width)):
+        filled[y, x] = rgb[source(y - top, rgb.shape[0]), source(x - left, rgb.shape[1])]
+    return filled
+
+
+def test_a_picture_that_is_framed_anew_is_shrunk_and_goes_on_with_its_own_border() -> None:
+    small = speckled(40, 25)
+    picture = np.kron(small, np.ones((2, 2, 1), np.uint8))
+    for x, y, left, top in ((0.5, 0.5, 20, 12), (0.25, 0.75, 0, 25), (0.9, 0.1, 52, -8)):
+        edited = apply(Edit("framed", amounts=(0.5, x, y)), picture, None)
+        filled = continued(small, 80, 50, left, top)
+        inside = np.s_[max(0, top) : top + 25, left : left + 40]
+        blurred = cv2.GaussianBlur(filled, (0, 0), 0.03 * 50)
+        blurred[inside] = filled[inside]
+        np.testing.assert_array_equal(edited, blurred)
+
+
+def test_a_picture_that_is_framed_anew_at_twice_the_size_is_cropped() -> None:
+    picture = flat(GREY, 60, 40)
+    picture[10:20, 20:40] = PURE_RED
+    edited = apply(Edit("framed", amounts=(2.0, 0.5, 0.5)), picture, None)
+    # of the middle half, 15 to 45 by 10 to 30
+    assert (edited[2:18, 12:48] == PURE_RED).all()
+    assert (edited[24:] == GREY).all()
+    assert (edited[:, :6] == GREY).all()
+
+
+@pytest.mark.parametrize("amounts", [(1e9, 0.5, 0.5), (1e-9, 0.5, 0.5), (1.0, -1e9, 1e9), (-1.0, 0.5, 0.5)])
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 1), (1, 7), (5, 2), (60, 40)])
+def test_a_frame_out_of_all_bounds_still_gives_a_picture(amounts: tuple[float, ...], width: int, height: int) -> None:
+    edited = apply(Edit("framed", amounts=amounts), speckled(width, height), None)
+    assert edited.shape == (height, width, 3)
 
 
 def test_every_edit_is_tested_here() -> None:

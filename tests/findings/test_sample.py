@@ -18,6 +18,7 @@ from cam_audit.findings.sample import (
     MAX_SAMPLED_PER_CLASS,
     MIN_SAMPLED_PER_CLASS,
     Observation,
+    Sample,
     choose_sample,
     draw_key,
     folders_of,
@@ -34,7 +35,9 @@ def numbered(count: int, label: str = "cat") -> list[ImageSource]:
 
 def sampled(*sources: ImageSource) -> set[str]:
     """The sample's names, of these and of another class of twelve."""
-    return {name for name in choose_sample(folders_of([*sources, *numbered(12, "other")])) if name[:6] != "other/"}
+    return {
+        name for name in choose_sample(folders_of([*sources, *numbered(12, "other")])).names if name[:6] != "other/"
+    }
 
 
 def test_of_100_000_images_60_are_drawn_from_all_over() -> None:
@@ -57,8 +60,8 @@ def test_images_that_are_added_leave_the_others_where_they_were() -> None:
 
 
 def test_another_class_leaves_the_sample_of_the_others() -> None:
-    alone = choose_sample(folders_of([*numbered(99, "cat"), *numbered(99, "dog")]))
-    more = choose_sample(folders_of([*numbered(99, "cat"), *numbered(99, "ape"), *numbered(99, "dog")]))
+    alone = choose_sample(folders_of([*numbered(99, "cat"), *numbered(99, "dog")])).names
+    more = choose_sample(folders_of([*numbered(99, "cat"), *numbered(99, "ape"), *numbered(99, "dog")])).names
     assert {name for name in more if not name.startswith("ape/")} == alone
 
 
@@ -159,12 +162,12 @@ def test_what_cannot_be_read_is_drawn_as_well(cats: Callable[..., list[ImageSour
 )
 def test_the_sample_of_a_class_shrinks_with_their_number(classes: int, images: int, expected: int) -> None:
     sources = [source for index in range(classes) for source in numbered(images, f"class {index}")]
-    assert len(choose_sample(folders_of(sources))) == classes * expected
+    assert len(choose_sample(folders_of(sources)).names) == classes * expected
 
 
 def test_what_lies_in_no_folder_is_not_sampled() -> None:
     assert folders_of(numbered(9, "")) == folders_of([]) == {}
-    assert choose_sample({}) == frozenset()
+    assert choose_sample({}) == Sample()
 
 
 def test_maps_of_another_size_are_observed_on_the_common_grid(tmp_path: Path, model: Model) -> None:

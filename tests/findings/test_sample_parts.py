@@ -40,7 +40,7 @@ def numbered(count: int, label: str) -> list[ImageSource]:
 )
 def test_so_many_of_a_class_are_kept_as_memory_has_room_for(classes: int, images: int, expected: int) -> None:
     folders = folders_of(source for index in range(classes) for source in numbered(images, f"class {index:02}"))
-    chosen = choose_parts(folders, choose_sample(folders))
+    chosen = choose_parts(folders, choose_sample(folders).names)
     assert len(chosen) == classes * expected <= MAX_ALL_PART_IMAGES == 1200
     assert expected <= MAX_PART_IMAGES == 40
     for label in folders:
@@ -49,14 +49,14 @@ def test_so_many_of_a_class_are_kept_as_memory_has_room_for(classes: int, images
 
 def test_of_more_than_fifty_classes_the_first_by_name_are_taken() -> None:
     folders = folders_of(source for index in range(60) for source in numbered(30, f"class {59 - index:02}"))
-    chosen = choose_parts(folders, choose_sample(folders))
+    chosen = choose_parts(folders, choose_sample(folders).names)
     assert {name.partition("/")[0] for name in chosen} == {f"class {index:02}" for index in range(MAX_PART_CLASSES)}
     assert len(chosen) == MAX_ALL_PART_IMAGES
 
 
 def test_classes_of_fewer_than_twelve_sampled_images_take_nobodys_room() -> None:
     folders = folders_of([*numbered(11, "a"), *numbered(50, "b"), *numbered(50, "c")])
-    sample = choose_sample(folders)
+    sample = choose_sample(folders).names
     assert {name[:2] for name in choose_parts(folders, sample)} == {"b/", "c/"}
     # of those in the folder, only those in the sample count
     few = frozenset(sorted(name for name in sample if name.startswith("b/"))[:11])
@@ -69,7 +69,7 @@ def test_classes_of_fewer_than_twelve_sampled_images_take_nobodys_room() -> None
 def test_the_first_in_the_order_in_which_they_are_drawn_are_kept() -> None:
     sources = numbered(300, "cat")
     folders = folders_of([*sources, *numbered(20, "dog")])
-    chosen = {name for name in choose_parts(folders, choose_sample(folders)) if name.startswith("cat/")}
+    chosen = {name for name in choose_parts(folders, choose_sample(folders).names) if name.startswith("cat/")}
     assert chosen == {source.name for source in sorted(sources, key=draw_key)[:40]}
 
 

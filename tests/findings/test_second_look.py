@@ -16,7 +16,7 @@ from tiny_net import CELL, TinyNet
 
 from cam_audit.findings.audited_net import AuditedNet
 from cam_audit.findings.class_parts import ClassParts
-from cam_audit.findings.cues import colour, duplicates, matches
+from cam_audit.findings.cues import colour, duplicates, matches, statistics
 from cam_audit.findings.cues.features import image_features
 from cam_audit.findings.map_use import ActivationSum
 from cam_audit.findings.parts import Pieces, Split
@@ -61,8 +61,9 @@ def framed_in_part(ants: Callable[[Plant], Path]) -> Path:
 
 @pytest.fixture(autouse=True)
 def stamps_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A red stamp also makes the whole picture redder, which would be a finding of its own, with flags of its own."""
+    """A red stamp also makes the whole picture redder, and a frame flatter: findings and flags of their own."""
     monkeypatch.setattr(colour, "find", lambda images, each: [])
+    monkeypatch.setattr(statistics, "find", lambda images, each: [])
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def test_a_finding_counts_the_sample_and_the_notes_say_what_was_looked_at(framed
     assert looks == [(number, ANTS - SAMPLED) for number in range(1, ANTS - SAMPLED + 1)]
     assert report.notes == (
         "cues were looked for in 54 of 72 images: at most 18 of a class, of those that can be read, and of copies of a "
-        "file one",
+        "picture one",
         "in the class with a cue, the other 18 images were looked at for that cue alone",
         no_place("ant", "bee", "cow"),
     )

@@ -188,6 +188,12 @@ def canonical_report() -> ScanReport:
             "images": len(rows),
             "errors": 1,
             "sampled": 11,
+            "skipped": {
+                "kinds": {".cr2": {"files": 3, "example": f"{HOSTILE}.cr2"}, "": {"files": 40, "example": "cat/0"}},
+                "excluded": {"*<b>*": 2},
+                "links": 0,
+                "limit": 0,
+            },
             "counterfactual_passes": 220,
             "findings": {"error": 1, "warning": 1, "note": 1},
             "model": {"path": "onnx_models/tiny.onnx", "net": "tiny", "sha256": "ab" * 32, "licence": "Apache-2.0"},

@@ -16,7 +16,7 @@ from pathlib import Path
 import cam_audit
 
 ROOT = Path(cam_audit.__file__).parents[1]
-SECONDS = 60
+SECONDS = 240
 
 
 def environment() -> dict[str, str]:

@@ -27,7 +27,8 @@ from picture_files import FORMATS, PNG_SIGNATURE, png_chunk
 
 from cam_audit.errors import ImageError
 from cam_audit.findings.cues.files import file_facts
-from cam_audit.images.decode import decode, decode_mask
+from cam_audit.images.decode import decode
+from cam_audit.images.mask import decode_mask
 
 # Address space for a child, libraries included: a picture of as many pixels as are allowed takes that in no format.
 MEMORY = 6 << 30

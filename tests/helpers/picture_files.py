@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pictures import encode, gradient
 from PIL import Image, ImageCms
+from tiff_files import tiff
 
 RGB = gradient()
 IMAGE = Image.fromarray(RGB)
@@ -127,6 +128,13 @@ FORMATS = {
     "tiff palette": (encode(IMAGE.convert("P"), "TIFF"), shown("P"), 0),
     "tiff cmyk": (encode(IMAGE.convert("CMYK"), "TIFF"), RGB, 2),
     "tiff 16 bit": (encode(RED_16, "TIFF"), GREY_16, 0),
+    "tiff rgb 16 bit": (tiff(RGB.astype("u2") * 257, 2), RGB, 0),
+    "tiff 12 bit": (tiff(RGB.astype("u2") * 16, 2, bits=12, order=">"), RGB, 0),
+    "tiff float": (tiff(RGB.astype("f4") / 255, 2), RGB, 0),
+    "tiff double": (tiff(RGB / 255, 2), RGB, 0),
+    "tiff 32 bit": (tiff(RGB.astype("i4"), 2), RGB, 0),
+    "tiff 4 bit": (tiff(RGB[..., 0] // 16, 1, bits=4), np.repeat(RGB[..., :1] // 16 * 17, 3, axis=2), 0),
+    "tiff cmyk 16 bit": (tiff(255 - np.dstack([RGB.astype("u2"), RGB[..., 0] * 0 + 255]) << 8, 5), RGB, 2),
     "tiff rgba": (encode(RGBA, "TIFF"), RGB, 0),
     "tiff pages": (encode(RGB, "TIFF", save_all=True, append_images=[Image.fromarray(255 - RGB)]), RGB, 0),
     "gif": (encode(IMAGE.convert("P"), "GIF"), shown("P"), 0),

@@ -22,9 +22,10 @@ from pictures import RED, encode, gradient, square
 from PIL import EpsImagePlugin, Image
 
 from cam_audit.errors import ImageError
-from cam_audit.images.decode import decode, decode_mask, read_bytes, read_mask
+from cam_audit.images.decode import decode, read_bytes
 from cam_audit.images.find import find_images
 from cam_audit.images.guards import MAX_JPEG_SCANS, PNG_SIGNATURE
+from cam_audit.images.mask import decode_mask, read_mask
 from cam_audit.models.model import Model
 from cam_audit.records import ImageResult, ImageSource, SkippedImage
 from cam_audit.scan import ScanSettings, scan
@@ -39,7 +40,8 @@ def in_a_child(data: bytes, path: Path, memory: int = SMALL_MEMORY) -> str:
     code = (
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from cam_audit.images.decode import decode, decode_mask\n"
+        "from cam_audit.images.decode import decode\n"
+        "from cam_audit.images.mask import decode_mask\n"
         "pages = int(Path('/proc/self/statm').read_text().split()[0])\n"
         f"limit = pages * resource.getpagesize() + {memory}\n"
         "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"

@@ -10,7 +10,7 @@ from planted import scene
 
 from cam_audit.images.decode import decode
 from cam_audit.images.resize import WORKING_SIDE, at_working_side
-from cam_audit.images.sharpness import blockiness, grey_of, sharpness
+from cam_audit.images.sharpness import blockiness, grey_of, magnitude, sharpness, steps_of
 
 Greys = NDArray[np.float32]
 
@@ -78,3 +78,20 @@ def test_the_more_a_picture_is_compressed_the_blockier_it_is() -> None:
     found = [compressed(quality) for quality in (95, 60, 30, 10)]
     assert sorted(found) == found
     assert abs(blockiness(grey_of(rgb))) < 0.2
+
+
+def test_a_ramp_steps_by_its_slope_everywhere() -> None:
+    ramp = (3 * np.arange(40) + 4 * np.arange(30)[:, None]).astype(np.float32)
+    assert steps_of(ramp)[1:-1, 1:-1] == pytest.approx(5)
+
+
+def test_where_an_array_lies_in_memory_changes_no_digit() -> None:
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(2, 96, 96)).astype(np.float32)
+    assert magnitude(x, y) == pytest.approx(np.hypot(x, y))
+    # what is kept in between moves the arrays
+    kept, lengths = [], set()
+    for size in random.integers(1, 5000, 200):
+        kept.append(np.empty(size, np.uint8))
+        lengths.add(magnitude(x.copy(), y.copy()).tobytes())
+    assert len(lengths) == 1

@@ -35,7 +35,7 @@ def test_every_counterfactual_of_the_scan_is_a_picture_in_the_folder_of_its_true
     rows = table(scanned / "challenge")
     listed = json.loads((scanned / "cam-audit-out" / "counterfactuals" / "edits.json").read_text())["findings"]
     assert len(rows) == 2 * sum(len(finding["counterfactuals"]) for finding in listed) > 100
-    assert result.stdout == f"challenge: {len(rows)} pictures\n"
+    assert result.stdout == f"challenge: {len(rows):,} pictures\n"
     pictures = {str(path.relative_to(scanned / "challenge")) for path in (scanned / "challenge").rglob("*.png")}
     assert pictures == {row["file"] for row in rows}
     for row in rows:
@@ -117,7 +117,7 @@ def test_an_empty_folder_is_filled_and_stays_the_same_folder(scanned: Path, name
     folder, out = (empty, "../cam-audit-out") if named == "." else (scanned, "cam-audit-out")
     result = run(folder, "challenge", out, "-o", named)
     rows = table(empty)
-    assert result.stdout == f"{named}: {len(rows)} pictures\n"
+    assert result.stdout == f"{named}: {len(rows):,} pictures\n"
     assert all((empty / row["file"]).is_file() for row in rows)
     assert {path.name for path in empty.iterdir()} == {"README.md", "challenge.csv", "red", "green", "blue"}
     after = empty.stat()
@@ -189,7 +189,7 @@ def test_photos_that_have_gone_are_told(scanned: Path) -> None:
         "be read: No such file or directory\n"
     )
     rows = table(scanned / "challenge")
-    assert result.stdout == f"challenge: {len(rows)} pictures\n"
+    assert result.stdout == f"challenge: {len(rows):,} pictures\n"
     assert rows
     assert "blue/000.png" not in {name for row in rows for name in (row["source"], row["donor"])}
     (scanned / "photos").rename(scanned / "elsewhere")

@@ -102,7 +102,13 @@ GOOD = json.loads(
 
 BAD_AMOUNTS = [
     {"name": name, "box": None, "mask": None, "factors": None, "amounts": amounts}
-    for name, amounts in (("levels", [1.0]), ("sharpness", None), ("saturation", [float("nan")]), ("levels", ["a", 1]))
+    for name, amounts in (
+        ("levels", [1.0]),
+        ("sharpness", None),
+        ("saturation", [float("nan")]),
+        ("levels", ["a", 1]),
+        ("framed", [1.0, 0.5]),
+    )
 ]
 
 
@@ -125,7 +131,7 @@ def test_an_edits_json_of_before_there_were_amounts_is_read() -> None:
         # amounts that are too few, none, or no numbers
         *(json.dumps({**GOOD, "edits": [GOOD["edits"][0], edit]}) for edit in BAD_AMOUNTS),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_what_is_no_edits_json_is_a_value_error(text: str) -> None:
     assert parse(json.dumps(GOOD))[1] == 9

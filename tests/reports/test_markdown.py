@@ -105,10 +105,11 @@ def test_the_canonical_report_reads_as_a_page() -> None:
         assert words in text
 
 
-def test_a_clean_scan_passes_in_three_lines() -> None:
+def test_a_clean_scan_passes_in_four_lines() -> None:
     clean = dataclasses.replace(canonical_report(), findings=(), confused=(), notes=(), images=(image("1.png", "cat"),))
-    heading, sentence, origin = rendered("markdown", clean).strip().split("\n\n")
+    heading, sentence, looked_at, origin = rendered("markdown", clean).strip().split("\n\n")
     assert (heading, sentence) == ("## cam-audit: passed", "No findings in 1 image.")
+    assert looked_at.startswith("Looked at 1 image in 1 class; not looked at: ")
     assert origin.startswith("*cam-audit 0.1.0, net tiny")
 
 

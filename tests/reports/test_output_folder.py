@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import shutil
 import tracemalloc
 from pathlib import Path
 
@@ -14,7 +13,14 @@ import pytest
 from cam_audit.errors import CamAuditError
 from cam_audit.files import replacing, write_bytes
 from cam_audit.reports import FORMATS
-from cam_audit.reports.output_folder import is_finished, overlay_name, prepare_output, read_results, remove_others
+from cam_audit.reports.output_folder import (
+    is_finished,
+    list_pictures,
+    overlay_name,
+    prepare_output,
+    read_results,
+    remove_others,
+)
 from cam_audit.reports.pictures import with_pictures
 
 FILES = {
@@ -36,11 +42,14 @@ def files(folder: Path) -> list[str]:
 
 
 def test_overlays_of_an_earlier_scan_are_removed_and_other_files_kept(tmp_path: Path) -> None:
-    write_bytes(tmp_path / "overlays" / "cat" / "old.jpg.png", b"old")
+    for name in ("overlays/cat/old.jpg.png", "overlays/cut.jpg.png.part", "maps/a.png"):
+        write_bytes(tmp_path / name, b"old")
+    list_pictures(tmp_path, ["overlays/cat/old.jpg.png", "overlays/cut.jpg.png", "maps/a.png"])
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "run.json").write_text(OURS)
     prepare_output(tmp_path)
-    assert files(tmp_path) == ["notes.txt", "run.json"]
+    assert files(tmp_path) == [".gitignore", "notes.txt", "run.json"]
+    assert (tmp_path / ".gitignore").read_text() == "*\n"
     assert (tmp_path / "overlays").is_dir()
 
 
@@ -55,21 +64,53 @@ def test_overlays_of_an_earlier_scan_are_removed_and_other_files_kept(tmp_path: 
         ),
     ],
 )
-def test_a_folder_that_is_not_ours_is_refused_where_a_scan_would_replace_what_it_holds(
+def test_a_folder_that_is_not_ours_is_refused_where_it_holds_anything(
     tmp_path: Path, mine: str, run_file: str | bytes | None
 ) -> None:
     write_bytes(tmp_path / mine, b"mine")
     if run_file is not None:
         (tmp_path / "run.json").write_bytes(run_file if isinstance(run_file, bytes) else run_file.encode())
     before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
-    with pytest.raises(CamAuditError, match=f"{tmp_path}: holds {mine.partition('/')[0]}, which a scan would replace"):
+    with pytest.raises(
+        CamAuditError, match=f"{tmp_path}: holds .*{mine.partition('/')[0]}.*, which no scan wrote; move"
+    ):
         prepare_output(tmp_path)
     assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
-    (tmp_path / mine).rename(tmp_path / "notes")
-    if "/" in mine:
-        (tmp_path / mine).parent.rmdir()
+
+
+@pytest.mark.parametrize("mine", ["overlays/a.png", "maps/deep/a.png", "counterfactuals/notes.txt", "parts/a.jpg"])
+def test_in_a_folder_of_ours_nothing_is_removed_where_somebody_put_a_picture(tmp_path: Path, mine: str) -> None:
+    for name in (mine, "overlays/ours.png"):
+        write_bytes(tmp_path / name, b"mine")
+    list_pictures(tmp_path, ["overlays/ours.png"])
+    (tmp_path / "run.json").write_text(OURS)
+    before = files(tmp_path)
+    with pytest.raises(
+        CamAuditError, match=f"holds {mine}, which no scan wrote; move that away, or name another folder"
+    ):
+        prepare_output(tmp_path)
+    assert files(tmp_path) == before
+    (tmp_path / mine).rename(tmp_path / "kept")
     prepare_output(tmp_path)
-    assert files(tmp_path) == ["notes", "run.json"]
+    assert files(tmp_path) == [".gitignore", "kept", "run.json"]
+
+
+def test_a_list_of_a_stranger_does_not_lead_outside(tmp_path: Path) -> None:
+    mine, out = tmp_path / "mine.png", tmp_path / "out"
+    for file in (mine, out / "overlays" / "a.png"):
+        write_bytes(file, b"mine")
+    (out / "run.json").write_text(OURS)
+    lines = [*map(json.dumps, ("overlays/../../mine.png", str(mine), "overlays/a.png", "../mine.png", 7)), '"cut']
+    (out / ".written").write_text("\n".join(lines))
+    prepare_output(out)
+    assert files(tmp_path) == ["mine.png", "out/.gitignore", "out/run.json"]
+
+
+def test_hidden_files_and_a_gitignore_of_ones_own_stay(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("mine")
+    (tmp_path / ".DS_Store").write_text("")
+    prepare_output(tmp_path)
+    assert (tmp_path / ".gitignore").read_text() == "mine"
 
 
 def test_results_that_are_being_removed_do_not_pass_for_finished(
@@ -78,10 +119,15 @@ def test_results_that_are_being_removed_do_not_pass_for_finished(
     write_bytes(tmp_path / "overlays" / "old.png", b"old")
     (tmp_path / "run.json").write_text(json.dumps({"tool": "cam-audit", "finished": True}))
 
-    def cut_off(_: Path) -> None:
-        raise KeyboardInterrupt
+    unlink = Path.unlink
 
-    monkeypatch.setattr(shutil, "rmtree", cut_off)
+    def cut_off(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "old.png":
+            raise KeyboardInterrupt
+        unlink(path, missing_ok)
+
+    list_pictures(tmp_path, ["overlays/old.png"])
+    monkeypatch.setattr(Path, "unlink", cut_off)
     assert is_finished(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         prepare_output(tmp_path)
@@ -91,11 +137,13 @@ def test_results_that_are_being_removed_do_not_pass_for_finished(
 def test_what_does_not_belong_is_removed_and_the_rest_kept(tmp_path: Path) -> None:
     for name in ("overlays/cat/a.png", "overlays/cat/b.png", "overlays/cat/b.png.part", "maps/a.png"):
         write_bytes(tmp_path / name, b"")
+    list_pictures(tmp_path, ["overlays/cat/a.png", "overlays/cat/b.png", "maps/a.png"])
+    (tmp_path / "overlays" / "mine.png").touch()
     remove_others(tmp_path, "overlays", {"overlays/cat/a.png"})
-    assert files(tmp_path) == ["maps/a.png", "overlays/cat/a.png"]
+    assert files(tmp_path) == [".written", "maps/a.png", "overlays/cat/a.png", "overlays/mine.png"]
     remove_others(tmp_path, "maps", {"maps/b.png"})
     remove_others(tmp_path, "gone", ())
-    assert files(tmp_path) == ["overlays/cat/a.png"]
+    assert files(tmp_path) == [".written", "overlays/cat/a.png", "overlays/mine.png"]
 
 
 def test_overlays_behind_a_link_are_not_deleted(tmp_path: Path) -> None:
@@ -111,7 +159,7 @@ def test_overlays_behind_a_link_are_not_deleted(tmp_path: Path) -> None:
 
 def test_the_output_folder_is_made_with_its_parents(tmp_path: Path) -> None:
     prepare_output(tmp_path / "a" / "b")
-    assert files(tmp_path) == ["a/b/run.json"]
+    assert files(tmp_path) == ["a/b/.gitignore", "a/b/run.json"]
     assert (tmp_path / "a" / "b" / "overlays").is_dir()
 
 
@@ -184,7 +232,7 @@ def test_links_at_the_places_of_our_files_are_replaced_not_followed(tmp_path: Pa
         file.write("ours")
     assert mine.read_text() == OURS
     assert sorted(path.name for path in out.iterdir() if path.is_symlink()) == []
-    assert files(out) == ["a.png", "results.csv", "run.json"]
+    assert files(out) == [".gitignore", "a.png", "results.csv", "run.json"]
 
 
 @pytest.mark.parametrize("name", ["../a.png", "a/../../b.png", "/etc/a.png", "a//b.png", "./a.png", "..", ""])

@@ -17,8 +17,8 @@ from pictures import encode
 from PIL import Image
 
 from cam_audit.errors import CamAuditError, ImageError
-from cam_audit.images.decode import read_mask
 from cam_audit.images.find import find_images
+from cam_audit.images.mask import read_mask
 from cam_audit.scan.annotations import Annotations, load_annotations
 
 NAME = "horse/a.jpg"
@@ -176,13 +176,7 @@ def test_a_mask_of_another_shape_than_its_picture_is_refused(tmp_path: Path) -> 
 def coco(bbox: object = (5, 2, 4, 6), **changes: object) -> dict[str, Any]:
     """A COCO file of one picture with one box; `changes` are of the picture."""
     picture = {"id": 7, "file_name": NAME, "width": WIDTH, "height": HEIGHT, **changes}
-    annotation = {
-        "id": 70,
-        "image_id": 7,
-        "category_id": 1,
-        "bbox": bbox,
-        "segmentation": [[5, 2, 9, 2, 9, 8]],
-    }
+    annotation = {"id": 70, "image_id": 7, "category_id": 1, "bbox": bbox, "segmentation": []}
     return {"images": [picture], "annotations": [annotation], "categories": [{"id": 1, "name": "horse"}]}
 
 
@@ -215,7 +209,14 @@ BOX_FILES: dict[str, dict[str, object]] = {
     "coco, bare file name": {"boxes.json": coco(file_name="a.jpg")},
     "coco, other folder": {"boxes.json": coco(file_name="train2017/a.jpg")},
     "coco, backslashes": {"boxes.json": coco(file_name="horse\\a.jpg")},
+    "coco, longer path": {"boxes.json": coco(file_name="/data/photos/horse/a.jpg")},
+    "coco, ids as fractions": {"boxes.json": coco(id=7.0)},
+    "coco, ids as text": {"boxes.json": coco(id="7")},
     "coco, byte order mark": {"boxes.json": json.dumps(coco()).encode("utf-8-sig")},
+    "coco, size unknown": {"boxes.json": coco(width=None, height=None)},
+    "coco, size 0": {"boxes.json": coco(height=0)},
+    "voc, size unknown": {"horse/a.xml": voc((6, 3, 9, 8), size=None)},
+    "voc, size 0": {"horse/a.xml": voc((6, 3, 9, 8), size=(0, 0))},
     "voc": {"horse/a.xml": voc((6, 3, 9, 8))},
     "voc, full name": {"horse/a.jpg.xml": voc((6, 3, 9, 8))},
     "voc, file name only": {"a.xml": voc((6, 3, 9, 8))},
@@ -224,7 +225,7 @@ BOX_FILES: dict[str, dict[str, object]] = {
     "yolo": {"horse/a.txt": "0 0.35 0.5 0.2 0.6\n"},
     "yolo, several lines": {"horse/a.txt": "0 0.3 0.5 0.1 0.6\r\n\r\n3 0.4 0.5 0.1 0.6"},
     "yolo, polygon": {"horse/a.txt": "0 0.25 0.2 0.45 0.2 0.45 0.8 0.25 0.8"},
-    "yolo, triangle": {"horse/a.txt": "0 0.25 0.2 0.45 0.5 0.25 0.8"},
+    "yolo, confidence": {"horse/a.txt": "0 0.35 0.5 0.2 0.6 0.93"},
     "yolo, file name only": {"a.txt": "0 0.35 0.5 0.2 0.6"},
     "yolo beside class list": {"horse/a.txt": "0 0.35 0.5 0.2 0.6", "classes.txt": "horse\n"},
 }
@@ -336,11 +337,11 @@ MALFORMED: dict[str, tuple[str, object, str]] = {
     "json of bytes": ("b.json", b"\x80\x81", NO_JSON),
     "json list": ("b.json", [coco()], f"{NOT_COCO} `images`"),
     "json of another kind": ("b.json", {"images": []}, f"{NOT_COCO} `annotations`"),
-    "coco image a number": ("b.json", {"images": [1], "annotations": []}, NOT_COCO),
+    "coco image a number": ("b.json", {"images": [1], "annotations": []}, "image 1: it is no object"),
     "coco image without id": ("b.json", coco(id=None), "image None: it has no id"),
     "coco image without name": ("b.json", coco(file_name=None), "image 7: it has no file_name"),
-    "coco image without width": ("b.json", coco(width=None), "image 7: .*width must be a number, not None"),
-    "coco image of no height": ("b.json", coco(height=0), "image 7: .*height must be positive, not 20 and 0"),
+    "coco image of a width in words": ("b.json", coco(width="wide"), "image 7: .*width must be a number, not 'wide'"),
+    "coco image of negative height": ("b.json", coco(height=-1), "image 7: .*height must be positive, not 20 and -1"),
     "coco other image": ("b.json", coco(id=8), "annotation 70: there is no image 7"),
     "coco no box": ("b.json", coco(None), "annotation 70: it has no bbox"),
     "coco short box": ("b.json", coco([1, 2, 3]), r"annotation 70: bbox must be \[x, y, .* not \[1, 2, 3\]"),
@@ -354,14 +355,13 @@ MALFORMED: dict[str, tuple[str, object, str]] = {
     "voc entities": ("a.xml", voc((6, 3, "&y;", 8), head=ENTITIES), DOCTYPE),
     "voc outer entity": ("a.xml", voc((6, 3, "&x;", 8), head=OUTER_ENTITY), DOCTYPE),
     "voc another root": ("a.xml", "<kml/>", "not Pascal VOC: its root is <kml>"),
-    "voc without size": ("a.xml", voc((6, 3, 9, 8), size=None), "<size>: .*width must be a number, not None"),
-    "voc size 0": ("a.xml", voc((6, 3, 9, 8), size=(0, 0)), "<size>: .* must be positive, not 0 and 0"),
-    "voc short box": ("a.xml", voc((6, 3, 9, 8), (6, 3, 9)), "object 2: ymax must be a number, not None"),
+    "voc size -1": ("a.xml", voc((6, 3, 9, 8), size=(-1, 5)), "a.xml: .* must be positive, not -1 and 5"),
+    "voc short box": ("a.xml", voc((6, 3, 9)), "object 1: ymax must be a number, not None"),
     "voc words": ("a.xml", voc((6, "top", 9, 8)), "object 1: ymin must be a number, not 'top'"),
     "voc negative": ("a.xml", voc((9, 3, 6, 8)), "object 1: the box has a negative"),
     "voc outside": ("a.xml", voc((21, 3, 26, 8)), f"object 1: {OUTSIDE}"),
-    "yolo short": ("horse/a.txt", "0 0.5 0.5 1 1\n0 0.5 0.5 1\n", rf"horse/a\.txt: line 2: {LINE}"),
-    "yolo odd polygon": ("a.txt", "0 .1 .1 .2 .2 .3", f"line 1: {LINE}"),
+    "yolo short": ("horse/a.txt", "\n0 0.5 0.5 1\n", rf"horse/a\.txt: line 2: {LINE}"),
+    "yolo odd polygon": ("a.txt", "0 .1 .1 .2 .2 .3 .3 .4", f"line 1: {LINE}"),
     "yolo class alone": ("a.txt", "\n0\n", f"line 2: {LINE}"),
     "yolo words": ("a.txt", "horse a b c d", "line 1: a coordinate must be a number, not 'a'"),
     "yolo bytes": ("a.txt", b"0 \xff .5 1 1", "line 1: a coordinate must be a number"),
@@ -379,7 +379,7 @@ def test_malformed_boxes_are_refused_with_file_and_place_in_one_line(case: str, 
         boxes_of(tmp_path, {file: content})
     assert str(error.value).startswith(str(tmp_path))
     assert "\n" not in str(error.value)
-    assert len(str(error.value)) < len(str(tmp_path)) + 220
+    assert len(str(error.value)) < len(str(tmp_path)) + 260
 
 
 def test_boxes_that_are_not_there_are_refused(tmp_path: Path) -> None:
@@ -440,3 +440,204 @@ def test_every_horse_has_a_mask_at_any_reduction(shared: Path) -> None:
         assert half.mean() == pytest.approx(full.mean(), abs=0.01)
         shares.append(full.mean())
     assert np.mean(shares) == pytest.approx(0.25, abs=0.01)
+
+
+def test_a_bad_object_costs_that_object_and_all_are_told_together(tmp_path: Path) -> None:
+    content = coco()
+    bad: list[tuple[object, object]] = [(8, [1, 1, 5, 5]), (7, []), (7, [25, 5, 10, 10]), (7, None)]
+    content["annotations"] += [
+        {"id": 100 + number, "image_id": image, "category_id": 1, "bbox": bbox}
+        for number, (image, bbox) in enumerate(bad)
+    ]
+    boxes = boxes_of(tmp_path, {"boxes.json": content})
+    assert boxes
+    np.testing.assert_array_equal(boxes.mask(NAME, WIDTH, HEIGHT), BLOCK)
+    assert boxes.faults == (
+        "annotation 100: there is no image 8",
+        "annotation 101: bbox must be [x, y, width, height], not []",
+        f"annotation 102: {OUTSIDE}",
+        "annotation 103: it has no bbox",
+    )
+
+
+def test_a_bad_file_costs_its_image(tmp_path: Path) -> None:
+    names = [NAME, "horse/b.jpg", "horse/c.jpg"]
+    files = {
+        "horse/a.xml": voc((6, 3, 9, 8), (6, 3, 9)),
+        "horse/b.xml": "<annotation",
+        "horse/c.xml": voc((6, 3, 9, 8)),
+    }
+    boxes = boxes_of(tmp_path, files, names)
+    assert boxes
+    for name in (NAME, "horse/c.jpg"):
+        np.testing.assert_array_equal(boxes.mask(name, WIDTH, HEIGHT), BLOCK)
+    assert boxes.mask("horse/b.jpg", WIDTH, HEIGHT) is None
+    assert [fault.split(": ")[0] for fault in boxes.faults] == ["horse/a.xml", "horse/b.xml"]
+
+
+def two_categories() -> dict[str, Any]:
+    content = coco()
+    content["annotations"].append({"id": 71, "image_id": 7, "category_id": 2.0, "bbox": [0, 0, WIDTH, HEIGHT]})
+    content["categories"].append({"id": 2, "name": "Watermark"})
+    return content
+
+
+@pytest.mark.parametrize(
+    ("categories", "expected"),
+    [
+        ((), block(0, 0, WIDTH, HEIGHT)),
+        (("horse",), BLOCK),
+        (("1",), BLOCK),
+        (("watermark",), block(0, 0, WIDTH, HEIGHT)),
+        (("Horse", "watermark"), block(0, 0, WIDTH, HEIGHT)),
+    ],
+)
+@pytest.mark.parametrize("kind", ["coco", "voc", "yolo"])
+def test_categories_are_picked_by_name_or_number(
+    kind: str, categories: tuple[str, ...], expected: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    if kind == "coco":
+        path = write(tmp_path / "b.json", json.dumps(two_categories()))
+    elif kind == "voc":
+        named = voc((6, 3, 9, 8), (1, 1, WIDTH, HEIGHT)).split("<object>")
+        text = f"{named[0]}<object><name>horse</name>{named[1]}<object><name>watermark</name>{named[2]}"
+        write(tmp_path / "horse" / "a.xml", text)
+        path = tmp_path
+        categories = tuple(category.replace("1", "horse") for category in categories)
+    else:
+        write(tmp_path / "horse" / "a.txt", "1 0.35 0.5 0.2 0.6\n2 0.5 0.5 1 1\n")
+        write(tmp_path / "classes.txt", "dog\nhorse\nwatermark\n")
+        path = tmp_path
+    boxes = load_annotations([NAME], boxes=path, categories=categories)
+    assert boxes
+    np.testing.assert_array_equal(boxes.mask(NAME, WIDTH, HEIGHT), expected)
+    assert len(boxes.categories) == (0 if categories else 2)
+
+
+def test_pixels_of_a_size_that_is_not_told_are_those_of_the_file_though_it_is_decoded_smaller(tmp_path: Path) -> None:
+    boxes = boxes_of(tmp_path, {"boxes.json": coco([4, 2, 8, 6], width=None)})
+    assert boxes
+    mask = boxes.mask(NAME, WIDTH // 2, HEIGHT // 2, (WIDTH, HEIGHT))
+    assert mask is not None
+    expected = np.zeros((HEIGHT // 2, WIDTH // 2), np.uint8)
+    expected[1:4, 2:6] = 1
+    np.testing.assert_array_equal(mask, expected)
+
+
+@pytest.mark.parametrize("outline", [{"bbox": [WIDTH, 0, 5, 5]}, {"segmentation": [[30, 1, 40, 1, 40, 9]]}])
+def test_what_lies_outside_a_picture_of_unknown_size_is_told_when_it_is_seen(
+    outline: dict[str, object], tmp_path: Path
+) -> None:
+    content = coco(width=None)
+    content["annotations"][0].update(outline)
+    boxes = boxes_of(tmp_path, {"boxes.json": content})
+    assert boxes
+    with pytest.raises(ImageError, match=rf"^the boxes of {NAME}: they lie outside the picture$"):
+        boxes.mask(NAME, WIDTH, HEIGHT)
+
+
+def test_data_yaml_names_the_classes_of_yolo(tmp_path: Path) -> None:
+    write(tmp_path / "labels" / "horse" / "a.txt", "1 0.35 0.5 0.2 0.6\n2 0.5 0.5 1 1\n")
+    write(tmp_path / "data.yaml", "names:\n  1: horse\n  2: watermark\n")
+    boxes = load_annotations([NAME], boxes=tmp_path / "labels", categories=["horse"])
+    assert boxes
+    np.testing.assert_array_equal(boxes.mask(NAME, WIDTH, HEIGHT), BLOCK)
+
+
+def test_an_unknown_category_is_answered_with_those_there_are(tmp_path: Path) -> None:
+    path = write(tmp_path / "b.json", json.dumps(two_categories()))
+    with pytest.raises(
+        CamAuditError, match=r"--category cow: no object is of this category; there are Watermark, horse$"
+    ):
+        load_annotations([NAME], boxes=path, categories=["horse", "cow"])
+
+
+def test_options_that_have_nothing_to_pick_from_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CamAuditError, match="--category picks objects of --boxes"):
+        load_annotations([NAME], masks=tmp_path, categories=["horse"])
+    with pytest.raises(CamAuditError, match="--mask-value says which value of --masks"):
+        load_annotations([NAME], boxes=tmp_path, mask_value=1)
+
+
+@pytest.mark.parametrize(
+    ("names", "file_names", "found"),
+    [
+        # the whole path goes before any end of it
+        (["cat/a.jpg", "x/cat/a.jpg"], ["cat/a.jpg"], {"cat/a.jpg": 0}),
+        (["cat/a.jpg", "dog/a.jpg"], ["/data/cat/a.jpg", "/data/dog/a.jpg"], {"cat/a.jpg": 0, "dog/a.jpg": 1}),
+        (["train/cat/a.jpg"], ["dog/a.jpg", "C:\\photos\\cat\\a.jpg"], {"train/cat/a.jpg": 1}),
+        # two of either could be any one's
+        (["cat/a.jpg"], ["train/cat/a.jpg", "val/cat/a.jpg"], {}),
+        (["train/a.jpg", "val/a.jpg"], ["a.jpg"], {}),
+        (["cat/a.jpg", "cat/a.png"], ["x/a.jpg"], {"cat/a.jpg": 0}),
+    ],
+)
+def test_file_names_are_matched_by_their_longest_common_end(
+    names: list[str], file_names: list[str], found: dict[str, int], tmp_path: Path
+) -> None:
+    images = [
+        {"id": number, "file_name": name, "width": WIDTH, "height": HEIGHT} for number, name in enumerate(file_names)
+    ]
+    # the column tells which of them was found
+    annotations = [{"image_id": number, "bbox": [number, 0, 1, 1]} for number in range(len(images))]
+    path = write(tmp_path / "b.json", json.dumps({"images": images, "annotations": annotations}))
+    if not found:
+        with pytest.raises(CamAuditError, match="no image of the data set is annotated"):
+            load_annotations(names, boxes=path)
+        return
+    boxes = load_annotations(names, boxes=path)
+    assert boxes
+    masks = {name: boxes.mask(name, WIDTH, HEIGHT) for name in names}
+    assert {name: int(mask.argmax()) for name, mask in masks.items() if mask is not None} == found
+
+
+def test_masks_are_found_by_a_pattern(tmp_path: Path) -> None:
+    names = ["horse/a.jpg", "horse/b.jpg", "cow/c.jpg", "cow/d.jpg", "horse/d.jpg"]
+    for file in ("horse/a_seg.png", "c_seg.png", "d_seg.png", "b.png"):
+        write(tmp_path / file, encode(BLOCK * 255))
+    masks = load_annotations(names, masks=tmp_path / "{stem}_seg.png")
+    assert masks is not None
+    # d_seg.png could be that of either
+    assert dict(masks.files) == {
+        "horse/a.jpg": f"{tmp_path}/horse/a_seg.png",
+        "cow/c.jpg": f"{tmp_path}/c_seg.png",
+    }
+
+
+@pytest.mark.parametrize("folder", ["", "horse/"])
+def test_masks_that_are_called_a_little_otherwise_are_proposed(folder: str, tmp_path: Path) -> None:
+    write(tmp_path / f"{folder}a_segmentation.png", encode(BLOCK * 255))
+    with pytest.raises(CamAuditError, match=r"or give --masks '.*/\{stem\}_segmentation.png'$") as error:
+        load_annotations([NAME], masks=tmp_path)
+    pattern = str(error.value).split("'")[-2]
+    assert load_annotations([NAME], masks=Path(pattern))
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF", "BMP"])
+def test_one_value_of_a_mask_may_be_the_object(file_format: str, tmp_path: Path) -> None:
+    trimap = 2 - BLOCK
+    trimap[0] = 3
+    data = encode(Image.fromarray(trimap), file_format)
+    file = write(tmp_path / "horse" / "a.png", data)
+    masks = load_annotations([NAME], masks=tmp_path, mask_value=1)
+    assert masks
+    np.testing.assert_array_equal(masks.mask(NAME, WIDTH, HEIGHT), BLOCK)
+    np.testing.assert_array_equal(read_mask(file, 3), block(0, 0, WIDTH, 1))
+    np.testing.assert_array_equal(read_mask(file), block(0, 0, WIDTH, HEIGHT))
+
+
+def test_a_value_must_be_in_all_channels_and_in_a_file_that_keeps_values(tmp_path: Path) -> None:
+    colours = np.dstack([BLOCK * 7, BLOCK * 7, BLOCK * 0 + 7])
+    np.testing.assert_array_equal(read_mask(write(tmp_path / "a.png", encode(colours)), 7), BLOCK)
+    deep = encode(Image.fromarray(BLOCK.astype(np.uint16) * 300))
+    np.testing.assert_array_equal(read_mask(write(tmp_path / "b.png", deep), 300), BLOCK)
+    with pytest.raises(ImageError, match="a JPEG does not keep the values"):
+        read_mask(write(tmp_path / "c.jpg", encode(BLOCK * 255, "JPEG")), 255)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_alpha_is_the_mask_where_it_differs(mode: str, tmp_path: Path) -> None:
+    # a cut-out: the photo is everywhere, and alpha says where the object is
+    cut_out = Image.fromarray(np.full((HEIGHT, WIDTH), 90, np.uint8)).convert(mode)
+    cut_out.putalpha(Image.fromarray(BLOCK * 255))
+    np.testing.assert_array_equal(read_mask(write(tmp_path / "a.png", encode(cut_out))), BLOCK)

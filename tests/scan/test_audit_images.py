@@ -45,7 +45,7 @@ def test_a_frame_that_decides_is_an_error_and_its_images_are_flagged(
         assert evidence[f"{test}_flips_low"] > 0.5
         assert evidence[f"{test}_gain_low"] > 0.3
     # each with a control; what an image was before, the scan has seen
-    assert evidence["passes"] == 2 * (LOOKS[0] + LOOKS[0] + 24)
+    assert evidence["passes"] == 2 * (3 * LOOKS[0] + 24)
     assert all_ants(framed) <= flagged(framed_by_cheat, "CA102")
     assert set(framed_by_cheat.flags) == all_ants(framed)
     assert framed_by_cheat.sampled == 72

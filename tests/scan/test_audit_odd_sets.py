@@ -116,7 +116,7 @@ def test_unreadable_images_and_images_beside_the_folders_are_no_part_of_the_samp
     assert (report.sampled, report.classes_sampled) == (13 + 12, 2)
     assert report.notes[0] == (
         "cues were looked for in 25 of 29 images: at most 13 of a class, of those that can be read, and of copies of a "
-        "file one"
+        "picture one"
     )
 
 

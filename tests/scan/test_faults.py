@@ -73,7 +73,7 @@ def free(disk: Path) -> int:
 
 def fill(disk: Path, room: int) -> None:
     """Leave so many bytes, in whole pages."""
-    with (disk / "ballast").open("wb") as file:
+    with (disk / ".ballast").open("wb") as file:
         file.write(bytes(free(disk) - room))
     assert free(disk) <= room + resource.getpagesize()
 
@@ -87,7 +87,7 @@ def test_a_full_disk_ends_the_scan_with_what_is_wrong_and_loses_nothing(small_di
     assert not is_finished(small_disk)
     done = finished_overlays(small_disk)
     assert bool(done) == is_unfinished(small_disk) == (share > 0)
-    (small_disk / "ballast").unlink()
+    (small_disk / ".ballast").unlink()
     scan(resume=True)
     assert all(path.stat().st_mtime_ns == moment for path, moment in done.items())
     assert differences(small_disk, Path("undisturbed")) == ()
@@ -98,7 +98,7 @@ def test_on_a_full_disk_the_command_says_how_to_go_on(small_disk: Path) -> None:
     complaint = run(Path.cwd(), *SCAN, code=2).stderr
     assert complaint.count("\n") == 1
     assert "No space left on device" in complaint
-    (small_disk / "ballast").unlink()
+    (small_disk / ".ballast").unlink()
     run(Path.cwd(), *complaint.partition("`cam-audit ")[2].partition("`")[0].split())
     assert differences(small_disk, Path("undisturbed")) == ()
 
@@ -148,7 +148,7 @@ def test_a_journal_that_can_not_grow_keeps_what_it_has(folder: Path) -> None:
     assert len(lines) > 3
     assert lines[-1].endswith(b"\n")
     assert f"of which {len(lines) - 1} images are done" in run(folder, "scan", *command, "--resume").stderr
-    run(folder, "scan", *command[:-3], "undisturbed", "--overlays", "none")
+    run(folder, "scan", *command[:-3], "undisturbed", "--overlays", "none", "--fresh")
     assert Path("out/results.csv").read_bytes() == Path("undisturbed/results.csv").read_bytes()
 
 
@@ -308,7 +308,7 @@ def test_a_wrong_size_is_refused_before_earlier_results_are_removed(folder: Path
 
 
 def test_two_demos_do_not_draw_into_one_folder(folder: Path) -> None:
-    with locked(folder / "demo"):
+    with locked(folder / "demo", print):
         complaint = run(folder, "demo", "demo", code=2).stderr
     assert complaint.startswith("cam-audit: demo: another scan is writing into this folder")
     assert not (folder / "demo" / "images").exists()

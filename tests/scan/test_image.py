@@ -384,7 +384,7 @@ def test_an_image_for_which_memory_does_not_suffice_is_skipped(
     def no_memory(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("cam_audit.scan.image.decode", no_memory)
+    monkeypatch.setattr("cam_audit.scan.image.decode_picture", no_memory)
     (record,) = scan_all(write(tmp_path / "a.png", gradient()), model)
     assert isinstance(record, SkippedImage)
     assert record.reason == "the image needs more memory than there is"

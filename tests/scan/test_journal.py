@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import fcntl
 import io
 import json
 import multiprocessing
@@ -18,7 +19,16 @@ from cam_audit.findings.sample import Collected
 from cam_audit.images.png import encode_png
 from cam_audit.records import Disagreement, ImageResult, ImageSource, MapStatistics, ObjectShare, Score
 from cam_audit.reports.output_folder import JOURNAL_FOLDER
-from cam_audit.scan.journal import IMAGES_FILE, LOCK_FILE, Journal, Stamp, is_unfinished, locked, stamp_of
+from cam_audit.scan.journal import (
+    IMAGES_FILE,
+    LOCK_FILE,
+    Journal,
+    Stamp,
+    is_unfinished,
+    locked,
+    remove_journal,
+    stamp_of,
+)
 
 IDENTITY = {"model": "ab12", "--size": None, "--top": 3}
 
@@ -243,12 +253,57 @@ def test_an_image_is_not_finished_once_its_annotation_changed(out: Path) -> None
 
 def test_the_file_of_a_lock_that_nobody_holds_is_no_obstacle(out: Path) -> None:
     (out / LOCK_FILE).write_text("left by a power cut")
-    with locked(out):
+    with locked(out, print):
         pass
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(OSError(number, os.strerror(number)) for number in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)),
+        NotImplementedError("no flock"),
+    ],
+    ids=str,
+)
+def test_where_there_are_no_locks_the_scan_goes_on_and_is_told(
+    error: Exception, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    notes: list[str] = []
+    with locked(out, notes.append):
+        pass
+    assert notes == [
+        f"{out}: its file system has no locks, so nothing keeps a second scan from writing into this folder"
+    ]
+
+
+def test_any_other_fault_of_a_lock_is_told(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with (
+        pytest.raises(CamAuditError, match=r"cannot write to the output folder .*Input/output error"),
+        locked(out, print),
+    ):
+        pass
+
+
+def test_what_others_put_into_the_journal_is_not_removed(out: Path) -> None:
+    mine = out / "journal" / "observations" / "mine.npz"
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.write_text("mine")
+    (mine.parent / f"{'a' * 32}.npz").write_text("ours")
+    (out / "journal" / "images.jsonl").write_text("{}\n")
+    remove_journal(out)
+    assert [path for path in (out / "journal").rglob("*") if path.is_file()] == [mine]
+
+
 def hold(out: Path, ready: object, done: object) -> None:
-    with locked(out):
+    with locked(out, print):
         ready.set()  # type: ignore[attr-defined]
         done.wait(30)  # type: ignore[attr-defined]
 
@@ -260,11 +315,11 @@ def test_a_folder_is_locked_against_other_processes_until_its_own_dies(tmp_path:
     other.start()
     try:
         assert ready.wait(30)
-        with pytest.raises(CamAuditError, match="another scan"), locked(tmp_path / "out"):
+        with pytest.raises(CamAuditError, match="another scan"), locked(tmp_path / "out", print):
             pass
         other.kill()
         other.join()
-        with locked(tmp_path / "out"):
+        with locked(tmp_path / "out", print):
             pass
     finally:
         other.kill()

@@ -198,7 +198,8 @@ def test_without_what_splits_a_score_there_are_no_parts_and_it_is_said_what_to_d
         assert report.parts == ()
         assert report.notes[-1] == (
             "this net has no last linear layer, and its file does not offer what enters its last convolution, so its "
-            "classes are not taken to parts; if that convolution is 1x1, make the file again, in float: "
+            "classes are not taken to parts, and framing (CA213) was not looked for; if that convolution is 1x1, make "
+            "the file again, in float: "
             f"`cam-audit models adapt PLAIN.onnx -o {target}`"
         )
 

@@ -25,6 +25,7 @@ from cam_audit.errors import CamAuditError
 from cam_audit.files import write_bytes
 from cam_audit.findings.sample import draw_key
 from cam_audit.records import ImageSource
+from cam_audit.reports.output_folder import list_pictures
 
 
 @pytest.fixture
@@ -228,7 +229,7 @@ def test_anew_means_anew_but_not_where_run_json_no_longer_tells_that_the_files_a
     run_file = folder / "out" / "run.json"
     ours = run_file.read_bytes()
     run_file.unlink()
-    assert "out: holds overlays, journal, which a scan would replace" in run(folder, *SCAN, "--fresh", code=2).stderr
+    assert "out: holds journal, overlays, which no scan wrote" in run(folder, *SCAN, "--fresh", code=2).stderr
     assert finished_overlays(folder / "out") == before
     assert list((folder / "out" / "journal").iterdir())
     run_file.write_bytes(ours)
@@ -238,7 +239,9 @@ def test_anew_means_anew_but_not_where_run_json_no_longer_tells_that_the_files_a
 
 def test_pictures_of_findings_that_have_gone_are_removed(folder: Path) -> None:
     cut_off_scan()
-    for name in ("maps/CA202-gone.png", "counterfactuals/CA202-gone/paste-1-edited.jpg", "counterfactuals/edits.json"):
+    gone = ["maps/CA202-gone.png", "counterfactuals/CA202-gone/paste-1-edited.jpg", "counterfactuals/edits.json"]
+    list_pictures(folder / "out", gone)
+    for name in gone:
         write_bytes(folder / "out" / name, b"of a scan that was cut off after its findings")
     run(folder, *SCAN, "--resume")
     assert differences(folder / "out", folder / "undisturbed") == ()
@@ -247,8 +250,28 @@ def test_pictures_of_findings_that_have_gone_are_removed(folder: Path) -> None:
 def test_nothing_to_go_on_with_is_a_scan_from_the_start(folder: Path) -> None:
     run(folder, *SCAN, "--resume")
     assert differences(folder / "out", folder / "undisturbed") == ()
-    assert "the scan in this folder is finished" in run(folder, *SCAN, "--resume", code=2).stderr
-    assert differences(folder / "out", folder / "undisturbed") == ()
+    # and of one that is finished, nothing is done again
+    before = {path: path.stat().st_mtime_ns for path in (folder / "out").rglob("*")}
+    shown = run(folder, *SCAN, "--resume", "--output", "csv=again.csv")
+    assert shown.stderr == "note: out: the scan in this folder is finished, so there is nothing to go on with\n"
+    assert {path: path.stat().st_mtime_ns for path in (folder / "out").rglob("*")} == before
+    assert (folder / "again.csv").read_text().count("\n") == (folder / "out" / "results.csv").read_text().count("\n")
+
+
+def test_a_finished_scan_is_not_replaced_by_that_of_another_data_set_or_net(folder: Path) -> None:
+    shutil.copytree("undisturbed", "out")
+    before = (folder / "out" / "run.json").read_bytes()
+    shutil.copytree("photos", "others")
+    net(red=0, ant=125).write(folder / "honest.onnx")
+    another_net = [word if word != "cheat.onnx" else "honest.onnx" for word in SCAN]
+    another_set = [word if word != "photos" else "others" for word in SCAN]
+    for arguments in (another_net, another_set, [*another_set, "--resume"]):
+        complaint = run(folder, *arguments, code=2).stderr
+        assert complaint.startswith("cam-audit: out: holds the finished scan of photos with the net ")
+        assert complaint.endswith("name another folder with -o, or replace it by --fresh\n")
+        assert (folder / "out" / "run.json").read_bytes() == before
+    run(folder, *another_net, "--fresh")
+    assert (folder / "out" / "run.json").read_bytes() != before
 
 
 def test_two_scans_do_not_write_into_one_folder(folder: Path) -> None:

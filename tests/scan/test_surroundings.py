@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import run as run_command
-from data_sets import table
+from data_sets import patterns_unseen, table
 from meadows import CELLS, LARGE, draw_meadows, meadow_net, red_net, share_of, size_of
 from resume import differences
 from tiny_net import CELL
@@ -31,7 +31,7 @@ COUNTS, SAMPLED, APART = (32, 26, 26), 28, 24
 
 
 def scan(folder: Path, out: str, *, resume: bool | None = None, **options: Any) -> Path:
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, patterns_unseen():
         patch.chdir(folder)
         patch.setattr("cam_audit.findings.sample.MAX_SAMPLED_PER_CLASS", SAMPLED)
         patch.setattr("cam_audit.findings.sample.MAX_PART_IMAGES", APART)
@@ -111,7 +111,7 @@ def test_a_scan_that_was_cut_off_goes_on_to_the_same_bytes(folder: Path, finishe
         add(journal, result, collected, stamp)
         added.append(result.source.name)
 
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, patterns_unseen():
         patch.setattr(Journal, "add", add_some)
         with pytest.raises(CamAuditError, match="cut off"):
             scan(folder, f"cut-{finished}")

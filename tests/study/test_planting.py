@@ -8,6 +8,8 @@ import pytest
 from planting import KINDS, design, object_mask
 
 LOCAL = ("stampfix", "stamprand", "wmark", "ruler", "ctxobj", "foreign")
+# What has nothing to draw: pictures are blurred, lit, shrunk or shifted as much in every set.
+SAME_IN_ALL_SETS = ("blur", "bright", "scale", "streaks")
 SHAPES = ((240, 320), (320, 240), (97, 131))
 
 
@@ -47,7 +49,8 @@ def test_a_plant_depends_on_the_seed_of_the_set_and_the_generator_of_the_image_o
     np.testing.assert_array_equal(first, again)
     assert box == same_box
     assert not np.array_equal(first, planted(kind, image=1)[2])
-    assert any(not np.array_equal(first, planted(kind, seed=seed)[2]) for seed in (1, 2, 3))
+    others = any(not np.array_equal(first, planted(kind, seed=seed)[2]) for seed in (1, 2, 3))
+    assert others == (kind not in SAME_IN_ALL_SETS)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

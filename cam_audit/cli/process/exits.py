@@ -20,6 +20,7 @@ class Exit(IntEnum):
     INCOMPLETE = 3
     CRASHED = 70
     INTERRUPTED = 130
+    BROKEN_PIPE = 141
     TERMINATED = 143
 
 
@@ -46,6 +47,10 @@ def end(code: int) -> NoReturn:
     An orderly end would wait for images that are under way, perhaps for many seconds, and take OpenCV and onnxruntime
     down piece by piece, for a tenth of a second, in which they may crash.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        # who reads has seen enough, as `head` has; 1 would mean findings
+        code = Exit.BROKEN_PIPE
     os._exit(code)

@@ -52,7 +52,7 @@ def cam_audit() -> None:
     """Find, show and prove what an image classifier looks at when it should not.
 
     Exit codes: 0 clean, 1 findings, 2 wrong usage or unusable input, 3 done but for some images, 70 a fault of
-    cam-audit or of a library under it, 130 interrupted, 143 terminated.
+    cam-audit or of a library under it, 130 interrupted, 141 nobody reads its output, 143 terminated.
     """
 
 
@@ -69,6 +69,11 @@ def run() -> NoReturn:
         signal.signal(signal.SIGINT, _interrupt)
     try:
         code = cam_audit.main(prog_name="cam-audit", standalone_mode=False) or Exit.CLEAN
+    except BrokenPipeError:
+        code = Exit.BROKEN_PIPE
+    except SystemExit as error:
+        # by 1, which would mean findings, click ends where nobody reads any more; by others, `live` ends at a signal
+        code = Exit.BROKEN_PIPE if error.code == 1 else int(error.code or Exit.CLEAN)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         code = Exit.USAGE

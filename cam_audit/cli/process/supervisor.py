@@ -62,7 +62,8 @@ def _decode(file: Decoding) -> NoReturn:
         signal.signal(number, signal.SIG_DFL)
     be_told()
     from cam_audit.cli.terminal import quiet_libraries
-    from cam_audit.images.decode import read_image, read_mask
+    from cam_audit.images.decode import read_image
+    from cam_audit.images.mask import read_mask
 
     set_environment()
     keep_freed_memory(1)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
-from cam_audit.findings.codes import CODES, CONTEXT, FOREIGN, codes_by_finder
+from cam_audit.findings.codes import BEYOND_PIXELS, CODES, codes_by_finder
 from cam_audit.findings.cues.records import Groups, ImageFeatures, Suspicion
 from cam_audit.workers import Each, one_by_one
 
@@ -34,9 +34,8 @@ class Finder(Protocol):
 
 def finders() -> dict[str, Finder]:
     """The finders of pixels and files that the table of codes names, in its order, each with a module of its own."""
-    names = [
-        name for name, code in codes_by_finder().items() if name not in (CONTEXT, FOREIGN) and not CODES[code].found_by
-    ]
+    codes = codes_by_finder()
+    names = [name for name, code in codes.items() if name not in BEYOND_PIXELS and not CODES[code].found_by]
     return {name: cast("Finder", import_module(f"{__name__}.{name}")) for name in names}
 
 

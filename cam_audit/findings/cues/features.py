@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from cam_audit.findings.cues import finders
-from cam_audit.findings.cues.picture import Feature, Picture
+from cam_audit.findings.cues.picture import COLOUR_THUMBNAIL, Feature, Picture
 from cam_audit.findings.cues.records import ImageFeatures
 from cam_audit.images.rgb import RgbImage
 
 
 def all_features() -> dict[str, Feature]:
-    """Every feature that a finder asks for, by name."""
-    return {name: feature for finder in finders().values() for name, feature in finder.FEATURES.items()}
+    """Every feature that a finder asks for, by name, and the one by which copies are left out before that."""
+    of_finders = {name: feature for finder in finders().values() for name, feature in finder.FEATURES.items()}
+    return {"colour_thumbnail": COLOUR_THUMBNAIL, **of_finders}
 
 
 class LazyFeatures:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from cam_audit.findings.counterfactual import CueTest
 from cam_audit.findings.cues.picture import Feature
 from cam_audit.findings.cues.probe import (
+    MAX_CHANCE,
     FloatArray,
     Labels,
     Separation,
+    chance_of,
     class_weights,
     comparable,
     pooled,
@@ -45,15 +47,27 @@ class FileFacts:
     camera: str | None
 
 
-# What may tell a class, with its values in words. Size and shape also in steps, as no two photos may be equal.
-_PROPERTIES: dict[str, Callable[[FileFacts], str]] = {
+def _shape(file: FileFacts) -> str:
+    if file.width == file.height:
+        return "square"
+    return "landscape" if file.width > file.height else "portrait"
+
+
+# What may be said of a class, with its values in words; of those that pick the same images, the first is said. Size and
+# aspect ratio also in steps, as no two photos may be equal.
+_FACTS: dict[str, Callable[[FileFacts], str]] = {
     "format": lambda file: file.format,
     "camera": lambda file: file.camera or "not named",
     "JPEG quality": lambda file: str(file.quality or "not known"),
     "size": lambda file: f"{file.width}x{file.height}",
+    "shape": _shape,
     "aspect ratio": lambda file: f"about {_to_step(file.width / file.height, 8):.2f}",
     "megapixels": lambda file: f"about {_to_step(file.width * file.height, 2) / 1e6:.2g}",
 }
+# What may tell a class: all but the shape, which is the aspect ratio in three steps.
+_PROPERTIES = tuple(name for name in _FACTS if name != "shape")
+# A further fact is named where it separates at least so much of what the best one does.
+_ALSO = 0.75
 
 # Where in a file which bytes tell its format.
 _SIGNATURES = (
@@ -105,13 +119,15 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
 
     An image's score, and a hit's `strength`, is the class-balanced share of the class among the other images with
     the same value of a property, 0..1. A class is found if this tells 25 % of its images from the others (TPR2).
-    `cue` and `numbers` have every property that does; `score` and `hits` are those of the best one.
+    `numbers` has every property that does; `score` and `hits` are those of the best one. `cue` names the values that
+    separate most, also where they are what the class lacks.
     """
     ordered, labels = pooled(images)
     candidates = comparable(labels)
     if not candidates:
         return []
-    values = {name: np.array([value(image["file"]) for image in ordered]) for name, value in _PROPERTIES.items()}
+    facts = {name: np.array([value(image["file"]) for image in ordered]) for name, value in _FACTS.items()}
+    values = {name: facts[name] for name in _PROPERTIES}
 
     def told_by(of_images: NDArray[np.str_]) -> dict[int, Separation]:
         shares = value_shares(of_images, labels)
@@ -126,7 +142,9 @@ def find(images: Sequence[ImageFeatures], each: Each = one_by_one) -> list[Suspi
     for k, properties in sorted(telling.items()):
         best_name = max(properties, key=lambda name: properties[name].rate)
         best = properties[best_name]
-        seen = [_in_words(name, values[name], labels, k, each.members) for name, each in properties.items()]
+        seen = telling_facts(facts, labels, k) or [
+            _in_words(name, values[name], labels, k, each.members) for name, each in properties.items()
+        ]
         found.append(
             Suspicion(
                 finder=NAME,
@@ -153,7 +171,7 @@ def _recogniser(name: str, values: NDArray[np.str_], labels: Labels, class_index
     weights = class_weights(labels)
 
     def recognise(image: Features) -> Hit | None:
-        same = weights * (values == _PROPERTIES[name](image["file"]))
+        same = weights * (values == _FACTS[name](image["file"]))
         strength = float(same[labels == class_index].sum() / max(same.sum(), np.finfo(np.float32).tiny))
         return Hit(image.name, strength) if strength > limit else None
 
@@ -173,6 +191,41 @@ def value_shares(values: NDArray[np.str_], labels: Labels) -> FloatArray:
     shares /= sizes
     shares /= np.maximum(shares.sum(1, keepdims=True), np.finfo(np.float32).tiny)
     return shares
+
+
+def telling_facts(facts: Mapping[str, NDArray[np.str_]], labels: Labels, class_index: int) -> list[str]:
+    """In words, which values separate a class most, the best of each fact: those that it has, or that it lacks.
+
+    facts: by name, the values (n,) of all images; labels: int (n,). A value separates by the difference of its shares
+    in the class and in the others, which count the same. As every value is tried both ways, each must be as many times
+    less likely by chance (Bonferroni).
+    """
+    own = labels == class_index
+    weights = class_weights(labels)[~own]
+    tried = []
+    for place, (name, values) in enumerate(facts.items()):
+        for value in np.unique(values).tolist():
+            same = values == value
+            shares = float(same[own].mean()), float(np.average(same[~own], weights=weights))
+            tried.append((abs(shares[0] - shares[1]), place, name, value, shares, same))
+    # of those that separate as much, what the class has comes before what it lacks
+    tried.sort(key=lambda each: (-round(each[0], 9), each[4][0] < each[4][1], each[1]))
+    named: dict[bytes, str] = {}
+    names: set[str] = set()
+    least = 0.0
+    for gap, _, name, value, (in_own, in_others), same in tried:
+        if gap < least:
+            break
+        has = in_own > in_others
+        showing = same if has else ~same
+        chance = chance_of(int(showing[own].sum()), int(showing.sum()), int(own.sum()), len(own))
+        if name not in names and chance * 2 * len(tried) <= MAX_CHANCE:
+            few = "" if has else "only "
+            least = max(least, _ALSO * gap)
+            names.add(name)
+            words = f"{name} {value} in {few}{in_own:.0%} of the images, {in_others:.0%} of the others"
+            named.setdefault(showing.tobytes(), words)
+    return list(named.values())
 
 
 def _in_words(name: str, values: NDArray[np.str_], labels: Labels, class_index: int, members: Sequence[int]) -> str:

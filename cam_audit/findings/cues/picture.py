@@ -11,6 +11,7 @@ import numpy as np
 
 from cam_audit.findings.cues.cielab import Lab, to_lab
 from cam_audit.findings.cues.edges import SIDE
+from cam_audit.images.copies import thumbnail_of
 from cam_audit.images.resize import at_working_side, resize
 from cam_audit.images.rgb import RgbImage
 
@@ -76,6 +77,9 @@ class Feature:
     type: type
     compute: Callable[[Picture], Any]
 
+
+# uint8 (24, 24, 3): the whole image in colour, by which copies are told
+COLOUR_THUMBNAIL = Feature(np.ndarray, lambda picture: thumbnail_of(picture.small))
 
 # uint8 (112, 112): the whole image in grey, whatever its shape
 THUMBNAIL = Feature(np.ndarray, lambda picture: cv2.cvtColor(picture.small, cv2.COLOR_RGB2GRAY))

@@ -75,7 +75,9 @@ class Suspicion:
     not as a box. `recogniser`: prepares to recognise the cue in further images of the class, by what the finder learnt
     from those it looked at. `tests`: those that plant it or take it away, where its finder has no module in `cues`.
     `looked_at`: the names of the images of all classes that the finder looked at, None for all that were sampled.
-    `same_as`: the finders that may see the same: beside what one of them suspects of the class, it is no other cause.
+    `same_as`: finders that may see what this one is due to. If one of them suspects the class, both are one cause; if
+    that is a mark, only where most of these images bear it. `covers`: finders that may see this cue less exactly. What
+    they suspect in mostly the same images is this cause, which keeps its name and is judged by its own tests alone.
     """
 
     finder: str
@@ -92,6 +94,7 @@ class Suspicion:
     tests: tuple[CueTest, ...] = field(default=(), compare=False, repr=False)
     looked_at: frozenset[str] | None = None
     same_as: frozenset[str] = frozenset()
+    covers: frozenset[str] = frozenset()
 
 
 def by_label(images: Iterable[ImageFeatures]) -> dict[str, list[ImageFeatures]]:

@@ -10,6 +10,7 @@ from statistics import median
 import cv2
 import numpy as np
 
+from cam_audit.findings.codes import CONTEXT, PADDING
 from cam_audit.findings.counterfactual import CueTest
 from cam_audit.findings.cues import files
 from cam_audit.findings.cues.picture import Feature, Picture
@@ -23,7 +24,7 @@ from cam_audit.findings.cues.probe import (
     separation,
 )
 from cam_audit.findings.cues.records import Features, Groups, Hit, ImageFeatures, Recogniser, Suspicion
-from cam_audit.images.sharpness import BLOCKY_SIDE, Greys, blockiness, grey_of, sharpness
+from cam_audit.images.sharpness import BLOCKY_SIDE, Greys, blockiness, grey_of, magnitude, sharpness, steps_of
 from cam_audit.records import Edit
 from cam_audit.workers import Each, one_by_one
 
@@ -45,8 +46,8 @@ _NOISE = np.array([(1, -2, 1), (-2, 4, -2), (1, -2, 1)], np.float32) / 6
 class _Statistic:
     """A number of each picture: its name in `numbers`, what it is called, and its unit, as it follows the number.
 
-    `test`: that which gives other pictures the class's, "" where no edit does. `seen_by`: finders of colours and
-    backgrounds that see the same.
+    `test`: that which gives other pictures the class's, "" where no edit does. `seen_by`: finders of colours,
+    backgrounds, marks and padding that see what may move it.
     """
 
     name: str
@@ -56,16 +57,18 @@ class _Statistic:
     seen_by: frozenset[str] = frozenset()
 
 
-_AS_COLOUR = frozenset({"border", "colour"})
-_AS_BACKGROUND = frozenset({"border"})
+_AS_PADDING = frozenset({PADDING})
+_AS_COLOUR = frozenset({"border", "colour"}) | _AS_PADDING
+_AS_MARK = frozenset({"duplicates", "template"}) | _AS_PADDING
+_AS_BACKGROUND = _AS_MARK | {"border", CONTEXT}
 # In the order of the feature.
 STATISTICS = (
     _Statistic("brightness", "brightness", " of 255", "levels", _AS_COLOUR),
     _Statistic("contrast", "contrast", " grey levels", "levels", _AS_COLOUR),
     _Statistic("saturation", "saturation", " units of Lab", "saturation", _AS_COLOUR),
-    _Statistic("sharpness", "sharpness", " octaves", "sharpness"),
-    _Statistic("noise", "noise", " grey levels"),
-    _Statistic("blockiness", "JPEG blocks", " octaves", "recompressed"),
+    _Statistic("sharpness", "sharpness", " octaves", "sharpness", _AS_PADDING),
+    _Statistic("noise", "noise", " grey levels", seen_by=_AS_MARK),
+    _Statistic("blockiness", "JPEG blocks", " octaves", "recompressed", _AS_PADDING),
     _Statistic("edges", "share of edges", "", seen_by=_AS_BACKGROUND),
     _Statistic("flat", "share that is flat", "", seen_by=_AS_BACKGROUND),
 )
@@ -80,8 +83,7 @@ def statistics(picture: Picture) -> FloatArray:
     They are measured at the sizes at which pictures are compared, so that a reduced decode hardly changes them.
     """
     small, working = grey_of(picture.small), grey_of(picture.working)
-    steps = cv2.magnitude(*(cv2.Sobel(small, cv2.CV_32F, x, 1 - x, scale=1 / 8) for x in (1, 0)))
-    chroma = cv2.magnitude(*(np.ascontiguousarray(picture.lab[..., channel]) for channel in (1, 2)))
+    steps, chroma = steps_of(small), magnitude(picture.lab[..., 1], picture.lab[..., 2])
     return np.array(
         [
             small.mean(),

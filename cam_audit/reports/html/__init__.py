@@ -21,6 +21,7 @@ from cam_audit.reports.html.grid import data
 from cam_audit.reports.html.headline import headline
 from cam_audit.reports.html.parts import parts_by_class, strips
 from cam_audit.reports.html.steps import caveat, groups, steps
+from cam_audit.reports.looked_at import looked_at
 from cam_audit.reports.part_marks import marked_shortcuts, shortcut_message
 from cam_audit.reports.verdict import verdict_on
 from cam_audit.text import as_utf8, visible
@@ -47,6 +48,7 @@ def render(report: ScanReport) -> Iterator[str]:
             (f, CODES.get(f.code), steps(f), caveat(f), report.pictures.get(f.fingerprint), groups(f))
             for f in report.findings
         ],
+        scope=looked_at(report, counts),
         listed=len(listed),
         parts=parts_by_class(report),
         strips=sheets,

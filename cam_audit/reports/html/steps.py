@@ -197,12 +197,11 @@ def _use(finding: Finding) -> Step:
     use, area, everywhere = (evidence.get(name) for name in ("use", "use_area", "use_everywhere"))
     threshold = f"at least {MIN_USE:.2f}"
     if use is None or area is None or everywhere is None:
-        meaning = (
-            "Cannot be measured: a property of the file is not in its pixels."
-            if _is_in_file(finding)
-            else "Not measured: the thing is what the images show, and no cue beside it."
-            if _has_no_tests(finding)
-            else "Not measured: there was no image to measure it on."
+        meaning = _why_not(
+            finding,
+            in_file="Cannot be measured: a property of the file is not in its pixels.",
+            no_tests="Not measured: the thing is what the images show, and no cue beside it.",
+            else_="Not measured: there was no image to measure it on.",
         )
         return Step(claim, None, "–", threshold, meaning)
     meaning = (
@@ -224,12 +223,11 @@ def _counterfactual(finding: Finding) -> Step:
     evidence = finding.evidence
     bars = tuple(_bars(evidence))
     if not bars:
-        meaning = (
-            "Cannot be tested: a property of the file cannot be planted in pixels."
-            if _is_in_file(finding)
-            else "Not tested: what fills the picture cannot be planted in another one."
-            if _has_no_tests(finding)
-            else "Not tested: there were too few images to plant the cue in, or to take it from."
+        meaning = _why_not(
+            finding,
+            in_file="Cannot be tested: a property of the file cannot be planted in pixels.",
+            no_tests="Not tested: what fills the picture cannot be planted in another one.",
+            else_="Not tested: no edit plants this cue, or there were too few images to plant it in or take it from.",
         )
         return Step(claim, None, "–", "", meaning)
     told = []
@@ -265,12 +263,12 @@ def _ordinal(number: int) -> str:
     return f"{number:,}{ending}"
 
 
-def _is_in_file(finding: Finding) -> bool:
-    return finding.code in CODES and CODES[finding.code].in_file
-
-
-def _has_no_tests(finding: Finding) -> bool:
-    return finding.code in CODES and not CODES[finding.code].tests
+def _why_not(finding: Finding, *, in_file: str, no_tests: str, else_: str) -> str:
+    """One of three sentences, by what the finding's code is about."""
+    code = CODES.get(finding.code)
+    if code and code.in_file:
+        return in_file
+    return no_tests if code and not code.tests else else_
 
 
 def _bars(evidence: Mapping[str, float]) -> Iterator[Bar]:

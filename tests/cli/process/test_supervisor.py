@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -128,14 +129,16 @@ def test_a_mask_that_crashes_a_decoder_is_named(folder: Path) -> None:
     with Path("masks/ant/00.png").open("ab") as file:
         file.write(CRASH)
     sabotage = """
-import cam_audit.images.decode as images
+import cam_audit.images.mask as images
 decode = images.decode_mask
-images.decode_mask = lambda data: os.abort() if data.endswith(b"crash") else decode(data)
+images.decode_mask = lambda data, value=None: os.abort() if data.endswith(b"crash") else decode(data, value)
 """
     code, lines = ended(start("--masks", "masks", sabotage=sabotage))
     reason = "masks/ant/00.png: decoding it ended the process by SIGABRT"
-    assert (code, lines) == (3, [f"note: {reason}; the scan goes on without it"])
-    assert {row["path"]: row["error"] for row in table(Path("out")) if row["error"]} == {"ant/00.png": reason}
+    assert (code, lines) == (0, [f"note: {reason}; the scan goes on without it"])
+    # the image stays in the audit
+    assert not [row for row in table(Path("out")) if row["error"]]
+    assert f"masks: 1 left out: {reason}" in json.loads(Path("out/findings.json").read_text())["notes"]
 
 
 # Crashes at one image more each time, at most so often, and never where a file is decoded alone.

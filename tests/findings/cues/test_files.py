@@ -11,7 +11,7 @@ from pictures import encode, gradient
 from PIL import Image
 from planted import only
 
-from cam_audit.findings.cues.files import FileFacts, file_facts, find, value_shares
+from cam_audit.findings.cues.files import FileFacts, file_facts, find, telling_facts, value_shares
 from cam_audit.findings.cues.records import ImageFeatures
 
 RGB = gradient()
@@ -171,3 +171,55 @@ def test_shares_are_those_of_the_other_images_with_the_same_value() -> None:
         weights = [sum(labels[j] == k for j in others) / int((labels == k).sum()) for k in range(3)]
         expected = [weight / sum(weights) for weight in weights] if others else [0, 0, 0]
         assert shares[i] == pytest.approx(expected)
+
+
+def sized(sizes: list[tuple[int, int]]) -> list[FileFacts]:
+    return [FileFacts("JPEG", width, height, 90, None) for width, height in sizes]
+
+
+def test_that_pictures_are_square_is_said_rather_than_which_size_a_few_have() -> None:
+    """41 % squares of many sizes, 1200x1200 the commonest, and 2 % in the other classes."""
+    rng = random.Random(7)
+
+    def oblong() -> tuple[int, int]:
+        width = rng.randint(500, 1500)
+        return width, round(width * rng.choice([0.6, 0.7, 0.75, 1.3, 1.5])) + 1
+
+    def squares(count: int) -> list[tuple[int, int]]:
+        return [(side, side) for side in (rng.randint(500, 1500) for _ in range(count))]
+
+    facts = {label: sized([*squares(1), *(oblong() for _ in range(49))]) for label in "ab"}
+    facts["c"] = sized([(1200, 1200)] * 4 + squares(16) + [oblong() for _ in range(29)])
+    cue = only(find(images_with(facts)), "c").cue
+    assert cue.startswith(f"its files: shape square in {20 / 49:.0%} of the images, 2% of the others")
+    assert "1200x1200" not in cue
+    # the same pictures, told once
+    assert "aspect ratio" not in cue
+
+
+def test_a_size_that_the_others_have_and_the_class_lacks_is_said() -> None:
+    """The others are 512x512; of this class a tenth is 236x236 and the rest of any size."""
+    rng = random.Random(8)
+    facts = {label: sized([(512, 512)] * 40) for label in "ab"}
+    any_size = [(side, side + rng.choice([0, 0, 5])) for side in (rng.randint(200, 900) for _ in range(35))]
+    facts["c"] = sized([(236, 236)] * 4 + [(512, 512)] + any_size)
+    found = find(images_with(facts))
+    cue = next(suspicion for suspicion in found if suspicion.label == "c").cue
+    assert cue.startswith("its files: size 512x512 in only 2% of the images, 100% of the others")
+    assert "236x236" not in cue
+
+
+def test_no_fact_is_told_of_classes_of_the_same_files() -> None:
+    """300 looks, at one in a thousand each."""
+    rng = random.Random(9)
+    labels = np.repeat([0, 1, 2], 40)
+    told = 0
+    for _ in range(100):
+        files = [usual(rng) for _ in labels]
+        facts = {
+            "size": np.array([f"{file.width}x{file.height}" for file in files]),
+            "JPEG quality": np.array([str(file.quality) for file in files]),
+            "camera": np.array([str(file.camera) for file in files]),
+        }
+        told += sum(bool(telling_facts(facts, labels, k)) for k in range(3))
+    assert told <= 3

@@ -84,6 +84,8 @@ def test_suspicions_are_the_same_in_any_order_and_the_worst_comes_first() -> Non
         ("template", "elm"),
         ("border", "elm"),
         ("colour", "elm"),
+        ("statistics", "elm"),
+        ("padding", "elm"),
     }
     scores = [each.score for each in suspicions]
     assert scores == sorted(scores, reverse=True)

@@ -103,10 +103,10 @@ def test_the_numbers_are_those_of_pictures_drawn_by_hand() -> None:
     half = np.zeros((112, 112, 3), np.uint8)
     half[:, 56:] = 200
     found = of(half)
-    assert (found["brightness"], found["contrast"]) == pytest.approx((100, 100))
+    assert (found["brightness"], found["contrast"]) == pytest.approx((100, 100), abs=0.3)
     assert (found["saturation"], found["noise"]) == pytest.approx((0, 0), abs=0.1)
-    # two columns of 112 are beside the step
-    assert (found["edges"], found["flat"]) == pytest.approx((2 / 112, 110 / 112), abs=0.02)
+    # of 112 columns two are beside the step, and some more see a little of it after resizing
+    assert (found["edges"], found["flat"]) == pytest.approx((2 / 112, 110 / 112), abs=0.03)
     assert of(np.full((90, 60, 3), (255, 0, 0), np.uint8))["saturation"] == pytest.approx(104.6, abs=0.5)
 
 
