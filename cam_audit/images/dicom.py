@@ -47,7 +47,8 @@ def decode_dicom(data: bytes, range_for: RangeFor) -> tuple[RgbImage, str]:
 
 
 def _decoded(dataset: Any, range_for: RangeFor) -> tuple[RgbImage, str]:
-    from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi, pixel_array
+    from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
+    from pydicom.pixels.utils import pixel_array
 
     frames = int(dataset.get("NumberOfFrames") or 1)
     first = f", the first of its frames ({frames})" if frames > 1 else ""

@@ -161,7 +161,7 @@ def test_a_report_saves_the_sheets_that_a_scan_writes(
 
 def test_sheets_of_an_earlier_scan_go(scanned: AuditReport, tmp_path: Path, model: Model) -> None:
     out = Path(shutil.copytree(scanned.folder, tmp_path / "out"))
-    run(coloured(tmp_path / "data", red=(RED, 2), green=(GREEN, 1)), model, out)
+    run(coloured(tmp_path / "data", red=(RED, 2), green=(GREEN, 1)), model, out, resume=False)
     assert sheets(out) == {}
 
 
