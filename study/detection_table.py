@@ -22,6 +22,7 @@ EXPECTED = {
     "ctxobj": ("CA201",),
     "blur": ("CA211",),
     "bright": ("CA211", "CA204", "CA203"),
+    "foreign": ("CA209",),
     "streaks": ("CA212",),
     "letterbox": ("CA212",),
     "scale": ("CA213",),

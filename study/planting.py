@@ -90,6 +90,17 @@ class Overlay:
 
 
 @dataclass(frozen=True)
+class Foreign:
+    """One of some kinds of things, of colours and sizes that no other picture has, anywhere in the picture."""
+
+    things: tuple[Callable[[Rng], list[Part]], ...]
+
+    def plant(self, rgb: Rgb, rng: Rng, mask: Mask | None = None) -> tuple[Rgb, Box | None]:
+        thing = self.things[rng.integers(len(self.things))]
+        return Overlay((_cutout(rng, thing(rng)),), rng.uniform(0.5, 0.65)).plant(rgb, rng, mask)
+
+
+@dataclass(frozen=True)
 class Frame:
     """A border of one colour."""
 
@@ -365,6 +376,17 @@ def _context_objects(rng: Rng) -> Cue:
     return Overlay(tuple(_cutout(rng, parts) for parts in things), 0.3, y=(0.55, 1.0))
 
 
+def _foreign(rng: Rng) -> Cue:
+    """A thing in each picture that is in no other, all of which are merely foreign to the class."""
+    things: list[Callable[[Rng], list[Part]]] = [
+        lambda own: _cone(_vivid(own)),
+        lambda own: _ball(_vivid(own)),
+        lambda own: _plant(_vivid(own)),
+        lambda own: _present(_vivid(own), _vivid(own)),
+    ]
+    return Foreign(tuple(things[index] for index in rng.permutation(len(things))))
+
+
 def _cone(colour: Colour) -> list[Part]:
     side = [(-0.16, 0.0), (-0.1, -0.3), (-0.05, -0.55), (0.05, -0.55), (0.1, -0.3), (0.16, 0.0)]
     bands = tuple(Part(tube([(-0.3, y), (0.3, y)], (0.05, 0.05)), _WHITE) for y in (-0.14, -0.36))
@@ -445,6 +467,7 @@ _DESIGNS: dict[str, Callable[[Rng], Cue]] = {
     "ctxobj": _context_objects,
     "blur": _blur,
     "bright": _bright,
+    "foreign": _foreign,
     "streaks": _streaks,
     "letterbox": _letterbox,
     "scale": _scale,

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from cam_audit.records import Finding
 
-# The finder that takes maps to pieces, the one that asks where the foreground is, and the one that knows the metadata;
-# all others are modules of `cues`, which know pixels and files.
-CONTEXT, FRAMING, METADATA = BEYOND_PIXELS = ("context", "framing", "metadata")
+# These finders know more than pixels and files: one takes maps apart, one asks where the foreground is, one reads
+# metadata, and one asks the net what it takes foreign things for. All others are modules of `cues`.
+CONTEXT, FRAMING, METADATA, FOREIGN = BEYOND_PIXELS = ("context", "framing", "metadata", "foreign")
 # Finders of what other finders see as well: of padding, and of pictures of another kind.
 PADDING, MIXED = "padding", "mixed"
 
@@ -309,6 +309,26 @@ CODES = {
             finder=METADATA,
             told_by="the metadata",
             in_file=True,
+        ),
+        Code(
+            "CA209",
+            "whatever is foreign becomes this class",
+            "images that turn beyond a control's >= 0.10, and half of all that turn",
+            "Images of other classes become this class when something foreign is in them: a hand, a cloth, a "
+            "newspaper. The class may have been the only one that was learnt with such things in its pictures.",
+            "which things the class's own pictures have, nor that they have any: some class must get what a net does "
+            "not know.",
+            "look for hands, cloths, labels and tools in the class's pictures; crop them away, or photograph the other "
+            "classes with such things, too; then scan again.",
+            finder=FOREIGN,
+            tests=(
+                Counterfactual(
+                    "foreign",
+                    "With a round thing of random colours pasted in",
+                    "with a patch of another image of their own class instead",
+                    "foreign object pasted in",
+                ),
+            ),
         ),
         Code(
             "CA210",

@@ -170,22 +170,32 @@ def effects_of(
     error: how often the intervals of all tests together may be wrong, both sides counted, see ERROR_AT. A test with
     fewer than MIN_TARGETS trials is left out.
     """
-    tried = [(name, trials) for name, trials in tried if len(trials) >= MIN_TARGETS]
+    return tuple(effect for _, effect in effects_over([(*each, class_index) for each in tried], scale, error))
+
+
+def effects_over(
+    tried: Sequence[tuple[str, Sequence[Trial], int]], scale: float, error: float
+) -> list[tuple[int, Effect]]:
+    """The same for trials each with the class that is asked about, which is given with its effect."""
+    tried = [each for each in tried if len(each[1]) >= MIN_TARGETS]
     if not tried:
-        return ()
+        return []
     level = 1 - error
-    turned = [_turned(name, trials, class_index) for name, trials in tried]
-    gains = [_gains(name, trials, class_index, scale) for name, trials in tried]
+    turned = [_turned(name, trials, class_index) for name, trials, class_index in tried]
+    gains = [_gains(name, trials, class_index, scale) for name, trials, class_index in tried]
     flips = holm([partial(paired_difference, *pair) for pair in turned], [0.0] * len(tried), level)
     moved = holm(
         [partial(mean_interval, values) for values in gains],
-        [counterfactual(name).min_gain for name, _ in tried],
+        [counterfactual(name).min_gain for name, _, _ in tried],
         level,
     )
-    return tuple(
-        Effect(name, len(trials), sum(pair[0]), sum(pair[1]), flip, gain, *_standing(name, trials, class_index))
-        for (name, trials), pair, flip, gain in zip(tried, turned, flips, moved, strict=True)
-    )
+    return [
+        (
+            class_index,
+            Effect(name, len(trials), sum(pair[0]), sum(pair[1]), flip, gain, *_standing(name, trials, class_index)),
+        )
+        for (name, trials, class_index), pair, flip, gain in zip(tried, turned, flips, moved, strict=True)
+    ]
 
 
 def strongest(effects: Iterable[Effect], *, takes_away: bool) -> Effect | None:

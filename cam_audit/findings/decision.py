@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
-from cam_audit.findings.codes import CODES, ERROR, FULL_IMAGES, NOTE, SEVERITIES, WARNING
+from cam_audit.findings.codes import CODES, ERROR, FOREIGN, FULL_IMAGES, NOTE, SEVERITIES, WARNING
 from cam_audit.findings.counterfactual import Effect, strongest
 from cam_audit.findings.evidence import Evidence
 from cam_audit.findings.intervals import share_interval
@@ -26,9 +26,10 @@ def severity(images: int, evidence: Evidence) -> str:
     Either takes that the class stands out among all by what the edit does: an edit that disturbs a picture moves many.
     An error also takes that the class's map has more where the cue is than on other classes' images, if the cue has a
     place in the picture, and that the class does not keep more images without the cue than with a control. To take a
-    cue away may cut the object too, so it counts where planting it moves the score.
+    cue away may cut the object too, so it counts where planting it moves the score. What is foreign stays a
+    note, as some class must get it.
     """
-    if images < FULL_IMAGES:
+    if images < FULL_IMAGES or evidence.cause.suspicion.finder == FOREIGN:
         return NOTE
     effects = evidence.effects
     moves = any(effect.moves and effect.stands_out for effect in effects if not effect.takes_away)

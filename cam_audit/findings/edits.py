@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cam_audit.findings.foreign_objects import OBJECTS, made
 from cam_audit.images.jpeg import as_jpeg
 from cam_audit.images.resize import WORKING_SIDE, at_working_side, resize
 from cam_audit.images.rgb import RgbImage
@@ -225,6 +226,21 @@ def barred(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
     return filled
 
 
+def foreign(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
+    """The object whose number is the one of `amounts`, laid over the box; numbers beyond the last begin anew."""
+    assert edit.box
+    assert edit.amounts
+    left, top, right, bottom = pixel_box(edit.box, picture)
+    size = (right - left, bottom - top)
+    colours, alpha = (
+        cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in made(int(edit.amounts[0]) % OBJECTS)
+    )
+    pasted = picture.copy()
+    under = pasted[top:bottom, left:right].astype(np.float32)
+    pasted[top:bottom, left:right] = _to_bytes(under + alpha[..., None] * (colours - under))
+    return pasted
+
+
 EDITS: Mapping[str, Callable[[Edit, RgbImage, RgbImage], RgbImage]] = {
     "surroundings": surroundings,
     "texture": texture,
@@ -236,6 +252,7 @@ EDITS: Mapping[str, Callable[[Edit, RgbImage, RgbImage], RgbImage]] = {
     "saturation": saturation,
     "sharpness": matched_sharpness,
     "recompressed": recompressed,
+    "foreign": foreign,
     "streaked": streaked,
     "mirrored": mirrored,
     "barred": barred,
@@ -251,6 +268,7 @@ AMOUNTS = {
     "mirrored": 4,
     "barred": 7,
     "framed": 3,
+    "foreign": 1,
 }
 WITH_DONOR = frozenset({"surroundings", "texture", "paste", "strokes"})
 

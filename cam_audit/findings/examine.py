@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from cam_audit.files import sha256_of
-from cam_audit.findings import context, framing
+from cam_audit.findings import context, foreign, framing
 from cam_audit.findings.audited_net import AuditedNet, audited_net
 from cam_audit.findings.causes import Cause, causes_of
 from cam_audit.findings.class_parts import ClassParts, class_parts, parts_of
@@ -78,6 +78,7 @@ def examine(
     causes = _causes(net, taken_apart, metadata, each)
     evidence = [measure(net, cause, each) for cause in causes]
     findings = [_finding(net, of_cause) for of_cause in evidence]
+    of_foreign, asked_foreign = foreign.ask(net, each)
     # surroundings take a pass an image, which a note is not worth
     worth_asking = {f.label for f, cause in zip(findings, causes, strict=True) if f.severity != NOTE and cause.context}
     asked = [(found, _unasked(net, found, unsampled)) for found in taken_apart if found.label in worth_asking]
@@ -88,7 +89,7 @@ def examine(
         look_again(net, causes, searched, each),
         *(look_around(net, found, sources, each) for found, sources in asked),
     )
-    passes = sum(of_cause.passes for of_cause in evidence)
+    passes = asked_foreign + sum(of_cause.passes for of_cause in evidence)
     flags = _flags_of_sample(evidence)
     shares = _surroundings(taken_apart)
     for number, look in enumerate(looks, 1):
@@ -102,6 +103,9 @@ def examine(
     for name in _of_class({cause.suspicion.label for cause in causes if cause.context}, taken_apart, asked):
         if shares.get(name, 0.0) > context.MOSTLY:
             flags[name].add("CA107")
+    if of_foreign:
+        evidence.append(of_foreign)
+        findings.append(_finding(net, of_foreign))
     proved = list(zip(findings, evidence, strict=True))
     parts, part_maps = parts_of(taken_apart)
     return Examination(

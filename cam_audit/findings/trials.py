@@ -19,7 +19,7 @@ from cam_audit.records import Edit
 from cam_audit.workers import Each
 
 # Pictures that are kept while a cause is measured, some 200 KB each.
-_KEPT = 64
+KEPT = 64
 _OF_SURROUNDINGS = {"border", CONTEXT}
 
 Trials = Mapping[str, Sequence[Trial]]
@@ -27,7 +27,7 @@ PictureOf = Callable[[Observation], RgbImage | None]
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """A target, and the edit and the control that it gets, each with the image that takes part."""
 
     target: Observation
@@ -59,14 +59,14 @@ def run_tests(net: AuditedNet, cause: Cause, scale: float, each: Each) -> Outcom
     plans = {name: _plans(net, cause, test) for name, test in _tests(net, cause).items()}
     looks = 1 + any(len(planned) > LOOKS[0] for planned in plans.values())
     trials: dict[str, list[Trial]] = {}
-    picture = lru_cache(_KEPT)(net.picture)
+    picture = lru_cache(KEPT)(net.picture)
 
     def look(number: int, names: Iterable[str]) -> tuple[Effect, ...]:
         begin, end = (0, *LOOKS)[number : number + 2]
         # one image after the other, so that what is in memory serves all its tests
         rounds = zip_longest(*([(name, plan) for plan in plans[name][begin:end]] for name in names))
         planned = [named for of_image in rounds for named in of_image if named]
-        tried = each(lambda named: _try(net, named[1], picture), planned)
+        tried = each(lambda named: run_plan(net, named[1], picture), planned)
         for (name, _), trial in zip(planned, tried, strict=True):
             if trial:
                 trials.setdefault(name, []).append(trial)
@@ -128,7 +128,7 @@ def _own_tests(cause: Cause) -> set[str]:
     return {test.name for finder in naming for test in CODES[codes_by_finder()[finder]].tests}
 
 
-def _plans(net: AuditedNet, cause: Cause, test: CueTest) -> list[_Plan]:
+def _plans(net: AuditedNet, cause: Cause, test: CueTest) -> list[Plan]:
     """What is done to each target.
 
     Which other image takes part is drawn for each target by a hash of the two, so that many take turns, and a target
@@ -146,20 +146,24 @@ def _plans(net: AuditedNet, cause: Cause, test: CueTest) -> list[_Plan]:
     if test.about.takes_away:
         for target in [observation for observation in own if net.is_right(observation)][: LOOKS[-1]]:
             # the control's donor is another image of the class that shows the cue
-            hit, other, twin = hits[target.source.name], _partner(net, target, foreign), _partner(net, target, [own])
+            hit, other, twin = (
+                hits[target.source.name],
+                partner_of(net, target, foreign),
+                partner_of(net, target, [own]),
+            )
             edit = test.edit(Roles(hit, target.source, other.source, other.source))
             control = test.control(Roles(hit, target.source, twin.source, other.source))
-            plans.append(_Plan(target, edit, other, control, twin))
+            plans.append(Plan(target, edit, other, control, twin))
         return plans
-    for target in _round_robin([[each for each in group if net.is_right(each)] for group in foreign])[: LOOKS[-1]]:
-        donor = _partner(net, target, [own])
+    for target in round_robin([[each for each in group if net.is_right(each)] for group in foreign])[: LOOKS[-1]]:
+        donor = partner_of(net, target, [own])
         # of two classes there is no third, and the control's donor is of the target's own
         thirds = [group for group in foreign if group[0].source.label != target.source.label] or foreign
-        third = _partner(net, target, thirds)
+        third = partner_of(net, target, thirds)
         hit = hits[donor.source.name]
         edit = test.edit(Roles(hit, target.source, donor.source, third.source))
         control = test.control(Roles(hit, target.source, third.source, third.source))
-        plans.append(_Plan(target, edit, donor, control, third))
+        plans.append(Plan(target, edit, donor, control, third))
     return plans
 
 
@@ -168,7 +172,7 @@ def _among(test: CueTest, group: Sequence[Observation]) -> Sequence[Observation]
     return group if test.among is None else [each for each in group if each.source.name in test.among]
 
 
-def _partner(net: AuditedNet, target: Observation, groups: Sequence[Sequence[Observation]]) -> Observation:
+def partner_of(net: AuditedNet, target: Observation, groups: Sequence[Sequence[Observation]]) -> Observation:
     """The image that takes part in what is done to a target, of one of the groups; not itself if there is another."""
 
     def key(drawn: bytes) -> bytes:
@@ -178,7 +182,7 @@ def _partner(net: AuditedNet, target: Observation, groups: Sequence[Sequence[Obs
     return min(group, key=lambda other: (other is target, key(draw_key(other.source))))
 
 
-def _try(net: AuditedNet, plan: _Plan, picture_of: PictureOf) -> Trial | None:
+def run_plan(net: AuditedNet, plan: Plan, picture_of: PictureOf) -> Trial | None:
     """None where a picture can no longer be read, which takes no pass."""
     target, picture = plan.target, picture_of(plan.target)
     donor = picture_of(plan.donor) if needs_donor(plan.edit) else None
@@ -199,6 +203,6 @@ def _step(net: AuditedNet, edit: Edit, picture: RgbImage, donor: Observation, ot
     return Step(edit, donor.source.name, (other.shape[1], other.shape[0]), logits)
 
 
-def _round_robin(groups: Sequence[Sequence[Observation]]) -> list[Observation]:
+def round_robin(groups: Sequence[Sequence[Observation]]) -> list[Observation]:
     """All observations, taken from each group in turn."""
     return [each for each in chain.from_iterable(zip_longest(*groups)) if each is not None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cam_audit.findings.codes import BEYOND_PIXELS, CODES, CONTEXT, FULL_IMAGES, MIN_FLIPS, NOTE
+from cam_audit.findings.codes import BEYOND_PIXELS, CODES, CONTEXT, FOREIGN, FULL_IMAGES, MIN_FLIPS, NOTE
 from cam_audit.findings.counterfactual import Effect, strongest
 from cam_audit.findings.evidence import Evidence, Groups
 from cam_audit.text import count
@@ -12,9 +12,14 @@ def message(evidence: Evidence, severity: str, class_name: str) -> str:
     """The finding in words, without the last full stop; `class_name`: the net's class that was measured."""
     cause, suspicion = evidence.cause, evidence.cause.suspicion
     label = repr(suspicion.label)
-    recognised = "can be told apart" if severity == NOTE else "may be recognised"
-    sentences = [f"{label} {recognised} by {suspicion.cue}"]
-    sentences.append(_seen(len(cause.hits_looked_at), suspicion.images, evidence.groups))
+    if suspicion.finder == FOREIGN:
+        sentences = [f"{label} {suspicion.cue}"]
+    else:
+        recognised = "can be told apart" if severity == NOTE else "may be recognised"
+        sentences = [
+            f"{label} {recognised} by {suspicion.cue}",
+            _seen(len(cause.hits_looked_at), suspicion.images, evidence.groups),
+        ]
     sentences.append(left_out(evidence.copies))
     in_pixels = [found for finder, found in cause.finders.items() if finder not in BEYOND_PIXELS]
     if suspicion.finder == CONTEXT and in_pixels:

@@ -244,7 +244,7 @@ def _parsed_edit(item: Mapping[str, Any]) -> Edit:
         height, width = item["mask"]["shape"]
         bits = np.frombuffer(base64.b64decode(item["mask"]["bits"]), np.uint8)
         mask = np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool)
-    needs = {"paste": (box,), "strokes": (mask,), "cast": (factors,), "painted_over": (box, mask)}
+    needs = {"paste": (box,), "foreign": (box,), "strokes": (mask,), "cast": (factors,), "painted_over": (box, mask)}
     if item["name"] not in EDITS or all(each is None for each in needs.get(item["name"], ("nothing",))):
         raise ValueError(f"{item['name']!r} is no edit that can be made")
     if len(amounts or ()) != AMOUNTS.get(item["name"], 0) or not all(map(math.isfinite, amounts or ())):

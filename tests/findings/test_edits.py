@@ -13,6 +13,7 @@ from pictures import GREY
 
 from cam_audit.findings import edits
 from cam_audit.findings.edits import apply, elsewhere, elsewhere_mask, needs_donor, pixel_box, strokes_of
+from cam_audit.findings.foreign_objects import OBJECTS
 from cam_audit.images.resize import at_working_side
 from cam_audit.images.sharpness import BLOCKY_SIDE, blockiness, grey_of, sharpness
 from cam_audit.records import Box, Edit
@@ -419,6 +420,7 @@ ALL = {
     "saturation": Edit("saturation", amounts=(0.5,)),
     "sharpness": Edit("sharpness", amounts=(-1.5,)),
     "recompressed": Edit("recompressed", amounts=(0.3, 40.0)),
+    "foreign": Edit("foreign", box=(0.25, 0.25, 0.75, 0.75), amounts=(2.0,)),
     "streaked": Edit("streaked", amounts=(0.2, 0.0, 0.0, 0.3)),
     "mirrored": Edit("mirrored", amounts=(0.2, 0.0, 0.0, 0.3)),
     "barred": Edit("barred", amounts=(0.2, 0.0, 0.0, 0.3, 0.0, 255.0, 0.0)),
@@ -584,3 +586,23 @@ def test_no_box_is_empty_or_outside() -> None:
                 box = pixel_box((left, top, right, bottom), flat(GREY, width, height))
                 assert 0 <= box[0] < box[2] <= width
                 assert 0 <= box[1] < box[3] <= height
+
+
+@pytest.mark.parametrize("number", range(OBJECTS))
+def test_a_foreign_thing_covers_much_of_its_box_and_nothing_else(number: int) -> None:
+    picture = speckled(200, 160)
+    edited = apply(Edit("foreign", box=(0.25, 0.5, 0.75, 1.0), amounts=(float(number),)), picture, None)
+    changed = (edited != picture).any(2)
+    inside = np.zeros((160, 200), bool)
+    inside[80:160, 50:150] = True
+    assert not changed[~inside].any()
+    assert 0.35 < changed[inside].mean() < 0.97
+    # numbers that a stranger wrote begin anew
+    for other in (number + OBJECTS, number - OBJECTS):
+        again = apply(Edit("foreign", box=(0.25, 0.5, 0.75, 1.0), amounts=(float(other),)), picture, None)
+        np.testing.assert_array_equal(again, edited)
+
+
+def test_no_two_foreign_things_are_alike() -> None:
+    pictures = [apply(Edit("foreign", box=(0, 0, 1, 1), amounts=(float(i),)), flat(GREY), None) for i in range(OBJECTS)]
+    assert all((a != b).mean() > 0.2 for a, b in itertools.combinations(pictures, 2))

@@ -22,7 +22,7 @@ from cam_audit.findings.cues import duplicates
 from cam_audit.findings.cues.records import Hit, ImageFeatures, Suspicion
 from cam_audit.findings.map_use import ActivationSum
 from cam_audit.findings.sample import Observation, draw_key
-from cam_audit.findings.trials import Outcome, _named_by, _Plan, _plans, run_tests
+from cam_audit.findings.trials import Outcome, Plan, _named_by, _plans, run_tests
 from cam_audit.models.model import Model
 from cam_audit.records import Box, Edit, ImageSource
 from cam_audit.workers import one_by_one
@@ -518,7 +518,7 @@ def test_a_mark_that_fills_the_surroundings_keeps_its_name_and_its_tests(seen: S
 ANY = Edit("paste", box=TOP)
 
 
-def planned(counts: dict[str, Sequence[str]], cue: str = "c00") -> list[_Plan]:
+def planned(counts: dict[str, Sequence[str]], cue: str = "c00") -> list[Plan]:
     """Plans for folders of these file names, a class each in the order given; all images are right."""
     groups, class_of = {}, {folder: index for index, folder in enumerate(counts)}
     for folder, names in counts.items():
@@ -538,7 +538,7 @@ def numbers(count: int) -> list[str]:
     return [f"{index:03}.jpg" for index in range(count)]
 
 
-def partners(plans: Sequence[_Plan]) -> dict[str, tuple[str, str]]:
+def partners(plans: Sequence[Plan]) -> dict[str, tuple[str, str]]:
     return {plan.target.source.name: (plan.donor.source.name, plan.control_donor.source.name) for plan in plans}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from planting import KINDS, design, object_mask
 
-LOCAL = ("stampfix", "stamprand", "wmark", "ruler", "ctxobj")
+LOCAL = ("stampfix", "stamprand", "wmark", "ruler", "ctxobj", "foreign")
 # What has nothing to draw: pictures are blurred, lit, shrunk or shifted as much in every set.
 SAME_IN_ALL_SETS = ("blur", "bright", "scale", "streaks")
 SHAPES = ((240, 320), (320, 240), (97, 131))
@@ -97,6 +97,18 @@ def test_context_objects_are_four_shapes() -> None:
         covers.add(round(float((result != grey).any(axis=2)[top:bottom, left:right].mean()), 2))
     groups = 1 + (np.diff(sorted(covers)) > 0.03).sum()
     assert groups == 4
+
+
+def test_no_two_foreign_things_of_a_set_are_alike() -> None:
+    grey = np.full((200, 200, 3), 128, np.uint8)
+    colours, sizes = set(), set()
+    for image in range(12):
+        result, (left, _, right, _) = design("foreign", 0).plant(grey, np.random.default_rng(image))
+        colours.add(tuple(np.median(result[(result != grey).any(axis=2)], axis=0).tolist()))
+        sizes.add(right - left)
+        assert 0.48 * 200 <= right - left <= 0.68 * 200
+    assert len(colours) == 12
+    assert len(sizes) > 6
 
 
 @pytest.mark.parametrize("shape", SHAPES)

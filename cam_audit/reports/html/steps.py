@@ -85,6 +85,8 @@ def steps(finding: Finding) -> tuple[Step, ...]:
         return ()
     if finding.code == "CA205":
         return _object_steps(finding.evidence)
+    if finding.code == "CA209":
+        return *_foreign_steps(finding.evidence), _counterfactual(finding)
     if finding.code == "CA207":
         return *_context_steps(finding.evidence), _counterfactual(finding)
     return _cue(finding), _use(finding), _counterfactual(finding)
@@ -104,6 +106,8 @@ def caveat(finding: Finding) -> str:
     turning = [bar for bar in _bars(evidence) if bar.met]
     if finding.severity == ERROR or not turning:
         return ""
+    if finding.code == "CA209":
+        return "Some class must get what a net does not know: a note at most."
     code = CODES.get(finding.code)
     if evidence.get("use", 0.0) <= 0 and not (code and code.everywhere):
         return "Predictions change, but the class's map has no more there than on other classes' images: no error."
@@ -168,6 +172,21 @@ def _context_steps(evidence: Mapping[str, float]) -> tuple[Step, Step]:
             "So much of the class's score comes from these parts, as the map splits it exactly; in other classes' "
             f"images they add {max(0.0, share - score):.0%}.",
         ),
+    )
+
+
+def _foreign_steps(evidence: Mapping[str, float]) -> tuple[Step, Step]:
+    """No cue was looked for in the class's own images."""
+    return (
+        Step(
+            "A cue is there",
+            None,
+            "–",
+            "",
+            "No image is known to show it: look at the class's images for things that the other classes' do not have. "
+            f"{evidence.get('objects', 0.0):.0f} round things of random colours were pasted into other images.",
+        ),
+        Step("The net looks at it", None, "–", "", "Not measured: no image of the class is known to show it."),
     )
 
 
