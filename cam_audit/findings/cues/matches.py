@@ -1,4 +1,4 @@
-"""What images have in common: SIFT keypoints that are the same in both, moved and scaled as one piece.
+"""What images have in common: SIFT keypoints that are the same in both, moved, scaled or warped as one piece.
 
 Source: RootSIFT and mutual matches, Arandjelovic and Zisserman, "Three things everyone should know to improve object
 retrieval" (2012).
@@ -6,9 +6,10 @@ retrieval" (2012).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,8 +31,17 @@ _SEEDS = 24
 _EXACT = 0.75
 _MIN_EXACT = 2 / 3
 _FITS = 3
+# What was warped before it was pasted, as a mask is to a face, fits an affine map. That has six numbers to choose, so
+# it takes more points; a length must not change beyond this ratio.
+_MIN_WARPED = 8
+_MAX_WARP = 1.6
+_PROPOSALS = 400
 
 Floats = NDArray[np.float32]
+
+
+_Fit = Callable[[Floats, Floats, Floats], Floats]
+"""Places by the map that brings the second places closest to the third."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +102,7 @@ class KeypointStack:
         here, there, owners = here[same], there[same], owners[same]
         for partner in np.flatnonzero(np.bincount(owners) >= _MIN_POINTS).tolist():
             of_both = owners == partner
-            piece = _in_one_piece(places[here[of_both], :2], self.places[there[of_both], :2])
+            piece = _common(places[here[of_both], :2], self.places[there[of_both], :2])
             if piece:
                 yield Shared(partner, *piece)
 
@@ -136,8 +146,18 @@ def _alike(first: Floats, second: Floats) -> NDArray[np.bool_]:
     return alike
 
 
-def _in_one_piece(here: Floats, there: Floats) -> tuple[Floats, Floats, bool] | None:
-    """The most places (m, 2) of both sides that one shift and scale explains; None where they are too few.
+_Piece = tuple[Floats, Floats, bool]
+"""Places (m, 2) on both sides, and whether they were copied."""
+
+
+def _common(here: Floats, there: Floats) -> _Piece | None:
+    """What both sides have in common of their matches (n, 2): copied, warped and copied, or else alike; or None."""
+    piece = _in_one_piece(here, there)
+    return piece if piece and piece[2] else _warped(here, there) or piece
+
+
+def _in_one_piece(here: Floats, there: Floats) -> _Piece | None:
+    """The most places of both sides that one shift and scale explains; None where they are too few.
 
     Every two places propose a scale and a shift; the proposal that most places agree with wins. It is then fitted to
     these by least squares. Where most of them fit exactly, as they do in what was copied, it is those, and True.
@@ -158,23 +178,47 @@ def _in_one_piece(here: Floats, there: Floats) -> tuple[Floats, Floats, bool] | 
     agreeing = (np.abs(moved - there.T[:, None]) <= _TOLERANCE).all(0)
     best = agreeing[agreeing.sum(1).argmax()]
     here, there = here[best], there[best]
-    exact = _exact(here, there)
+    exact = _exact(here, there, _scaled, _MIN_POINTS)
     copied = exact is not None
     if copied:
         here, there = here[exact], there[exact]
-    # SIFT describes a place once for each direction that it may have; that is one place all the same.
-    distinct = min(len(set(map(tuple, np.rint(places).tolist()))) for places in (here, there))
-    return (here, there, copied) if distinct >= _MIN_POINTS else None
+    return (here, there, copied) if _distinct(here, there) >= _MIN_POINTS else None
 
 
-def _exact(here: Floats, there: Floats) -> NDArray[np.bool_] | None:
-    """Which places, bool (n,), fit the one shift and scale that fits them best; None where they are too few."""
-    needed = max(_MIN_POINTS, _MIN_EXACT * len(here))
+def _warped(here: Floats, there: Floats) -> _Piece | None:
+    """The places of both sides that one affine map explains exactly; None where they are too few."""
+    if len(here) < _MIN_WARPED:
+        return None
+    proposed, agreeing = cv2.estimateAffine2D(here, there, ransacReprojThreshold=_TOLERANCE, maxIters=_PROPOSALS)
+    if proposed is None or not _is_mild(proposed[:, :2]):
+        return None
+    best = agreeing.ravel().astype(bool)
+    here, there = here[best], there[best]
+    exact = _exact(here, there, _affine, _MIN_WARPED)
+    if exact is None or _distinct(here[exact], there[exact]) < _MIN_WARPED:
+        return None
+    return here[exact], there[exact], True
+
+
+def _is_mild(linear: NDArray[Any]) -> bool:
+    """Whether a linear map (2, 2) neither mirrors nor changes any length too much."""
+    longest, shortest = np.linalg.svd(linear, compute_uv=False)
+    return bool(np.linalg.det(linear) > 0 and longest <= _MAX_WARP and shortest >= 1 / _MAX_WARP)
+
+
+def _distinct(here: Floats, there: Floats) -> int:
+    """How many places there are: SIFT describes a place once for each direction that it may have."""
+    return min(len(set(map(tuple, np.rint(places).tolist()))) for places in (here, there))
+
+
+def _exact(here: Floats, there: Floats, fitted: _Fit, least: int) -> NDArray[np.bool_] | None:
+    """Which places, bool (n,), fit the one map that fits them best; None where they are fewer than `least`."""
+    needed = max(least, _MIN_EXACT * len(here))
     exact = np.ones(len(here), bool)
     for _ in range(_FITS):
         if exact.sum() < needed:
             return None
-        exact = (np.abs(_fitted(here, here[exact], there[exact]) - there) <= _EXACT).all(1)
+        exact = (np.abs(fitted(here, here[exact], there[exact]) - there) <= _EXACT).all(1)
     return exact if exact.sum() >= needed else None
 
 
@@ -184,10 +228,18 @@ def _pairs(count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return np.triu_indices(count, 1)
 
 
-def _fitted(places: Floats, here: Floats, there: Floats) -> Floats:
+def _scaled(places: Floats, here: Floats, there: Floats) -> Floats:
     """Places (n, 2) by the one shift and scale that brings `here` (m, 2) closest to `there` (m, 2)."""
     middle_here, middle_there = here.mean(0), there.mean(0)
     across, moved = here - middle_here, there - middle_there
     scale = (across * moved).sum() / np.maximum((across**2).sum(), 1)
     fitted: Floats = middle_there + scale * (places - middle_here)
+    return fitted
+
+
+def _affine(places: Floats, here: Floats, there: Floats) -> Floats:
+    """Places (n, 2) by the affine map that brings `here` (m, 2) closest to `there` (m, 2)."""
+    middle_here, middle_there = here.mean(0), there.mean(0)
+    linear = np.linalg.lstsq(here - middle_here, there - middle_there, rcond=None)[0]
+    fitted: Floats = middle_there + (places - middle_here) @ linear
     return fitted
