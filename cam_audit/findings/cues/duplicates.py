@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cam_audit.findings.controls import elsewhere
 from cam_audit.findings.counterfactual import CueTest, Roles
 from cam_audit.findings.cues import same_thing
 from cam_audit.findings.cues.edges import edges
@@ -31,7 +32,6 @@ from cam_audit.findings.cues.records import (
     by_label,
     sample_of,
 )
-from cam_audit.findings.edits import elsewhere
 from cam_audit.records import MAX_LOCAL_AREA, Box, Edit, area_of
 from cam_audit.workers import Each, one_by_one
 
