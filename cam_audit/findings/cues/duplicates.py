@@ -134,7 +134,7 @@ class _SharedParts:
     same_photo: NDArray[np.bool_]
     marks: list[dict[int, Floats]]
     alike: list[dict[int, Floats]]
-    things: list[same_thing.Pair]
+    things: list[same_thing.ThingPair]
 
 
 def _repeated_mark(own: list[ImageFeatures], others: list[ImageFeatures], shared: _SharedParts) -> Suspicion | None:
@@ -240,7 +240,7 @@ def _compare(own: Sequence[ImageFeatures]) -> _SharedParts:
                 kind[index][partner] = shared.here
                 kind[partner][index] = shared.there
             elif len(shared.here) >= _THING_POINTS:
-                things.append(same_thing.Pair((index, partner), boxes, len(shared.here)))
+                things.append(same_thing.ThingPair((index, partner), boxes, len(shared.here)))
     for thing in same_thing.things_of(things):
         # what two images of one thing share is the thing, however little of it fits
         for places in (marks[index] for index in thing):
