@@ -97,11 +97,6 @@ class Code:
         """Whether it is about one image rather than a class."""
         return self.code.startswith("CA1")
 
-    @property
-    def is_of_pairs(self) -> bool:
-        """Whether it is about pairs of images, which are at fault whatever the net does, rather than a class."""
-        return self.code.startswith("CA3")
-
 
 CODES = {
     code.code: code
