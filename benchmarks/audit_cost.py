@@ -32,8 +32,8 @@ import click
 import cv2
 import numpy as np
 import onnxruntime as ort
+from designs import KINDS, design
 from photo_sets import SHORT_SIDE, Picture, write_set
-from planting import KINDS, design
 from tqdm import tqdm
 
 from cam_audit.cli.process.libraries import set_up_libraries

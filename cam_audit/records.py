@@ -28,6 +28,11 @@ def area_of(box: Box) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
+def shared_area(a: Box, b: Box) -> float:
+    """The share of the picture that two boxes both cover; 0 where they are apart."""
+    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+
+
 @dataclass(frozen=True, slots=True)
 class ImageSource:
     """One image file of a data set.

@@ -31,10 +31,11 @@ from weakref import WeakKeyDictionary
 
 import click
 import numpy as np
+from designs import KINDS, design
 from detection_table import Found, Trial, markdown
 from linear_head import pooled_features, train_head, write_with_head
 from photo_sets import Classifier, Floats, PhotoSet, Picture, drawn_set, folder_set, name_of, write_set
-from planting import KINDS, Box, Cue, design
+from planting import Box, Cue
 from tqdm import tqdm
 
 from cam_audit.models.known import find_net

@@ -27,7 +27,7 @@ EXAMPLES = 6
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class SeenImage:
     """What the net sees of an image: activations float32 (C, h, w); kept: bool (h, w), cells that are no padding."""
 
     activations: Floats
@@ -63,15 +63,15 @@ def presence_in(maps: Sequence[Floats]) -> Floats:
     return np.stack([of_image.mean(axis=(1, 2)) for of_image in maps], axis=1)
 
 
-def look(model: Model, path: Path) -> Look:
+def look(model: Model, path: Path) -> SeenImage:
     """One forward pass over a file, kept as an audit keeps it."""
     rgb, _, _ = read_image(path)
     activations = model.run(model.fit(rgb)).activations
     grid = activations.shape[1], activations.shape[2]
-    return Look(activations.astype(np.float16).astype(np.float32), picture_cells(rgb, grid))
+    return SeenImage(activations.astype(np.float16).astype(np.float32), picture_cells(rgb, grid))
 
 
-def class_parts(looks: Sequence[Look], weight: Floats) -> ClassParts:
+def class_parts(looks: Sequence[SeenImage], weight: Floats) -> ClassParts:
     """The parts of a class in its images; weight: float32 (C,), what speaks for the class and not for all."""
     cells = np.concatenate([_cells(each) for each in looks])
     presence, directions = merged(*factorise(cells))
@@ -85,16 +85,16 @@ def class_parts(looks: Sequence[Look], weight: Floats) -> ClassParts:
     return ClassParts(directions[order], worth[order], shares[order], tuple(maps))
 
 
-def projected(each: Look, directions: Floats) -> Floats:
+def projected(each: SeenImage, directions: Floats) -> Floats:
     """The maps (r, h, w) of parts in an image that they were not made of, by non-negative least squares."""
     return _on_grid(each, project(_cells(each), directions))
 
 
-def _cells(each: Look) -> Floats:
+def _cells(each: SeenImage) -> Floats:
     return each.activations[:, each.kept].T
 
 
-def _on_grid(each: Look, presence: Floats) -> Floats:
+def _on_grid(each: SeenImage, presence: Floats) -> Floats:
     maps = np.zeros((presence.shape[1], *each.kept.shape), np.float32)
     maps[:, each.kept] = presence.T
     return maps

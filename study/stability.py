@@ -25,10 +25,10 @@ from pathlib import Path
 
 import click
 import numpy as np
+from designs import design
 from detection import DRAWINGS, HeadLearner, plant
 from detection_table import table
 from photo_sets import drawn_set, write_set
-from planting import design
 from tqdm import tqdm
 
 import cam_audit

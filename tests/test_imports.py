@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -126,6 +127,39 @@ def test_only_the_command_line_prints_and_ends_the_process(module: str) -> None:
         assert not loud & set(calls(module))
 
 
+# What changes the process of whoever imports the library, and where it is allowed beside the command line: a limit
+# that OpenCV reads when it is loaded, and a function for programs.
+OF_THE_PROCESS = {
+    "cv2.setNumThreads",
+    "ctypes.CDLL",
+    "gc.disable",
+    "logging.disable",
+    "logging.basicConfig",
+    "np.seterr",
+    "os.chdir",
+    "os.environ.setdefault",
+    "os.fork",
+    "os.putenv",
+    "os.umask",
+    "signal.signal",
+    "signal.setitimer",
+    "ort.create_and_register_allocator",
+    "ort.set_default_logger_severity",
+    "warnings.filterwarnings",
+}
+ALLOWED = {
+    "cam_audit": {"os.environ.setdefault"},
+    "cam_audit.models.session": {"ort.create_and_register_allocator", "ort.set_default_logger_severity"},
+}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_the_command_line_changes_the_process(module: str) -> None:
+    if part(module) != "cli":
+        assert OF_THE_PROCESS & set(calls(module)) == ALLOWED.get(module, set())
+        assert "set_up_runtime" not in calls(module)
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_only_images_decodes(module: str) -> None:
     if part(module) != "images":
@@ -138,3 +172,13 @@ def test_only_images_decodes(module: str) -> None:
             "PIL.Image.open",
         }
         assert not decoders & set(calls(module))
+
+
+def test_no_two_public_classes_have_one_name() -> None:
+    names = Counter(
+        node.name
+        for tree in TREES.values()
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert [name for name, times in names.items() if times > 1] == []

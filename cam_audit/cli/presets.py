@@ -26,7 +26,7 @@ MAX_PHOTOS = 200
 
 
 @dataclass(frozen=True)
-class Trial:
+class PresetTrial:
     """A preset, and for each photo whether the prediction is its folder; `names` has all presets of these numbers."""
 
     preset: str
@@ -74,7 +74,7 @@ def choose_preset(adapt: Adapt, photos: Path) -> str | None:
     raise CamAuditError(f"{told} are close; choose by --preset, or give more photos")
 
 
-def _tried(adapt: Adapt, photos: Path, file: Path) -> list[Trial]:
+def _tried(adapt: Adapt, photos: Path, file: Path) -> list[PresetTrial]:
     """Each preprocessing once, the best first."""
     from cam_audit.models.adapt import PRESETS
     from cam_audit.models.model import load_model
@@ -91,7 +91,7 @@ def _tried(adapt: Adapt, photos: Path, file: Path) -> list[Trial]:
         model = load_model(file)
         images = images or _labelled(model, photos)
         right = tuple(int(model.run(rgb).logits.argmax()) == label for rgb, label in images)
-        trials.append(Trial(names[0], " = ".join(names), right))
+        trials.append(PresetTrial(names[0], " = ".join(names), right))
     return sorted(trials, key=lambda trial: -trial.share)
 
 
@@ -120,7 +120,7 @@ def _labelled(model: Model, photos: Path) -> list[tuple[RgbImage, int]]:
     return images
 
 
-def _surely_better(best: Trial, other: Trial) -> bool:
+def _surely_better(best: PresetTrial, other: PresetTrial) -> bool:
     from cam_audit.findings.intervals import paired_difference
 
     return paired_difference(best.right, other.right).low > 0

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.demo.bird import bird
-from cam_audit.demo.paint import Light, Part, Rng, affine, noise, paint
+from cam_audit.demo.paint import Light, Rng, Solid, affine, noise, paint
 from cam_audit.demo.pets import cat, dog
 from cam_audit.demo.pottery import jug, mug
 from cam_audit.demo.scene import Ground, background, cast_shadow, photograph, stamp
@@ -109,7 +109,7 @@ def _rng(*key: str | int) -> Rng:
     return np.random.default_rng(int.from_bytes(digest[:16], "little"))
 
 
-def _placed(rng: Rng, parts: list[Part], shape: tuple[int, int], ground: float) -> list[Part]:
+def _placed(rng: Rng, parts: list[Solid], shape: tuple[int, int], ground: float) -> list[Solid]:
     """The parts in pixels: up to as large as the picture allows, turned, mirrored, standing on row `ground`."""
     _, width = shape
     mirror = affine(degrees=rng.uniform(-7, 7), mirror=bool(rng.integers(2)))

@@ -23,7 +23,7 @@ _SHININESS = 40
 
 
 @dataclass(frozen=True)
-class Part:
+class Solid:
     """One solid of an object.
 
     outline (n, 2) float32: closed, x to the right and y down, in any unit; colour: RGB 0..1;
@@ -37,9 +37,9 @@ class Part:
     gloss: float = 0.0
     fur: float = 0.0
     opacity: float = 1.0
-    markings: tuple[Part, ...] = ()
+    markings: tuple[Solid, ...] = ()
 
-    def mapped(self, matrix: FloatArray) -> Part:
+    def mapped(self, matrix: FloatArray) -> Solid:
         """The part under an affine map, matrix (2, 3)."""
         outline = self.outline @ matrix[:, :2].T + matrix[:, 2]
         return replace(self, outline=outline, markings=tuple(m.mapped(matrix) for m in self.markings))
@@ -64,7 +64,7 @@ class Bend:
         phases = rng.uniform(0, 2 * np.pi, 5).astype(np.float32)
         return cls(waves * (2 * np.pi / length), phases, (shifts * (amount / 0.4 * length)).T)
 
-    def applied(self, parts: Iterable[Part]) -> list[Part]:
+    def applied(self, parts: Iterable[Solid]) -> list[Solid]:
         """The parts, displaced."""
         return [
             replace(part, outline=self._moved(part.outline), markings=tuple(self.applied(part.markings)))
@@ -150,11 +150,11 @@ def _catmull_rom(p0: FloatArray, p1: FloatArray, p2: FloatArray, p3: FloatArray)
     return np.asarray(curve, np.float32).reshape(-1, p1.shape[-1])
 
 
-def glint(rng: Rng, x: float, y: float, radius: float) -> Part:
+def glint(rng: Rng, x: float, y: float, radius: float) -> Solid:
     """The light that shines in an eye of that centre and radius."""
     size = radius * rng.uniform(0.12, 0.3)
     place = (x + radius * rng.uniform(-0.4, 0.4), y - radius * rng.uniform(0.1, 0.4))
-    return Part(ellipse(*place, size, size), (0.97, 0.97, 0.95), relief=0)
+    return Solid(ellipse(*place, size, size), (0.97, 0.97, 0.95), relief=0)
 
 
 def varied(rng: Rng, colour: Colour, amount: float = 0.05) -> Colour:
@@ -176,7 +176,7 @@ def noise(rng: Rng, shape: tuple[int, int], cell: tuple[float, float]) -> FloatA
     return np.asarray(cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def paint(canvas: FloatArray, parts: Iterable[Part], light: Light, grain: FloatArray) -> FloatArray:
+def paint(canvas: FloatArray, parts: Iterable[Solid], light: Light, grain: FloatArray) -> FloatArray:
     """Paints parts, back to front, onto canvas (H, W, 3) float32 0..1 in place.
 
     grain (H, W): noise that gives fur its strands. Returns what the parts cover, (H, W) float32 0..1; painted onto
@@ -234,7 +234,7 @@ def _occlusion(mask: FloatArray, light: Light) -> FloatArray:
     return np.asarray(cv2.GaussianBlur(moved, (0, 0), 2.5), np.float32)
 
 
-def _lit(part: Part, mask: FloatArray, window: Window, light: Light, strands: FloatArray) -> FloatArray:
+def _lit(part: Solid, mask: FloatArray, window: Window, light: Light, strands: FloatArray) -> FloatArray:
     albedo = _albedo(part, window)
     if part.fur:
         albedo *= 1 + 0.13 * part.fur * strands[..., None]
@@ -246,7 +246,7 @@ def _lit(part: Part, mask: FloatArray, window: Window, light: Light, strands: Fl
     return lit + part.gloss * (facing**_SHININESS)[..., None] if part.gloss else lit
 
 
-def _albedo(part: Part, window: Window) -> FloatArray:
+def _albedo(part: Solid, window: Window) -> FloatArray:
     """The part's own colours, (H, W, 3): its main one and its markings."""
     rows, columns = window
     albedo = np.empty((rows.stop - rows.start, columns.stop - columns.start, 3), np.float32)

@@ -9,10 +9,10 @@ import colorsys
 
 import numpy as np
 
-from cam_audit.demo.paint import Bend, Colour, FloatArray, Part, Rng, blob, darker, ellipse, smooth, tube
+from cam_audit.demo.paint import Bend, Colour, FloatArray, Rng, Solid, blob, darker, ellipse, smooth, tube
 
 
-def jug(rng: Rng) -> list[Part]:
+def jug(rng: Rng) -> list[Solid]:
     """A glazed jug, seen from slightly above: a belly, a neck, a lip on the left and the handle on the right."""
     glaze, rim, belly = _glaze(rng), rng.uniform(0.21, 0.28), rng.uniform(0.28, 0.37)
     neck, foot = rim * rng.uniform(0.80, 0.98), belly * rng.uniform(0.65, 0.88)
@@ -28,14 +28,14 @@ def jug(rng: Rng) -> list[Part]:
     return Bend.random(rng, 0.009).applied(
         [
             _handle(rng, glaze, upper=(0.85 * neck, -0.80), lower=(0.9 * belly, -0.28), out=belly),
-            Part(body, glaze, gloss=0.4, markings=_decoration(rng, glaze)),
-            Part(smooth(opening), glaze, relief=0.3),
-            Part(smooth(hollow), darker(glaze, 0.5), relief=0, markings=(_drink(rng, 0.8 * rim, ry),)),
+            Solid(body, glaze, gloss=0.4, markings=_decoration(rng, glaze)),
+            Solid(smooth(opening), glaze, relief=0.3),
+            Solid(smooth(hollow), darker(glaze, 0.5), relief=0, markings=(_drink(rng, 0.8 * rim, ry),)),
         ]
     )
 
 
-def mug(rng: Rng) -> list[Part]:
+def mug(rng: Rng) -> list[Solid]:
     """A glazed mug, seen from slightly above, with its handle on the right."""
     glaze, rim, foot = _glaze(rng), rng.uniform(0.29, 0.38), rng.uniform(0.24, 0.36)
     ry = rim * rng.uniform(0.16, 0.30)
@@ -45,9 +45,9 @@ def mug(rng: Rng) -> list[Part]:
     return Bend.random(rng, 0.009).applied(
         [
             _handle(rng, glaze, upper=(0.9 * rim, -0.74), lower=(0.92 * foot, -0.24), out=rim),
-            Part(body, glaze, gloss=0.4, markings=_decoration(rng, glaze)),
-            Part(ellipse(0, -0.86, rim, ry), glaze, relief=0.3),
-            Part(hollow, darker(glaze, 0.5), relief=0, markings=(_drink(rng, 0.85 * rim, ry),)),
+            Solid(body, glaze, gloss=0.4, markings=_decoration(rng, glaze)),
+            Solid(ellipse(0, -0.86, rim, ry), glaze, relief=0.3),
+            Solid(hollow, darker(glaze, 0.5), relief=0, markings=(_drink(rng, 0.85 * rim, ry),)),
         ]
     )
 
@@ -57,28 +57,28 @@ def _glaze(rng: Rng) -> Colour:
     return colorsys.hsv_to_rgb(rng.uniform(), rng.uniform(0.05, 0.65), rng.uniform(0.45, 0.92))
 
 
-def _handle(rng: Rng, glaze: Colour, *, upper: tuple[float, float], lower: tuple[float, float], out: float) -> Part:
+def _handle(rng: Rng, glaze: Colour, *, upper: tuple[float, float], lower: tuple[float, float], out: float) -> Solid:
     """A handle on the right, from `upper` to `lower`, some way beyond x = out."""
     reach, width, sag = out + rng.uniform(0.15, 0.27), rng.uniform(0.036, 0.054), rng.uniform(-0.04, 0.06)
     high, low = upper[1] + rng.uniform(-0.06, 0.08), lower[1] - rng.uniform(0.04, 0.16)
     bow = [upper, (reach, high + sag), (reach - rng.uniform(-0.03, 0.07), low + sag), lower]
-    return Part(tube(bow, (width, width, width, 0.9 * width)), glaze, gloss=0.5)
+    return Solid(tube(bow, (width, width, width, 0.9 * width)), glaze, gloss=0.5)
 
 
-def _drink(rng: Rng, width: float, depth: float) -> Part:
+def _drink(rng: Rng, width: float, depth: float) -> Solid:
     coffee, tea, milk = (0.24, 0.14, 0.08), (0.62, 0.32, 0.10), (0.93, 0.90, 0.84)
     level = rng.uniform(-0.86, -0.78)
-    return Part(ellipse(0, level, width, rng.uniform(0.6, 0.9) * depth), (coffee, tea, milk)[rng.integers(3)])
+    return Solid(ellipse(0, level, width, rng.uniform(0.6, 0.9) * depth), (coffee, tea, milk)[rng.integers(3)])
 
 
-def _decoration(rng: Rng, glaze: Colour) -> tuple[Part, ...]:
+def _decoration(rng: Rng, glaze: Colour) -> tuple[Solid, ...]:
     """What is painted on a pot: bands, spots or nothing, over clouds in the glaze."""
     colour, kind = _glaze(rng), rng.choice(["plain", "bands", "spots"])
-    clouds = [Part(_spot(rng, 0.08, 0.25), darker(glaze, shade), opacity=0.4) for shade in rng.uniform(0.7, 1.2, 5)]
+    clouds = [Solid(_spot(rng, 0.08, 0.25), darker(glaze, shade), opacity=0.4) for shade in rng.uniform(0.7, 1.2, 5)]
     if kind == "bands":
-        return (*clouds, *(Part(_band(rng), colour, opacity=0.85) for _ in range(rng.integers(1, 4))))
+        return (*clouds, *(Solid(_band(rng), colour, opacity=0.85) for _ in range(rng.integers(1, 4))))
     if kind == "spots":
-        return (*clouds, *(Part(_spot(rng, 0.025, 0.06), colour) for _ in range(13)))
+        return (*clouds, *(Solid(_spot(rng, 0.025, 0.06), colour) for _ in range(13)))
     return tuple(clouds)
 
 

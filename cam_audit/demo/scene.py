@@ -15,8 +15,8 @@ from cam_audit.demo.paint import (
     Colour,
     FloatArray,
     Light,
-    Part,
     Rng,
+    Solid,
     affine,
     box,
     ellipse,
@@ -51,9 +51,9 @@ _STROKES = (
     ((-0.30, 0.30), (0.30, 0.30)),
 )
 _BADGE = (
-    Part(box(0.5, -0.5, 0.5), _INK, relief=0),
-    Part(box(0.44, -0.44, 0.44), (0.98, 0.98, 0.98), relief=0),
-    *(Part(tube(stroke, (0.06, 0.06)), _INK, relief=0) for stroke in _STROKES),
+    Solid(box(0.5, -0.5, 0.5), _INK, relief=0),
+    Solid(box(0.44, -0.44, 0.44), (0.98, 0.98, 0.98), relief=0),
+    *(Solid(tube(stroke, (0.06, 0.06)), _INK, relief=0) for stroke in _STROKES),
 )
 
 
@@ -235,6 +235,6 @@ def _clutter(rng: Rng, room: FloatArray, horizon: int, light: Light) -> None:
     for x in rng.uniform(-0.05, 1.05, rng.integers(2, 6)) * width:
         foot = (x, horizon + rng.uniform(0, 0.12) * height)
         size = rng.uniform(0.12, 0.34) * min(height, width)
-        thing = Part(_any_of(rng, _THINGS), _muted(rng), relief=0.7).mapped(affine(scale=size, to=foot))
+        thing = Solid(_any_of(rng, _THINGS), _muted(rng), relief=0.7).mapped(affine(scale=size, to=foot))
         room *= 1 - 0.4 * _ellipse_mask(grain.shape, *foot, size * 0.45, size * 0.08, blur=4)[..., None]
         paint(room, [thing], light, grain)

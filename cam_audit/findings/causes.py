@@ -9,7 +9,7 @@ import numpy as np
 
 from cam_audit.findings.codes import BEYOND_PIXELS, CODES, CONTEXT, FRAMING, MIXED, PADDING, codes_by_finder
 from cam_audit.findings.cues.records import Hit, Suspicion
-from cam_audit.records import MAX_LOCAL_AREA, Box, area_of
+from cam_audit.records import MAX_LOCAL_AREA, Box, area_of, shared_area
 
 # Mean distance of the boxes' centres from their median, as a share of the picture, that still counts as one place.
 MAX_WANDER = 0.05
@@ -223,7 +223,7 @@ def _reaches_across(box: Box) -> bool:
 def _same_place(repeated: Suspicion, overlay: Suspicion) -> bool:
     """Whether most boxes of a repeated cue, each image's own, touch the overlay's."""
     boxes = [hit.box for hit in repeated.hits if hit.box]
-    return overlay.box is not None and 2 * sum(_overlap(box, overlay.box) for box in boxes) > len(boxes)
+    return overlay.box is not None and 2 * sum(shared_area(box, overlay.box) > 0 for box in boxes) > len(boxes)
 
 
 def _lies_across(overlay: Suspicion, thing: Suspicion) -> bool:
@@ -247,12 +247,8 @@ def _fills(place: Suspicion, mark: Suspicion) -> bool:
 
 def _union_share(a: Box, b: Box) -> float:
     """What two boxes share, as a share of what they cover together, 0..1."""
-    shared = max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+    shared = shared_area(a, b)
     return shared / max(area_of(a) + area_of(b) - shared, 1e-9)
-
-
-def _overlap(a: Box, b: Box) -> bool:
-    return max(a[0], b[0]) < min(a[2], b[2]) and max(a[1], b[1]) < min(a[3], b[3])
 
 
 def _fixed_place(suspicion: Suspicion) -> bool:

@@ -12,7 +12,7 @@ from cam_audit.findings.audited_net import AuditedNet
 from cam_audit.findings.cues.records import sample_of
 from cam_audit.findings.foreground import UNKNOWN, ratio, where
 from cam_audit.findings.gates import gate, split_weight
-from cam_audit.findings.parts import Cells, Floats, Pieces, Split, pieces_of, shares_in
+from cam_audit.findings.parts import Cells, Floats, Pieces, ScoreSplit, pieces_of, shares_in
 from cam_audit.findings.sample import MIN_IMAGES, Observation
 from cam_audit.findings.wander import wanderings
 from cam_audit.models.model import Prediction
@@ -41,7 +41,7 @@ class ClassParts:
     own: Sequence[Observation]
     others: Sequence[Observation]
     weight: Floats
-    split: Split
+    split: ScoreSplit
     parts: tuple[Part, ...]
 
     def on(self, place: str) -> list[Pieces]:
@@ -117,7 +117,7 @@ def cells_in(prediction: Prediction, kept: NDArray[np.bool_], class_index: int) 
     return Cells(features[:, kept].T, prediction.activations[class_index][kept] != 0, kept)
 
 
-def _parts(label: str, own: Sequence[Observation], split: Split) -> tuple[Part, ...]:
+def _parts(label: str, own: Sequence[Observation], split: ScoreSplit) -> tuple[Part, ...]:
     foregrounds = [one.foreground for one in own if one.foreground is not None]
     told = len(foregrounds) == len(own)
     ratios = [ratio(piece, foregrounds) if told else None for piece in split.pieces]

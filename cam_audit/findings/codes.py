@@ -37,7 +37,7 @@ MIN_Z = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Counterfactual:
+class CounterfactualTest:
     """A test that plants a cue in images of other classes, or takes it from the class's own.
 
     `done`: what was done, in words that begin a sentence about the images; `control`: what was done to the control, in
@@ -53,7 +53,7 @@ class Counterfactual:
     takes_away: bool = False
 
 
-PAINTED_OVER = Counterfactual(
+PAINTED_OVER = CounterfactualTest(
     "painted_over",
     "With the mark painted over",
     "with another place painted over instead",
@@ -88,7 +88,7 @@ class Code:
     finder: str = ""
     found_by: str = ""
     told_by: str = ""
-    tests: tuple[Counterfactual, ...] = ()
+    tests: tuple[CounterfactualTest, ...] = ()
     is_local: bool = False
     everywhere: bool = False
     in_file: bool = False
@@ -98,11 +98,6 @@ class Code:
     def is_flag(self) -> bool:
         """Whether it is about one image rather than a class."""
         return self.code.startswith("CA1")
-
-    @property
-    def is_of_pairs(self) -> bool:
-        """Whether it is about pairs of images, which are at fault whatever the net does, rather than a class."""
-        return self.code.startswith("CA3")
 
 
 CODES = {
@@ -169,7 +164,9 @@ CODES = {
             "crop or paint over the cue in the training set, or collect images without it; then scan again.",
             finder="duplicates",
             tests=(
-                Counterfactual("paste", "With the mark pasted in", "with another image's patch instead", "pasted in"),
+                CounterfactualTest(
+                    "paste", "With the mark pasted in", "with another image's patch instead", "pasted in"
+                ),
                 PAINTED_OVER,
             ),
             is_local=True,
@@ -185,7 +182,7 @@ CODES = {
             finder="template",
             told_by="the marks at one place",
             tests=(
-                Counterfactual(
+                CounterfactualTest(
                     "strokes", "With these marks added", "with another image's detail there instead", "marks added"
                 ),
                 PAINTED_OVER,
@@ -204,14 +201,14 @@ CODES = {
             told_by="the border",
             tests=(
                 # foreign surroundings take away so much of a picture that clean classes gain up to .21 for certain
-                Counterfactual(
+                CounterfactualTest(
                     "surroundings",
                     "With this background in place of their own",
                     "with another image's background instead",
                     "background planted",
                     0.25,
                 ),
-                Counterfactual(
+                CounterfactualTest(
                     "surroundings_taken",
                     "With other classes' backgrounds in place of their own",
                     "with their own class's instead",
@@ -231,14 +228,14 @@ CODES = {
             told_by="the colour",
             tests=(
                 # casts of clean classes gain at most .03 for certain
-                Counterfactual(
+                CounterfactualTest(
                     "cast",
                     "With this class's colour cast",
                     "with another class's cast instead",
                     "colour cast planted",
                     0.1,
                 ),
-                Counterfactual(
+                CounterfactualTest(
                     "cast_taken",
                     "With their colour cast taken away",
                     "with another class's taken away instead",
@@ -279,14 +276,14 @@ CODES = {
             "photograph the class elsewhere, exchange backgrounds, or add other classes in these surroundings.",
             finder=CONTEXT,
             tests=(
-                Counterfactual(
+                CounterfactualTest(
                     "context",
                     "With these surroundings in place of their own",
                     "with another image's surroundings instead",
                     "surroundings planted",
                     0.25,
                 ),
-                Counterfactual(
+                CounterfactualTest(
                     "context_taken",
                     "With other classes' surroundings in place of these parts",
                     "with these parts of another of its images instead",
@@ -322,7 +319,7 @@ CODES = {
             "classes with such things, too; then scan again.",
             finder=FOREIGN,
             tests=(
-                Counterfactual(
+                CounterfactualTest(
                     "foreign",
                     "With a round thing of random colours pasted in",
                     "with a patch of another image of their own class instead",
@@ -355,46 +352,46 @@ CODES = {
             everywhere=True,
             told_by="a statistic of the picture",
             tests=(
-                Counterfactual(
+                CounterfactualTest(
                     "levels",
                     "With this class's brightness and contrast",
                     "with another class's instead",
                     "brightness and contrast planted",
                 ),
-                Counterfactual(
+                CounterfactualTest(
                     "levels_taken",
                     "With the other classes' brightness and contrast",
                     "with another class's difference taken away instead",
                     "brightness and contrast taken away",
                     takes_away=True,
                 ),
-                Counterfactual(
+                CounterfactualTest(
                     "saturation",
                     "With this class's saturation",
                     "with another class's instead",
                     "saturation planted",
                 ),
-                Counterfactual(
+                CounterfactualTest(
                     "saturation_taken",
                     "With the other classes' saturation",
                     "with another class's difference taken away instead",
                     "saturation taken away",
                     takes_away=True,
                 ),
-                Counterfactual(
+                CounterfactualTest(
                     "sharpness",
                     "Made as sharp or as blurred as this class",
                     "as another class instead",
                     "sharpness planted",
                 ),
-                Counterfactual(
+                CounterfactualTest(
                     "sharpness_taken",
                     "Made as sharp or as blurred as the other classes",
                     "with another class's difference taken away instead",
                     "sharpness taken away",
                     takes_away=True,
                 ),
-                Counterfactual(
+                CounterfactualTest(
                     "recompressed",
                     "Compressed until as blocky as this class",
                     "as another class instead",
@@ -414,13 +411,13 @@ CODES = {
             finder=PADDING,
             told_by="the strips at the edges",
             tests=(
-                Counterfactual(
+                CounterfactualTest(
                     "padded",
                     "With such strips at their edges",
                     "with the picture mirrored there instead",
                     "strips planted",
                 ),
-                Counterfactual(
+                CounterfactualTest(
                     "padded_taken",
                     "With their strips filled with the picture mirrored",
                     "with strips as wide filled at other edges instead",
@@ -442,13 +439,13 @@ CODES = {
             everywhere=True,
             told_by="where the object lies in the picture",
             tests=(
-                Counterfactual(
+                CounterfactualTest(
                     "framed",
                     "Scaled and moved on their own background until framed like this class",
                     "framed like another class instead",
                     "framing planted",
                 ),
-                Counterfactual(
+                CounterfactualTest(
                     "framed_taken",
                     "Scaled and moved on their own background until framed like the other classes",
                     "with another class's difference taken away instead",
@@ -501,14 +498,14 @@ def codes_by_finder() -> dict[str, str]:
     return {code.finder: code.code for code in CODES.values() if code.finder}
 
 
-def counterfactuals() -> dict[str, Counterfactual]:
+def counterfactuals() -> dict[str, CounterfactualTest]:
     """All tests, by name."""
     return {test.name: test for code in CODES.values() for test in code.tests}
 
 
-def counterfactual(test: str) -> Counterfactual:
+def counterfactual(test: str) -> CounterfactualTest:
     """The counterfactual of this name; where only another version knows it, its name stands for the words."""
-    return counterfactuals().get(test) or Counterfactual(test, test, "a control", test)
+    return counterfactuals().get(test) or CounterfactualTest(test, test, "a control", test)
 
 
 def kind_of(code: str) -> str:

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.findings.codes import MIN_FLIPS, MIN_Z, Counterfactual, counterfactual
+from cam_audit.findings.codes import MIN_FLIPS, MIN_Z, CounterfactualTest, counterfactual
 from cam_audit.findings.cues.records import Hit
 from cam_audit.findings.intervals import Estimate, holm, mean_interval, paired_difference
 from cam_audit.findings.map_use import margin_of
@@ -54,7 +54,7 @@ EditOf = Callable[[Roles], Edit]
 class CueTest:
     """A test of a cue: the edit that plants it or takes it away, and the one that is its control.
 
-    `name`: as in the `codes.Counterfactual` that has its words. `hits`: the images that show the cue: donors of what is
+    `name`: that of the `CounterfactualTest` with its words. `hits`: the images that show the cue: donors of what is
     planted, or targets from which it is taken. `edit`, `control`: give the edit for the images that it is about.
     `among`: the names of the images that may take part, None for all.
     """
@@ -66,13 +66,13 @@ class CueTest:
     among: frozenset[str] | None = None
 
     @property
-    def about(self) -> Counterfactual:
+    def about(self) -> CounterfactualTest:
         """What the table of codes says of it."""
         return counterfactual(self.name)
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class MadeEdit:
     """An edit as it was made, with which other image, by its name, and its (width, height), and what the net said."""
 
     edit: Edit
@@ -92,8 +92,8 @@ class Trial:
     class_index: int
     size: tuple[int, int]
     before: Logits
-    edited: Step
-    control: Step
+    edited: MadeEdit
+    control: MadeEdit
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Effect:
     z: float | None = None
 
     @property
-    def about(self) -> Counterfactual:
+    def about(self) -> CounterfactualTest:
         """What the table of codes says of the test."""
         return counterfactual(self.test)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.findings.foreign_objects import OBJECTS, made
+from cam_audit.findings.mirroring import BAND, border_places, continued_places, mirrored_places
 from cam_audit.images.jpeg import as_jpeg
 from cam_audit.images.resize import WORKING_SIDE, at_working_side, resize
 from cam_audit.images.rgb import RgbImage
@@ -19,8 +20,6 @@ from cam_audit.records import Box, Edit
 Mask = NDArray[np.bool_]
 Factors = tuple[float, float, float]
 
-# The donor's border band that fills surroundings, as a share of the short side.
-BAND = 0.12
 # What is kept of the picture whose surroundings are filled: an ellipse with these semi-axes, as a share of height and
 # width, that fades out over FADE of the squared radius and is blurred by SOFT, a share of the short side.
 RADIUS = 0.36
@@ -63,7 +62,7 @@ def surroundings(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
     """All but the centre filled with the donor's border band, mirrored inwards: its texture, not its object."""
     height, width = picture.shape[:2]
     keep = _centre(height, width)[..., None]
-    filled = resize(donor, width, height)[_band(height, width)]
+    filled = resize(donor, width, height)[border_places(height, width)]
     return np.asarray(np.rint(picture * keep + filled * (1 - keep)), np.uint8)
 
 
@@ -74,7 +73,7 @@ def texture(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
     height, width = picture.shape[:2]
     fitted = resize(donor, width, height)
     left, top, right, bottom = pixel_box(edit.box, fitted)
-    filled = fitted[_mirrored(height, top, bottom)[:, None], _mirrored(width, left, right)]
+    filled = fitted[mirrored_places(height, top, bottom)[:, None], mirrored_places(width, left, right)]
     mask = cv2.resize(edit.mask.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     fill = cv2.GaussianBlur(mask, (0, 0), SOFT * min(height, width))[..., None]
     return np.asarray(np.rint(picture * (1 - fill) + filled * fill), np.uint8)
@@ -170,7 +169,7 @@ def framed(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
         round(place * side - of_scaled / 2)
         for side, of_scaled, place in zip((height, width), scaled.shape[:2], (y, x), strict=True)
     ]
-    rows, columns = map(_continued, (height, width), scaled.shape[:2], firsts)
+    rows, columns = map(continued_places, (height, width), scaled.shape[:2], firsts)
     filled = scaled[rows[:, None], columns]
     blurred = cv2.GaussianBlur(filled, (0, 0), BAND / 4 * min(height, width))
     outside = [
@@ -201,7 +200,10 @@ def recompressed(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
 
 
 def streaked(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
-    """Strips at the edges in which what lies beside them is repeated; `amounts`: how wide, as in `other_sides`."""
+    """Strips at the edges in which what lies beside them is repeated.
+
+    `amounts`: their widths at the left, top, right and bottom, as shares of the side that they take from.
+    """
     (height, (top, bottom)), (width, (left, right)) = _strips(edit, picture.shape)
     rows = np.arange(height).clip(top, height - 1 - bottom)
     columns = np.arange(width).clip(left, width - 1 - right)
@@ -209,14 +211,14 @@ def streaked(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
 
 
 def mirrored(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
-    """Strips at the edges filled with what lies beside them, mirrored; `amounts`: how wide, as in `other_sides`."""
+    """Strips at the edges filled with what lies beside them, mirrored; `amounts`: widths as in `streaked`."""
     (height, (top, bottom)), (width, (left, right)) = _strips(edit, picture.shape)
-    rows, columns = _mirrored(height, top, height - bottom), _mirrored(width, left, width - right)
+    rows, columns = mirrored_places(height, top, height - bottom), mirrored_places(width, left, width - right)
     return np.asarray(picture[rows[:, None], columns])
 
 
 def barred(edit: Edit, picture: RgbImage, donor: RgbImage) -> RgbImage:
-    """Strips at the edges in one colour; `amounts`: how wide, as in `other_sides`, then red, green, blue."""
+    """Strips at the edges in one colour; `amounts`: widths as in `streaked`, then red, green, blue."""
     assert edit.amounts
     (height, (top, bottom)), (width, (left, right)) = _strips(edit, picture.shape)
     inside = np.s_[top : height - bottom, left : width - right]
@@ -278,47 +280,6 @@ def strokes_of(overlay: NDArray[np.float32]) -> Mask:
     return np.asarray(cv2.dilate((overlay != 0).astype(np.uint8), np.ones((3, 3), np.uint8)), bool)
 
 
-def elsewhere(box: Box) -> Box:
-    """A box of the same size at another place: mirrored so that it overlaps the given one least.
-
-    Example:
-        >>> elsewhere((0.0, 0.0, 0.25, 0.25))
-        (0.75, 0.0, 1.0, 0.25)
-    """
-    left, top, right, bottom = box
-    mirrored = [
-        (1 - right, top, 1 - left, bottom),
-        (left, 1 - bottom, right, 1 - top),
-        (1 - right, 1 - bottom, 1 - left, 1 - top),
-        # what lies in the middle has no mirror image elsewhere
-        (0.0, 0.0, right - left, bottom - top),
-    ]
-    return min(mirrored, key=lambda other: _overlap(box, other))
-
-
-def elsewhere_mask(mask: Mask) -> Mask:
-    """A mask of the same shape, mirrored so that it overlaps the given one least; bool (h, w)."""
-    mirrored = [mask[:, ::-1], mask[::-1], mask[::-1, ::-1]]
-    rows, columns = np.nonzero(mask)
-    if rows.size:
-        # what lies in the middle has no mirror image elsewhere
-        mirrored.append(np.roll(mask, (-rows.min(), -columns.min()), (0, 1)))
-    return min(mirrored, key=lambda other: int((mask & other).sum()))
-
-
-def other_sides(widths: tuple[float, ...]) -> tuple[float, ...]:
-    """Strips as wide at other edges: turned so that they overlap the given ones least.
-
-    widths: of the strips at the left, top, right and bottom, as shares of the side that they take from.
-
-    Example:
-        >>> other_sides((0.1, 0.0, 0.1, 0.0)), other_sides((0.1, 0.2, 0.0, 0.0))
-        ((0.0, 0.1, 0.0, 0.1), (0.0, 0.0, 0.1, 0.2))
-    """
-    turned = [widths[-turn:] + widths[:-turn] for turn in (2, 1, 3)]
-    return min(turned, key=lambda other: sum(map(min, widths, other)))
-
-
 def pixel_box(box: Box, rgb: RgbImage) -> tuple[int, int, int, int]:
     """A box in fractions as whole pixels (left, top, right, bottom) of a picture, at least one pixel each way."""
     height, width = rgb.shape[:2]
@@ -371,36 +332,9 @@ def _to_bytes(values: NDArray[np.float32]) -> RgbImage:
     return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
-def _overlap(a: Box, b: Box) -> float:
-    """The area that two boxes share."""
-    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
-
-
 def _fitted(mask: Mask, rgb: RgbImage) -> Mask:
     size = (rgb.shape[1], rgb.shape[0])
     return np.asarray(cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST), bool)
-
-
-def _mirrored(length: int, low: int, high: int) -> NDArray[np.intp]:
-    """For each place along a side, the place in low..high that it mirrors, again and again: int (length,)."""
-    return low + _folded(np.arange(length) - low, high - low)
-
-
-def _continued(length: int, inner: int, low: int) -> NDArray[np.intp]:
-    """For each place along a side, the place in a picture of `inner` that begins at `low`: int (length,).
-
-    Beyond its ends its border band is mirrored, again and again.
-    """
-    band = min(inner, max(2, round(inner * BAND)))
-    places = np.arange(length) - low
-    before, after = _folded(places, band), inner - 1 - _folded(inner - 1 - places, band)
-    return np.asarray(np.where(places < 0, before, np.where(places >= inner, after, places)))
-
-
-def _folded(places: NDArray[np.intp], span: int) -> NDArray[np.intp]:
-    """Places on 0..span-1 and mirrored beyond, again and again."""
-    steps = places % (2 * span)
-    return np.minimum(steps, 2 * span - 1 - steps)
 
 
 # most pictures of a data set are of a few sizes
@@ -412,22 +346,3 @@ def _centre(height: int, width: int) -> NDArray[np.float32]:
     radius = rows[:, None] ** 2 + columns**2
     inside = np.clip((1 + FADE / 2 - radius) / FADE, 0, 1).astype(np.float32)
     return cv2.GaussianBlur(inside, (0, 0), SOFT * min(height, width))  # type: ignore[return-value]
-
-
-@lru_cache(maxsize=16)
-def _band(height: int, width: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The row and column of a picture's border band that fill each of its pixels: int (height, width) each.
-
-    A pixel takes the one as deep in the band at its nearest side. Deeper than the band is wide, the band is mirrored,
-    again and again.
-    """
-    band = max(2, round(min(height, width) * BAND))
-    rows, columns = np.mgrid[:height, :width]
-    to_sides = np.stack([rows, height - 1 - rows, columns, width - 1 - columns])
-    side = to_sides.argmin(0)
-    depth = to_sides.min(0) % (2 * band)
-    depth = np.minimum(depth, 2 * band - 1 - depth)
-    from_rows = np.select([side == 0, side == 1], [depth, height - 1 - depth], rows)
-    from_columns = np.select([side == 2, side == 3], [depth, width - 1 - depth], columns)
-    # a picture may be narrower than the band is deep
-    return from_rows.clip(0, height - 1), from_columns.clip(0, width - 1)

@@ -14,7 +14,7 @@ from cam_audit.errors import ImageError
 from cam_audit.findings.audited_net import AuditedNet
 from cam_audit.findings.causes import Cause
 from cam_audit.findings.codes import CODES, MIN_FOCUS, MIN_USE
-from cam_audit.findings.counterfactual import Effect, Logits, Step, Trial, strongest
+from cam_audit.findings.counterfactual import Effect, Logits, MadeEdit, Trial, strongest
 from cam_audit.findings.cues.records import Hit
 from cam_audit.findings.edits import apply, strokes_of
 from cam_audit.findings.map_use import border_cover, box_cover, centred_weight, reference_map, use_of
@@ -127,7 +127,7 @@ def counterfactuals_of(model: Model, evidence: Evidence) -> tuple[Counterfactual
         predicted = int(logits.argmax())
         return Said(model.class_names[predicted], float(scores[predicted]), float(scores[evidence.class_index]))
 
-    def picture(step: Step) -> EditedPicture:
+    def picture(step: MadeEdit) -> EditedPicture:
         return EditedPicture(step.edit, step.donor, step.donor_size, said(step.logits))
 
     return tuple(

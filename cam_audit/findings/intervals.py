@@ -24,7 +24,7 @@ def mean_interval(values: Sequence[float], level: float = LEVEL) -> Estimate:
 
     Example:
         >>> mean_interval([1.0, 2.0, 3.0, 4.0])
-        Estimate(value=2.5, low=0.45..., high=4.54...)
+        Estimate(value=2.5, low=0.448..., high=4.551...)
     """
     if len(values) < 2:
         raise ValueError("an interval takes two values")

@@ -67,7 +67,7 @@ class Pieces:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Split:
+class ScoreSplit:
     """A class's score taken to pieces.
 
     `pieces`: the largest first; `rest`: the share of what is in none of them, 0..1. `directions`: float32 (r, C), of
@@ -79,7 +79,7 @@ class Split:
     directions: Floats
 
 
-def pieces_of(own: Sequence[Cells], weight: Floats, others: Sequence[Cells]) -> Split:
+def pieces_of(own: Sequence[Cells], weight: Floats, others: Sequence[Cells]) -> ScoreSplit:
     """The parts of a class's score.
 
     own, others: the cells of images of the class, and of other classes; weight: float32 (C,), what speaks for the
@@ -119,13 +119,13 @@ def pieces_of(own: Sequence[Cells], weight: Floats, others: Sequence[Cells]) -> 
                 others=theirs[:, j] >= least,
             )
         )
-    return Split(tuple(pieces), left, directions)
+    return ScoreSplit(tuple(pieces), left, directions)
 
 
 def shares_in(cells: Cells, directions: Floats, weight: Floats) -> Floats:
     """What each part adds to the class's score in one image, as shares that add up to 1 with that of the rest.
 
-    directions, weight: as in `Split` and `pieces_of`. Returns float32 (r,), -1..1.
+    directions, weight: as in `ScoreSplit` and `pieces_of`. Returns float32 (r,), -1..1.
     """
     added = presence_in(cells, directions).mean(0) * (directions @ weight)
     rest = float((cells.let_through * (cells.values @ weight)).mean() - added.sum())

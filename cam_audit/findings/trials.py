@@ -10,7 +10,17 @@ from itertools import chain, zip_longest
 from cam_audit.findings.audited_net import AuditedNet
 from cam_audit.findings.causes import Cause
 from cam_audit.findings.codes import CODES, CONTEXT, codes_by_finder, counterfactual
-from cam_audit.findings.counterfactual import ERROR_AT, LOOKS, CueTest, Effect, Roles, Step, Trial, effects_of, shown
+from cam_audit.findings.counterfactual import (
+    ERROR_AT,
+    LOOKS,
+    CueTest,
+    Effect,
+    MadeEdit,
+    Roles,
+    Trial,
+    effects_of,
+    shown,
+)
 from cam_audit.findings.cues import finders
 from cam_audit.findings.edits import apply, needs_donor
 from cam_audit.findings.sample import Observation, draw_key, partner_key
@@ -195,12 +205,12 @@ def run_plan(net: AuditedNet, plan: Plan, picture_of: PictureOf) -> Trial | None
     return Trial(target.source, net.class_of[target.source.label], size, target.logits, edited, control)
 
 
-def _step(net: AuditedNet, edit: Edit, picture: RgbImage, donor: Observation, other: RgbImage | None) -> Step:
+def _step(net: AuditedNet, edit: Edit, picture: RgbImage, donor: Observation, other: RgbImage | None) -> MadeEdit:
     """An edit with the donor's picture, None where it takes no part."""
     logits = net.model.run(apply(edit, picture, other)).logits
     if other is None:
-        return Step(edit, None, None, logits)
-    return Step(edit, donor.source.name, (other.shape[1], other.shape[0]), logits)
+        return MadeEdit(edit, None, None, logits)
+    return MadeEdit(edit, donor.source.name, (other.shape[1], other.shape[0]), logits)
 
 
 def round_robin(groups: Sequence[Sequence[Observation]]) -> list[Observation]:

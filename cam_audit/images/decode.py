@@ -42,7 +42,7 @@ PILLOW_VERSION: str = PIL.__version__
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Decoded:
     """A decoded picture.
 
     `rgb`: uint8 (H, W, 3), perhaps reduced; `width`, `height`: of the full picture, upright. `reading`: how its values
@@ -65,7 +65,7 @@ def decode(
 
 def decode_picture(
     data: bytes, *, needed: int | None = None, path: str | Path = "", ranges: Ranges | None = None
-) -> Picture:
+) -> Decoded:
     """Decode an image file's bytes.
 
     EXIF orientation is applied, values that are not 8-bit become so by `depth.to_8_bits`, whose `ranges` are those of
@@ -103,7 +103,7 @@ def ranges_of(data: bytes, path: str | Path = "") -> list[tuple[str, ValueRange]
     return found
 
 
-def _decode(data: bytes, needed: int | None, path: str, range_for: RangeFor) -> Picture:
+def _decode(data: bytes, needed: int | None, path: str, range_for: RangeFor) -> Decoded:
     require_safe(data)
     kind = kind_of(data[:HEAD_BYTES])
     if kind == "JPEG XL":
@@ -130,11 +130,11 @@ def _decode(data: bytes, needed: int | None, path: str, range_for: RangeFor) -> 
         raise
 
 
-def _upright_picture(rgb: RgbImage, reading: str = "") -> Picture:
-    return Picture(rgb, rgb.shape[1], rgb.shape[0], reading)
+def _upright_picture(rgb: RgbImage, reading: str = "") -> Decoded:
+    return Decoded(rgb, rgb.shape[1], rgb.shape[0], reading)
 
 
-def _decode_other_tiff(data: bytes, layout: TiffLayout, range_for: RangeFor) -> Picture:
+def _decode_other_tiff(data: bytes, layout: TiffLayout, range_for: RangeFor) -> Decoded:
     """A TIFF whose pixels OpenCV would get wrong, or refuse without saying why."""
     require_few_pixels(layout.width, layout.height)
     if layout.has_numbers:
@@ -170,7 +170,7 @@ def _decode_by_opencv(data: bytes | bytearray, flags: int) -> NDArray[Any]:
     return image
 
 
-def _decode_8_bits(data: bytes, needed: int | None) -> Picture:
+def _decode_8_bits(data: bytes, needed: int | None) -> Decoded:
     still = _still(data)
     header = jpeg_header(data) if needed else None
     full = (header.width, header.height) if header else None
@@ -192,7 +192,7 @@ def _decode_8_bits(data: bytes, needed: int | None) -> Picture:
     if full and factor > 1:
         # EXIF may have turned the picture: the reduced one tells which of the two header sizes is its width
         width, height = full if (width > height) == (full[0] > full[1]) else full[::-1]
-    return Picture(rgb, width, height)
+    return Decoded(rgb, width, height)
 
 
 def read_image(

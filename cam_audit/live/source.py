@@ -20,9 +20,6 @@ READ_SECONDS = 5.0
 # Where the system does not list its cameras, this many are tried.
 TRIED_CAMERAS = 4
 
-# OpenCV passes it on to FFmpeg, which would tell stderr of every damaged frame of a stream
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-
 
 class CameraError(CamAuditError):
     """A camera, video file or address that gives no pictures."""

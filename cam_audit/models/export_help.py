@@ -144,7 +144,8 @@ def not_onnx(path: Path) -> NotOnnxError | None:
 
     Example:
         >>> from pathlib import Path
-        >>> from cam_audit.models.export_help import not_onnx
+        >>> from cam_audit.models.export_help import HDF5, not_onnx
+        >>> _ = Path("my.keras").write_bytes(HDF5)
         >>> not_onnx(Path("my.keras")).message
         'my.keras: a net of Keras, not ONNX; export it as below, then run `cam-audit models adapt my.onnx`'
     """

@@ -10,12 +10,11 @@ the contract has it. Left in float, it would cost SqueezeNet half of what int8 g
 from __future__ import annotations
 
 import json
-import logging
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -116,37 +115,26 @@ def _write_int8(model_path: Path, calibration: Sequence[RgbImage], target: Path)
     bare, prepared = target.with_name(f"bare-{target.name}"), target.with_name(f"prepared-{target.name}")
     write_without_features(model_path, bare)
     try:
-        with _quiet():
-            # batch norms are folded before scales are chosen
-            quantization.quant_pre_process(str(bare), str(prepared), skip_symbolic_shape=True)
-            model = read_quantisable(prepared)
-            quantization.quantize_static(
-                model,
-                target,
-                _CalibrationImages(calibration),
-                quant_format=quantization.QuantFormat.QDQ,
-                per_channel=True,
-                activation_type=quantization.QuantType.QUInt8,
-                weight_type=quantization.QuantType.QInt8,
-                nodes_to_quantize=body(model),
-                calibrate_method=quantization.CalibrationMethod.MinMax,
-            )
+        # batch norms are folded before scales are chosen
+        quantization.quant_pre_process(str(bare), str(prepared), skip_symbolic_shape=True)
+        model = read_quantisable(prepared)
+        quantization.quantize_static(
+            model,
+            target,
+            _CalibrationImages(calibration),
+            quant_format=quantization.QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+            nodes_to_quantize=body(model),
+            calibrate_method=quantization.CalibrationMethod.MinMax,
+        )
     except OSError:
         raise
     except Exception as error:
         # the quantiser and the converter of operator sets have no type of their own
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelError(f"{model_path}: cannot be quantised: {reason}") from None
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back what the quantiser logs for its developers."""
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from cam_audit.errors import ImageError
 from cam_audit.images.decode import read_bytes
 from cam_audit.records import Box
-from cam_audit.scan.outlines import ImageObjects, Points, Runs, image_objects
+from cam_audit.scan.outlines import ImageObjects, Points, RunLengths, image_objects
 from cam_audit.scan.shapes import Reading, as_box, as_number, as_polygon, as_size
 
 # How far YOLO's fractions may leave 0..1: programs that write them round.
@@ -40,7 +40,7 @@ def read_yolo(path: Path, place: str, reading: Reading, names: Mapping[int, str]
     A sixth number is the confidence of a detector; a line with more is the polygon `class x1 y1 x2 y2 ...`. place: the
     name of the file in the reasons for what is left out; names: those of the classes, by their numbers.
     """
-    shapes: list[Box | Points | Runs] = []
+    shapes: list[Box | Points | RunLengths] = []
     with reading.leaving_out(place):
         for number, line in enumerate(_read_one_of_many(path).decode("utf-8-sig", errors="replace").splitlines(), 1):
             with reading.leaving_out(f"{place}: line {number}"):

@@ -11,7 +11,7 @@ import numpy as np
 
 from cam_audit.errors import CamAuditError
 from cam_audit.records import Box
-from cam_audit.scan.outlines import ImageObjects, Points, Runs, image_objects
+from cam_audit.scan.outlines import ImageObjects, Points, RunLengths, image_objects
 from cam_audit.scan.shapes import Reading, as_box, as_number, as_polygon, as_size
 
 # No picture with more pixels is read, so a larger mask fits none.
@@ -40,7 +40,7 @@ def read_coco(path: Path, reading: Reading) -> dict[str, ImageObjects]:
     }
     file_names: dict[str, str] = {}
     sizes: dict[str, tuple[int, int] | None] = {}
-    shapes: dict[str, list[Box | Points | Runs]] = {}
+    shapes: dict[str, list[Box | Points | RunLengths]] = {}
     for image in images:
         with reading.leaving_out(f"image {_shown_id(image)}"):
             image_id = _id(_field(image, "id"))
@@ -58,7 +58,7 @@ def read_coco(path: Path, reading: Reading) -> dict[str, ImageObjects]:
     return {name: image_objects(shapes[key], sizes[key], in_pixels=not sizes[key]) for key, name in file_names.items()}
 
 
-def _shapes(annotation: dict[str, Any], size: tuple[int, int] | None) -> Sequence[Box | Points | Runs]:
+def _shapes(annotation: dict[str, Any], size: tuple[int, int] | None) -> Sequence[Box | Points | RunLengths]:
     segmentation = annotation.get("segmentation")
     if isinstance(segmentation, dict):
         return [_runs(segmentation, size)]
@@ -70,7 +70,7 @@ def _shapes(annotation: dict[str, Any], size: tuple[int, int] | None) -> Sequenc
     return [as_box(x, y, x + w, y + h, size)]
 
 
-def _runs(segmentation: dict[str, Any], full: tuple[int, int] | None) -> Runs:
+def _runs(segmentation: dict[str, Any], full: tuple[int, int] | None) -> RunLengths:
     counts, size = segmentation.get("counts"), segmentation.get("size")
     if not isinstance(size, list) or len(size) != 2 or (full and size != [full[1], full[0]]):
         raise ValueError(
@@ -86,7 +86,7 @@ def _runs(segmentation: dict[str, Any], full: tuple[int, int] | None) -> Runs:
     numbers = np.asarray(lengths, np.float64)
     if numbers.ndim != 1 or not len(numbers) or numbers.min() < 0 or numbers.sum() != width * height:
         raise wrong
-    return Runs(numbers.astype(np.uint32), (width, height))
+    return RunLengths(numbers.astype(np.uint32), (width, height))
 
 
 def _decompressed(text: str) -> list[int]:

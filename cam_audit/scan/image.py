@@ -18,7 +18,7 @@ from cam_audit.findings.sample import Collected, observe
 from cam_audit.images.copies import hash_of, thumbnail_of
 from cam_audit.images.decode import decode_picture, read_bytes
 from cam_audit.images.depth import Ranges
-from cam_audit.images.exif import exif_of
+from cam_audit.images.exif_texts import exif_of
 from cam_audit.images.png import encode_png
 from cam_audit.images.resize import resize_mask
 from cam_audit.images.rgb import RgbImage

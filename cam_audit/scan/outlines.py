@@ -18,7 +18,7 @@ Points = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Runs:
+class RunLengths:
     """A mask as COCO's run lengths, uint32: how many pixels are 0, 1, 0, ..., by columns; its width and height."""
 
     lengths: NDArray[np.uint32]
@@ -41,7 +41,7 @@ class ImageObjects:
 
     boxes: NDArray[np.float32]
     polygons: tuple[Points, ...]
-    runs: tuple[Runs, ...]
+    runs: tuple[RunLengths, ...]
     size: tuple[int, int] | None
     in_pixels: bool = False
 
@@ -78,13 +78,13 @@ def is_in_picture(points: NDArray[np.floating[Any]]) -> bool:
 
 
 def image_objects(
-    shapes: Sequence[Box | Points | Runs], size: tuple[int, int] | None, *, in_pixels: bool = False
+    shapes: Sequence[Box | Points | RunLengths], size: tuple[int, int] | None, *, in_pixels: bool = False
 ) -> ImageObjects:
     """The objects of an image whose shapes these are."""
     return ImageObjects(
         boxes=np.array([shape for shape in shapes if isinstance(shape, tuple)], np.float32).reshape(-1, 4),
         polygons=tuple(shape for shape in shapes if isinstance(shape, np.ndarray)),
-        runs=tuple(shape for shape in shapes if isinstance(shape, Runs)),
+        runs=tuple(shape for shape in shapes if isinstance(shape, RunLengths)),
         size=size,
         in_pixels=in_pixels,
     )

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,21 +50,37 @@ def folder(_drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return work
 
 
-@pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in PUBLIC.items() for name in names])
-def test_the_example_of_a_public_name_gives_what_it_says(folder: Path, module: str, name: str) -> None:
+def _examples() -> Iterator[doctest.DocTest]:
+    """Every docstring of the package that shows an example."""
+    package = Path(cam_audit.__file__).parent
+    for file in sorted(package.rglob("*.py")):
+        if ">>>" in file.read_text(encoding="utf-8"):
+            name = ".".join((package.name, *file.relative_to(package).with_suffix("").parts))
+            found = doctest.DocTestFinder().find(importlib.import_module(name), name)
+            yield from (example for example in found if example.examples)
+
+
+EXAMPLES = {example.name: example for example in _examples()}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_gives_what_it_says(folder: Path, name: str) -> None:
     pytest.importorskip("pandas")
-    owner = importlib.import_module(module)
-    tests = doctest.DocTestFinder().find(owner, "module")
-    (found,) = [test for test in tests if test.name == f"module.{name}"]
-    assert found.examples
-    assert doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(found).failed == 0
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    assert runner.run(EXAMPLES[name], clear_globs=False).failed == 0
 
 
-def test_every_public_function_has_an_example() -> None:
+def test_every_public_name_has_an_example() -> None:
     shown = {name for names in PUBLIC.values() for name in names}
+    assert {f"{module}.{name}" for module, names in PUBLIC.items() for name in names} <= EXAMPLES.keys()
     for name in dir(cam_audit):
         if callable(getattr(cam_audit, name)) and not isinstance(getattr(cam_audit, name), type):
             assert name in shown
+
+
+def test_the_package_lists_its_public_names() -> None:
+    assert dir(cam_audit) == sorted(cam_audit.__all__)
+    assert all(hasattr(cam_audit, name) for name in dir(cam_audit))
 
 
 def test_the_script_audits_and_ends_as_it_says(folder: Path) -> None:

@@ -17,7 +17,7 @@ from cam_audit.findings.counterfactual import (
     MANY_CLASSES,
     MIN_TARGETS,
     Effect,
-    Step,
+    MadeEdit,
     Trial,
     effects_of,
     strongest,
@@ -35,8 +35,8 @@ ALONE = 0.05
 def trial(edited: Numbers, control: Numbers, *, own: int = OWN, before: Numbers | None = None) -> Trial:
     """An image of class `own` with these logits after the edit and after the control."""
 
-    def step(logits: Numbers) -> Step:
-        return Step(Edit("cast"), None, None, np.array(logits, np.float32))
+    def step(logits: Numbers) -> MadeEdit:
+        return MadeEdit(Edit("cast"), None, None, np.array(logits, np.float32))
 
     source = ImageSource("", "a.png", "a", own)
     return Trial(source, own, (8, 8), np.array(before or control, np.float32), step(edited), step(control))

@@ -19,7 +19,7 @@ from cam_audit.findings.class_parts import ClassParts
 from cam_audit.findings.cues import colour, duplicates, matches, statistics
 from cam_audit.findings.cues.features import image_features
 from cam_audit.findings.map_use import ActivationSum
-from cam_audit.findings.parts import Pieces, Split
+from cam_audit.findings.parts import Pieces, ScoreSplit
 from cam_audit.findings.sample import draw_key
 from cam_audit.findings.second_look import SecondLook, look_around
 from cam_audit.images.decode import read_image
@@ -210,7 +210,7 @@ def oxen(*where: str, shares: Sequence[float] = (0.5, 0.5)) -> ClassParts:
         for factor, share in enumerate(shares)
     )
     parts = tuple(Part("ox", n, 0.5, 0.5, 0, 0, 0, 0, place, 1.0, 0.0, "", ()) for n, place in enumerate(where, 1))
-    return ClassParts("ox", 0, (), (), WEIGHT, Split(pieces, 0.0, np.eye(2, dtype=np.float32)), parts)
+    return ClassParts("ox", 0, (), (), WEIGHT, ScoreSplit(pieces, 0.0, np.eye(2, dtype=np.float32)), parts)
 
 
 def of_cells(*rows: str) -> Rgb:

@@ -15,7 +15,7 @@ from cam_audit.findings.codes import CODES, counterfactual, counterfactuals
 from cam_audit.findings.counterfactual import Effect
 from cam_audit.findings.decision import finding_of, object_finding
 from cam_audit.findings.evidence import Evidence
-from cam_audit.images.exif import exif_of
+from cam_audit.images.exif_texts import exif_of
 from cam_audit.records import ImageSource, ObjectShare
 
 TAKEN = turning("painted_over", turned=9, control=1, images=20, flips=(0.12, 0.61))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cam_audit.findings.parts import Cells, Pieces, Split, pieces_of
+from cam_audit.findings.parts import Cells, Pieces, ScoreSplit, pieces_of
 
 
 def split_of(
@@ -16,7 +16,7 @@ def split_of(
     weight: np.ndarray,
     others: Sequence[np.ndarray],
     gates: Sequence[np.ndarray] | None = None,
-) -> Split:
+) -> ScoreSplit:
     """The score of a class taken to pieces.
 
     activations: float32 (C, h, w) of each image; kept, gates: bool (h, w) of each; others: float32 (C, n) each.

@@ -17,7 +17,7 @@ from small_scans import cut_off_scan, scan
 
 import cam_audit
 from cam_audit.findings import framing
-from cam_audit.findings.codes import CODES, Code, Counterfactual
+from cam_audit.findings.codes import CODES, Code, CounterfactualTest
 from cam_audit.findings.counterfactual import CueTest
 from cam_audit.findings.cues import statistics
 from cam_audit.findings.cues.picture import Feature, Picture
@@ -74,8 +74,10 @@ CODE = Code(
     finder="corners",
     told_by="the magic pixel",
     tests=(
-        Counterfactual("corner", "With a lit corner", "with another class's corner instead", "corner lit"),
-        Counterfactual("again", "With it lit again", "with another class's corner instead", "corner lit again", 0.3),
+        CounterfactualTest("corner", "With a lit corner", "with another class's corner instead", "corner lit"),
+        CounterfactualTest(
+            "again", "With it lit again", "with another class's corner instead", "corner lit again", 0.3
+        ),
     ),
     is_local=True,
 )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from context_table import PartSeen, Trial, markdown
 from detection_table import Found
-from part_maps import ClassParts, Look, auroc, class_parts, lift, measured, projected
+from part_maps import ClassParts, SeenImage, auroc, class_parts, lift, measured, projected
 from pasting import MOST_HIDDEN, Things, cropped, place
 
 from cam_audit.findings.parts import Cells, pieces_of
@@ -65,7 +65,7 @@ def test_lift_is_the_share_on_a_place_over_its_area() -> None:
     assert lift([even, on_it], [cover, cover]) == pytest.approx(8 / 5)
 
 
-def looks(rng: np.random.Generator, images: int = 15) -> list[Look]:
+def looks(rng: np.random.Generator, images: int = 15) -> list[SeenImage]:
     """Three things of their own channels: one in the middle, one beside it, and one anywhere in half of the images."""
     found = []
     for image in range(images):
@@ -75,7 +75,7 @@ def looks(rng: np.random.Generator, images: int = 15) -> list[Look]:
         if image % 2:
             y, x = rng.integers(0, 6, 2)
             activations[4:6, y : y + 2, x : x + 2] += rng.uniform(0.8, 1.2)
-        found.append(Look(activations, np.ones((8, 8), bool)))
+        found.append(SeenImage(activations, np.ones((8, 8), bool)))
     return found
 
 
@@ -100,7 +100,7 @@ def test_projection_gives_back_the_presence_that_cells_were_made_of() -> None:
     maps = rng.random((3, 4, 5)).astype(np.float32)
     kept = np.ones((4, 5), bool)
     kept[0] = False
-    found = projected(Look(np.tensordot(directions.T, maps, axes=1), kept), directions)
+    found = projected(SeenImage(np.tensordot(directions.T, maps, axes=1), kept), directions)
     np.testing.assert_allclose(found[:, 1:], maps[:, 1:], atol=1e-2)
     assert not found[:, 0].any()
 

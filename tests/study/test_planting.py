@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from planting import KINDS, design, object_mask
+from designs import KINDS, design
+from planting import object_mask
 
 LOCAL = ("stampfix", "stamprand", "wmark", "ruler", "ctxobj", "foreign")
 # What has nothing to draw: pictures are blurred, lit, shrunk or shifted as much in every set.

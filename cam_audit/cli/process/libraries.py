@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 from cam_audit.cli.process.allocation import keep_freed_memory
@@ -13,6 +14,8 @@ def set_environment() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # OpenCV: what it says of damaged files would break a progress bar
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    # and FFmpeg, to which it passes this on, would tell stderr of every damaged frame of a stream
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     # onnxruntime 1.32 would keep an identifier of the machine in the user's cache folder and report to its makers
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
@@ -20,6 +23,8 @@ def set_environment() -> None:
 def set_up_libraries(workers: int) -> None:
     """Load OpenCV and onnxruntime, and prepare them and the C library for so many workers with an image each."""
     keep_freed_memory(workers)
+    # the quantiser logs for its developers
+    logging.disable(logging.WARNING)
     import cv2
 
     from cam_audit.models.session import set_up_runtime

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cam_audit.findings.controls import elsewhere
 from cam_audit.findings.counterfactual import CueTest, Roles
 from cam_audit.findings.cues import same_thing
 from cam_audit.findings.cues.edges import edges
@@ -31,7 +32,6 @@ from cam_audit.findings.cues.records import (
     by_label,
     sample_of,
 )
-from cam_audit.findings.edits import elsewhere
 from cam_audit.records import MAX_LOCAL_AREA, Box, Edit, area_of
 from cam_audit.workers import Each, one_by_one
 
@@ -134,7 +134,7 @@ class _SharedParts:
     same_photo: NDArray[np.bool_]
     marks: list[dict[int, Floats]]
     alike: list[dict[int, Floats]]
-    things: list[same_thing.Pair]
+    things: list[same_thing.ThingPair]
 
 
 def _repeated_mark(own: list[ImageFeatures], others: list[ImageFeatures], shared: _SharedParts) -> Suspicion | None:
@@ -240,7 +240,7 @@ def _compare(own: Sequence[ImageFeatures]) -> _SharedParts:
                 kind[index][partner] = shared.here
                 kind[partner][index] = shared.there
             elif len(shared.here) >= _THING_POINTS:
-                things.append(same_thing.Pair((index, partner), boxes, len(shared.here)))
+                things.append(same_thing.ThingPair((index, partner), boxes, len(shared.here)))
     for thing in same_thing.things_of(things):
         # what two images of one thing share is the thing, however little of it fits
         for places in (marks[index] for index in thing):

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.findings.codes import CONTEXT, FRAMING, MIXED, PADDING
+from cam_audit.findings.controls import other_sides
 from cam_audit.findings.counterfactual import CueTest, Roles
 from cam_audit.findings.cues.cielab import in_words, to_lab
 from cam_audit.findings.cues.picture import Feature, Picture
 from cam_audit.findings.cues.probe import FloatArray, class_weights, comparable, pooled, separation
 from cam_audit.findings.cues.records import Features, Groups, Hit, ImageFeatures, Recogniser, Suspicion
-from cam_audit.findings.edits import other_sides
 from cam_audit.images.resize import WORKING_SIDE
 from cam_audit.images.rgb import RgbImage
 from cam_audit.images.sharpness import Greys, grey_of

@@ -20,7 +20,7 @@ _MIN_AGAIN = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class ThingPair:
     """Two images of a class, by their numbers, that show one thing: where it is in each, and by how many points."""
 
     images: tuple[int, int]
@@ -28,7 +28,7 @@ class Pair:
     points: int
 
 
-def suspected(own: Sequence[ImageFeatures], pairs: Sequence[Pair]) -> Suspicion | None:
+def suspected(own: Sequence[ImageFeatures], pairs: Sequence[ThingPair]) -> Suspicion | None:
     """The class, where at least 10 % of its images, and two, show what another of them shows already.
 
     Of each thing the two images that share most come first, so that examples are pairs of one thing.
@@ -60,11 +60,11 @@ def suspected(own: Sequence[ImageFeatures], pairs: Sequence[Pair]) -> Suspicion 
     )
 
 
-def _by_points(pairs: Sequence[Pair]) -> list[Pair]:
+def _by_points(pairs: Sequence[ThingPair]) -> list[ThingPair]:
     return sorted(pairs, key=lambda pair: (-pair.points, pair.images))
 
 
-def things_of(pairs: Sequence[Pair]) -> list[list[int]]:
+def things_of(pairs: Sequence[ThingPair]) -> list[list[int]]:
     """The images of each thing, those of most images first: what pairs connect, directly or by others."""
     thing_of: dict[int, set[int]] = {}
     for pair in pairs:

@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cam_audit.findings.controls import elsewhere_mask
 from cam_audit.findings.counterfactual import CueTest
 from cam_audit.findings.cues.edges import EVERYWHERE, SIDE, Greys, Pixels, edges
 from cam_audit.findings.cues.picture import THUMBNAIL
 from cam_audit.findings.cues.probe import Labels, class_weights, comparable, pooled, separation
 from cam_audit.findings.cues.records import Features, Groups, Hit, ImageFeatures, Recogniser, Suspicion, sample_of
-from cam_audit.findings.edits import elsewhere_mask, strokes_of
+from cam_audit.findings.edits import strokes_of
 from cam_audit.records import Box, Edit
 from cam_audit.workers import Each, one_by_one
 

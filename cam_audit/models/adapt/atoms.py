@@ -13,7 +13,7 @@ from cam_audit.models.adapt.affine import Affine
 from cam_audit.models.adapt.source import Layer
 
 
-class Layout(Enum):
+class AxisOrder(Enum):
     """The order of a map's axes; cells is height and width in one, row by row."""
 
     CHANNELS_FIRST = "N, C, h, w"
@@ -27,14 +27,14 @@ class Map:
     """A tensor of the source that has cells: `grid` (h, w) at the input size, C `channels`."""
 
     tensor: str
-    layout: Layout
+    layout: AxisOrder
     grid: tuple[int, int]
     channels: int
 
     @property
     def has_tokens(self) -> bool:
         """Whether its cells are in one row, so that only their number tells the grid."""
-        return self.layout in (Layout.CELLS_FIRST, Layout.CELLS_LAST)
+        return self.layout in (AxisOrder.CELLS_FIRST, AxisOrder.CELLS_LAST)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from cam_audit.models import file_format
-from cam_audit.models.adapt.cells import Cells
+from cam_audit.models.adapt.cells import CellNodes
 from cam_audit.models.adapt.head import Head, LastConvolution
 from cam_audit.models.adapt.image_input import GREY, ImageInput
 from cam_audit.models.adapt.preprocessing import Preprocessing
@@ -37,7 +37,7 @@ class InputShape:
 
 
 @dataclass(frozen=True)
-class Part:
+class GraphPart:
     """A piece of a graph: nodes in order, and the initializers that they read."""
 
     nodes: list[onnx.NodeProto]
@@ -71,7 +71,7 @@ def build(
     return model
 
 
-def _preprocessing(image: ImageInput, preprocessing: Preprocessing) -> Part:
+def _preprocessing(image: ImageInput, preprocessing: Preprocessing) -> GraphPart:
     factor, offset = (values.astype(np.float32).reshape(1, 3, 1, 1) for values in preprocessing.affine())
     constants = [_stored("cam_audit/factor", factor), _stored("cam_audit/offset", offset)]
     # Layout and channel order come first, while a value is still one byte, and planes are scaled ten times as
@@ -99,21 +99,21 @@ def _preprocessing(image: ImageInput, preprocessing: Preprocessing) -> Part:
     nodes.append(helper.make_node("Cast", [planes], [last], to=image.element_type))
     if reads_pixels:
         nodes.append(helper.make_node("Transpose", [last], [body_input], perm=[0, 2, 3, 1]))
-    return Part(nodes, constants)
+    return GraphPart(nodes, constants)
 
 
-def _body(graph: Graph, image: ImageInput, head: Head) -> Part:
+def _body(graph: Graph, image: ImageInput, head: Head) -> GraphPart:
     ends = [head.convolution.reads] if head.convolution else [each.tensor for each in head.maps]
     nodes, initializers = graph.upstream(ends)
-    return Part(
+    return GraphPart(
         [_renamed(node) for node in nodes if image.planes not in node.output],
         [_renamed_tensor(tensor) for tensor in initializers],
     )
 
 
-def _activations(head: Head) -> Part:
+def _activations(head: Head) -> GraphPart:
     """What the last linear layer averages and, where that is made for each image, what all of its cells have alike."""
-    cells = Cells(_named)
+    cells = CellNodes(_named)
     if head.by_place:
         activations, even = cells.affine(head.scores, cells.cells), cells.affine(head.scores, cells.even)
         assert activations is not None
@@ -127,10 +127,10 @@ def _activations(head: Head) -> Part:
                 "Mul", cells.op("GlobalAveragePool", file_format.ACTIVATIONS), cells.store(np.zeros((1, 1, 1, 1)))
             )
         cells.nodes.append(helper.make_node("Flatten", [even], [file_format.EVEN]))
-    return Part(cells.nodes, cells.initializers)
+    return GraphPart(cells.nodes, cells.initializers)
 
 
-def _convolution(last: LastConvolution) -> Part:
+def _convolution(last: LastConvolution) -> GraphPart:
     """From the features to the activations; its weight, stored once as the convolution reads it, is an output, too."""
     weight, bias = last.weight[:, :, None, None], last.bias
     scores = "cam_audit/scores" if last.rectified else file_format.ACTIVATIONS
@@ -143,19 +143,21 @@ def _convolution(last: LastConvolution) -> Part:
     ]
     if last.rectified:
         nodes.append(helper.make_node("Relu", [scores], [file_format.ACTIVATIONS]))
-    return Part(nodes, [_stored("cam_audit/weight", weight), _stored("cam_audit/bias", bias)])
+    return GraphPart(nodes, [_stored("cam_audit/weight", weight), _stored("cam_audit/bias", bias)])
 
 
-def _head(head: Head) -> Part:
+def _head(head: Head) -> GraphPart:
     pooled = helper.make_node("GlobalAveragePool", [file_format.ACTIVATIONS], ["cam_audit/pooled"])
     weight = head.weight
     if weight is None:
-        return Part([pooled, helper.make_node("Flatten", ["cam_audit/pooled"], [file_format.LOGITS])], [])
+        return GraphPart([pooled, helper.make_node("Flatten", ["cam_audit/pooled"], [file_format.LOGITS])], [])
     flat = helper.make_node("Flatten", ["cam_audit/pooled"], ["cam_audit/features"])
     inputs = ["cam_audit/features", file_format.CAM_WEIGHT, file_format.CAM_BIAS]
     gemm = helper.make_node("Gemm", inputs, [file_format.LOGITS], transB=1)
     stored = {file_format.CAM_WEIGHT: weight, file_format.CAM_BIAS: head.scores.bias}
-    return Part([pooled, flat, gemm], [_stored(name, values.astype(np.float32)) for name, values in stored.items()])
+    return GraphPart(
+        [pooled, flat, gemm], [_stored(name, values.astype(np.float32)) for name, values in stored.items()]
+    )
 
 
 def _image_value(accepts: InputShape) -> onnx.ValueInfoProto:

@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from cam_audit.models.adapt.affine import Affine, Selection, dense
-from cam_audit.models.adapt.atoms import Atom, Average, Flattened, Function, Layout, Map, Maximum, Product, Size
+from cam_audit.models.adapt.atoms import Atom, Average, AxisOrder, Flattened, Function, Map, Maximum, Product, Size
 
 Of = Callable[[Atom], str | None]
 
 
 @dataclass
-class Cells:
+class CellNodes:
     """Makes nodes; `named` gives the name that a tensor of the source has in the graph."""
 
     named: Callable[[str], str]
@@ -100,9 +100,9 @@ class Cells:
 
     def _map(self, source: Map) -> str:
         tensor = self.named(source.tensor)
-        if source.layout == Layout.CHANNELS_LAST:
+        if source.layout == AxisOrder.CHANNELS_LAST:
             tensor = self.op("Transpose", tensor, perm=[0, 3, 1, 2])
-        if source.layout == Layout.CELLS_FIRST:
+        if source.layout == AxisOrder.CELLS_FIRST:
             tensor = self.op("Transpose", tensor, perm=[0, 2, 1])
         if source.has_tokens:
             tensor = self.op("Reshape", tensor, self.store(np.array([0, source.channels, *source.grid])))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cam_audit.errors import ModelError
 from cam_audit.models.adapt.affine import Affine, Selection, dense
-from cam_audit.models.adapt.atoms import Atom, Average, Flattened, Layout, Map, Product
+from cam_audit.models.adapt.atoms import Atom, Average, AxisOrder, Flattened, Map, Product
 from cam_audit.models.adapt.reader import NEUTRAL, Reader, UnreadNodeError
 from cam_audit.models.adapt.refusal import refusal
 from cam_audit.models.adapt.shapes import Shapes
@@ -174,7 +174,7 @@ def _is_pooling_alone(scores: Affine) -> bool:
 
 def _last_convolution(graph: Graph, pooled: Map) -> LastConvolution | None:
     """The 1x1 convolution that makes a map by itself or with a ReLU."""
-    if pooled.layout != Layout.CHANNELS_FIRST:
+    if pooled.layout != AxisOrder.CHANNELS_FIRST:
         return None
     node = graph.maker(pooled.tensor, KEEPS_NUMBERS)
     rectified = node is not None and node.op_type == "Relu"

@@ -9,7 +9,7 @@ import onnx
 
 from cam_audit.errors import ModelError
 from cam_audit.models.adapt.affine import Array
-from cam_audit.models.adapt.atoms import Average, Layout, Map, Maximum
+from cam_audit.models.adapt.atoms import Average, AxisOrder, Map, Maximum
 from cam_audit.models.adapt.shapes import Shapes
 from cam_audit.models.adapt.source import KEEPS_NUMBERS, Graph, Layer, attribute, reduced_axes
 
@@ -93,11 +93,11 @@ def _map_of(
         return _map_of(graph, shapes, before.input[0], sorted({*inner, *outer}), size, averages=True)
     match len(shape), axes:
         case 4, [2, 3]:
-            return Map(tensor, Layout.CHANNELS_FIRST, shape[2:4], shape[1])  # type: ignore[arg-type]
+            return Map(tensor, AxisOrder.CHANNELS_FIRST, shape[2:4], shape[1])  # type: ignore[arg-type]
         case 4, [1, 2]:
             if before is not None and _turns_to_channels_last(before):
-                return Map(before.input[0], Layout.CHANNELS_FIRST, shape[1:3], shape[3])  # type: ignore[arg-type]
-            return Map(tensor, Layout.CHANNELS_LAST, shape[1:3], shape[3])  # type: ignore[arg-type]
+                return Map(before.input[0], AxisOrder.CHANNELS_FIRST, shape[1:3], shape[3])  # type: ignore[arg-type]
+            return Map(tensor, AxisOrder.CHANNELS_LAST, shape[1:3], shape[3])  # type: ignore[arg-type]
         case 3, [1] | [2]:
             return _unrolled(graph, shapes, tensor, axes[0]) or _tokens(tensor, shape, axes[0], size)
     return None
@@ -119,10 +119,10 @@ def _unrolled(graph: Graph, shapes: Shapes, tensor: str, axis: int) -> Map | Non
                 found = _move(move, found, shapes)
             row = found if axis == 2 else found.transpose(0, 2, 1)
             if source[1] == channels and (row.reshape(-1) == elements).all():
-                return Map(node.input[0], Layout.CHANNELS_FIRST, source[2:4], channels)
+                return Map(node.input[0], AxisOrder.CHANNELS_FIRST, source[2:4], channels)
             last = elements.reshape(-1, cells, channels).transpose(0, 2, 1)
             if source[3] == channels and (row == last).all():
-                return Map(node.input[0], Layout.CHANNELS_LAST, source[1:3], channels)
+                return Map(node.input[0], AxisOrder.CHANNELS_LAST, source[1:3], channels)
         node = graph.maker(node.input[0], KEEPS_NUMBERS)
     return None
 
@@ -136,7 +136,7 @@ def _tokens(tensor: str, shape: tuple[int, ...], axis: int, size: tuple[int, int
             f"the {cells} cells that are pooled at {size[1]}x{size[0]} are no grid of that shape, so it can't be told "
             "which cell is where"
         )
-    layout = Layout.CELLS_FIRST if axis == 1 else Layout.CELLS_LAST
+    layout = AxisOrder.CELLS_FIRST if axis == 1 else AxisOrder.CELLS_LAST
     return Map(tensor, layout, (rows, cells // rows), shape[3 - axis])
 
 

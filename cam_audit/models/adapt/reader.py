@@ -29,9 +29,9 @@ from cam_audit.models.adapt.affine import (
 from cam_audit.models.adapt.atoms import (
     Atom,
     Average,
+    AxisOrder,
     Flattened,
     Function,
-    Layout,
     Map,
     Maximum,
     Product,
@@ -132,7 +132,7 @@ class Reader:
         except UnreadNodeError as stop:
             shape = self.shapes.get(node.input[0], ())
             if count == 1 and self.flattens and len(shape) == 4 and len(wide_axes(shape)) == 3:
-                cells = Map(node.input[0], Layout.CHANNELS_FIRST, shape[2:4], shape[1])
+                cells = Map(node.input[0], AxisOrder.CHANNELS_FIRST, shape[2:4], shape[1])
                 parts = [whole(Flattened(Layer.of(node), cells), shape)]
             else:
                 stop.via = stop.via or node

@@ -13,7 +13,7 @@ from cam_audit.records import Part, ScanReport
 
 
 @dataclass(frozen=True)
-class ClassParts:
+class PartsOfClass:
     """The parts of a class, the largest first; `rest`: the share of the score that is in none of them, 0..1."""
 
     label: str
@@ -44,13 +44,13 @@ class Strip:
     tiles: tuple[tuple[str, int, int], ...]
 
 
-def parts_by_class(report: ScanReport) -> list[ClassParts]:
+def parts_by_class(report: ScanReport) -> list[PartsOfClass]:
     """The classes in the order of their names."""
     by_label: dict[str, list[Part]] = {}
     for part in report.parts:
         by_label.setdefault(part.label, []).append(part)
     return [
-        ClassParts(
+        PartsOfClass(
             label,
             sorted(by_label[label], key=lambda part: part.number),
             max(0.0, 1 - sum(abs(part.share) for part in by_label[label])),

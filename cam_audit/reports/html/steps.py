@@ -46,7 +46,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Group:
+class CalledGroup:
     """Images of one kind: how many of them are called the class, with the 95% interval of the share, 0..1."""
 
     name: str
@@ -63,11 +63,11 @@ GROUPS = {
 }
 
 
-def groups(finding: Finding) -> tuple[Group, ...]:
+def groups(finding: Finding) -> tuple[CalledGroup, ...]:
     """What the net says of images with the cue and without it; empty where that was not counted."""
     evidence = finding.evidence
     return tuple(
-        Group(
+        CalledGroup(
             words,
             round(evidence[f"{name}_images"]),
             round(evidence[f"{name}_called"]),

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from planted import CLASSES, Plant, data_set, names, only, red_frame, scene
 
 from cam_audit.findings.causes import causes_of
+from cam_audit.findings.controls import other_sides
 from cam_audit.findings.counterfactual import Roles
 from cam_audit.findings.cues import border, find_cues, padding
 from cam_audit.findings.cues.padding import Padding
 from cam_audit.findings.cues.picture import Picture
 from cam_audit.findings.cues.records import Groups, by_label
-from cam_audit.findings.edits import other_sides
 from cam_audit.records import ImageSource
 
 Rgb = NDArray[np.uint8]

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import pytest
 
 from cam_audit.findings.cues.records import ImageFeatures
-from cam_audit.findings.cues.same_thing import Pair, suspected, things_of
+from cam_audit.findings.cues.same_thing import ThingPair, suspected, things_of
 
 HERE, THERE = (0.0, 0.0, 1.0, 0.5), (0.0, 0.5, 1.0, 1.0)
 
 
-def pair(first: int, second: int, points: int = 10) -> Pair:
-    return Pair((first, second), (HERE, THERE), points)
+def pair(first: int, second: int, points: int = 10) -> ThingPair:
+    return ThingPair((first, second), (HERE, THERE), points)
 
 
 def images(count: int) -> Sequence[ImageFeatures]:

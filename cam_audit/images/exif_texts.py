@@ -1,4 +1,8 @@
-"""What EXIF data say of a picture: with which camera and program it was made, and when."""
+"""What EXIF data say of a picture: with which camera and program it was made, and when. `decode` turns it by them.
+
+Not by Pillow: of odd EXIF data it warns on stderr (of 745 among 2,000 damaged headers), and no thread can silence that
+for itself.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import pytest
 from pictures import encode, gradient
 from PIL import Image
 
-from cam_audit.images.exif import exif_of
+from cam_audit.images.exif_texts import exif_of
 from cam_audit.records import Exif
 
 RGB = gradient(96, 64)
