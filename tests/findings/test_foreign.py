@@ -10,7 +10,7 @@ from measured import cells, observed
 
 from cam_audit.findings import foreign
 from cam_audit.findings.audited_net import AuditedNet, audited_net
-from cam_audit.findings.counterfactual import Step, Trial
+from cam_audit.findings.counterfactual import MadeEdit, Trial
 from cam_audit.findings.decision import severity
 from cam_audit.findings.foreign_objects import OBJECTS
 from cam_audit.findings.trials import Plan
@@ -47,10 +47,10 @@ def asked(
         def run(net: AuditedNet, plan: Plan, picture: object) -> Trial:
             own = net.class_of[plan.target.source.label]
 
-            def step(edit: object, said: str | None) -> Step:
+            def step(edit: object, said: str | None) -> MadeEdit:
                 logits = np.zeros(4, np.float32)
                 logits[own if said is None else net.model.class_names.index(said)] = 1
-                return Step(edit, None, None, logits)  # type: ignore[arg-type]
+                return MadeEdit(edit, None, None, logits)  # type: ignore[arg-type]
 
             edited, control = says(numbers[plan.target.source.name])
             source, before = plan.target.source, plan.target.logits

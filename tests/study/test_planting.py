@@ -10,7 +10,7 @@ from planting import object_mask
 
 LOCAL = ("stampfix", "stamprand", "wmark", "ruler", "ctxobj", "foreign")
 # What has nothing to draw: pictures are blurred, lit, shrunk or shifted as much in every set.
-SAME_IN_ALL_SETS = ("blur", "bright", "scale", "streaks")
+SAME_IN_ALL_SETS = ("blur", "bright", "foreign", "scale", "streaks")
 SHAPES = ((240, 320), (320, 240), (97, 131))
 
 
