@@ -50,7 +50,8 @@ class Model:
     the map of class k; `feature_weight` float32 (K, C') and `feature_bias` (K,), the last convolution of such a net,
     both None where its file does not offer what enters it; `class_ids` WordNet ids or ""; `sha256` of the file, as hex.
     `map_kind` is "exact" where the map is that of the paper, "per-image" where what follows the pooling is linear only
-    for a given image. `scores` is "softmax" or, where several classes may be true of an image, "sigmoid".
+    for a given image. `scores` is "softmax" or, where several classes may be true of an image, "sigmoid". `fallback`:
+    what is to be said if the CPU runs it, or some of it, though other providers were asked for; else "".
     """
 
     path: Path
@@ -70,10 +71,11 @@ class Model:
     map_kind: str
     scores: str
     session: ort.InferenceSession
+    fallback: str = ""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # another process or machine loads the same file, which must be there
-        return _load_same, (self.path, self.sha256)
+        return _load_same, (self.path, self.sha256, self.providers)
 
     def run(self, rgb: NDArray[np.uint8], *, features: bool = False) -> Prediction:
         """One forward pass over an RGB image, uint8 (H, W, 3), at the size it has.
@@ -134,6 +136,11 @@ class Model:
         return above or int(logits.argmax()) == class_index
 
     @property
+    def providers(self) -> tuple[str, ...]:
+        """The execution providers that run the net, the first preferred."""
+        return tuple(self.session.get_providers())
+
+    @property
     def channels(self) -> int:
         """How many activation maps there are, C."""
         return len(self.class_names) if self.cam_weight is None else int(self.cam_weight.shape[1])
@@ -170,15 +177,19 @@ def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     return probabilities
 
 
-def load_model(path: str | Path) -> Model:
+def load_model(path: str | Path, provider: str | Sequence[str] = ()) -> Model:
     """Load a CAM-ready ONNX file and prove that it is one.
+
+    provider: onnxruntime's execution providers that are to run it, such as "cuda", the first preferred. The CPU does
+    what they can't, and `Model.fallback` says so.
 
     Checked on two different images of two sizes (of one, where the net has a fixed size): the mean over h, w
     of the map of class k, plus the bias, equals logit k to 1e-3 of the largest logit. Where there are `features`, too,
-    that the last convolution makes the activations of them, with or without a ReLU, to 1e-3 of the largest.
+    that the last convolution makes the activations of them, with or without a ReLU, to 1e-3 of the largest. And that
+    other providers than the CPU compute the same as it does, to 1e-3 of the largest value of each output.
 
     Raises ModelError where the file is missing, broken, of another format (with the lines that export it) or not
-    CAM-ready.
+    CAM-ready, or a provider computes something else; CamAuditError for a provider that is not there.
 
     Example:
         >>> import cam_audit
@@ -187,6 +198,7 @@ def load_model(path: str | Path) -> Model:
         ('bird', 'cat', 'dog', 'jug', 'mug')
     """
     path = Path(path)
+    providers = _full_names((provider,) if isinstance(provider, str) else provider)
     if not os.path.isfile(path):
         raise not_onnx(path) or ModelError(f"{path}: no such model file")
     try:
@@ -194,14 +206,24 @@ def load_model(path: str | Path) -> Model:
     except ModelError as error:
         raise not_onnx(path) or error from None
     try:
-        return _proved(path, session)
+        return _proved(path, session, providers)
     except UnicodeDecodeError:
         # onnxruntime decodes a name when it is asked for it, and that may be anywhere
         raise ModelError(f"{path}: damaged, a name in it is not UTF-8 text") from None
 
 
-def _proved(path: Path, session: ort.InferenceSession) -> Model:
-    """The model of a session, if it obeys `file_format`."""
+def _full_names(providers: Sequence[str]) -> tuple[str, ...]:
+    """Providers as onnxruntime calls them; the CPU alone is none."""
+    if not providers:
+        return ()
+    from cam_audit.models.providers import CPU, full_names
+
+    names = full_names(providers)
+    return () if names == (CPU,) else names
+
+
+def _proved(path: Path, session: ort.InferenceSession, providers: Sequence[str]) -> Model:
+    """The model of a session on the CPU, if it obeys `file_format`, to be run by `providers`."""
     outputs = {output.name for output in session.get_outputs()}
     missing = [name for name in (file_format.LOGITS, file_format.ACTIVATIONS) if name not in outputs]
     inputs = session.get_inputs()
@@ -212,7 +234,8 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
     input_size = metadata.input_size()
     fixed_size = any(isinstance(side, int) for side in inputs[0].shape[1:3])
     wanted = _wanted(outputs, path)
-    values = _outputs(session, wanted, _check_image(input_size), path)
+    image = _check_image(input_size)
+    values = _outputs(session, wanted, image, path)
     cam_weight = values.get(file_format.CAM_WEIGHT)
     cam_bias = values.get(file_format.CAM_BIAS)
     if cam_weight is not None and cam_bias is None:
@@ -222,7 +245,8 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
     height, width = input_size
     other = input_size if fixed_size else (max(64, height * 3 // 4), max(64, width // 2))
     of_the_image = [name for name in wanted if name in file_format.OF_THE_IMAGE]
-    again = _outputs(session, of_the_image, _check_image(other, seed=1), path)
+    other_image = _check_image(other, seed=1)
+    again = _outputs(session, of_the_image, other_image, path)
     check_identity(again, cam_weight, cam_bias, path)
     if file_format.FEATURES in wanted:
         check_features(values, path)
@@ -234,6 +258,11 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
     class_ids = metadata.strings(file_format.CLASS_IDS_KEY, optional=True) or ("",) * len(classes)
     if len(class_ids) != len(classes):
         raise ModelError(f"{path}: {len(class_ids)} class ids for {len(classes)} classes")
+    elsewhere, fallback = None, ""
+    if providers:
+        from cam_audit.models.providers import session_on
+
+        elsewhere, fallback = session_on(path, providers, [(image, values), (other_image, again)])
     return Model(
         path=path,
         sha256=sha256_of(path),
@@ -251,7 +280,8 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
         feature_bias=values.get(file_format.FEATURE_BIAS),
         map_kind=metadata.choice(file_format.MAP_KEY, (file_format.EXACT, file_format.PER_IMAGE)),
         scores=metadata.choice(file_format.SCORES_KEY, (file_format.SOFTMAX, file_format.SIGMOID)),
-        session=session,
+        session=elsewhere or session,
+        fallback=fallback,
     )
 
 
@@ -267,9 +297,9 @@ def _wanted(outputs: Collection[str], path: Path) -> list[str]:
     return wanted
 
 
-def _load_same(path: Path, sha256: str) -> Model:
+def _load_same(path: Path, sha256: str, providers: Sequence[str]) -> Model:
     """The model of a file that must not have changed; raises ModelError if it has."""
-    model = load_model(path)
+    model = load_model(path, providers)
     if model.sha256 != sha256:
         raise ModelError(f"{path}: not the file that it was: its SHA-256 is {model.sha256[:12]}, not {sha256[:12]}")
     return model

@@ -76,6 +76,8 @@ def run(
         # names of folders are hostile text
         observer.on_note(printable(words))
 
+    if model.fallback:
+        note(model.fallback)
     found = images_of(options, note)
     chosen = sources_of(options, model, found, note)
     sources = chosen.sources
