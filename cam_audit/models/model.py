@@ -33,12 +33,14 @@ Array = NDArray[Any]
 class Prediction:
     """One forward pass: logits float32 (K,) before any softmax, activations float32 (C, h, w).
 
-    `features`: what enters the last convolution, float32 (C', h, w), where it was asked for and the net offers it.
+    `features`: what enters the last convolution, float32 (C', h, w), and `even`: the part of the activations that all
+    cells have alike, float32 (C,), where they were asked for and the net offers them.
     """
 
     logits: NDArray[np.float32]
     activations: NDArray[np.float32]
     features: NDArray[np.float32] | None = None
+    even: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,10 @@ class Model:
         # another process or machine loads the same file, which must be there
         return _load_same, (self.path, self.sha256, self.providers)
 
-    def run(self, rgb: NDArray[np.uint8], *, features: bool = False) -> Prediction:
+    def run(self, rgb: NDArray[np.uint8], *, features: bool = False, even: bool = False) -> Prediction:
         """One forward pass over an RGB image, uint8 (H, W, 3), at the size it has.
 
-        features: whether to fetch what enters the last convolution, where the net offers that.
+        features, even: whether to fetch these, too, where the net offers them.
 
         Raises ModelError where the outputs are not what they were when the net was loaded, which a net may compute
         from the image, and whatever onnxruntime raises.
@@ -95,6 +97,8 @@ class Model:
         names = [file_format.LOGITS, file_format.ACTIVATIONS]
         if features and self.feature_weight is not None:
             names.append(file_format.FEATURES)
+        if even and self._has_even:
+            names.append(file_format.EVEN)
         values = dict(zip(names, self.session.run(names, {file_format.IMAGE: rgb[None]}), strict=True))
         logits, activations = values[file_format.LOGITS], values[file_format.ACTIVATIONS]
         as_loaded = logits.shape == (1, len(self.class_names)) and activations.shape[:2] == (1, self.channels)
@@ -103,7 +107,15 @@ class Model:
         entering = values.get(file_format.FEATURES)
         if entering is not None and not self._fits(entering, activations):
             raise ModelError("its features have another shape than when it was loaded, or are not numbers")
-        return Prediction(logits[0], activations[0], None if entering is None else entering[0])
+        alike = values.get(file_format.EVEN)
+        if alike is not None and not (alike.shape == (1, self.channels) and np.isfinite(alike).all()):
+            raise ModelError("its output 'even' has another shape than it should, or is not numbers")
+        return Prediction(
+            logits[0],
+            activations[0],
+            None if entering is None else entering[0],
+            None if alike is None else alike[0],
+        )
 
     def _fits(self, features: Array, activations: Array) -> bool:
         assert self.feature_weight is not None
@@ -126,6 +138,24 @@ class Model:
         """The raw class activation map of one class, float32 (h, w), in units of the logit."""
         return class_activation_map(prediction.activations, self.cam_weight, class_index)
 
+    def even_share(self, prediction: Prediction, class_index: int) -> float | None:
+        """How much of a class's score no cell of its map accounts for, 0..1; None where `even` was not fetched.
+
+        That is what biases and gates give to all cells alike, as a share of it and of what each cell has to itself.
+        """
+        if prediction.even is None:
+            return None
+        weight = None if self.cam_weight is None else self.cam_weight[class_index]
+        even = float(prediction.even[class_index] if weight is None else weight @ prediction.even)
+        own = float(np.abs(self.cam(prediction, class_index) - even).mean())
+        alike = abs(even + (0.0 if self.cam_bias is None else float(self.cam_bias[class_index])))
+        return alike / max(alike + own, 1e-12)
+
+    @cached_property
+    def _has_even(self) -> bool:
+        outputs = {output.name for output in self.session.get_outputs()}
+        return self.map_kind == file_format.PER_IMAGE and file_format.EVEN in outputs
+
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         """Of logits (K,), float64 (K,): a softmax that sums to 1, or a sigmoid for each class, as `scores` says."""
         return sigmoid(logits) if self.scores == file_format.SIGMOID else softmax(logits)
@@ -134,6 +164,23 @@ class Model:
         """Whether a class is predicted: it has the largest logit or, of a sigmoid, a probability above .5."""
         above = self.scores == file_format.SIGMOID and float(logits[class_index]) > 0
         return above or int(logits.argmax()) == class_index
+
+    def predicted(self, logits: NDArray[np.float32]) -> tuple[int, ...]:
+        """The classes that are predicted, the most probable first."""
+        if self.scores == file_format.SOFTMAX:
+            return (int(logits.argmax()),)
+        order = np.argsort(-logits, kind="stable")
+        return tuple(int(k) for k in order if self.predicts(logits, int(k)))
+
+    def deciding(self, logits: NDArray[np.float32], labels: Sequence[int]) -> int:
+        """Of the classes of an image, the one that decides whether the prediction is right: it is if this is predicted.
+
+        By softmax that is the one with the largest logit, as one of them is enough; by sigmoid the one with the
+        smallest, as all have to be predicted.
+        """
+        best = min if self.scores == file_format.SIGMOID else max
+        # of two that are as large, only the first may be predicted
+        return best(labels, key=lambda index: (self.predicts(logits, index), float(logits[index])))
 
     @property
     def providers(self) -> tuple[str, ...]:

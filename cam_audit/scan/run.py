@@ -235,6 +235,7 @@ class _Run:
             "images": tally.images,
             "errors": tally.errors,
             "splits": tally.splits,
+            "several_labels": sum(bool(source.several) for source in self.sources),
             "class_folders": all(source.name.startswith(f"{source.label}/") for source in self.sources if source.label),
             "readings": dict(tally.readings),
             "value_ranges": {kind: asdict(of_kind) for kind, of_kind in self.job.ranges.items()},
