@@ -153,8 +153,9 @@ class Model:
 
     @cached_property
     def _has_even(self) -> bool:
-        outputs = {output.name for output in self.session.get_outputs()}
-        return self.map_kind == file_format.PER_IMAGE and file_format.EVEN in outputs
+        return self.map_kind == file_format.PER_IMAGE and file_format.EVEN in {
+            output.name for output in self.session.get_outputs()
+        }
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         """Of logits (K,), float64 (K,): a softmax that sums to 1, or a sigmoid for each class, as `scores` says."""
