@@ -137,7 +137,10 @@ def _filled(name: str, weights: Path, build: Callable[[int], Any]) -> Any:
     ]
     module = build(sizes[0] if sizes else 1000)
     check_fits(weights, name, module, state)
-    module.load_state_dict(state, strict=False)
+    # it has the versions of the modules, which some read, and a plain dict has not
+    filled = module.state_dict()
+    filled.update(state)
+    module.load_state_dict(filled)
     return module
 
 
