@@ -93,7 +93,6 @@ import torch
 from transformers import AutoModelForImageClassification
 
 net = AutoModelForImageClassification.from_pretrained({{file}})
-net.config.return_dict = False
 {_EXPORT}
 """,
 )
