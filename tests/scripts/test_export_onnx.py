@@ -218,7 +218,7 @@ def test_published_weights_of_torchvision_bring_their_names(
     ("name", "kind", "fixed"), [("mobilenetv3_small_050", "per-image", False), ("levit_128s", "exact", True)]
 )
 def test_any_net_of_timm(scripts: Any, tmp_path: Path, name: str, kind: str, fixed: bool) -> None:
-    import timm
+    timm = pytest.importorskip("timm")
     import torch
 
     torch.manual_seed(0)
@@ -233,7 +233,7 @@ def test_any_net_of_timm(scripts: Any, tmp_path: Path, name: str, kind: str, fix
 
 
 def test_nets_of_timm_that_are_refused(scripts: Any, tmp_path: Path) -> None:
-    import timm
+    timm = pytest.importorskip("timm")
     import torch
 
     net = timm.create_model("vit_tiny_patch16_224", num_classes=CLASSES)
