@@ -16,8 +16,8 @@ test: $(VENV)/.tests
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 
-# The tests that compare with torch on the same weights. torchvision comes without its dependencies, so that
-# it does not replace the torch that is there.
+# The tests that compare with torch on the same weights. torchvision and timm come without their dependencies, so that
+# they do not replace the torch that is there.
 test-export: $(VENV)/.torch
 	$(BIN)/python -m pytest -m "torch or shared"
 
@@ -50,7 +50,8 @@ $(VENV)/.tests: $(VENV)/.installed
 
 $(VENV)/.torch: $(VENV)/.tests
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[imagenet]' torch==2.13.0 'onnxscript>=0.5'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps torchvision==0.28.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps torchvision==0.28.0 \
+		timm==1.0.31 safetensors==0.8.0
 	@touch $@
 
 $(VENV)/.browser: $(VENV)/.tests

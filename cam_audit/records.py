@@ -40,7 +40,8 @@ class ImageSource:
     `name` is its path below `root`, the data set, with `/` between folders; `label` its class, as folders or a labels
     file call it, "" where nothing tells; `label_class` the net's class that the label stands for, if any; `split`
     the part of the data set (train, val, test) that the image belongs to, "" if none. `level`: how many folders of
-    `name` lead to that of its class, 0 where no folder does.
+    `name` lead to that of its class, 0 where no folder does. `several`: where it has more than one label, all of them,
+    each with its class; `label` is then these, with `;` between, and `label_class` is None.
     """
 
     root: str
@@ -49,6 +50,14 @@ class ImageSource:
     label_class: int | None
     split: str = ""
     level: int = 1
+    several: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """The net's classes that its labels stand for."""
+        if self.several:
+            return tuple(index for _, index in self.several)
+        return () if self.label_class is None else (self.label_class,)
 
     @property
     def path(self) -> str:
@@ -129,7 +138,9 @@ class ImageResult:
 
     `flags` are the codes that the image alone earns (CA103, CA104, CA105); the audit adds those of its class.
     `reading`: how its values became 8-bit RGB, where that is worth saying. `unannotated`: why its annotation can't be
-    used. `picture_hash`: its perceptual hash, 64 bits. `exif`: what its EXIF data say.
+    used. `picture_hash`: its perceptual hash, 64 bits. `exif`: what its EXIF data say. `predicted`: of a net with
+    sigmoid scores, the classes that are predicted, the most probable first. `even_share`: of a net whose map is made
+    for each image, how much of the score no cell of the map accounts for, 0..1.
     """
 
     source: ImageSource
@@ -147,11 +158,13 @@ class ImageResult:
     unannotated: str = ""
     picture_hash: int = 0
     exif: Exif = Exif()
+    predicted: tuple[str, ...] = ()
+    even_share: float | None = None
 
     @property
     def agrees(self) -> bool | None:
-        """Whether the folder's class is predicted; None where the folder stands for no class."""
-        return None if self.source.label_class is None else self.disagreement is None
+        """Whether the label is predicted, see `Model.deciding`; None where the folder stands for no class."""
+        return self.disagreement is None if self.source.classes else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,7 +447,8 @@ class ImageRow:
     """An image as a row of results.csv has it; what is not defined for it is None, "" or empty.
 
     `error`: why it could not be scanned, "" where it could. `top`: class and probability of at most three classes, the
-    most probable first. `split`: as in `ImageSource`. Peaks, shares and areas are fractions, 0..1, as in
+    most probable first. `split`: as in `ImageSource`. `predicted`, `even_share`: as in `ImageResult`, the former with
+    `;` between. Peaks, shares and areas are fractions, 0..1, as in
     `MapStatistics` and `ObjectShare`.
     """
 
@@ -456,6 +470,8 @@ class ImageRow:
     overlay: str = ""
     surroundings_share: float | None = None
     split: str = ""
+    predicted: str = ""
+    even_share: float | None = None
 
 
 class ImageRows(Protocol):

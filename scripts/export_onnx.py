@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Export torchvision's classifiers, with published or your own weights, as CAM-ready ONNX files.
+"""Export classifiers of torchvision and timm, with published or your own weights, as CAM-ready ONNX files.
 
     python scripts/export_onnx.py --net resnet18
     python scripts/export_onnx.py --net resnet18 --weights finetuned.pth --labels classes.txt
     python scripts/export_onnx.py --all
+    python scripts/export_onnx.py --torchvision convnext_tiny
+    python scripts/export_onnx.py --timm mobilenetv3_small_100 --weights finetuned.pth --labels classes.txt
 
-Needs `pip install 'cam-audit[export]'`; a scan with the files that it writes needs no torch.
+Needs `pip install 'cam-audit[export]'`, and --timm `pip install timm`; a scan with the files that it writes needs no
+torch.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ from typing import TYPE_CHECKING
 
 import click
 import numpy as np
-from torchvision_nets import NETS, SEVERAL_FULLY_CONNECTED, check_installed, load_net
+from library_nets import TIMM, TORCHVISION, load_library_net
+from torchvision_nets import NETS, SEVERAL_FULLY_CONNECTED, check_installed, first_line, load_net
 
 from cam_audit.errors import CamAuditError, ModelError
 from cam_audit.models import file_format
@@ -64,7 +68,7 @@ def export_module(
     """Write a CAM-ready ONNX file of a torch classifier that takes preprocessed float32 images (N, 3, H, W).
 
     The file is put in place once it is proved: the identity holds, and its logits equal torch's to 1e-4 of
-    the largest one on a square, a wide and a tall image.
+    the largest one, on a square, a wide and a tall image, or, if the file takes one size only, on one of that size.
 
     Raises ModelError where the module has no class activation map or the proof fails.
     """
@@ -72,7 +76,7 @@ def export_module(
     from cam_audit.models.adapt import adapt
 
     height, width = input_size
-    sizes = [(height, width), (height, width * 298 // 224), (height * 320 // 224, width)]
+    others = [(height, width * 298 // 224), (height * 320 // 224, width)]
     module.eval()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -90,6 +94,7 @@ def export_module(
                 licence=licence,
                 source_sha256=source_sha256,
             )
+            sizes = [input_size, *(others if adapted.dynamic_size else ())]
             differences = {size: _difference(module, draft, preprocessing, size) for size in sizes}
             draft.replace(target)
     except ModelError as error:
@@ -103,17 +108,17 @@ def _export_plain(module: torch.nn.Module, target: Path, input_size: tuple[int, 
     import torch
 
     # Sizes stay fixed here, which is four times as fast: `adapt` frees them, and the checks prove it.
+    names = {"input_names": ["pixels"], "output_names": ["scores"]}
+    images = (torch.zeros(1, 3, *input_size),)
     with _quiet():
-        torch.onnx.export(
-            module,
-            (torch.zeros(1, 3, *input_size),),
-            target,
-            input_names=["pixels"],
-            output_names=["scores"],
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
+        try:
+            torch.onnx.export(module, images, target, dynamo=True, external_data=False, verbose=False, **names)
+        except Exception as error:
+            # it can't trace all that the old exporter can, and raises whatever the net's own code does
+            try:
+                torch.onnx.export(module, images, target, dynamo=False, **names)
+            except Exception:
+                raise ModelError(f"torch can't export it to ONNX: {first_line(error)}") from None
 
 
 @contextmanager
@@ -144,14 +149,31 @@ def _difference(module: torch.nn.Module, exported: Path, preprocessing: Preproce
     return difference / largest if largest else 0.0
 
 
+def export_library_net(library: str, name: str, weights: Path | None, labels_file: Path | None, folder: Path) -> None:
+    """Export a net of torchvision or timm to folder/name.onnx, printing one line a check."""
+    loaded = load_library_net(library, name, weights)
+    labels = _class_list(labels_file, loaded.classes)
+    names = labels.names if labels else loaded.names
+    export = export_module(
+        loaded.module,
+        folder / f"{name}.onnx",
+        net=name,
+        preprocessing=loaded.preprocessing,
+        classes=names,
+        class_ids=labels.ids if labels else None,
+        input_size=loaded.input_size,
+        licence=loaded.licence,
+        source_sha256=loaded.sha256,
+    )
+    _tell(name, export, named=names is not None)
+
+
 def export_net(net: str, weights: Path | None, labels_file: Path | None, folder: Path, transform_input: bool) -> None:
     """Export one net of torchvision to folder/net.onnx, printing one line a check."""
     loaded = load_net(net, weights, transform_input=transform_input)
     for note in loaded.notes:
         click.echo(f"{net}: note: {note}")
     labels = _class_list(labels_file, loaded.classes)
-    if labels is None:
-        click.echo(f"{net}: note: the classes are called 'class 0', 'class 1', ...; name them with --labels FILE")
     from cam_audit.models.adapt import PRESETS
 
     export = export_module(
@@ -164,11 +186,26 @@ def export_net(net: str, weights: Path | None, labels_file: Path | None, folder:
         licence="BSD-3-Clause (torchvision)" if loaded.published else "unknown",
         source_sha256=loaded.sha256,
     )
+    _tell(net, export, named=labels is not None)
+
+
+def _tell(net: str, export: Export, *, named: bool) -> None:
+    """Print what was written, and how it was proved."""
+    if not named:
+        click.echo(f"{net}: note: the classes are called 'class 0', 'class 1', ...; name them with --labels FILE")
     for (height, width), difference in export.differences.items():
         click.echo(f"{net}: logits at {width}x{height} equal torch's, largest difference {difference:.1e}")
+    adapted = export.adapted
+    if adapted.why_fixed:
+        click.echo(f"{net}: note: the file takes no other size: {adapted.why_fixed}")
+    if not adapted.exact:
+        click.echo(
+            f"{net}: note: the map is exact for each image; {adapted.even_share:.0%} of the largest logit belongs to "
+            "no cell, on images of noise"
+        )
     click.echo(f"{net}: the mean of each class's map plus its bias is the class's logit")
-    click.echo(f"{net}: {export.adapted.head}")
-    click.echo(f"{net}: wrote {folder / f'{net}.onnx'}, {loaded.classes} classes")
+    click.echo(f"{net}: {adapted.head}")
+    click.echo(f"{net}: wrote {adapted.path}, {adapted.classes} classes")
 
 
 def _class_list(file: Path | None, classes: int) -> ClassList | None:
@@ -195,19 +232,32 @@ def _known(net: str) -> str:
 
 @click.command(help=(__doc__ or "").partition("\n")[0])
 @click.option("--net", metavar="NET", help=f"One of {', '.join(NETS)}.")
-@click.option("--all", "every", is_flag=True, help="All of them, with published weights.")
-@click.option("--weights", type=click.Path(path_type=Path), help="Your state dict, or else torchvision's.")
+@click.option("--torchvision", metavar="NAME", help="Any classifier of torchvision, by its name there.")
+@click.option("--timm", metavar="NAME", help="Any net of timm, by its name there.")
+@click.option("--all", "every", is_flag=True, help="All four of --net, with published weights.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Your state dict, or else the published weights.")
 @click.option("--labels", type=click.Path(path_type=Path), help="One name a line, or CSV: index,wnid,name.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("onnx_models"), show_default=True)
 @click.option("--transform-input", is_flag=True, help="For a GoogLeNet fine-tuned from published weights.")
 def main(
-    net: str | None, every: bool, weights: Path | None, labels: Path | None, out: Path, transform_input: bool
+    net: str | None,
+    torchvision: str | None,
+    timm: str | None,
+    every: bool,
+    weights: Path | None,
+    labels: Path | None,
+    out: Path,
+    transform_input: bool,
 ) -> None:
-    if every == (net is not None):
-        raise click.UsageError("give either --net or --all")
+    if sum([every, *(name is not None for name in (net, torchvision, timm))]) != 1:
+        raise click.UsageError("give one of --net, --torchvision, --timm and --all")
     if every and (weights or labels):
-        raise click.UsageError("--weights and --labels go with --net")
+        raise click.UsageError("--weights and --labels go with the name of a net")
     try:
+        for library, name in ((TORCHVISION, torchvision), (TIMM, timm)):
+            if name is not None:
+                export_library_net(library, name, weights, labels, out)
+                return
         for name in NETS if net is None else (_known(net),):
             export_net(name, weights, labels, out, transform_input)
     except CamAuditError as error:

@@ -71,17 +71,17 @@ def load_net(name: str, weights: Path | None, *, transform_input: bool = False) 
     Raises ModelError where torch is missing, the download fails, or the weights are not those of the net.
     """
     check_installed()
-    torchvision = _torchvision()
+    torchvision = torchvision_package()
     url = torchvision.models.get_model_weights(NETS[name].builder).IMAGENET1K_V1.url
     path = weights or _downloaded(url)
-    state = _read_state(path)
+    state = read_state(path)
     sha256 = sha256_of(path)
     published = sha256.startswith(_hash_prefix(url))
     notes = []
     last = state.get(NETS[name].last_weight)
     classes = len(last) if last is not None and last.ndim else 1000
     module = _build(NETS[name].builder, classes, transform_input or published)
-    if not _check_fits(path, name, module, state):
+    if not check_fits(path, name, module, state):
         notes.append(f"{path} has no batch norm statistics: mean 0 and variance 1 are used")
     if name == "googlenet" and not published and not transform_input:
         notes.append(
@@ -92,20 +92,27 @@ def load_net(name: str, weights: Path | None, *, transform_input: bool = False) 
     return LoadedNet(module.eval(), classes, sha256, published, tuple(notes))
 
 
-def _torchvision() -> Any:
+def torchvision_package() -> Any:
+    """The package; raises ModelError where it does not fit the torch that is installed."""
     try:
         import torchvision  # type: ignore[import-untyped]
     except (ImportError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(f"torchvision does not fit the installed torch ({reason}); {INSTALL}") from None
+        raise ModelError(f"torchvision does not fit the installed torch ({first_line(error)}); {INSTALL}") from None
     return torchvision
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, cut to one line."""
+    return str(error).strip().partition("\n")[0][:300] or type(error).__name__
 
 
 def _build(builder: str, classes: int, transform_input: bool = False) -> torch.nn.Module:
     options: dict[str, Any] = {}
     if builder == "googlenet":
         options = {"aux_logits": False, "init_weights": False, "transform_input": transform_input}
-    module: torch.nn.Module = _torchvision().models.get_model(builder, weights=None, num_classes=classes, **options)
+    module: torch.nn.Module = torchvision_package().models.get_model(
+        builder, weights=None, num_classes=classes, **options
+    )
     return module
 
 
@@ -130,18 +137,24 @@ def _hash_prefix(url: str) -> str:
     return url.rpartition("-")[2].removesuffix(".pth")
 
 
-def _read_state(path: Path) -> dict[str, torch.Tensor]:
+def read_state(path: Path) -> dict[str, torch.Tensor]:
     """The parameters in a file, in float32, without the prefixes and wrappers of training code."""
     import torch
 
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file  # type: ignore[import-not-found,unused-ignore]
+
+            content = load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror or error}") from None
     except Exception as error:
         # whatever zipfile, pickle and torch's own unpickler raise
-        reason = str(error).strip().partition("\n")[0]
-        raise ModelError(f"{path}: not a state dict that is safe to load ({reason}); {HOW_TO_SAVE}") from None
+        raise ModelError(
+            f"{path}: not a state dict that is safe to load ({first_line(error)}); {HOW_TO_SAVE}"
+        ) from None
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
@@ -155,7 +168,7 @@ def _read_state(path: Path) -> dict[str, torch.Tensor]:
     }
 
 
-def _check_fits(path: Path, name: str, module: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> bool:
+def check_fits(path: Path, name: str, module: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> bool:
     """Whether the state is complete, or else lacks the statistics of batch norm only.
 
     Raises ModelError where it lacks anything else, or has something else.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cam_audit.cli.net import download_option, net_file
+from cam_audit.cli.net import download_option, net_file, provider_option
 from cam_audit.cli.process.exits import Exit
 from cam_audit.text import count
 
@@ -34,6 +34,7 @@ TOP = 3
 @click.option("--net", metavar="NAME", help="A net known by name, e.g. squeezenet.  [default: efficientnet-lite0]")
 @download_option
 @click.option("--model", type=click.Path(path_type=Path), metavar="FILE", help="A CAM-ready ONNX file of your own.")
+@provider_option
 @click.option(
     "--camera", default="0", show_default=True, metavar="NUMBER|FILE|ADDRESS",
     help="A camera's number, a video file, or an http or rtsp address.",
@@ -64,6 +65,7 @@ def live(
     net: str | None,
     download: bool,
     model: Path | None,
+    provider: tuple[str, ...],
     camera: str,
     folder: Path | None,
     every: float | None,
@@ -95,7 +97,9 @@ def live(
     source = parse_source(camera)
     file = net_file(net, model, download=download)
     set_up_libraries(available_cores())
-    loaded = load_model(file)
+    loaded = load_model(file, provider)
+    if loaded.fallback:
+        note(loaded.fallback)
     reason = None if no_window else why_no_window()
     if reason:
         note(f"no window, as {reason}")

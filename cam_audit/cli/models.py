@@ -14,7 +14,7 @@ import click
 
 from cam_audit.cli.adapt import adapt
 from cam_audit.cli.groups import HelpfulGroup
-from cam_audit.cli.net import ZOO_NAMES
+from cam_audit.cli.net import ZOO_NAMES, provider_option
 from cam_audit.cli.net import pull as download
 from cam_audit.cli.net_in_words import (
     DYNAMIC,
@@ -28,6 +28,7 @@ from cam_audit.cli.net_in_words import (
     target_of,
 )
 from cam_audit.cli.process.libraries import set_up_libraries
+from cam_audit.errors import ModelError
 from cam_audit.models import file_format
 from cam_audit.text import printable, some
 from cam_audit.workers import available_cores
@@ -114,17 +115,21 @@ def info(file: Path, classes: bool) -> None:
 
 @models.command()
 @click.argument("file", type=File)
-def check(file: Path) -> None:
+@provider_option
+def check(file: Path, provider: tuple[str, ...]) -> None:
     """Check that FILE is CAM-ready: exit code 0 or 2.
 
     The inputs, outputs and metadata are there, and on two images the mean of each class's map plus the bias is
-    the class's logit.
+    the class's logit. With --provider, it runs there, and computes what the CPU does, to a thousandth.
     """
     from cam_audit.models.model import load_model
 
     set_up_libraries(available_cores())
-    model = load_model(file)
-    click.echo(printable(f"{file}: CAM-ready, {model.net} with {len(model.class_names)} classes"))
+    model = load_model(file, provider)
+    if model.fallback:
+        raise ModelError(f"{file}: {model.fallback}")
+    where = f", the same on {', '.join(provider)} as on the CPU" if provider else ""
+    click.echo(printable(f"{file}: CAM-ready, {model.net} with {len(model.class_names)} classes{where}"))
 
 
 @models.command()

@@ -24,6 +24,12 @@ download_option: Callable[[Any], Any] = click.option(
     help=f"Download the net of --net without asking if it is not on this machine: {', '.join(ZOO_NAMES)}.",
 )  # fmt: skip
 
+provider_option: Callable[[Any], Any] = click.option(
+    "--provider", multiple=True, metavar="NAME",
+    help="An execution provider of onnxruntime that is to run the net, such as openvino or cuda. Repeatable, the first "
+    "is preferred; the CPU does what they can't.  [default: cpu]",
+)  # fmt: skip
+
 
 def net_file(name: str | None, file: Path | None, *, download: bool = False) -> Path:
     """The file of the net that --net or --model names; the default one if neither does, which is mentioned.

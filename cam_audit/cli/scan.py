@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cam_audit.cli.configuration import ConfiguredCommand, config_option
-from cam_audit.cli.net import download_option, net_file
+from cam_audit.cli.net import download_option, net_file, provider_option
 from cam_audit.cli.outputs import Output, output_option, require_places, to_stdout, write_outputs
 from cam_audit.cli.process.exits import Interrupted, exit_of
 from cam_audit.cli.process.forked import be_told
@@ -101,6 +101,7 @@ from cam_audit.workers import available_cores
     "--baseline", type=click.Path(path_type=Path), metavar="FILE",
     help="Accepted findings, written by `cam-audit baseline`: only others make the exit code 1.",
 )  # fmt: skip
+@provider_option
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Images under way at once.  [default: cores]")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Scan only N images, spread evenly over all.")
 @click.option(

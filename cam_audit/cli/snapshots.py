@@ -66,7 +66,7 @@ class Snapshots:
         write_bytes(path, encode_png(rgb))
         scores = top_scores(self._model, self._model.probabilities(prediction.logits), results_csv.TOP)
         target = scores[min(view.rank, len(scores) - 1)].class_index
-        maps = ImageMaps(self._model, prediction, None, target)
+        maps = ImageMaps(self._model, prediction, (), target)
         source = ImageSource(str(self.folder), name, "", None)
         result = image_result(maps, source, (rgb.shape[1], rgb.shape[0]), results_csv.TOP, overlay=True)
         overlay = draw_overlay(maps, rgb, result.scores, ScanSettings().overlay_size, view.compare)

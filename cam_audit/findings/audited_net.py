@@ -44,7 +44,7 @@ class AuditedNet:
 
     def is_right(self, observation: Observation) -> bool:
         """Whether an image is predicted as the class of its folder."""
-        return observation.predicted == self.class_of[observation.source.label]
+        return self.model.predicts(observation.logits, self.class_of[observation.source.label])
 
     def picture(self, observation: Observation) -> RgbImage | None:
         """A picture as it enters the net; None for one that can no longer be read."""

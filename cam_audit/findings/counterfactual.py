@@ -30,6 +30,8 @@ MIN_TARGETS = 4
 MANY_CLASSES = 20
 
 Logits = NDArray[np.float32]
+# Whether a class is predicted, by logits (K,) and its index.
+Predicts = Callable[[Logits, int], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,26 +164,36 @@ def stands_out(rank: float | None, z: float | None) -> bool:
     return rank is None or rank == 1
 
 
+def is_largest(logits: Logits, class_index: int) -> bool:
+    """Whether a class is predicted by a net that predicts the class of the largest logit."""
+    return int(logits.argmax()) == class_index
+
+
 def effects_of(
-    tried: Sequence[tuple[str, Sequence[Trial]]], class_index: int, scale: float, error: float
+    tried: Sequence[tuple[str, Sequence[Trial]]],
+    class_index: int,
+    scale: float,
+    error: float,
+    predicts: Predicts = is_largest,
 ) -> tuple[Effect, ...]:
     """What the trials of each test, by its name, come to; `scale` is the median correct margin, in logits.
 
-    error: how often the intervals of all tests together may be wrong, both sides counted, see ERROR_AT. A test with
-    fewer than MIN_TARGETS trials is left out.
+    predicts: what the net takes for a prediction, as `Model.predicts`. error: how often the intervals of all tests
+    together may be wrong, both sides counted, see ERROR_AT. A test with fewer than MIN_TARGETS trials is left out.
     """
-    return tuple(effect for _, effect in effects_over([(*each, class_index) for each in tried], scale, error))
+    of_class = [(*each, class_index) for each in tried]
+    return tuple(effect for _, effect in effects_over(of_class, scale, error, predicts))
 
 
 def effects_over(
-    tried: Sequence[tuple[str, Sequence[Trial], int]], scale: float, error: float
+    tried: Sequence[tuple[str, Sequence[Trial], int]], scale: float, error: float, predicts: Predicts = is_largest
 ) -> list[tuple[int, Effect]]:
     """The same for trials each with the class that is asked about, which is given with its effect."""
     tried = [each for each in tried if len(each[1]) >= MIN_TARGETS]
     if not tried:
         return []
     level = 1 - error
-    turned = [_turned(name, trials, class_index) for name, trials, class_index in tried]
+    turned = [_turned(name, trials, class_index, predicts) for name, trials, class_index in tried]
     gains = [_gains(name, trials, class_index, scale) for name, trials, class_index in tried]
     flips = holm([partial(paired_difference, *pair) for pair in turned], [0.0] * len(tried), level)
     moved = holm(
@@ -208,11 +220,11 @@ def shown(effect: Effect) -> tuple[bool, bool, float]:
     return effect.turns, effect.moves, effect.flips.value if effect.turns else effect.gain.value
 
 
-def _turned(name: str, trials: Sequence[Trial], class_index: int) -> tuple[list[bool], list[bool]]:
+def _turned(name: str, trials: Sequence[Trial], class_index: int, predicts: Predicts) -> tuple[list[bool], list[bool]]:
     leaves = counterfactual(name).takes_away
 
     def turned(logits: Logits) -> bool:
-        return (int(logits.argmax()) == class_index) != leaves
+        return predicts(logits, class_index) != leaves
 
     return [turned(trial.edited.logits) for trial in trials], [turned(trial.control.logits) for trial in trials]
 

@@ -160,7 +160,7 @@ def follows_cue(net: AuditedNet, cause: Cause, hit: Hit, rgb: RgbImage, predicte
     else:
         return None
     picture = net.model.fit(rgb, net.shortest)
-    return int(net.model.run(apply(edit, picture, None)).logits.argmax()) != predicted
+    return not net.model.predicts(net.model.run(apply(edit, picture, None)).logits, predicted)
 
 
 def _use(
@@ -194,7 +194,8 @@ def _removals(net: AuditedNet, cause: Cause, painted_over: Sequence[Trial], each
     """By image that shows a local cue, whether its prediction changes when the cue is painted over; and the passes."""
     own = net.observations(cause.suspicion.label)
     changed = {
-        trial.source.name: int(trial.edited.logits.argmax()) != int(trial.before.argmax()) for trial in painted_over
+        trial.source.name: not net.model.predicts(trial.edited.logits, int(trial.before.argmax()))
+        for trial in painted_over
     }
 
     def changes(hit: Hit) -> bool | None:
@@ -229,7 +230,7 @@ def _groups(net: AuditedNet, cause: Cause, each: Each) -> Groups:
     alike = [other for other, does in zip(others, each(shows, others), strict=True) if does]
 
     def group(observations: Sequence[Observation]) -> Group:
-        return Group(len(observations), sum(each.predicted == class_index for each in observations))
+        return Group(len(observations), sum(net.model.predicts(each.logits, class_index) for each in observations))
 
     own = looked_at_in(net.groups[label])
     return Groups(

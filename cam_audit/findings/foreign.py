@@ -50,10 +50,13 @@ def ask(net: AuditedNet, each: Each) -> tuple[Evidence | None, int]:
         trials += [trial for trial in tried if trial]
         of_class = {index: [trial for trial in trials if trial.class_index != index] for index in labels}
         effects = effects_over(
-            [(TEST, own, index) for index, own in of_class.items()], net.scale, ERROR_AT[looks][number]
+            [(TEST, own, index) for index, own in of_class.items()],
+            net.scale,
+            ERROR_AT[looks][number],
+            net.model.predicts,
         )
         effects = _ranked(effects)
-        gaining = [(labels[index], effect) for index, effect in effects if _gains(effect, trials)]
+        gaining = [(labels[index], effect) for index, effect in effects if _gains(net, effect, trials)]
         if gaining or all(effect.flips.value < MIN_FLIPS / 2 for _, effect in effects):
             break
     passes = 2 * len(trials)
@@ -84,9 +87,9 @@ def _ranked(effects: Sequence[tuple[int, Effect]]) -> list[tuple[int, Effect]]:
     ]
 
 
-def _gains(effect: Effect, trials: Sequence[Trial]) -> bool:
+def _gains(net: AuditedNet, effect: Effect, trials: Sequence[Trial]) -> bool:
     """Whether images become the class, and it gets most of those that leave their own, its own images among them."""
-    left = sum(int(trial.edited.logits.argmax()) != trial.class_index for trial in trials)
+    left = sum(not net.model.predicts(trial.edited.logits, trial.class_index) for trial in trials)
     return effect.turns and effect.stands_out and effect.turned >= MIN_PART * left
 
 

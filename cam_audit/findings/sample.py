@@ -42,11 +42,16 @@ _MAX_TRIED = 20
 
 
 def classes_of(sources: Iterable[ImageSource]) -> dict[str, list[ImageSource]]:
-    """The images of each class, whatever folders they lie in."""
+    """The images of each class, whatever folders they lie in; of several labels, an image is in none of these classes.
+
+    Compared with the images of another class, it would have what gives its own away.
+    """
     classes: dict[str, list[ImageSource]] = {}
     for source in sources:
-        if source.label:
+        if source.label and not source.several:
             classes.setdefault(source.label, []).append(source)
+        for label, _ in source.several:
+            classes.setdefault(label, [])
     return classes
 
 

@@ -80,7 +80,7 @@ def run_tests(net: AuditedNet, cause: Cause, scale: float, each: Each) -> Outcom
         for (name, _), trial in zip(planned, tried, strict=True):
             if trial:
                 trials.setdefault(name, []).append(trial)
-        return effects_of(list(trials.items()), class_index, scale, ERROR_AT[looks][number])
+        return effects_of(list(trials.items()), class_index, scale, ERROR_AT[looks][number], net.model.predicts)
 
     effects = look(0, [name for name in plans if not counterfactual(name).takes_away])
     cause = _named_by(cause, effects)

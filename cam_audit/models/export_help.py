@@ -93,7 +93,6 @@ import torch
 from transformers import AutoModelForImageClassification
 
 net = AutoModelForImageClassification.from_pretrained({{file}})
-net.config.return_dict = False
 {_EXPORT}
 """,
 )
@@ -120,7 +119,9 @@ KERAS = Format(
     """\
 import keras
 
-keras.saving.load_model({file}, compile=False).export({onnx}, format="onnx")  # needs tf2onnx with TensorFlow
+net = keras.saving.load_model({file}, compile=False)
+net(keras.ops.zeros([1, *(side or 224 for side in net.input_shape[1:])]))  # Keras wants it called before
+net.export({onnx}, format="onnx")  # needs tf2onnx with TensorFlow
 """,
 )
 TENSORFLOW = Format(

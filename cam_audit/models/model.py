@@ -33,12 +33,14 @@ Array = NDArray[Any]
 class Prediction:
     """One forward pass: logits float32 (K,) before any softmax, activations float32 (C, h, w).
 
-    `features`: what enters the last convolution, float32 (C', h, w), where it was asked for and the net offers it.
+    `features`: what enters the last convolution, float32 (C', h, w), and `even`: the part of the activations that all
+    cells have alike, float32 (C,), where they were asked for and the net offers them.
     """
 
     logits: NDArray[np.float32]
     activations: NDArray[np.float32]
     features: NDArray[np.float32] | None = None
+    even: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class Model:
     the map of class k; `feature_weight` float32 (K, C') and `feature_bias` (K,), the last convolution of such a net,
     both None where its file does not offer what enters it; `class_ids` WordNet ids or ""; `sha256` of the file, as hex.
     `map_kind` is "exact" where the map is that of the paper, "per-image" where what follows the pooling is linear only
-    for a given image. `scores` is "softmax" or, where several classes may be true of an image, "sigmoid".
+    for a given image. `scores` is "softmax" or, where several classes may be true of an image, "sigmoid". `fallback`:
+    what is to be said if the CPU runs it, or some of it, though other providers were asked for; else "".
     """
 
     path: Path
@@ -70,15 +73,16 @@ class Model:
     map_kind: str
     scores: str
     session: ort.InferenceSession
+    fallback: str = ""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # another process or machine loads the same file, which must be there
-        return _load_same, (self.path, self.sha256)
+        return _load_same, (self.path, self.sha256, self.providers)
 
-    def run(self, rgb: NDArray[np.uint8], *, features: bool = False) -> Prediction:
+    def run(self, rgb: NDArray[np.uint8], *, features: bool = False, even: bool = False) -> Prediction:
         """One forward pass over an RGB image, uint8 (H, W, 3), at the size it has.
 
-        features: whether to fetch what enters the last convolution, where the net offers that.
+        features, even: whether to fetch these, too, where the net offers them.
 
         Raises ModelError where the outputs are not what they were when the net was loaded, which a net may compute
         from the image, and whatever onnxruntime raises.
@@ -93,6 +97,8 @@ class Model:
         names = [file_format.LOGITS, file_format.ACTIVATIONS]
         if features and self.feature_weight is not None:
             names.append(file_format.FEATURES)
+        if even and self._has_even:
+            names.append(file_format.EVEN)
         values = dict(zip(names, self.session.run(names, {file_format.IMAGE: rgb[None]}), strict=True))
         logits, activations = values[file_format.LOGITS], values[file_format.ACTIVATIONS]
         as_loaded = logits.shape == (1, len(self.class_names)) and activations.shape[:2] == (1, self.channels)
@@ -101,7 +107,15 @@ class Model:
         entering = values.get(file_format.FEATURES)
         if entering is not None and not self._fits(entering, activations):
             raise ModelError("its features have another shape than when it was loaded, or are not numbers")
-        return Prediction(logits[0], activations[0], None if entering is None else entering[0])
+        alike = values.get(file_format.EVEN)
+        if alike is not None and not (alike.shape == (1, self.channels) and np.isfinite(alike).all()):
+            raise ModelError("its output 'even' has another shape than it should, or is not numbers")
+        return Prediction(
+            logits[0],
+            activations[0],
+            None if entering is None else entering[0],
+            None if alike is None else alike[0],
+        )
 
     def _fits(self, features: Array, activations: Array) -> bool:
         assert self.feature_weight is not None
@@ -124,6 +138,25 @@ class Model:
         """The raw class activation map of one class, float32 (h, w), in units of the logit."""
         return class_activation_map(prediction.activations, self.cam_weight, class_index)
 
+    def even_share(self, prediction: Prediction, class_index: int) -> float | None:
+        """How much of a class's score no cell of its map accounts for, 0..1; None where `even` was not fetched.
+
+        That is what biases and gates give to all cells alike, as a share of it and of what each cell has to itself.
+        """
+        if prediction.even is None:
+            return None
+        weight = None if self.cam_weight is None else self.cam_weight[class_index]
+        even = float(prediction.even[class_index] if weight is None else weight @ prediction.even)
+        own = float(np.abs(self.cam(prediction, class_index) - even).mean())
+        alike = abs(even + (0.0 if self.cam_bias is None else float(self.cam_bias[class_index])))
+        return alike / max(alike + own, 1e-12)
+
+    @cached_property
+    def _has_even(self) -> bool:
+        return self.map_kind == file_format.PER_IMAGE and file_format.EVEN in {
+            output.name for output in self.session.get_outputs()
+        }
+
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         """Of logits (K,), float64 (K,): a softmax that sums to 1, or a sigmoid for each class, as `scores` says."""
         return sigmoid(logits) if self.scores == file_format.SIGMOID else softmax(logits)
@@ -132,6 +165,28 @@ class Model:
         """Whether a class is predicted: it has the largest logit or, of a sigmoid, a probability above .5."""
         above = self.scores == file_format.SIGMOID and float(logits[class_index]) > 0
         return above or int(logits.argmax()) == class_index
+
+    def predicted(self, logits: NDArray[np.float32]) -> tuple[int, ...]:
+        """The classes that are predicted, the most probable first."""
+        if self.scores == file_format.SOFTMAX:
+            return (int(logits.argmax()),)
+        order = np.argsort(-logits, kind="stable")
+        return tuple(int(k) for k in order if self.predicts(logits, int(k)))
+
+    def deciding(self, logits: NDArray[np.float32], labels: Sequence[int]) -> int:
+        """Of the classes of an image, the one that decides whether the prediction is right: it is if this is predicted.
+
+        By softmax that is the one with the largest logit, as one of them is enough; by sigmoid the one with the
+        smallest, as all have to be predicted.
+        """
+        best = min if self.scores == file_format.SIGMOID else max
+        # of two that are as large, only the first may be predicted
+        return best(labels, key=lambda index: (self.predicts(logits, index), float(logits[index])))
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """The execution providers that run the net, the first preferred."""
+        return tuple(self.session.get_providers())
 
     @property
     def channels(self) -> int:
@@ -170,15 +225,19 @@ def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     return probabilities
 
 
-def load_model(path: str | Path) -> Model:
+def load_model(path: str | Path, provider: str | Sequence[str] = ()) -> Model:
     """Load a CAM-ready ONNX file and prove that it is one.
+
+    provider: onnxruntime's execution providers that are to run it, such as "cuda", the first preferred. The CPU does
+    what they can't, and `Model.fallback` says so.
 
     Checked on two different images of two sizes (of one, where the net has a fixed size): the mean over h, w
     of the map of class k, plus the bias, equals logit k to 1e-3 of the largest logit. Where there are `features`, too,
-    that the last convolution makes the activations of them, with or without a ReLU, to 1e-3 of the largest.
+    that the last convolution makes the activations of them, with or without a ReLU, to 1e-3 of the largest. And that
+    other providers than the CPU compute the same as it does, to 1e-3 of the largest value of each output.
 
     Raises ModelError where the file is missing, broken, of another format (with the lines that export it) or not
-    CAM-ready.
+    CAM-ready, or a provider computes something else; CamAuditError for a provider that is not there.
 
     Example:
         >>> import cam_audit
@@ -187,6 +246,7 @@ def load_model(path: str | Path) -> Model:
         ('bird', 'cat', 'dog', 'jug', 'mug')
     """
     path = Path(path)
+    providers = _full_names((provider,) if isinstance(provider, str) else provider)
     if not os.path.isfile(path):
         raise not_onnx(path) or ModelError(f"{path}: no such model file")
     try:
@@ -194,14 +254,24 @@ def load_model(path: str | Path) -> Model:
     except ModelError as error:
         raise not_onnx(path) or error from None
     try:
-        return _proved(path, session)
+        return _proved(path, session, providers)
     except UnicodeDecodeError:
         # onnxruntime decodes a name when it is asked for it, and that may be anywhere
         raise ModelError(f"{path}: damaged, a name in it is not UTF-8 text") from None
 
 
-def _proved(path: Path, session: ort.InferenceSession) -> Model:
-    """The model of a session, if it obeys `file_format`."""
+def _full_names(providers: Sequence[str]) -> tuple[str, ...]:
+    """Providers as onnxruntime calls them; the CPU alone is none."""
+    if not providers:
+        return ()
+    from cam_audit.models.providers import CPU, full_names
+
+    names = full_names(providers)
+    return () if names == (CPU,) else names
+
+
+def _proved(path: Path, session: ort.InferenceSession, providers: Sequence[str]) -> Model:
+    """The model of a session on the CPU, if it obeys `file_format`, to be run by `providers`."""
     outputs = {output.name for output in session.get_outputs()}
     missing = [name for name in (file_format.LOGITS, file_format.ACTIVATIONS) if name not in outputs]
     inputs = session.get_inputs()
@@ -212,7 +282,8 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
     input_size = metadata.input_size()
     fixed_size = any(isinstance(side, int) for side in inputs[0].shape[1:3])
     wanted = _wanted(outputs, path)
-    values = _outputs(session, wanted, _check_image(input_size), path)
+    image = _check_image(input_size)
+    values = _outputs(session, wanted, image, path)
     cam_weight = values.get(file_format.CAM_WEIGHT)
     cam_bias = values.get(file_format.CAM_BIAS)
     if cam_weight is not None and cam_bias is None:
@@ -222,7 +293,8 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
     height, width = input_size
     other = input_size if fixed_size else (max(64, height * 3 // 4), max(64, width // 2))
     of_the_image = [name for name in wanted if name in file_format.OF_THE_IMAGE]
-    again = _outputs(session, of_the_image, _check_image(other, seed=1), path)
+    other_image = _check_image(other, seed=1)
+    again = _outputs(session, of_the_image, other_image, path)
     check_identity(again, cam_weight, cam_bias, path)
     if file_format.FEATURES in wanted:
         check_features(values, path)
@@ -234,6 +306,11 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
     class_ids = metadata.strings(file_format.CLASS_IDS_KEY, optional=True) or ("",) * len(classes)
     if len(class_ids) != len(classes):
         raise ModelError(f"{path}: {len(class_ids)} class ids for {len(classes)} classes")
+    elsewhere, fallback = None, ""
+    if providers:
+        from cam_audit.models.providers import session_on
+
+        elsewhere, fallback = session_on(path, providers, [(image, values), (other_image, again)])
     return Model(
         path=path,
         sha256=sha256_of(path),
@@ -251,7 +328,8 @@ def _proved(path: Path, session: ort.InferenceSession) -> Model:
         feature_bias=values.get(file_format.FEATURE_BIAS),
         map_kind=metadata.choice(file_format.MAP_KEY, (file_format.EXACT, file_format.PER_IMAGE)),
         scores=metadata.choice(file_format.SCORES_KEY, (file_format.SOFTMAX, file_format.SIGMOID)),
-        session=session,
+        session=elsewhere or session,
+        fallback=fallback,
     )
 
 
@@ -267,9 +345,9 @@ def _wanted(outputs: Collection[str], path: Path) -> list[str]:
     return wanted
 
 
-def _load_same(path: Path, sha256: str) -> Model:
+def _load_same(path: Path, sha256: str, providers: Sequence[str]) -> Model:
     """The model of a file that must not have changed; raises ModelError if it has."""
-    model = load_model(path)
+    model = load_model(path, providers)
     if model.sha256 != sha256:
         raise ModelError(f"{path}: not the file that it was: its SHA-256 is {model.sha256[:12]}, not {sha256[:12]}")
     return model

@@ -16,6 +16,8 @@ from cam_audit.errors import ModelError
 from cam_audit.models.external_data import has_external_data
 
 MEMORY_SHARE = 0.75
+# TF32 keeps three digits, too few for the proof that the CPU computes the same.
+_SETTINGS = {"CUDAExecutionProvider": {"use_tf32": "0"}}
 
 RUNTIME_VERSION: str = ort.__version__
 
@@ -38,8 +40,13 @@ def set_up_runtime() -> None:
         ort.create_and_register_allocator(place, ort.OrtArenaCfg({"max_mem": limit}))
 
 
-def open_session(model: bytes | Path) -> ort.InferenceSession:
-    """A session on the CPU with one thread; raises ModelError for a file that onnxruntime can't load."""
+def open_session(
+    model: bytes | Path, providers: Sequence[str] = (), *, on_cpu_too: bool = True
+) -> ort.InferenceSession:
+    """A session on the CPU with one thread, or on execution providers, with what they can't do on the CPU.
+
+    on_cpu_too: whether they may leave a step to the CPU. Raises ModelError for a file that onnxruntime can't load.
+    """
     options = ort.SessionOptions()
     options.add_session_config_entry("session.use_env_allocators", "1")
     # Parallelism comes from the workers, one image each: two single-threaded runs beat one of two threads.
@@ -50,12 +57,17 @@ def open_session(model: bytes | Path) -> ort.InferenceSession:
     options.log_severity_level = 4
     # onnxruntime's own format is a memory image, which it hardly checks
     options.add_session_config_entry("session.load_model_format", "ONNX")
+    if not on_cpu_too:
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    names = [*providers, "CPUExecutionProvider"] if on_cpu_too else list(providers)
+    settings = [_SETTINGS.get(each, {}) for each in names]
     name = "the net" if isinstance(model, bytes) else f"{model}"
     try:
         if has_external_data(model) if isinstance(model, bytes) else _names_other_files(model):
             raise ModelError(f"{name}: weights in other files are refused; `cam-audit models adapt` makes it one file")
         source = model if isinstance(model, bytes) else str(model)
-        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        # without the fallback of the package, which prints what went wrong to stdout
+        return ort.InferenceSession(source, options, names, settings, enable_fallback=0)
     except ModelError:
         raise
     except Exception as error:

@@ -44,7 +44,7 @@ class ClassCounts:
 
     def add(self, row: ImageRow, *, wrong: bool) -> None:
         """Count an image; `wrong`: whether its prediction is not its folder's class."""
-        name, score = row.top[0]
+        name, score = row.predicted or row.top[0][0], row.top[0][1]
         self.images += 1
         self.scores.append(score)
         if wrong:

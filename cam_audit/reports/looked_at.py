@@ -16,13 +16,21 @@ MAX_KINDS = 5
 def looked_at(report: ScanReport, counts: Counts) -> str:
     """One sentence: images, classes and splits that were looked at; what was unreadable or left out, by kind."""
     seen = counts.images - counts.errors
-    classes = len(counts.labels - {""}) if seen else 0
+    classes = _classes(report, counts) if seen else 0
     where = f" in {count(classes, 'class', 'classes')}" if classes else ""
     splits = [split.name for split in splits_of(report.run)]
     where += f" of {count(len(splits), 'split')} ({', '.join(splits[:MAX_KINDS])})" if splits else ""
     unreadable = [f"{counts.errors:,} unreadable"] if counts.errors else []
     rest = [*unreadable, *left_out(report.run.get("skipped", {}))]
     return f"Looked at {count(seen, 'image')}{where}; not looked at: {', '.join(rest) or 'nothing'}."
+
+
+def _classes(report: ScanReport, counts: Counts) -> int:
+    """How many classes there are; an image of several has them all in its label, with `;` between."""
+    labels = counts.labels - {""}
+    if report.run.get("several_labels"):
+        labels = {one for label in labels for one in label.split(";")}
+    return len(labels)
 
 
 @dataclass(frozen=True, slots=True)

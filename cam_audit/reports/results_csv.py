@@ -19,6 +19,8 @@ COLUMNS = [
     # new columns come last, so that programs that know the others still find them
     "surroundings_share",
     "split",
+    "predicted",
+    "even_share",
 ]
 # Earlier files lack the last columns.
 OLDEST = COLUMNS.index("surroundings_share")
@@ -26,7 +28,7 @@ TOP = 3
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 NUMBERS = (
     *("label_score", "cam_peak_x", "cam_peak_y", "cam_border_share", "cam_area", "inside_share", "inside_area"),
-    "surroundings_share",
+    *("surroundings_share", "even_share"),
 )
 
 
@@ -59,6 +61,7 @@ def values(image: ImageRow) -> dict[str, Any]:
         "flags": ";".join(image.flags) or None,
         "overlay": image.overlay or None,
         "split": image.split or None,
+        "predicted": image.predicted or None,
         **{name: _float(getattr(image, name)) for name in NUMBERS},
     }
     for rank, (name, score) in enumerate(image.top, 1):
@@ -98,6 +101,8 @@ def image_row(record: Record) -> ImageRow:
         flags=record.flags,
         overlay=record.overlay or "",
         split=source.split,
+        predicted=";".join(record.predicted),
+        even_share=record.even_share,
     )
 
 
@@ -137,7 +142,7 @@ def _parsed(cells: Sequence[str]) -> ImageRow:
     (
         path, _, error, width, height, label, name1, score1, name2, score2, name3, score3, label_score,
         cam_class, peak_x, peak_y, border_share, area, inside_share, inside_area, flags, overlay, surroundings_share,
-        split,
+        split, predicted, even_share,
     ) = cells  # fmt: skip
     top = ((name1, score1), (name2, score2), (name3, score3))
     return ImageRow(
@@ -160,6 +165,8 @@ def _parsed(cells: Sequence[str]) -> ImageRow:
         overlay,
         _float(surroundings_share),
         sys.intern(split),
+        sys.intern(predicted),
+        _float(even_share),
     )
 
 

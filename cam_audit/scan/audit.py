@@ -46,6 +46,7 @@ def audit(
     resume: bool | None = None,
     observer: Observer | None = None,
     download: bool = False,
+    provider: str | Sequence[str] = (),
 ) -> AuditReport:
     """Scan the images below a folder and find shortcuts: the whole of `cam-audit scan`, silent.
 
@@ -76,7 +77,9 @@ def audit(
         from cam_audit.reports.baseline import read_baseline
 
         accepted = read_baseline(Path(baseline))
-    net = model if isinstance(model, Model) else load_model(_file_of(model, download))
+    if isinstance(model, Model) and provider:
+        raise CamAuditError("a Model has its provider already: cam_audit.load_model(file, provider=...)")
+    net = model if isinstance(model, Model) else load_model(_file_of(model, download), _words(provider))
     options = Options(
         dataset=dataset,
         out=_path(out),
@@ -97,6 +100,7 @@ def audit(
         exclude=_words(exclude),
         foreground=foreground,
         fail_on=fail_on,
+        provider=net.providers,
     )
     return run(options, net, accepted=accepted, resume=resume, observer=observer)
 

@@ -32,6 +32,7 @@ from cam_audit.reports.counterfactuals import shown_of
 from cam_audit.scan.chunk import scan_chunks
 from cam_audit.scan.coverage import Coverage, coverage_of
 from cam_audit.scan.image import ScanJob, needed_side
+from cam_audit.scan.labels import SEVERAL
 from cam_audit.text import count, some
 from cam_audit.workers import in_order
 
@@ -80,7 +81,7 @@ def audit_images(
     confused: list[ConfusedImage] = []
     annotated: dict[str, list[Annotated]] = {}
     unsampled: dict[str, list[Unsampled]] = {}
-    removals = labelled = 0
+    removals = labelled = several = 0
     results = scan_chunks(replace(job, sampled=sample.names, parts=parts), sources, workers, journal)
     for result in results:
         collected.merge(result.collected)
@@ -98,16 +99,19 @@ def audit_images(
             pictures.add(source, record.picture_hash, record.agrees)
             label_scores.add(record)
             known.add(record)
-            labelled += source.label_class is not None
+            labelled += record.agrees is not None
+            several += bool(source.several)
             if record.flags:
                 flags[source.name] = record.flags
             if record.disagreement:
-                predicted = record.scores[0].class_name
+                predicted = SEVERAL.join(record.predicted) or record.scores[0].class_name
                 confused.append(ConfusedImage(source.name, source.label, predicted, record.disagreement))
+            removals += record.object is not None
+            if source.several:
+                continue
             if sample.names and source.label and source.name not in sample.names:
                 seen = Unsampled(source, record.width, record.height, record.scores[0].class_index)
                 unsampled.setdefault(source.label, []).append(seen)
-            removals += record.object is not None
             if record.object and record.object.inside is not None and record.object.area < 1:
                 annotated.setdefault(source.label, []).append((source, record.object))
     shortest, needed = job.settings.size, needed_side(job.model, job.settings)
@@ -161,7 +165,8 @@ def audit_images(
     wrong_labels = label_scores.likely_wrong()
     for image in wrong_labels:
         flags[image.path] = tuple(sorted({*flags.get(image.path, ()), LIKELY_WRONG}))
-    coverage = coverage_of(classes, collected.observations.values(), job.model.class_names)
+    of_several = {label for source in sources for label, _ in source.several}
+    coverage = coverage_of(classes, collected.observations.values(), job.model.class_names, of_several)
     tried = examination.counterfactuals if examination else {}
     return AuditResult(
         findings=tuple(shown_of(finding, tried.get(finding.fingerprint, ())) for finding in findings),
@@ -179,6 +184,7 @@ def audit_images(
         wrong_labels=wrong_labels,
         groups=known.groups(),
         notes=(
+            *_notes_on_several(several),
             *_notes(classes, coverage, copies.total(), examination),
             *_notes_on_parts(job, [source.label for source in sources if source.name in sample.names], examination),
             *notes,
@@ -211,12 +217,21 @@ def _notes(
     return (*notes, *coverage.notes)
 
 
+def _notes_on_several(images: int) -> Iterator[str]:
+    """Where images with several labels were not looked at."""
+    if images:
+        yield (
+            f"{count(images, 'image')} with several labels: cues were looked for in the images of one label alone, as "
+            "the others show what belongs to two classes"
+        )
+
+
 def _notes_on_agreement(labelled: int, wrong: int, sources: Sequence[ImageSource]) -> Iterator[str]:
     """Whether so few predictions are the folder that the net may get another input than it was trained with.
 
     That takes images enough that their interval is below one half, and two classes: one folder alone may be hard.
     """
-    classes = {source.label_class for source in sources} - {None}
+    classes = {index for source in sources for index in source.classes}
     if len(classes) < 2 or not labelled or share_interval(labelled - wrong, labelled).high >= LEAST_AGREEMENT:
         return
     command = shlex.join(["cam-audit", "models", "adapt", "PLAIN.onnx", "--photos", sources[0].root])

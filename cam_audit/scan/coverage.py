@@ -18,6 +18,7 @@ MOST = 0.5
 MAY_BE_ONE = "so these may be one class; --labels says what each is"
 NO_CLASSES = "cues are looked for by comparing class folders, and there are not two of them"
 HOW_TO_TELL = "--labels, --label-pattern or --class-level says where the classes are"
+OF_SEVERAL = f"fewer than {MIN_IMAGES} of its images can be read, differ, and have no other label"
 TOO_SMALL = f"there are fewer than {MIN_IMAGES} different images of the class that can be read"
 NO_OTHERS = "there are too few images of other classes to compare with"
 
@@ -36,9 +37,14 @@ class Coverage:
 
 
 def coverage_of(
-    classes: Mapping[str, Sequence[ImageSource]], observations: Collection[Observation], class_names: Sequence[str]
+    classes: Mapping[str, Sequence[ImageSource]],
+    observations: Collection[Observation],
+    class_names: Sequence[str],
+    of_several: Collection[str] = (),
 ) -> Coverage:
     """What a scan covers; `classes`: all images by label, `observations`: the images that were looked at.
+
+    `of_several`: the labels that images have beside others.
 
     A class is covered if MIN_IMAGES of it and MIN_OTHERS of others were looked at, it stands for a class of the net,
     and no other label may stand for that class: then images with its cue would count as images of other classes, and
@@ -50,7 +56,7 @@ def coverage_of(
     looked = Counter(each.source.label for each in observations)
     uncovered: dict[str, str] = {}
     small = [label for label in sorted(classes) if looked[label] < MIN_IMAGES]
-    uncovered |= dict.fromkeys(small, TOO_SMALL)
+    uncovered |= {label: OF_SEVERAL if label in of_several else TOO_SMALL for label in small}
     alone = [label for label in sorted(classes) if looked.total() - looked[label] < MIN_OTHERS]
     uncovered |= dict.fromkeys((label for label in alone if label not in small), NO_OTHERS)
     notes = []

@@ -25,16 +25,21 @@ def foreground_of(
     if options.foreground == AUTO and not taken_to_parts:
         return None
     try:
-        return foreground_net(options.foreground, model)
+        found = foreground_net(options.foreground, model)
     except CannotWriteError as error:
         if options.foreground != AUTO:
             raise
         note(f"there is no foreground net, as it can't be built: {error}")
         return None
+    if found and found.fallback not in ("", model.fallback):
+        note(f"the foreground net: {found.fallback}")
+    return found
 
 
 def foreground_net(name: str, model: Model) -> Model | None:
     """The net that tells object from surroundings: AUTO is the default net if it is installed, NONE is none.
+
+    It runs where the audited net does.
 
     Raises CannotWriteError if it can't be built, and CamAuditError if a net that is named is not there or is the
     audited one, which would judge itself.
@@ -42,7 +47,8 @@ def foreground_net(name: str, model: Model) -> Model | None:
     if name == NONE:
         return None
     try:
-        found = load_model(Path(name) if name.endswith(".onnx") else find_net(DEFAULT_NET if name == AUTO else name))
+        file = Path(name) if name.endswith(".onnx") else find_net(DEFAULT_NET if name == AUTO else name)
+        found = load_model(file, model.providers)
     except CannotWriteError:
         raise
     except CamAuditError:

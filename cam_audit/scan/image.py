@@ -22,6 +22,7 @@ from cam_audit.images.exif_texts import exif_of
 from cam_audit.images.png import encode_png
 from cam_audit.images.resize import resize_mask
 from cam_audit.images.rgb import RgbImage
+from cam_audit.models import file_format
 from cam_audit.models.model import Model, Prediction
 from cam_audit.overlay import FAINT_INK, RIGHT_INK, WRONG_INK, Panel, overlay_sheet
 from cam_audit.records import (
@@ -109,7 +110,7 @@ def scan_image(job: ScanJob, source: ImageSource) -> ScannedImage:
         picture = decode_picture(data, needed=needed_side(model, settings), path=source.path, ranges=job.ranges)
         rgb, width, height = picture.rgb, picture.width, picture.height
         fitted = model.fit(rgb, settings.size)
-        prediction = run_net(model, fitted, features=source.name in job.parts)
+        prediction = run_net(model, fitted, features=source.name in job.parts, even=True)
         if job.annotations:
             # an annotation that can't be used costs the object, not the image
             try:
@@ -120,7 +121,7 @@ def scan_image(job: ScanJob, source: ImageSource) -> ScannedImage:
         return ScannedImage(SkippedImage(source, str(error)))
     except MemoryError:
         return ScannedImage(SkippedImage(source, "the image needs more memory than there is"))
-    maps = ImageMaps(model, prediction, source.label_class, settings.target)
+    maps = ImageMaps(model, prediction, source.classes, settings.target)
     share = None if mask is None else _object_share(maps, fitted, mask)
     record = image_result(maps, source, (width, height), settings.top, share=share, overlay=job.out is not None)
     record = replace(
@@ -142,10 +143,10 @@ def scan_image(job: ScanJob, source: ImageSource) -> ScannedImage:
     return ScannedImage(record, overlay, collected)
 
 
-def run_net(model: Model, fitted: RgbImage, *, features: bool = False) -> Prediction:
+def run_net(model: Model, fitted: RgbImage, *, features: bool = False, even: bool = False) -> Prediction:
     """`Model.run` on an image at the net's size; raises ImageError where that fails or gives scores of no use."""
     try:
-        prediction = model.run(fitted, features=features)
+        prediction = model.run(fitted, features=features, even=even)
     except MemoryError:
         raise
     except Exception as error:
@@ -161,11 +162,13 @@ def run_net(model: Model, fitted: RgbImage, *, features: bool = False) -> Predic
 class ImageMaps:
     """The class activation maps of one prediction, each computed once.
 
-    `predicted`, `label`: the class of the largest logit and, if any, the folder's; `label_predicted`: whether the net
-    predicts the latter, perhaps among others; `shown`: whose map is described, by `target` as in `ScanSettings`.
+    `predicted`, `label`: the class of the largest logit and, if any, the folder's, or of several that which decides
+    (`Model.deciding`); `label_predicted`: whether the net predicts the latter, perhaps among others; `shown`: whose map
+    is described, by `target` as in `ScanSettings`.
     """
 
-    def __init__(self, model: Model, prediction: Prediction, label: int | None, target: str | int) -> None:
+    def __init__(self, model: Model, prediction: Prediction, labels: Sequence[int], target: str | int) -> None:
+        label = model.deciding(prediction.logits, labels) if labels else None
         self.model = model
         self.prediction = prediction
         self.predicted = int(prediction.logits.argmax())
@@ -209,6 +212,8 @@ def image_result(
         disagreement=disagreement,
         object=share,
         flags=_flags(disagreement, maps.of(predicted), share),
+        predicted=_predicted(maps),
+        even_share=model.even_share(maps.prediction, maps.shown),
     )
 
 
@@ -231,6 +236,14 @@ def top_scores(model: Model, probabilities: NDArray[np.float64], top: int) -> tu
     """The `top` most probable classes, best first; of equally probable ones, the net's first."""
     order = np.argsort(-probabilities, kind="stable")[:top]
     return tuple(Score(int(k), model.class_names[k], float(probabilities[k])) for k in order)
+
+
+def _predicted(maps: ImageMaps) -> tuple[str, ...]:
+    """The classes that a net with sigmoid scores predicts; another net predicts the one of the best score."""
+    model = maps.model
+    if model.scores != file_format.SIGMOID:
+        return ()
+    return tuple(model.class_names[index] for index in model.predicted(maps.prediction.logits))
 
 
 def _flags(disagreement: Disagreement | None, cam: Map, share: ObjectShare | None) -> tuple[str, ...]:
@@ -258,7 +271,7 @@ def _object_share(maps: ImageMaps, fitted: RgbImage, mask: NDArray[np.uint8]) ->
     inside = inside_share(maps.of(maps.shown), mask)
     height, width = fitted.shape[:2]
     without = remove_object(fitted, resize_mask(mask, width, height))
-    wins = int(maps.model.run(without).logits.argmax()) == maps.predicted
+    wins = maps.model.predicts(maps.model.run(without).logits, maps.predicted)
     outline = zlib.crc32(resize_mask(mask, OUTLINE_SIDE, OUTLINE_SIDE).tobytes())
     return ObjectShare(inside.share, inside.area, inside.centre_share, wins, outline)
 

@@ -272,6 +272,7 @@ def _result(source: ImageSource, found: Mapping[str, Any]) -> ImageResult:
             ),
             "object": shares and ObjectShare(**shares),
             "flags": tuple(found["flags"]),
+            "predicted": tuple(found["predicted"]),
             "exif": Exif(**{name: str(value) for name, value in found["exif"].items()}),
             "picture_hash": int(found["picture_hash"]) % (1 << 64),
         }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from cam_audit.models.class_names import ClassNames, fold
 from cam_audit.records import ImageSource
-from cam_audit.scan.labels import Row, numbers_among, row_of_folder, rows_of_images
+from cam_audit.scan.labels import SEVERAL, Row, numbers_among, row_of_folder, rows_of_images
 from cam_audit.scan.layout import Layout, Place
 from cam_audit.scan.matching import normal
 
@@ -51,32 +52,35 @@ def label_images(
     known = {word: None if word in ambiguous else classes.find(word) for word in {place.word for place in bare}}
     # nobody would know the class by an index
     called = {
-        row.word: row.word if classes.find_name(row.word) is not None else classes.names[row.index]
+        word: word if classes.find_name(word) is not None else classes.names[index]
         for row in rows.values()
+        for word, index in row.classes
     }
-    keys: dict[str, tuple[Key, str] | None] = {}
+    keys: dict[str, list[tuple[Key, str]]] = {}
     for name, place in places.items():
         row = of_images.get(name) or of_folders.get(name)
         if row:
-            keys[name] = row.index, called[row.word]
+            keys[name] = [(index, called[word]) for word, index in row.classes]
         elif of_images or not place.word:
-            keys[name] = None
+            keys[name] = []
         else:
-            index = known[place.word]
-            keys[name] = fold(place.word) if index is None else index, place.word
-    labels = _labels(filter(None, keys.values()), classes)
+            known_as = known[place.word]
+            keys[name] = [(fold(place.word) if known_as is None else known_as, place.word)]
+    labels = _labels(chain.from_iterable(keys.values()), classes)
     root = str(dataset if dataset.is_dir() else dataset.parent)
     sources = []
     for name, place in places.items():
-        key, row = keys[name], of_images.get(name) or of_folders.get(name)
+        of_image, row = [key for key, _ in keys[name]], of_images.get(name) or of_folders.get(name)
+        indices = [key for key in of_image if isinstance(key, int)]
         sources.append(
             ImageSource(
                 root,
                 name,
-                labels[key[0]] if key else "",
-                key[0] if key and isinstance(key[0], int) else None,
+                SEVERAL.join(labels[key] for key in of_image),
+                indices[0] if len(indices) == 1 else None,
                 (row.split if row else "") or place.split,
                 0 if of_images else place.level,
+                tuple((labels[index], index) for index in indices) if len(indices) > 1 else (),
             )
         )
     return Labelling(

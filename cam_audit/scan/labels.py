@@ -19,19 +19,49 @@ PATH_COLUMNS = (
     *("name", "folder", "directory"),
 )
 CLASS_COLUMNS = (
-    *("class", "label", "classname", "labelname", "category", "diagnosis", "dx", "breed", "species", "target", "y"),
+    *(
+        "class",
+        "label",
+        "classes",
+        "labels",
+        "classname",
+        "labelname",
+        "category",
+        "diagnosis",
+        "dx",
+        "breed",
+        "species",
+        "target",
+        "y",
+    ),
 )
+# What stands between several classes of an image.
+SEVERAL = ";"
 SPLIT_COLUMNS = ("split", "subset", "set", "partition", "fold")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a row says: the word for the class, the net's class of that, and the split, "" for none; and its line."""
+    """What a row says: the word for the class, the net's class of that, and the split, "" for none; and its line.
+
+    `more`: the same of the other classes, where it gives several.
+    """
 
     word: str
     index: int
     split: str
     line: int
+    more: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The words for its classes, `;` between."""
+        return SEVERAL.join(word for word, _ in self.classes)
+
+    @property
+    def classes(self) -> tuple[tuple[str, int], ...]:
+        """All words for classes, each with the net's class."""
+        return ((self.word, self.index), *self.more)
 
 
 @dataclass(frozen=True)
@@ -43,19 +73,20 @@ class _Columns:
     split: int | None = None
     one_hot: Mapping[int, str] | None = None
 
-    def word(self, cells: Sequence[str]) -> str:
-        """The class that a row names, "" for none."""
-        if self.one_hot is None:
-            return cells[self.label] if self.label < len(cells) else ""
-        chosen = [word for column, word in self.one_hot.items() if _is_one(cells[column : column + 1])]
-        return chosen[0] if len(chosen) == 1 else ""
+    def words(self, cells: Sequence[str], classes: ClassNames) -> list[str]:
+        """The classes that a row names, `;` between them, unless that is in the name of a class."""
+        if self.one_hot is not None:
+            return [word for column, word in self.one_hot.items() if _is_one(cells[column : column + 1])]
+        cell = cells[self.label] if self.label < len(cells) else ""
+        words = [cell] if classes.find(cell) is not None else cell.split(SEVERAL)
+        return [word.strip() for word in words if word.strip()]
 
 
 def read_labels(path: Path, classes: ClassNames) -> dict[str, Row]:
     """Read rows `folder,class` or `path,class`, or a list of paths with indices, by `normal` folder or path.
 
     Comma, `;` or tab, UTF-8 or UTF-16; a header may name other columns, among them the split, or a column for each
-    class with a 1 in one. Rows without a class are left out.
+    class with a 1. A row may give several classes, `;` between. Rows without a class are left out.
 
     Raises CamAuditError where the file can't be read or has no row, a row names no class of the net, or two rows give
     one path two classes.
@@ -65,16 +96,19 @@ def read_labels(path: Path, classes: ClassNames) -> dict[str, Row]:
     for line, cells in lines:
         if len(cells) < 2:
             raise CamAuditError(f"{path}, line {line}: expected folder,class or path,class and found one cell")
-        word = columns.word(cells)
-        if not word:
+        words = columns.words(cells, classes)
+        if not words:
             continue
         split = cells[columns.split] if columns.split is not None and columns.split < len(cells) else ""
-        row = Row(word, classes.require(word, f"{path}, line {line}"), split_of(split) or split, line)
+        found = {classes.require(word, f"{path}, line {line}"): word for word in reversed(words)}
+        (index, word), *more = sorted(found.items())
+        row = Row(word, index, split_of(split) or split, line, tuple((other, of) for of, other in more))
         key = normal(cells[columns.path])
         before = rows.setdefault(key, row)
-        if before.index != row.index:
+        if [index for _, index in before.classes] != [index for _, index in row.classes]:
             raise CamAuditError(
-                f"{path}, lines {before.line} and {line}: {key!r:.90} is {before.word!r:.90} and {word!r:.90}"
+                f"{path}, lines {before.line} and {line}: {key!r:.90} is {before.words!r:.90} and {row.words!r:.90}; "
+                f"if it is both, write one row with a {SEVERAL} between the classes"
             )
     if not rows:
         raise CamAuditError(f"{path}: no row names a class; expected folder,class or path,class")

@@ -68,13 +68,14 @@ class Options:
     exclude: tuple[str, ...] = ()
     foreground: str = AUTO
     fail_on: str = "error"
+    provider: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, known in (("overlays", (ALL, FLAGGED, NONE)), ("fail_on", tuple(FAILING))):
             value = getattr(self, name)
             if value not in known:
                 raise CamAuditError(f"{name} can't be {value!r}; it is one of {', '.join(known)}")
-        for name in ("exclude", "category"):
+        for name in ("exclude", "category", "provider"):
             value = getattr(self, name)
             if not all(isinstance(word, str) and word for word in value):
                 raise CamAuditError(f"{name} can't be {value!r}; it is a list of words")
@@ -112,6 +113,7 @@ def identity(
         **programs["versions"],
         "the model": model.sha256,
         "the foreground net": foreground.sha256 if foreground else None,
+        "--provider": model.providers,
         "the data set": os.path.realpath(options.dataset),
         **{f"--{name.replace('_', '-')}": value for name, value in values.items()},
         "the range of pixel values": {kind: asdict(of_kind) for kind, of_kind in (ranges or {}).items()},

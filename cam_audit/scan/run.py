@@ -76,6 +76,8 @@ def run(
         # names of folders are hostile text
         observer.on_note(printable(words))
 
+    if model.fallback:
+        note(model.fallback)
     found = images_of(options, note)
     chosen = sources_of(options, model, found, note)
     sources = chosen.sources
@@ -233,6 +235,7 @@ class _Run:
             "images": tally.images,
             "errors": tally.errors,
             "splits": tally.splits,
+            "several_labels": sum(bool(source.several) for source in self.sources),
             "class_folders": all(source.name.startswith(f"{source.label}/") for source in self.sources if source.label),
             "readings": dict(tally.readings),
             "value_ranges": {kind: asdict(of_kind) for kind, of_kind in self.job.ranges.items()},

@@ -54,6 +54,9 @@ def _decoded(data: bytes) -> str:
 def _delimiter(lines: Sequence[str]) -> str:
     """What stands between the cells; "" in a list of paths, each with an index."""
     everywhere = [sign for sign in _DELIMITERS if lines and all(sign in line for line in lines)]
+    if everywhere and everywhere[0] != "\t":
+        # the other one stands within cells
+        everywhere.sort(key=lines[0].index)
     if not everywhere and lines and all(map(_INDEXED.fullmatch, lines)):
         return ""
     # a quoted name may go over several lines, of which not all have one

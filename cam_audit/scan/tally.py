@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from cam_audit.records import ImageResult, Record
@@ -18,6 +20,8 @@ MAX_CATEGORIES = 10
 # So many masks that are all the same are no chance, and of so many images one with a mask is not what was meant.
 MANY = 10
 FEW = 1 / 100
+# From this share of a score on, most of it belongs to no cell.
+MUCH = 0.5
 
 
 @dataclass
@@ -27,7 +31,7 @@ class Tally:
     `splits`: by split, how many of its images could be read, have a class of the net, and are predicted as that.
     `readings`: how often pixel values became 8 bits in which way. `area`: the sum of the objects' shares of their
     images; `outlines`: how often each is there. `unannotated`: why annotations can't be used, of the first MAX_NAMED
-    images, and `unusable`: of how many.
+    images, and `unusable`: of how many. `even`: by image, how much of the score shown no cell of its map accounts for.
     """
 
     images: int = 0
@@ -39,6 +43,7 @@ class Tally:
     outlines: Counter[int] = field(default_factory=Counter)
     unannotated: list[str] = field(default_factory=list)
     unusable: int = 0
+    even: array[float] = field(default_factory=lambda: array("d"))
 
     def add(self, record: Record) -> None:
         """Count an image."""
@@ -49,6 +54,8 @@ class Tally:
         if record.source.split:
             of_split = self.splits.setdefault(record.source.split, Counter(images=0, labelled=0, agreeing=0))
             of_split.update(images=1, labelled=record.agrees is not None, agreeing=bool(record.agrees))
+        if record.even_share is not None:
+            self.even.append(record.even_share)
         if record.reading:
             self.readings[record.reading] += 1
         if record.object:
@@ -73,9 +80,22 @@ class Tally:
         }
 
     def notes(self, annotations: Annotations | None) -> tuple[str, ...]:
-        """What is to be said of the annotations: all that were left out, and what makes them look wrong."""
-        if annotations is None:
-            return ()
+        """What is to be said of the maps and of the annotations."""
+        return (*self._notes_on_maps(), *(self._notes_on_annotations(annotations) if annotations else ()))
+
+    def _notes_on_maps(self) -> Iterator[str]:
+        """How much of the scores no cell accounts for, where the net's maps are made for each image."""
+        if not self.even:
+            return
+        share = median(self.even)
+        little = ", so the maps say little about these scores" if share >= MUCH else ""
+        yield (
+            "the net's maps are made for each image: biases and gates that belong to no cell make up "
+            f"{share:.0%} of the score (the median of the images){little}"
+        )
+
+    def _notes_on_annotations(self, annotations: Annotations) -> Sequence[str]:
+        """All annotations that were left out, and what makes the others look wrong."""
         kind, notes = annotations.kind, []
         number = len(annotations.faults) + self.unusable
         if number:
@@ -93,7 +113,7 @@ class Tally:
             notes.append(f"{kind}: the objects of all {self.objects} annotated images have the same outline")
         elif self.objects <= FEW * (self.images - self.errors):
             notes.append(f"{kind}: only {count(self.objects, 'image')} of {self.images - self.errors:,} has an object")
-        return tuple(notes)
+        return notes
 
 
 def left_out(faults: Sequence[str], number: int) -> str:

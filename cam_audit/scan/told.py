@@ -25,7 +25,8 @@ def tell(options: Options, classes: ClassNames, layout: Layout, labelling: Label
     Raises CamAuditError if the labels file or the pattern fits no image, or only deeper folders are named like classes.
     """
     names = [source.name for source in labelling.sources]
-    labels = {source.label: source.label_class for source in labelling.sources if source.label}
+    labels = {source.label: source.label_class for source in labelling.sources if source.label and not source.several}
+    labels |= {label: index for source in labelling.sources for label, index in source.several}
     if layout.splits and not options.class_level:
         note(f"{some(sorted(layout.splits))}: splits of the data set; the folders in them are the classes")
     _tell_of_file(options, labelling, names, note)

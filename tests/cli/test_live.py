@@ -16,6 +16,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnxruntime as ort
 import pytest
 from commands import ROOT, run
 from live_views import reading
@@ -95,6 +96,18 @@ def test_without_a_display_there_is_no_window_which_is_said(folder: Path) -> Non
     assert "note: no window, as there is no display" in result.stderr
     assert result.stderr.count("\n") == 1
     assert len(result.stdout.splitlines()) == 3
+
+
+@pytest.mark.skipif("AzureExecutionProvider" not in ort.get_available_providers(), reason="needs another provider")
+def test_a_provider_that_leaves_the_net_to_the_cpu_is_said(folder: Path) -> None:
+    result = run(
+        folder,
+        *("live", "--net", "tiny", "--camera", "film.avi", "--frames", "1", "--no-window"),
+        "--provider",
+        "azure",
+    )
+    assert result.stderr.startswith("note: Azure can't do all steps of the net; ")
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="displays of X11")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from pictures import encode
 from plain_nets import (
@@ -100,6 +101,15 @@ def test_check_tells_a_cam_ready_file_by_the_exit_code(run) -> None:
     assert run("check", "colour.onnx")[0] == "colour.onnx: CAM-ready, tiny with 4 classes\n"
     output, error = run("check", "gone.onnx", code=2)
     assert (output, error) == ("", "cam-audit: gone.onnx: no such model file\n")
+
+
+def test_check_runs_the_file_on_the_provider_that_is_named_or_says_that_it_does_not(run) -> None:
+    assert run("check", "colour.onnx", "--provider", "cpu")[0].endswith(", the same on cpu as on the CPU\n")
+    error = run("check", "colour.onnx", "--provider", "openvin", code=2)[1]
+    assert error.startswith("cam-audit: --provider openvin: it is no execution provider of this onnxruntime ")
+    if "AzureExecutionProvider" in ort.get_available_providers():
+        error = run("check", "colour.onnx", "--provider", "azure", code=2)[1]
+        assert error.startswith("cam-audit: colour.onnx: Azure can't do all steps of the net; ")
 
 
 def test_a_plain_classifier_gets_the_command_that_makes_it_cam_ready(run) -> None:

@@ -285,3 +285,15 @@ def test_the_strongest_test_turns_before_it_moves_before_it_gains() -> None:
 def test_a_test_that_only_another_version_knows_is_called_by_its_name() -> None:
     unknown = effect(test="from_the_future")
     assert (unknown.about.label, unknown.takes_away) == ("from_the_future", False)
+
+
+def test_by_sigmoid_an_image_turns_where_the_class_is_predicted_among_others() -> None:
+    """Above zero is above .5, however large the logit of the image's own class is."""
+
+    def predicts(logits: np.ndarray, index: int) -> bool:
+        return bool(logits[index] > 0)
+
+    trials = [trial([1, 4, -3], [-1, 4, -3]) for _ in range(12)]
+    (effect,) = effects_of([("paste", trials)], CUE, SCALE, ALONE, predicts)
+    assert (effect.turned, effect.control_turned, effect.turns) == (12, 0, True)
+    assert of_one("paste", trials).turned == 0

@@ -6,6 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from tiny_net import colour_net
 from cam_audit.findings.audited_net import AuditedNet, audited_net
 from cam_audit.findings.causes import Cause
 from cam_audit.findings.codes import codes_by_finder
-from cam_audit.findings.counterfactual import ERROR_AT, LOOKS, CueTest, Effect, Roles, Trial, effects_of
+from cam_audit.findings.counterfactual import ERROR_AT, LOOKS, CueTest, Effect, Roles, Trial, effects_of, is_largest
 from cam_audit.findings.cues import duplicates
 from cam_audit.findings.cues.records import Hit, ImageFeatures, Suspicion
 from cam_audit.findings.map_use import ActivationSum
@@ -528,7 +529,8 @@ def planned(counts: dict[str, Sequence[str]], cue: str = "c00") -> list[Plan]:
             Observation(source, ImageFeatures(source.name, folder, {}), logits, class_of[folder], np.zeros((1, 1)))
             for source in sorted(sources, key=draw_key)
         ]
-    net = AuditedNet(None, groups, class_of, ActivationSum(), SCALE)  # type: ignore[arg-type]
+    model = SimpleNamespace(predicts=is_largest)
+    net = AuditedNet(model, groups, class_of, ActivationSum(), SCALE)  # type: ignore[arg-type]
     hits = tuple(Hit(each.source.name, 1.0, TOP) for each in groups[cue])
     test = CueTest("paste", hits, lambda _: ANY, lambda _: ANY)
     return _plans(net, Cause("CA201", Suspicion("duplicates", cue, 1.0, 0.1, 9, hits, "", {})), test)

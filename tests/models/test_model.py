@@ -326,6 +326,8 @@ def test_the_metadata_say_what_makes_probabilities_of_the_logits(tmp_path: Path,
     np.testing.assert_allclose(model.probabilities(logits), expected, rtol=1e-12)
     predicted = [model.predicts(np.float32([-1, 0.1, 0, 3]), index) for index in range(4)]
     assert predicted == [False, kind == "sigmoid", False, True]
+    assert model.predicted(np.float32([-1, 0.1, 0, 3])) == ((3, 1) if kind == "sigmoid" else (3,))
+    assert model.deciding(np.float32([-1, 0.1, 0, 3]), (0, 1)) == (0 if kind == "sigmoid" else 1)
 
 
 def test_scores_of_another_kind_are_refused(tmp_path: Path) -> None:

@@ -40,14 +40,14 @@ def test_the_header_is_the_documented_one() -> None:
     assert header() == (
         "path,status,error,width,height,label,top1_class,top1_score,top2_class,top2_score,top3_class,top3_score,"
         "label_score,cam_class,cam_peak_x,cam_peak_y,cam_border_share,cam_area,inside_share,inside_area,flags,overlay,"
-        "surroundings_share,split\n"
+        "surroundings_share,split,predicted,even_share\n"
     )
 
 
 def test_a_scanned_image_has_its_numbers_with_6_decimals() -> None:
     assert row(RESULT) == (
         "cat/a.jpg,ok,,640,480,cat,cat,0.666667,dog,0.250000,owl,0.000000,"
-        "0.666667,cat,0.500000,0.062500,0.333333,0.100000,,,,overlays/cat/a.jpg.png,,\n"
+        "0.666667,cat,0.500000,0.062500,0.333333,0.100000,,,,overlays/cat/a.jpg.png,,,,\n"
     )
 
 
@@ -55,7 +55,7 @@ def test_what_is_not_defined_is_empty() -> None:
     result = dataclasses.replace(
         RESULT, scores=RESULT.scores[:1], label_score=None, cam=MapStatistics(0, 0, None, 0), overlay=None
     )
-    assert row(result) == "cat/a.jpg,ok,,640,480,cat,cat,0.666667,,,,,,cat,0.000000,0.000000,,0.000000,,,,,,\n"
+    assert row(result) == "cat/a.jpg,ok,,640,480,cat,cat,0.666667,,,,,,cat,0.000000,0.000000,,0.000000,,,,,,,,\n"
 
 
 def test_more_than_three_scores_do_not_shift_the_columns() -> None:
@@ -65,7 +65,7 @@ def test_more_than_three_scores_do_not_shift_the_columns() -> None:
 
 def test_an_error_has_its_reason_and_nothing_measured() -> None:
     line = row(SkippedImage(RESULT.source, "the file is empty"))
-    assert line == "cat/a.jpg,error,the file is empty,,,cat" + "," * 18 + "\n"
+    assert line == "cat/a.jpg,error,the file is empty,,,cat" + "," * 20 + "\n"
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,21 @@ def test_the_share_inside_the_object_is_written_where_there_is_one() -> None:
     )
 
 
-def test_the_share_of_the_surroundings_and_the_split_are_the_last_columns_and_come_back() -> None:
-    image = dataclasses.replace(image_row(RESULT), surroundings_share=2 / 3, flags=("CA107",), split="=val")
+def test_the_columns_that_came_last_come_back() -> None:
+    image = dataclasses.replace(
+        image_row(RESULT),
+        surroundings_share=2 / 3,
+        flags=("CA107",),
+        split="=val",
+        predicted="cat;a;b",
+        even_share=0.25,
+    )
     text = header() + line(image)
-    assert header().rstrip("\n").split(",")[-2:] == ["surroundings_share", "split"]
-    assert line(image).endswith(",0.666667,'=val\n")
+    assert header().rstrip("\n").split(",")[-4:] == ["surroundings_share", "split", "predicted", "even_share"]
+    assert line(image).endswith(",0.666667,'=val,cat;a;b,0.250000\n")
     (back,) = parse(io.StringIO(text, newline=""))
     assert (back.surroundings_share, back.flags, back.split) == (0.666667, ("CA107",), "=val")
+    assert (back.predicted, back.even_share) == ("cat;a;b", 0.25)
     (none,) = parse(io.StringIO(header() + line(dataclasses.replace(image, surroundings_share=0.0)), newline=""))
     assert none.surroundings_share == 0
     (unasked,) = parse(io.StringIO(header() + row(RESULT), newline=""))
@@ -148,16 +156,16 @@ def test_the_share_of_the_surroundings_and_the_split_are_the_last_columns_and_co
 
 
 # As it was before there were shares of surroundings, and splits.
-EARLIER = header().replace(",surroundings_share,split", "")
+EARLIER = header().replace(",surroundings_share,split,predicted,even_share", "")
 
 
-def without_the_last(line: str, columns: int = 2) -> str:
+def without_the_last(line: str, columns: int = 4) -> str:
     return line.rsplit(",", columns)[0] + "\n"
 
 
 def test_a_file_without_splits_is_read() -> None:
     image = dataclasses.replace(image_row(RESULT), surroundings_share=0.5)
-    (back,) = parse(io.StringIO(without_the_last(header(), 1) + without_the_last(line(image), 1), newline=""))
+    (back,) = parse(io.StringIO(without_the_last(header(), 3) + without_the_last(line(image), 3), newline=""))
     assert (back.surroundings_share, back.split) == (0.5, "")
 
 

@@ -45,8 +45,40 @@ def test_the_class_column_is_the_one_that_holds_classes(tmp_path: Path) -> None:
     assert labels(tmp_path, text) == {"ISIC_1": ("nv", 3, ""), "ISIC_2": ("mel", 5, "")}
 
 
+def test_a_row_may_give_several_classes(tmp_path: Path) -> None:
+    several = ClassNames(("a;b", "a", "b", "c"), ())
+    (tmp_path / "map.csv").write_text("0.png,c; a\n1.png,a;b\n2.png,b;b;\n3.png,3;1\n")
+    rows = read_labels(tmp_path / "map.csv", several)
+    assert {key: row.classes for key, row in rows.items()} == {
+        "0.png": (("a", 1), ("c", 3)),
+        # a class of that name comes first
+        "1.png": (("a;b", 0),),
+        "2.png": (("b", 2),),
+        "3.png": (("1", 1), ("3", 3)),
+    }
+
+
+def test_several_ones_in_the_columns_of_classes_are_several_classes(tmp_path: Path) -> None:
+    (tmp_path / "map.csv").write_text("image,MEL,NV\nISIC_1,0,1\nISIC_2,1,1\n")
+    rows = read_labels(tmp_path / "map.csv", CLASSES)
+    assert {key: row.classes for key, row in rows.items()} == {
+        "ISIC_1": (("NV", 3),),
+        "ISIC_2": (("NV", 3), ("MEL", 5)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "classes"),
+    [("a.png,tench;NV", ["tench", "NV"]), ("a.png;tench, NV", ["tench, NV"]), ("a, 1.png\ttench;NV", ["tench", "NV"])],
+)
+def test_the_sign_that_comes_first_stands_between_the_cells(tmp_path: Path, line: str, classes: list[str]) -> None:
+    (tmp_path / "map.csv").write_text(f"{line}\n{line.replace('a', 'b', 1)}\n")
+    found = read_labels(tmp_path / "map.csv", ClassNames(("tench", "NV", "tench, NV"), ()))
+    assert [word for word, _ in next(iter(found.values())).classes] == classes
+
+
 def test_a_column_for_each_class_has_a_one_in_one(tmp_path: Path) -> None:
-    text = "image,MEL,NV,UNK\nISIC_1,0.0,1.0,0.0\nISIC_2,1,0,0\nISIC_3,0,0,1\nISIC_4,1,1,0\n"
+    text = "image,MEL,NV,UNK\nISIC_1,0.0,1.0,0.0\nISIC_2,1,0,0\nISIC_3,0,0,1\n"
     assert labels(tmp_path, text) == {"ISIC_1": ("NV", 3, ""), "ISIC_2": ("MEL", 5, "")}
 
 

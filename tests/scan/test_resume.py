@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 from commands import run
 from data_sets import net
@@ -191,6 +192,13 @@ def test_boxes_that_changed_meanwhile_are_seen_as_they_are(folder: Path) -> None
     scan(resume=True, **boxes)
     scan(out="anew", **boxes)
     assert differences(Path("out"), Path("anew")) == ()
+
+
+@pytest.mark.skipif("AzureExecutionProvider" not in ort.get_available_providers(), reason="needs another provider")
+def test_other_execution_providers_are_refused(folder: Path) -> None:
+    cut_off_scan()
+    with pytest.raises(CamAuditError, match="had --provider "):
+        scan(resume=True, provider=("azure",))
 
 
 def test_a_label_map_that_changed_is_refused(folder: Path) -> None:

@@ -72,8 +72,8 @@ def test_the_surroundings_are_a_finding_and_images_that_live_by_them_are_flagged
     # other classes' images have no share around, or were not asked: 2 of each were not taken to parts
     others = [row["surroundings_share"] for row in rows if row["label"] != "ant"]
     assert {share: others.count(share) for share in others} == {"0.000000": 2 * APART, "": 2 * (COUNTS[1] - APART)}
-    last = next(csv.reader((folder / "alone" / "results.csv").open(encoding="utf-8", newline="")))[-2:]
-    assert last == ["surroundings_share", "split"]
+    last = next(csv.reader((folder / "alone" / "results.csv").open(encoding="utf-8", newline="")))[-4:]
+    assert last == ["surroundings_share", "split", "predicted", "even_share"]
 
 
 def test_examples_are_boxed_in_their_meadows(folder: Path) -> None:
@@ -158,9 +158,9 @@ def without_the_shares(out: Path) -> None:
     """Make results.csv what an earlier version wrote."""
     with (out / "results.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
-    assert rows[0][-2:] == ["surroundings_share", "split"]
+    assert rows[0][-4:] == ["surroundings_share", "split", "predicted", "even_share"]
     with (out / "results.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(row[:-2] for row in rows)
+        csv.writer(file, lineterminator="\n").writerows(row[:-4] for row in rows)
 
 
 def test_the_folder_of_an_earlier_version_is_reported_and_compared(folder: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cam_audit.records import ImageResult, ImageSource, MapStatistics, ObjectShare, SkippedImage
@@ -26,6 +28,18 @@ def tally(*records: ImageResult | SkippedImage) -> Tally:
     for record in records:
         counted.add(record)
     return counted
+
+
+@pytest.mark.parametrize(("shares", "said"), [((), ""), ((0.1, 0.2, 0.9), "20%"), ((0.4, 0.5, 0.9), "50%")])
+def test_how_much_of_the_scores_no_cell_accounts_for_is_said(shares: tuple[float, ...], said: str) -> None:
+    tally = Tally()
+    for share in shares:
+        tally.add(replace(image(), even_share=share))
+    notes = tally.notes(None)
+    assert len(notes) == bool(said)
+    if said:
+        assert f"make up {said} of the score (the median of the images)" in notes[0]
+        assert notes[0].endswith("so the maps say little about these scores") == (said == "50%")
 
 
 def test_objects_and_their_mean_share_are_said_of_the_images_that_were_read() -> None:

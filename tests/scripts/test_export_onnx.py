@@ -151,6 +151,102 @@ def test_what_enters_the_last_convolution_of_squeezenet(
     np.testing.assert_array_equal(model.feature_bias, last.bias.detach())
 
 
+def stirred(net: Any, size: int) -> Any:
+    """A net of random weights whose batch norms have seen noise, so that its scores depend on the image."""
+    import torch
+
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None
+    with torch.no_grad():
+        net.train()(torch.randn(4, 3, size, size))
+    return net.eval()
+
+
+def assert_logits_are(
+    model: Model, module: Any, mean: tuple[float, ...], std: tuple[float, ...], size: tuple[int, int]
+) -> None:
+    """Logits for a random image against torch's; size: (H, W)."""
+    import torch
+
+    rgb = np.random.default_rng(3).integers(0, 256, (*size, 3), np.uint8)
+    pixels = ((torch.from_numpy(rgb) / 255 - torch.tensor(mean)) / torch.tensor(std)).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        logits = module(pixels.float())[0].numpy()
+    np.testing.assert_allclose(model.run(rgb).logits, logits, rtol=0, atol=1e-4 * np.abs(logits).max())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "size", "kind"), [("mnasnet0_5", 224, "exact"), ("efficientnet_b1", 240, "exact")])
+def test_any_net_of_torchvision(
+    scripts: Any, torchvision: ModuleType, tmp_path: Path, name: str, size: int, kind: str
+) -> None:
+    """At the size of its published weights, which of EfficientNet-B1 are 240 pixels."""
+    import torch
+
+    torch.manual_seed(0)
+    net = stirred(torchvision.models.get_model(name, num_classes=CLASSES), 96)
+    torch.save(net.state_dict(), tmp_path / "own.pth")
+    result = export(scripts, "--torchvision", name, "--weights", tmp_path / "own.pth", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    model = load_model(tmp_path / "out" / f"{name}.onnx")
+    assert (model.net, model.input_size, len(model.class_names)) == (name, (size, size), CLASSES)
+    assert (model.map_kind, model.fixed_size, model.licence) == (kind, False, "unknown")
+    for image in ((size, size), (size, size + 60)):
+        assert_logits_are(model, net, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), image)
+
+
+def test_published_weights_of_torchvision_bring_their_names(
+    scripts: Any, torchvision: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    torch.manual_seed(0)
+    net = stirred(torchvision.models.mnasnet0_5(), 96)
+    monkeypatch.setattr(
+        type(torchvision.models.MNASNet0_5_Weights.DEFAULT), "get_state_dict", lambda *_, **__: net.state_dict()
+    )
+    result = export(scripts, "--torchvision", "mnasnet0_5", "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    model = load_model(tmp_path / "mnasnet0_5.onnx")
+    assert (model.class_names[:2], model.licence) == (("tench", "goldfish"), "BSD-3-Clause (torchvision)")
+    assert_logits_are(model, net, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), (224, 224))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "kind", "fixed"), [("mobilenetv3_small_050", "per-image", False), ("levit_128s", "exact", True)]
+)
+def test_any_net_of_timm(scripts: Any, tmp_path: Path, name: str, kind: str, fixed: bool) -> None:
+    timm = pytest.importorskip("timm")
+    import torch
+
+    torch.manual_seed(0)
+    net = stirred(timm.create_model(name, num_classes=CLASSES), 224)
+    torch.save(net.state_dict(), tmp_path / "own.pth")
+    result = export(scripts, "--timm", name, "--weights", tmp_path / "own.pth", "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert ("takes no other size" in result.output, "exact for each image" in result.output) == (fixed, kind != "exact")
+    model = load_model(tmp_path / f"{name}.onnx")
+    assert (model.net, model.map_kind, model.fixed_size, len(model.class_names)) == (name, kind, fixed, CLASSES)
+    assert_logits_are(model, net, net.pretrained_cfg["mean"], net.pretrained_cfg["std"], (224, 224))
+
+
+def test_nets_of_timm_that_are_refused(scripts: Any, tmp_path: Path) -> None:
+    timm = pytest.importorskip("timm")
+    import torch
+
+    net = timm.create_model("vit_tiny_patch16_224", num_classes=CLASSES)
+    torch.save(net.state_dict(), tmp_path / "own.pth")
+    out = tmp_path / "out"
+    failed(scripts, out, "timm has no net 'resnet1'", "--timm", "resnet1")
+    arguments = ("--timm", "resnet18", "--weights", tmp_path / "own.pth")
+    failed(scripts, out, "not the weights of resnet18, it lacks 'conv1.weight'", *arguments)
+    result = export(scripts, "--timm", "vit_tiny_patch16_224", "--weights", tmp_path / "own.pth", "--out", out)
+    assert result.exit_code == 2
+    assert "a class token" in result.stderr
+
+
 @pytest.mark.parametrize("net", MODULES)
 def test_old_exporter(net: str, nets: dict[str, Any], tmp_path: Path) -> None:
     """One image of one size, as the old exporter makes of a net; adapt frees both."""
@@ -236,8 +332,11 @@ def test_nets_without_a_map(net: str, scripts: Any, tmp_path: Path) -> None:
 
 def test_usage(scripts: Any, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    failed(scripts, out, "give either --net or --all")
-    failed(scripts, out, "go with --net", "--all", "--weights", "x.pth")
+    failed(scripts, out, "give one of --net, --torchvision, --timm and --all")
+    failed(scripts, out, "give one of --net, --torchvision", "--net", "resnet18", "--timm", "resnet18")
+    failed(scripts, out, "go with the name of a net", "--all", "--weights", "x.pth")
+    failed(scripts, out, "no classifier 'resnet1'", "--torchvision", "resnet1")
+    failed(scripts, out, "--net googlenet sees to that", "--torchvision", "googlenet")
     failed(scripts, out, "unknown net 'resnet1'", "--net", "resnet1")
 
 

@@ -1,7 +1,4 @@
-"""How much of a score belongs to no cell, of a net whose map is made for each image: a CAM-ready file's output `even`.
-
-A scan does not need it, so `Model.run` does not fetch it.
-"""
+"""How much of a score belongs to no cell, if a net's map is made for each image: a CAM-ready file's output `even`."""
 
 from __future__ import annotations
 
@@ -35,16 +32,9 @@ def even_logits(model: Model, rgb: NDArray[np.uint8]) -> NDArray[Any]:
 
 
 def even_share(model: Model, images: Iterable[NDArray[np.uint8]]) -> float:
-    """Of the largest logit, what all cells have alike, as a share of that and of what cells add to it, 0..1.
-
-    It is the mean over some images, uint8 (H, W, 3).
-    """
+    """Of the largest logit, what no cell accounts for (`Model.even_share`): the mean over images, uint8 (H, W, 3)."""
     shares = []
     for rgb in images:
-        prediction = model.run(rgb)
-        top = int(prediction.logits.argmax())
-        even = float(even_logits(model, rgb)[top])
-        own = float(np.abs(model.cam(prediction, top) - even).mean())
-        bias = 0.0 if model.cam_bias is None else float(model.cam_bias[top])
-        shares.append(abs(even + bias) / max(abs(even + bias) + own, 1e-12))
+        prediction = model.run(rgb, even=True)
+        shares.append(model.even_share(prediction, int(prediction.logits.argmax())) or 0.0)
     return float(np.mean(shares))

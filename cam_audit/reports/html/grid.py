@@ -15,6 +15,7 @@ ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 FIELDS = (
     *("path", "label", "error", "scores", "labelScore", "wrong", "camClass", "width", "height"),
     *("peakX", "peakY", "border", "area", "inside", "insideArea", "surroundings", "flags", "sheet", "overlay", "split"),
+    *("predicted", "even"),
 )
 
 
@@ -94,6 +95,8 @@ def _image(
         None if layout is None else layouts.of(_places(layout)),
         image.overlay,
         image.split,
+        names.of(image.predicted),
+        *_rounded((image.even_share,)),
     ]
 
 

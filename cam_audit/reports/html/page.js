@@ -27,6 +27,7 @@ const images = data.images.map((row, index) => {
     label: data.names[image.label],
     scores: (image.scores ?? []).map(([name, score]) => ({ name: data.names[name], score })),
     camClass: data.names[image.camClass] ?? "",
+    predicted: data.names[image.predicted] ?? "",
     flags: image.flags ?? [],
     sheet: data.sheets[image.sheet] ?? null,
     box: data.boxes[image.path] ?? null,

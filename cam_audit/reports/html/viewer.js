@@ -133,6 +133,7 @@ function facts(image) {
     ["Folder", visible(image.label || "none")],
     ["Split", visible(image.split || "–")],
     ["Prediction", image.labelScore === null ? "folder is no class" : image.wrong ? "≠ folder" : "= folder"],
+    ["Predicted", visible(image.predicted || "–")],
     ["Score of the folder", percent(image.labelScore, 1)],
     ["Map shown", visible(image.camClass)],
     ["Peak, from left and top", `${percent(image.peakX)}, ${percent(image.peakY)}`],
@@ -141,6 +142,7 @@ function facts(image) {
     ["Inside the object", percent(image.inside)],
     ["Area of the object", percent(image.insideArea)],
     ["Score from the surroundings", percent(image.surroundings)],
+    ["Score that no cell accounts for", percent(image.even)],
     ["Size in pixels", `${image.width} × ${image.height}`],
   ].filter(([, value]) => value !== "–");
   const table = element("dl", {}, ...numbers.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));

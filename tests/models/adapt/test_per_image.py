@@ -156,6 +156,12 @@ def test_each_cell_has_its_part_with_the_gates_held(name: str, tmp_path: Path) -
         assert_close(maps, np.einsum("kc,chw->khw", matrix, cells) + constant[:, None, None])
         assert_close(even, constant)
         assert_close(logits, maps.mean(axis=(1, 2)))
+        prediction = model.run(rgb, even=True)
+        for k in range(CLASSES):
+            own = np.abs(np.einsum("c,chw->hw", matrix[k], cells)).mean()
+            alike = abs(constant[k])
+            assert model.even_share(prediction, k) == pytest.approx(alike / (alike + own), abs=1e-4)
+        assert model.even_share(model.run(rgb), 0) is None
 
 
 def test_a_gate_that_is_closed_lets_nothing_through_even_at_zero(tmp_path: Path) -> None:
