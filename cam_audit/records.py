@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cam_audit.inside import InsideFile, Root
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -35,7 +37,8 @@ class ImageSource:
     `name` is its path below `root`, the data set, with `/` between folders; `label` its class, as folders or a labels
     file call it, "" where nothing tells; `label_class` the net's class that the label stands for, if any; `split`
     the part of the data set (train, val, test) that the image belongs to, "" if none. `level`: how many folders of
-    `name` lead to that of its class, 0 where no folder does.
+    `name` lead to that of its class, 0 where no folder does. `inside`: the folder that no link may lead out of when the
+    file is read, as `cam_audit.inside.Root` has it.
     """
 
     root: str
@@ -44,11 +47,17 @@ class ImageSource:
     label_class: int | None
     split: str = ""
     level: int = 1
+    inside: str = ""
 
     @property
-    def path(self) -> str:
+    def path(self) -> str | InsideFile:
         """Where the file is."""
-        return f"{self.root}/{self.name}"
+        return self.folder / self.name
+
+    @property
+    def folder(self) -> Root:
+        """The data set, which `name` is below."""
+        return Root(self.root, self.inside)
 
     @property
     def below_class(self) -> str:

@@ -34,9 +34,16 @@ class Labelling:
 
 
 def label_images(
-    dataset: Path, names: Sequence[str], classes: ClassNames, layout: Layout, rows: Mapping[str, Row]
+    dataset: Path,
+    names: Sequence[str],
+    classes: ClassNames,
+    layout: Layout,
+    rows: Mapping[str, Row],
+    inside: str = "",
 ) -> Labelling:
     """The images `names` of a data set with class and split; `rows` have precedence over names of folders.
+
+    `inside`: as in `ImageSource`.
 
     All that stands for one class has one label: its word in folders or rows, or the net's name if there are several.
     If rows name images, the other images have no class.
@@ -77,6 +84,7 @@ def label_images(
                 key[0] if key and isinstance(key[0], int) else None,
                 (row.split if row else "") or place.split,
                 0 if of_images else place.level,
+                inside,
             )
         )
     return Labelling(
