@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cam_audit.cli.outputs import require_place
 from cam_audit.cli.process.exits import Exit
 from cam_audit.errors import CamAuditError
 from cam_audit.findings.codes import CODES
@@ -49,6 +50,7 @@ def baseline(out: Path, file: Path, review: Path | None) -> int:
     from cam_audit.reports.part_marks import contradiction
     from cam_audit.reports.review import read_review
 
+    require_place(file, "-b")
     report = read_results(out)
     marks = read_review(review) if review else None
     if marks and marks.model_sha256 != report.run["model"]["sha256"]:

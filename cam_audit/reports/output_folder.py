@@ -15,6 +15,7 @@ from typing import Any
 from cam_audit.errors import CamAuditError
 from cam_audit.folders import (
     LINK,
+    PART,
     AnyFolder,
     Folder,
     leads_outside,
@@ -47,8 +48,10 @@ PICTURE_FOLDERS = (OVERLAYS_FOLDER, MAPS_FOLDER, COUNTERFACTUALS_FOLDER, PARTS_F
 WRITTEN_FOLDERS = (*PICTURE_FOLDERS, JOURNAL_FOLDER)
 WRITTEN_FILES = (RESULTS_FILE, FINDINGS_FILE, REPORT_FILE)
 OUTPUT_MARKS = OutputMarks(frozenset({RUN_FILE, OVERLAYS_FOLDER}), frozenset(PICTURE_FOLDERS))
+LOCK_FILE = ".lock"
 TOOL = "cam-audit"
 GIT_IGNORE = ".gitignore"
+OWN_NAMES = {*WRITTEN_FOLDERS, *WRITTEN_FILES, RUN_FILE, PROPOSALS_FILE, LIST_FILE, LOCK_FILE, GIT_IGNORE}
 MAX_NAMED = 3
 # Of a line of results.csv, which may be anybody's.
 MAX_LINE = 1 << 20
@@ -106,6 +109,20 @@ def require_ours(folder: AnyFolder) -> None:
             f"{folder}: holds {', '.join(foreign[:MAX_NAMED])}{more}, which no scan wrote; move that away, or name "
             "another folder with -o"
         )
+
+
+def is_own_file(place: Path, out: Path | None, *, is_report: bool = False) -> bool:
+    """Whether a file, by a path without links, is one that a scan writes into its output folder, or would lie in its
+    folders.
+
+    Any folder with a scan's run.json is one, and so is `out`. `is_report`: whether the file may be its report.html.
+    """
+    for folder in place.parents:
+        if (out and folder == Path(os.path.realpath(out))) or _run(folder):
+            name = place.relative_to(folder).parts[0].casefold().removesuffix(PART)
+            if name in OWN_NAMES and not (is_report and name == REPORT_FILE):
+                return True
+    return False
 
 
 def require_same(out: AnyFolder, dataset: Path, sha256: str) -> None:

@@ -46,13 +46,12 @@ from cam_audit.images.decode import MAX_FILE_BYTES
 from cam_audit.images.png import is_whole_png
 from cam_audit.inside import AnyPath
 from cam_audit.records import Disagreement, Exif, ImageResult, ImageSource, MapStatistics, ObjectShare, Score
-from cam_audit.reports.output_folder import JOURNAL_FOLDER, is_finished, overlay_name
+from cam_audit.reports.output_folder import JOURNAL_FOLDER, LOCK_FILE, is_finished, overlay_name
 
 IMAGES_FILE = "images.jsonl"
 OBSERVATIONS_FOLDER = "observations"
 IMAGES = f"{JOURNAL_FOLDER}/{IMAGES_FILE}"
 OBSERVATIONS = f"{JOURNAL_FOLDER}/{OBSERVATIONS_FOLDER}"
-LOCK_FILE = ".lock"
 # Of a line, which has some names of the net's classes, and of what is collected of an image, which has a map of every
 # channel: the file may be anybody's.
 MAX_LINE = 1 << 22
