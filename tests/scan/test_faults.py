@@ -153,7 +153,7 @@ def test_a_journal_that_can_not_grow_keeps_what_it_has(folder: Path) -> None:
 
 
 def test_the_rows_of_the_table_may_find_the_disk_full(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan_run, "_waiting_rows", lambda _: Path("/dev/full").open("w+"))  # noqa: SIM115
+    monkeypatch.setattr(scan_run, "unnamed_in", lambda _: Path("/dev/full").open("w+"))  # noqa: SIM115
     with pytest.raises(CamAuditError, match="cannot write to the output folder out: No space left on device"):
         scan()
     assert is_unfinished(Path("out"))
