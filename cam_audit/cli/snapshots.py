@@ -25,6 +25,8 @@ COMMAND = "live"
 NOT_AUDITED = (
     "snapshots of a live session, in which no cues were looked for: sort them into class folders and scan those"
 )
+# Of the names of pictures, which are times.
+STEP = timedelta(milliseconds=1)
 
 
 class Snapshots:
@@ -41,7 +43,7 @@ class Snapshots:
         self._settings = settings
         self._started = datetime.now(timezone.utc)
         self._begin = time.perf_counter()
-        self._last_name = ""
+        self._last = datetime.min
         self._before = _images_before(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -79,13 +81,12 @@ class Snapshots:
 
     def _next_name(self) -> str:
         """The time as a name, later than the one before, so that the table is sorted by path."""
-        moment = datetime.now()
-        while True:
-            name = f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03}.png"
-            if name > self._last_name and not status_in(self.folder, name):
-                self._last_name = name
-                return name
-            moment += timedelta(milliseconds=1)
+        # a clock may be set back, and is in autumn
+        moment = max(datetime.now(), self._last + STEP)
+        while status_in(self.folder, name := f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03}.png"):
+            moment += STEP
+        self._last = moment
+        return name
 
     def _write_run(self) -> None:
         details = {

@@ -101,7 +101,8 @@ def require_ours(folder: AnyFolder) -> None:
         foreign = of_others(folder, PICTURE_FOLDERS)
     else:
         # a scan replaces no hidden files; if `folder` is a file, writing to it fails and says so
-        there = os.listdir(folder) if os.path.isdir(folder) else ()
+        with writing_to(folder):
+            there = os.listdir(folder) if os.path.isdir(folder) else ()
         foreign = sorted(name for name in there if not name.startswith("."))
     if foreign:
         more = f" and {len(foreign) - MAX_NAMED:,} more" if len(foreign) > MAX_NAMED else ""

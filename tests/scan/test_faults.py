@@ -169,6 +169,26 @@ def test_an_output_folder_that_is_read_only_is_named(folder: Path) -> None:
 
 
 @needs_permissions
+@pytest.mark.parametrize("mode", [0o700, 0o755, 0o777])
+def test_the_output_folder_of_another_user_is_told_in_a_line(folder: Path, mode: int) -> None:
+    if os.geteuid():
+        pytest.skip("only root gives files away")
+    cut_off_scan(images=3)
+    for path in (Path("out"), *Path("out").rglob("*")):
+        os.chown(path, 12345, 12345)
+    Path("out").chmod(mode)
+    before = {path: path.read_bytes() for path in Path("out/overlays").rglob("*.png")}
+    process = start("--resume", before=OBEDIENT)
+    _, words = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert re.fullmatch(r"cam-audit: .*(Permission denied|Path 'out' is not readable\. \(.*\))\n", words)
+    assert {path: path.read_bytes() for path in Path("out/overlays").rglob("*.png")} == before
+    Path("out").chmod(0o755)
+    run(folder, *SCAN, "--resume")
+    assert differences(folder / "out", folder / "undisturbed") == ()
+
+
+@needs_permissions
 def test_a_data_set_that_is_read_only_is_scanned_like_any_other(folder: Path) -> None:
     for path in (*Path("photos").rglob("*"), Path("photos")):
         path.chmod(0o555 if path.is_dir() else 0o444)
