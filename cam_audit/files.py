@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from cam_audit.errors import CamAuditError
 from cam_audit.folders import PART, replace_in, replacing_in
 from cam_audit.inside import AnyPath, open_file
 
@@ -37,6 +38,11 @@ def replacing(path: Path) -> Iterator[IO[str]]:
 
     Raises CamAuditError where it can't be written.
     """
+    try:
+        # folders that a user misspelled are not made
+        os.stat(path.parent)
+    except OSError as error:
+        raise CamAuditError(f"cannot write {path}: {error.strerror}") from None
     # by a name that no file of the user's has
     part = f".{path.name[:_NAMED]}-{os.getpid()}{PART}"
     with replacing_in(path.parent, path.name, part) as file:

@@ -62,44 +62,44 @@ def require_places(outputs: Sequence[Output], out: Path | None = None) -> None:
     `out`: the output folder, if a scan makes one.
     """
     # where file systems tell no capitals from small letters, two names may be one
-    places = [output.file and str(_place_of(output.file)).casefold() for output in outputs]
+    places = [output.file and str(place_of(output.file)).casefold() for output in outputs]
     for place, output in zip(places, outputs, strict=True):
         if places.count(place) > 1:
             raise CamAuditError(f"--output: two formats can't both go to {output.file or 'stdout'}")
         if output.file:
-            require_place(output.file, "--output", out, is_report=output.format == "html")
+            _require_place(output.file, out, is_report=output.format == "html")
 
 
-def require_place(file: Path, option: str, out: Path | None = None, *, is_report: bool = False) -> None:
+def _require_place(file: Path, out: Path | None, *, is_report: bool) -> None:
     """Raise CamAuditError where a file can't be written, is none, or is a scan's own.
 
     `out`: the output folder, if a scan makes one. `is_report`: whether it may be its report.html.
     """
     from cam_audit.reports.output_folder import is_own_file
 
-    place = _place_of(file)
+    place = place_of(file)
     try:
         mode = os.stat(place).st_mode
     except FileNotFoundError:
         mode = stat.S_IFREG
     except OSError as error:
-        raise CamAuditError(f"{option}: cannot write {file}: {error.strerror}") from None
+        raise CamAuditError(f"--output: cannot write {file}: {error.strerror}") from None
     if stat.S_ISDIR(mode):
-        raise CamAuditError(f"{option}: {file} is a folder; name a file in it")
+        raise CamAuditError(f"--output: {file} is a folder; name a file in it")
     if not stat.S_ISREG(mode):
-        raise CamAuditError(f"{option}: {file} is a pipe or a device; name a file")
+        raise CamAuditError(f"--output: {file} is a pipe or a device; name a file")
     if is_own_file(place, out, is_report=is_report):
-        raise CamAuditError(f"{option}: {file} is a file of the scan's own; name another")
+        raise CamAuditError(f"--output: {file} is a file of the scan's own; name another")
     folder = file.parent
     if out and place.parent == Path(os.path.realpath(out)):
         return
     if not folder.is_dir():
-        raise CamAuditError(f"{option}: there is no folder {folder}; make it with `mkdir -p {folder}`")
+        raise CamAuditError(f"--output: there is no folder {folder}; make it with `mkdir -p {folder}`")
     if not os.access(folder, os.W_OK):
-        raise CamAuditError(f"{option}: the folder {folder} is not writable")
+        raise CamAuditError(f"--output: the folder {folder} is not writable")
 
 
-def _place_of(file: Path) -> Path:
+def place_of(file: Path) -> Path:
     """Where a file is, by the folders that it is really in; if it is a link, it is the link that is replaced."""
     return Path(os.path.realpath(file.parent), file.name)
 

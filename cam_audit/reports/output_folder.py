@@ -112,7 +112,7 @@ def require_ours(folder: AnyFolder) -> None:
         )
 
 
-def is_own_file(place: Path, out: Path | None, *, is_report: bool = False) -> bool:
+def is_own_file(place: Path, out: Path | None = None, *, is_report: bool = False) -> bool:
     """Whether a file, by a path without links, is one that a scan writes into its output folder, or would lie in its
     folders.
 

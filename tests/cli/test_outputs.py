@@ -107,6 +107,7 @@ def test_no_command_overwrites_the_files_of_a_scan(folder: Path, command: list[s
         for out in ("cam-audit-out", "link", "photos/../link"):
             result = run(folder, *command, "--output", f"json={out}/{name}", code=2)
             assert f"--output: {out}/{name} is a f" in result.stderr
-    result = run(folder, "baseline", "cam-audit-out", "-b", "link/findings.json", code=2)
-    assert result.stderr == "cam-audit: -b: link/findings.json is a file of the scan's own; name another\n"
+    for name in ("findings.json", "labels.csv", "journal/a.json"):
+        result = run(folder, "baseline", "cam-audit-out", "-b", f"link/{name}", code=2)
+        assert result.stderr.startswith(f"cam-audit: link/{name}: ")
     assert {path: path.read_bytes() for path in (folder / "cam-audit-out").rglob("*") if path.is_file()} == before
