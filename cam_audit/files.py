@@ -1,4 +1,4 @@
-"""Hashes of files, and files that are written whole or not at all."""
+"""Hashes of files, and files that are written whole or not at all, wherever the user wants them."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 from cam_audit.errors import CamAuditError
+from cam_audit.folders import PART, replace_in, replacing_in
+from cam_audit.inside import AnyPath, open_file
 
 _BLOCK = 1 << 20
+# Of the name of a file, which may be as long as the file system takes, in that of the file that is beside it meanwhile.
+_NAMED = 60
 
 
-def leads_outside(name: str) -> bool:
-    """Whether a name with `/` between folders may lead out of the folder that it is to lie below."""
-    return not {"", ".", ".."}.isdisjoint(name.split("/")) or "\0" in name
-
-
-def sha256_of(path: str | Path) -> str:
+def sha256_of(path: AnyPath) -> str:
     """The SHA-256 of a file, as hex; other threads go on meanwhile. Raises OSError."""
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
@@ -30,46 +29,21 @@ def sha256_of(path: str | Path) -> str:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file beside its place and rename it; folders are made. Raises CamAuditError where that fails."""
-    part = path.with_name(path.name + ".part")
-    try:
-        try:
-            _write_new(part, data)
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write_new(part, data)
-        except FileExistsError:
-            part.unlink()
-            _write_new(part, data)
-        part.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise CamAuditError(f"cannot write {path}: {error.strerror}") from None
-
-
-def _write_new(part: Path, data: bytes) -> None:
-    """Write a file that is not there yet: one that is might be a link, and lead outside."""
-    with part.open("xb") as file:
-        file.write(data)
+    replace_in(path.parent, path.name, data)
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[TextIO]:
+def replacing(path: Path) -> Iterator[IO[str]]:
     """A text file that takes its place only when the block ends well; UTF-8, no newline translation.
 
     Raises CamAuditError where it can't be written.
     """
-    part = path.with_name(path.name + ".part")
     try:
-        part.unlink(missing_ok=True)
-        with part.open("x", encoding="utf-8", newline="") as file:
-            yield file
-            # or else a power cut could leave the new name with nothing in it
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        # folders that a user misspelled are not made
+        os.stat(path.parent)
     except OSError as error:
         raise CamAuditError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
+    # by a name that no file of the user's has
+    part = f".{path.name[:_NAMED]}-{os.getpid()}{PART}"
+    with replacing_in(path.parent, path.name, part) as file:
+        yield file

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cam_audit.inside import InsideFile, Root
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -40,8 +42,9 @@ class ImageSource:
     `name` is its path below `root`, the data set, with `/` between folders; `label` its class, as folders or a labels
     file call it, "" where nothing tells; `label_class` the net's class that the label stands for, if any; `split`
     the part of the data set (train, val, test) that the image belongs to, "" if none. `level`: how many folders of
-    `name` lead to that of its class, 0 where no folder does. `several`: where it has more than one label, all of them,
-    each with its class; `label` is then these, with `;` between, and `label_class` is None.
+    `name` lead to that of its class, 0 where no folder does. `inside`: the folder that no link may lead out of when the
+    file is read, as `cam_audit.inside.Root` has it. `several`: where it has more than one label, all of them, each with
+    its class; `label` is then these, with `;` between, and `label_class` is None.
     """
 
     root: str
@@ -50,6 +53,7 @@ class ImageSource:
     label_class: int | None
     split: str = ""
     level: int = 1
+    inside: str = ""
     several: tuple[tuple[str, int], ...] = ()
 
     @property
@@ -60,9 +64,14 @@ class ImageSource:
         return () if self.label_class is None else (self.label_class,)
 
     @property
-    def path(self) -> str:
+    def path(self) -> str | InsideFile:
         """Where the file is."""
-        return f"{self.root}/{self.name}"
+        return self.folder / self.name
+
+    @property
+    def folder(self) -> Root:
+        """The data set, which `name` is below."""
+        return Root(self.root, self.inside)
 
     @property
     def below_class(self) -> str:

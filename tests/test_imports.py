@@ -16,7 +16,7 @@ import cam_audit
 PACKAGE = Path(cam_audit.__file__).parent
 # Lower layers first. A module imports modules of its own layer and of those below.
 LAYERS = (
-    {"errors", "records", "text", "files", "workers", "version"},
+    {"errors", "records", "text", "files", "folders", "inside", "workers", "version"},
     {"images", "cam"},
     {"models", "overlay"},
     {"findings"},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cam_audit.cli.outputs import place_of
 from cam_audit.cli.process.exits import Exit
 from cam_audit.errors import CamAuditError
 from cam_audit.findings.codes import CODES
@@ -44,7 +45,7 @@ def baseline(out: Path, file: Path, review: Path | None) -> int:
     """
     from cam_audit.files import replacing
     from cam_audit.reports.baseline import baseline_of, read_baseline, render
-    from cam_audit.reports.output_folder import read_results
+    from cam_audit.reports.output_folder import is_own_file, read_results
     from cam_audit.reports.part_maps import read_part_maps
     from cam_audit.reports.part_marks import contradiction
     from cam_audit.reports.review import read_review
@@ -59,6 +60,8 @@ def baseline(out: Path, file: Path, review: Path | None) -> int:
             "fine; mark one of them otherwise in report.html"
         )
     before = read_baseline(file) if file.exists() else None
+    if is_own_file(place_of(file)):
+        raise CamAuditError(f"{file}: a file of the scan's own; name another with -b")
     accepted = baseline_of(report, marks, read_part_maps(out) if marks and marks.parts else None)
     with replacing(file) as text:
         text.write(render(accepted))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -60,26 +61,47 @@ def require_places(outputs: Sequence[Output], out: Path | None = None) -> None:
 
     `out`: the output folder, if a scan makes one.
     """
-    from cam_audit.reports.output_folder import FINDINGS_FILE, RESULTS_FILE, RUN_FILE
-
-    places = [output.file and Path(os.path.realpath(output.file)) for output in outputs]
+    # where file systems tell no capitals from small letters, two names may be one
+    places = [output.file and str(place_of(output.file)).casefold() for output in outputs]
     for place, output in zip(places, outputs, strict=True):
-        named = output.file or "stdout"
         if places.count(place) > 1:
-            raise CamAuditError(f"--output: two formats can't both go to {named}")
-        if place is None:
-            continue
-        if place.is_dir():
-            raise CamAuditError(f"--output: {named} is a folder; name a file in it")
-        if out and place.parent == Path(os.path.realpath(out)):
-            if place.name in (RUN_FILE, RESULTS_FILE, FINDINGS_FILE):
-                raise CamAuditError(f"--output: {named} is a file of the scan's own; name another")
-            continue
-        folder = Path(named).parent
-        if not folder.is_dir():
-            raise CamAuditError(f"--output: there is no folder {folder}; make it with `mkdir -p {folder}`")
-        if not os.access(folder, os.W_OK):
-            raise CamAuditError(f"--output: the folder {folder} is not writable")
+            raise CamAuditError(f"--output: two formats can't both go to {output.file or 'stdout'}")
+        if output.file:
+            _require_place(output.file, out, is_report=output.format == "html")
+
+
+def _require_place(file: Path, out: Path | None, *, is_report: bool) -> None:
+    """Raise CamAuditError where a file can't be written, is none, or is a scan's own.
+
+    `out`: the output folder, if a scan makes one. `is_report`: whether it may be its report.html.
+    """
+    from cam_audit.reports.output_folder import is_own_file
+
+    place = place_of(file)
+    try:
+        mode = os.stat(place).st_mode
+    except FileNotFoundError:
+        mode = stat.S_IFREG
+    except OSError as error:
+        raise CamAuditError(f"--output: cannot write {file}: {error.strerror}") from None
+    if stat.S_ISDIR(mode):
+        raise CamAuditError(f"--output: {file} is a folder; name a file in it")
+    if not stat.S_ISREG(mode):
+        raise CamAuditError(f"--output: {file} is a pipe or a device; name a file")
+    if is_own_file(place, out, is_report=is_report):
+        raise CamAuditError(f"--output: {file} is a file of the scan's own; name another")
+    folder = file.parent
+    if out and place.parent == Path(os.path.realpath(out)):
+        return
+    if not folder.is_dir():
+        raise CamAuditError(f"--output: there is no folder {folder}; make it with `mkdir -p {folder}`")
+    if not os.access(folder, os.W_OK):
+        raise CamAuditError(f"--output: the folder {folder} is not writable")
+
+
+def place_of(file: Path) -> Path:
+    """Where a file is, by the folders that it is really in; if it is a link, it is the link that is replaced."""
+    return Path(os.path.realpath(file.parent), file.name)
 
 
 def write_outputs(report: ScanReport, outputs: Sequence[Output]) -> None:

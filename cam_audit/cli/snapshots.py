@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from cam_audit.errors import CamAuditError
-from cam_audit.files import replacing, write_bytes
+from cam_audit.folders import make_in, open_in, replace_in, replacing_in, status_in
 from cam_audit.images.png import encode_png
 from cam_audit.live.view import View
 from cam_audit.live.watch import Seen
@@ -25,6 +25,8 @@ COMMAND = "live"
 NOT_AUDITED = (
     "snapshots of a live session, in which no cues were looked for: sort them into class folders and scan those"
 )
+# Of the names of pictures, which are times.
+STEP = timedelta(milliseconds=1)
 
 
 class Snapshots:
@@ -41,16 +43,17 @@ class Snapshots:
         self._settings = settings
         self._started = datetime.now(timezone.utc)
         self._begin = time.perf_counter()
-        self._last_name = ""
+        self._last = datetime.min
         self._before = _images_before(folder)
         try:
-            (folder / OVERLAYS_FOLDER).mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            make_in(folder, OVERLAYS_FOLDER)
         except OSError as error:
             raise CamAuditError(f"cannot write to the folder {folder}: {error.strerror}") from None
-        if not (folder / RESULTS_FILE).exists():
-            with replacing(folder / RESULTS_FILE) as table:
+        if not status_in(folder, RESULTS_FILE):
+            with replacing_in(folder, RESULTS_FILE) as table:
                 table.write(results_csv.header())
-        with replacing(folder / FINDINGS_FILE) as file:
+        with replacing_in(folder, FINDINGS_FILE) as file:
             nothing = AuditResult((), {}, {}, (), sampled=0, passes=0, notes=(NOT_AUDITED,))
             file.writelines(findings_json.findings(nothing))
         self._write_run()
@@ -63,28 +66,27 @@ class Snapshots:
         name = self._next_name()
         path = self.folder / name
         rgb, prediction = seen.frame.rgb, seen.prediction
-        write_bytes(path, encode_png(rgb))
+        replace_in(self.folder, name, encode_png(rgb))
         scores = top_scores(self._model, self._model.probabilities(prediction.logits), results_csv.TOP)
         target = scores[min(view.rank, len(scores) - 1)].class_index
         maps = ImageMaps(self._model, prediction, (), target)
         source = ImageSource(str(self.folder), name, "", None)
         result = image_result(maps, source, (rgb.shape[1], rgb.shape[0]), results_csv.TOP, overlay=True)
         overlay = draw_overlay(maps, rgb, result.scores, ScanSettings().overlay_size, view.compare)
-        write_bytes(self.folder / str(result.overlay), overlay)
-        _append(self.folder / RESULTS_FILE, results_csv.row(result))
+        replace_in(self.folder, str(result.overlay), overlay)
+        _append(self.folder, results_csv.row(result))
         self.saved += 1
         self._write_run()
         return path
 
     def _next_name(self) -> str:
         """The time as a name, later than the one before, so that the table is sorted by path."""
-        moment = datetime.now()
-        while True:
-            name = f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03}.png"
-            if name > self._last_name and not (self.folder / name).exists():
-                self._last_name = name
-                return name
-            moment += timedelta(milliseconds=1)
+        # a clock may be set back, and is in autumn
+        moment = max(datetime.now(), self._last + STEP)
+        while status_in(self.folder, name := f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03}.png"):
+            moment += STEP
+        self._last = moment
+        return name
 
     def _write_run(self) -> None:
         details = {
@@ -97,27 +99,29 @@ class Snapshots:
             "started": self._started.isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - self._begin, 3),
         }
-        with replacing(self.folder / RUN_FILE) as file:
+        with replacing_in(self.folder, RUN_FILE) as file:
             file.write(json.dumps(details, indent=2, default=str) + "\n")
 
 
-def _append(table: Path, row: str) -> None:
-    """Add a row, whole or not at all; raises CamAuditError where that fails."""
+def _append(folder: Path, row: str) -> None:
+    """Add a row to the table, whole or not at all; raises CamAuditError where that fails."""
     try:
-        size = table.stat().st_size
-        try:
-            with table.open("a", encoding="utf-8", newline="") as file:
-                file.write(row)
-        except OSError:
-            os.truncate(table, size)
-            raise
+        with open_in(folder, RESULTS_FILE, "ab", buffering=0) as table:
+            size = os.fstat(table.fileno()).st_size
+            try:
+                data = row.encode()
+                while data:
+                    data = data[table.write(data) :]
+            except OSError:
+                table.truncate(size)
+                raise
     except OSError as error:
-        raise CamAuditError(f"cannot write {table}: {error.strerror}") from None
+        raise CamAuditError(f"cannot write {folder / RESULTS_FILE}: {error.strerror}") from None
 
 
 def _images_before(folder: Path) -> int:
     """How many snapshots the folder has; raises CamAuditError where it holds the results of a scan."""
-    if not any((folder / name).exists() for name in (RUN_FILE, RESULTS_FILE, FINDINGS_FILE)):
+    if not any(status_in(folder, name) for name in (RUN_FILE, RESULTS_FILE, FINDINGS_FILE)):
         return 0
     before = read_results(folder)
     if before.run.get("command") != COMMAND:

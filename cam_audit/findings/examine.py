@@ -21,6 +21,7 @@ from cam_audit.findings.metadata import Metadata
 from cam_audit.findings.sample import MIN_IMAGES, Collected, Unsampled
 from cam_audit.findings.second_look import look_again, look_around
 from cam_audit.images.depth import Ranges
+from cam_audit.inside import AnyPath
 from cam_audit.models.model import Model
 from cam_audit.records import ClassMaps, Counterfactual, Finding, ImageSource, Part, PartMaps
 from cam_audit.workers import Each
@@ -193,7 +194,7 @@ def _digests(sources: Iterable[ImageSource]) -> dict[str, str]:
     return {source.name: _digest(source.path) for source in sources}
 
 
-def _digest(path: str) -> str:
+def _digest(path: AnyPath) -> str:
     try:
         return sha256_of(path)
     except OSError:

@@ -18,6 +18,7 @@ from cam_audit.files import sha256_of
 from cam_audit.findings.gates import packed_gates
 from cam_audit.findings.map_use import ActivationSum, centred_map, centred_weight, on_grid
 from cam_audit.images.rgb import RgbImage
+from cam_audit.inside import InsideFile
 from cam_audit.models.model import Model, Prediction
 from cam_audit.records import ImageSource
 
@@ -108,7 +109,7 @@ def choose_sample(folders: Mapping[str, Sequence[ImageSource]]) -> Sample:
 def _with_copies(sources: Iterable[ImageSource]) -> Iterator[tuple[str, bool]]:
     """The name of each, and whether it is the same file, or the same bytes, as one before."""
     files: set[tuple[int, int]] = set()
-    by_size: dict[int, list[str]] = {}
+    by_size: dict[int, list[str | InsideFile]] = {}
     # pictures that are not compressed are all of one size, and each would be read again for each other
     digest = functools.cache(sha256_of)
     for source in sources:

@@ -6,13 +6,11 @@ import dataclasses
 import io
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.files import write_bytes
 from cam_audit.findings.cues.features import all_features
 from cam_audit.findings.cues.records import ImageFeatures
 from cam_audit.findings.map_use import ActivationSum
@@ -25,8 +23,8 @@ PREFIX = "features."
 FOR_PARTS = ("activations", "kept", "foreground", "gates")
 
 
-def save(path: Path, collected: Collected) -> None:
-    """Write what was collected of one image, arrays as they are; raises CamAuditError where it can't be written."""
+def to_bytes(collected: Collected) -> bytes:
+    """A file of what was collected of one image, arrays as they are."""
     (observation,) = collected.observations.values()
     assert collected.total.steps is not None
     features = observation.features
@@ -49,13 +47,16 @@ def save(path: Path, collected: Collected) -> None:
     }
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
-    write_bytes(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
-def load(path: Path, source: ImageSource) -> Collected | None:
-    """What `save` wrote of an image, to the last bit; None where the file is missing, damaged or of another image."""
+def from_bytes(data: bytes, source: ImageSource) -> Collected | None:
+    """What `to_bytes` made of an image, to the last bit; None where the file is damaged or of another image."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            # a stranger's could unpack to any size
+            if sum(item.file_size for item in file.zip.infolist()) > len(data):
+                return None
             arrays = {name: file[name] for name in file.files}
         facts = json.loads(arrays["facts"].tobytes())
         kept_as_arrays = {key.removeprefix(PREFIX): array for key, array in arrays.items() if key.startswith(PREFIX)}

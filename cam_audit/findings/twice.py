@@ -18,6 +18,7 @@ from cam_audit.findings.sample import Pictures
 from cam_audit.images.copies import THUMBNAIL_SIDE, Thumbnail, are_copies, close_across, contrast_of, thumbnail_of
 from cam_audit.images.decode import read_image
 from cam_audit.images.depth import Ranges
+from cam_audit.inside import AnyPath
 from cam_audit.records import Example, Finding, ImageSource, Pair
 from cam_audit.text import count
 from cam_audit.workers import Each
@@ -111,10 +112,10 @@ def _numbers(names: Iterable[str]) -> NDArray[np.intp]:
     return np.array([known.setdefault(name, len(known) - 1) for name in names], np.intp)
 
 
-def _read(paths: Sequence[str], needed: int, ranges: Ranges | None, each: Each) -> list[_Read | None]:
+def _read(paths: Sequence[AnyPath], needed: int, ranges: Ranges | None, each: Each) -> list[_Read | None]:
     """Pictures read again; None where one can no longer be read."""
 
-    def read(path: str) -> _Read | None:
+    def read(path: AnyPath) -> _Read | None:
         try:
             rgb, width, height = read_image(path, needed=needed, ranges=ranges)
         except (ImageError, MemoryError):

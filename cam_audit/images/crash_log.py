@@ -14,9 +14,9 @@ from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 
 from cam_audit.errors import ImageError
+from cam_audit.inside import AnyPath
 
 # More than there are workers, and more bytes than there are in a path that can be opened.
 SLOTS, SLOT_BYTES = 4096, 8192
@@ -88,7 +88,7 @@ def write_to(log: CrashLog) -> None:
     _log = log
 
 
-def decoding(path: str | Path, needed: int | None = None, *, is_mask: bool = False) -> AbstractContextManager[None]:
+def decoding(path: AnyPath, needed: int | None = None, *, is_mask: bool = False) -> AbstractContextManager[None]:
     """A block that decodes a file; raises ImageError, with the reason, where that has ended an earlier process."""
     if _log is None or not path:
         return contextlib.nullcontext()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-import stat
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -36,6 +34,7 @@ from cam_audit.images.heic import decode_heic
 from cam_audit.images.kinds import HEAD_BYTES, kind_of, suffix_of
 from cam_audit.images.rgb import RgbImage
 from cam_audit.images.tiff import CIELAB, TiffLayout, decode_lab, decode_numbers, tiff_layout, unread
+from cam_audit.inside import AnyPath, NoFileError, OutsideError, open_file
 
 MAX_FILE_BYTES = 1 << 30
 PILLOW_VERSION: str = PIL.__version__
@@ -56,7 +55,7 @@ class Decoded:
 
 
 def decode(
-    data: bytes, *, needed: int | None = None, path: str | Path = "", ranges: Ranges | None = None
+    data: bytes, *, needed: int | None = None, path: AnyPath = "", ranges: Ranges | None = None
 ) -> tuple[RgbImage, int, int]:
     """`decode_picture` without how it was read: (RGB uint8 (H, W, 3), full width, full height)."""
     picture = decode_picture(data, needed=needed, path=path, ranges=ranges)
@@ -64,7 +63,7 @@ def decode(
 
 
 def decode_picture(
-    data: bytes, *, needed: int | None = None, path: str | Path = "", ranges: Ranges | None = None
+    data: bytes, *, needed: int | None = None, path: AnyPath = "", ranges: Ranges | None = None
 ) -> Decoded:
     """Decode an image file's bytes.
 
@@ -84,7 +83,7 @@ def decode_picture(
         return _decode(data, needed, str(path), partial(range_in, ranges or {}))
 
 
-def ranges_of(data: bytes, path: str | Path = "") -> list[tuple[str, ValueRange]]:
+def ranges_of(data: bytes, path: AnyPath = "") -> list[tuple[str, ValueRange]]:
     """The kind and the range of a picture's values, where these decide how it becomes 8 bits; else nothing.
 
     Raises ImageError as `decode_picture` does.
@@ -195,49 +194,36 @@ def _decode_8_bits(data: bytes, needed: int | None) -> Decoded:
     return Decoded(rgb, width, height)
 
 
-def read_image(
-    path: str | Path, *, needed: int | None = None, ranges: Ranges | None = None
-) -> tuple[RgbImage, int, int]:
+def read_image(path: AnyPath, *, needed: int | None = None, ranges: Ranges | None = None) -> tuple[RgbImage, int, int]:
     """Read and `decode` an image file; raises ImageError with the reason where that fails."""
     return decode(read_bytes(path), needed=needed, path=path, ranges=ranges)
 
 
-def read_bytes(path: str | Path) -> bytes:
+def read_bytes(path: AnyPath) -> bytes:
     """The bytes of an image file, as many as it has when it is opened.
 
     Raises ImageError where it can't be read, is larger than MAX_FILE_BYTES, or is a folder, a pipe or a device.
     """
     try:
-        # before it is opened, as opening is what makes a device act, and again after, as it may have been replaced
-        status = os.stat(path)
-        if stat.S_ISDIR(status.st_mode):
+        with open_file(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_FILE_BYTES:
+                raise ImageError(f"the file is larger than {MAX_FILE_BYTES:,} bytes")
+            return file.read(size)
+    except (NoFileError, OutsideError) as error:
+        if os.path.isdir(path):
             _require_listing(path)
-        _size_of(status)
-        with open(path, "rb", opener=_open_without_waiting) as file:
-            return file.read(_size_of(os.fstat(file.fileno())))
+        raise ImageError(str(error.strerror)) from None
     except OSError as error:
         raise ImageError(f"the file cannot be read: {error.strerror}") from None
 
 
-def _require_listing(folder: str | Path) -> None:
+def _require_listing(folder: AnyPath) -> None:
     """Raise ImageError, with why, for a folder that can't be looked into, as one among the images is."""
     try:
         os.scandir(folder).close()
     except OSError as error:
         raise ImageError(f"the folder cannot be read: {error.strerror}") from None
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    """Open a file; a pipe, for which one would wait until somebody writes, at once."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def _size_of(status: os.stat_result) -> int:
-    if not stat.S_ISREG(status.st_mode):
-        raise ImageError("not a file but a folder, a pipe or a device")
-    if status.st_size > MAX_FILE_BYTES:
-        raise ImageError(f"the file is larger than {MAX_FILE_BYTES:,} bytes")
-    return status.st_size
 
 
 def _left_to_pillow(data: bytes) -> ImageFile.ImageFile | None:

@@ -6,6 +6,8 @@ import os
 import re
 import stat
 
+from cam_audit.inside import AnyPath
+
 # Enough for the four letters of DICOM, which come after 128 bytes for others to use.
 HEAD_BYTES = 132
 IMAGE_SUFFIXES = frozenset(
@@ -46,7 +48,7 @@ def kind_of(head: bytes) -> str | None:
     return next((kind for signature, kind in _SIGNATURES if signature.match(head)), None)
 
 
-def suffix_of(name: str) -> str:
+def suffix_of(name: AnyPath) -> str:
     """The suffix of a file's name in small letters, "" where it has none that tells a kind."""
     suffix = os.path.splitext(name)[1].lower()
     return suffix if _SUFFIX.fullmatch(suffix) else ""

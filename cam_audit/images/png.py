@@ -14,6 +14,8 @@ from cam_audit.images.guards import PNG_SIGNATURE
 COLOUR_RGB = 2
 FILTER_SUB = 1
 DEFLATE_LEVEL = 1
+# The signature, and the first chunk up to the size.
+HEADER_BYTES = 24
 # from 4 to 16 bytes pass by the code of isal that is wrong about the beginning of a stream
 APART = 16
 ISAL_VERSION: str = isal.__version__
@@ -41,17 +43,27 @@ def encode_png(rgb: NDArray[np.uint8]) -> bytes:
     )
 
 
-def png_size(path: str) -> tuple[int, int] | None:
-    """Width and height of a PNG file by its header alone; None where it is not there or is no PNG file."""
-    try:
-        with open(path, "rb", buffering=0) as file:
-            start = file.read(24)
-    except (OSError, ValueError):
-        return None
-    if len(start) < 24 or not start.startswith(PNG_SIGNATURE) or start[12:16] != b"IHDR":
+def png_size(start: bytes) -> tuple[int, int] | None:
+    """Width and height of a PNG file by its first HEADER_BYTES alone; None where it is no PNG file."""
+    if len(start) < HEADER_BYTES or not start.startswith(PNG_SIGNATURE) or start[12:16] != b"IHDR":
         return None
     width, height = struct.unpack(">II", start[16:24])
     return width, height
+
+
+def is_whole_png(data: bytes) -> bool:
+    """Whether a PNG file has all its chunks, to the last, and each is as its checksum says."""
+    if not data.startswith(PNG_SIGNATURE):
+        return False
+    view, begin = memoryview(data), len(PNG_SIGNATURE)
+    while begin + 12 <= len(data):
+        end = begin + 8 + int.from_bytes(view[begin : begin + 4], "big")
+        if isal_zlib.crc32(view[begin + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
+            return False
+        if data[begin + 4 : begin + 8] == b"IEND":
+            return end + 4 == len(data)
+        begin = end + 4
+    return False
 
 
 def _deflate(data: memoryview) -> bytes:

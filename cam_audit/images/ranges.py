@@ -9,6 +9,7 @@ from cam_audit.images.decode import ranges_of, read_bytes
 from cam_audit.images.depth import ValueRange, united
 from cam_audit.images.find import spread
 from cam_audit.images.kinds import suffix_of
+from cam_audit.inside import AnyPath
 from cam_audit.workers import in_order
 
 # Files of these hold 8 bits, or become 8 bits by what they say themselves.
@@ -17,7 +18,7 @@ _OF_8_BITS = frozenset(".jpg .jpeg .jpe .jfif .webp .bmp .dib .gif .avif .heic .
 MAX_LOOKED_AT = 200
 
 
-def find_ranges(paths: Sequence[str], workers: int) -> dict[str, ValueRange]:
+def find_ranges(paths: Sequence[AnyPath], workers: int) -> dict[str, ValueRange]:
     """The ranges of the pictures of a data set, by the kind of their values; none where all have 8 bits.
 
     At most MAX_LOOKED_AT of the files that may hold more are decoded, evenly spread, by so many workers.
@@ -27,7 +28,7 @@ def find_ranges(paths: Sequence[str], workers: int) -> dict[str, ValueRange]:
     return united(found for of_file in looked_at for found in of_file)
 
 
-def _ranges_of_file(path: str) -> list[tuple[str, ValueRange]]:
+def _ranges_of_file(path: AnyPath) -> list[tuple[str, ValueRange]]:
     try:
         return ranges_of(read_bytes(path), path)
     except (ImageError, MemoryError):

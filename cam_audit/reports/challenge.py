@@ -16,7 +16,7 @@ from cam_audit.images.png import encode_png
 from cam_audit.images.rgb import RgbImage
 from cam_audit.records import Counterfactual, Finding, Said, ScanReport
 from cam_audit.reports.counterfactuals import pictures_of, read_edits
-from cam_audit.reports.pictures import folder_of_images, value_ranges
+from cam_audit.reports.pictures import folder_of_images, root_of_images, value_ranges
 from cam_audit.reports.results_csv import inert
 
 TABLE_FILE = "challenge.csv"
@@ -76,8 +76,9 @@ def write_challenge(report: ScanReport, folder: Path) -> Challenge:
     Raises CamAuditError where the folder is there and not empty, lies in the data set or in the output folder, or can't
     be written, or the scan tested no cue.
     """
-    root, place = folder_of_images(report), Path(os.path.realpath(folder))
-    _require_new(place, folder, (root, Path(report.folder)))
+    photos, place = folder_of_images(report), Path(os.path.realpath(folder))
+    _require_new(place, folder, (photos, Path(report.folder)))
+    root = root_of_images(report, follow_links=report.run.get("settings", {}).get("follow_links") is True)
     edits, needed = read_edits(Path(report.folder))
     ranges = value_ranges(report)
     tried = [(finding, each) for finding in report.findings for each in edits.get(finding.fingerprint, ())]
@@ -110,7 +111,7 @@ def write_challenge(report: ScanReport, folder: Path) -> Challenge:
             if not pictures:
                 raise CamAuditError(
                     f"none of the photos can be read ({next(iter(left_out))}); they were looked for in "
-                    f"{Path(os.path.abspath(root))}: if the scan was started elsewhere, run this from there"
+                    f"{Path(os.path.abspath(photos))}: if the scan was started elsewhere, run this from there"
                 )
             (made / README_FILE).write_text(README, encoding="utf-8")
             if is_there:

@@ -19,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.errors import CamAuditError, ImageError
-from cam_audit.files import leads_outside
 from cam_audit.findings.codes import counterfactual
 from cam_audit.findings.edits import AMOUNTS, EDITS, apply, needs_donor
+from cam_audit.folders import leads_outside, read_in
 from cam_audit.images.decode import read_image
 from cam_audit.images.depth import Ranges
 from cam_audit.images.resize import resize
 from cam_audit.images.rgb import RgbImage
+from cam_audit.inside import Root
 from cam_audit.records import (
     COUNTERFACTUALS_FOLDER,
     Counterfactual,
@@ -36,6 +37,7 @@ from cam_audit.records import (
     ShownCounterfactual,
     ShownPicture,
 )
+from cam_audit.reports import schema
 from cam_audit.reports.json_text import json_pieces
 from cam_audit.text import as_utf8
 
@@ -65,7 +67,7 @@ def shown_of(finding: Finding, counterfactuals: Sequence[Counterfactual]) -> Fin
 
 
 def pictures_of(
-    edited_image: Counterfactual, dataset: Path, needed: int | None, ranges: Ranges | None = None
+    edited_image: Counterfactual, dataset: Path | Root, needed: int | None, ranges: Ranges | None = None
 ) -> tuple[RgbImage, RgbImage, RgbImage]:
     """The image as it enters the net, edited, and with the control: uint8 (H, W, 3) each.
 
@@ -92,7 +94,7 @@ def pictures_of(
 def kept_pictures(
     finding: Finding,
     counterfactuals: Sequence[Counterfactual],
-    dataset: Path,
+    dataset: Path | Root,
     needed: int | None,
     ranges: Ranges | None = None,
 ) -> Iterator[tuple[str, RgbImage]]:
@@ -151,7 +153,7 @@ def read_edits(out: Path) -> tuple[dict[str, tuple[Counterfactual, ...]], int | 
     """
     file = out / EDITS_FILE
     try:
-        return parse(file.read_text(encoding="utf-8"))
+        return parse(read_in(out, EDITS_FILE, schema.MAX_BYTES).decode())
     except FileNotFoundError:
         return {}, None
     except OSError as error:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.errors import CamAuditError
+from cam_audit.folders import read_in
 from cam_audit.records import PARTS_FOLDER, Part, PartMap, PartMaps
 from cam_audit.reports import schema
 from cam_audit.reports.counterfactuals import below
@@ -69,7 +70,7 @@ def read_part_maps(out: Path) -> dict[str, PartMaps]:
     """
     file = out / MAPS_FILE
     try:
-        return parse(file.read_text(encoding="utf-8"))
+        return parse(read_in(out, MAPS_FILE, schema.MAX_BYTES).decode())
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import os
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +11,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from cam_audit.errors import ImageError
-from cam_audit.images.decode import read_image
+from cam_audit.folders import is_behind_link, open_in, read_in
+from cam_audit.images.decode import MAX_FILE_BYTES, decode, read_image
 from cam_audit.images.depth import Ranges, ValueRange
 from cam_audit.images.jpeg import encode_jpeg
-from cam_audit.images.png import png_size
+from cam_audit.images.png import HEADER_BYTES, png_size
 from cam_audit.images.resize import resize
 from cam_audit.images.rgb import RgbImage
+from cam_audit.inside import Root
 from cam_audit.overlay import class_map_layout, overlay_layout
 from cam_audit.records import (
     Example,
@@ -30,6 +31,7 @@ from cam_audit.records import (
     SheetLayout,
     ShownCounterfactual,
 )
+from cam_audit.text import count, some
 
 LONG_SIDE = 320
 JPEG_QUALITY = 82
@@ -81,8 +83,12 @@ def with_pictures(report: ScanReport) -> ScanReport:
         )
         for finding in told
     }
+    behind = _behind_links(report)
+    said = f"{count(len(behind), 'picture')} of {report.folder or 'this folder'}: left out, as a link leads there"
     return dataclasses.replace(
         report,
+        parts=tuple(part for part in report.parts if part.sheet not in behind),
+        notes=(*report.notes, f"{said} ({some(sorted(behind))})") if behind else report.notes,
         pictures=pictures,
         listed=listed,
         sheets=sheets,
@@ -131,6 +137,8 @@ def _layouts(report: ScanReport) -> Callable[[ImageRow], SheetLayout | None]:
     except (KeyError, TypeError, AttributeError):
         return lambda row: None
 
+    out = Path(report.folder)
+
     # most images of a data set are of a few sizes
     @lru_cache(maxsize=1024)
     def fitting(width: int, height: int, size: tuple[int, int]) -> SheetLayout | None:
@@ -144,7 +152,11 @@ def _layouts(report: ScanReport) -> Callable[[ImageRow], SheetLayout | None]:
     def layout_of(row: ImageRow) -> SheetLayout | None:
         if not row.overlay or not row.width or not row.height:
             return None
-        size = png_size(os.path.join(report.folder, row.overlay))
+        try:
+            with open_in(out, row.overlay, buffering=0) as file:
+                size = png_size(file.read(HEADER_BYTES))
+        except OSError:
+            return None
         return size and fitting(row.width, row.height, size)
 
     return layout_of
@@ -156,16 +168,16 @@ def _example_pictures(
     rows: Mapping[str, tuple[int, ImageRow]],
     sheets: Mapping[str, SheetLayout],
 ) -> Iterator[ExamplePicture]:
-    ranges = value_ranges(report)
+    ranges, root = value_ranges(report), root_of_images(report)
     for example in examples:
         number, row = rows.get(example.path, (-1, None))
         layout = sheets.get(example.path)
         try:
             if row and layout:
-                panels = _panels(read_image(Path(report.folder, row.overlay))[0], layout)
+                panels = _panels(_read(report, row.overlay), layout)
                 image, overlay, *_ = map(_small, panels)
             else:
-                image = _small(read_image(folder_of_images(report) / example.path, needed=LONG_SIDE, ranges=ranges)[0])
+                image = _small(read_image(root / example.path, needed=LONG_SIDE, ranges=ranges)[0])
                 overlay = None
             height, width = image.shape[:2]
             drawn = None if overlay is None else _jpeg(overlay)
@@ -178,7 +190,7 @@ def _map_pictures(report: ScanReport, finding: Finding) -> Iterator[bytes]:
     if finding.fingerprint not in report.maps:
         return
     try:
-        sheet = read_image(Path(report.folder, finding.maps_name))[0]
+        sheet = _read(report, finding.maps_name)
     except ImageError:
         return
     yield from map(_jpeg, _panels(sheet, class_map_layout(sheet.shape[1], sheet.shape[0])))
@@ -191,15 +203,43 @@ def _counterfactual_pictures(
     for shown in counterfactuals:
         for file in shown.files:
             try:
-                yield file, _jpeg(_small(read_image(Path(report.folder, file))[0]))
+                yield file, _jpeg(_small(_read(report, file)))
             except ImageError:
                 continue
+
+
+def _read(report: ScanReport, name: str) -> RgbImage:
+    """A picture of the output folder; raises ImageError where it can't be read, or a link leads to it."""
+    out = Path(report.folder)
+    try:
+        data = read_in(out, name, MAX_FILE_BYTES)
+    except OSError as error:
+        raise ImageError(f"{name}: {error.strerror}") from None
+    return decode(data, path=out / name)[0]
+
+
+def _behind_links(report: ScanReport) -> set[str]:
+    """The pictures of the output folder that the page would show, but a link leads to."""
+    names = {part.sheet for part in report.parts}
+    names |= {finding.maps_name for finding in report.findings if finding.fingerprint in report.maps}
+    names |= {file for finding in report.findings for shown in finding.counterfactuals for file in shown.files}
+    return {name for name in names if is_behind_link(Path(report.folder), name)}
 
 
 def folder_of_images(report: ScanReport) -> Path:
     """The folder that the paths of a scan's images are below."""
     dataset = Path(report.run.get("settings", {}).get("dataset", ""))
     return dataset.parent if dataset.is_file() else dataset
+
+
+def root_of_images(report: ScanReport, *, follow_links: bool = False) -> Root:
+    """The same, out of which no link leads, as the output folder may be anybody's."""
+    folder = folder_of_images(report)
+    try:
+        return Root.of(folder, follow_links=follow_links)
+    except OSError:
+        # nothing can be read there
+        return Root(str(folder))
 
 
 def value_ranges(report: ScanReport) -> Ranges:

@@ -12,3 +12,5 @@ BASELINE = 2
 # As the baseline's; the page's script (review.js) writes and checks it too.
 REVIEW = 2
 PART_MAPS = 1
+# Of any of them that is read back, as it may be anybody's: the confused images of a million photos take 200 MB.
+MAX_BYTES = 1 << 28

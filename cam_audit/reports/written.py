@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Collection, Iterable, Iterator
-from pathlib import Path
 
-from cam_audit.files import leads_outside, replacing
+from cam_audit.folders import (
+    PART,
+    AnyFolder,
+    leads_outside,
+    lines_in,
+    open_in,
+    remove_empty_in,
+    remove_in,
+    replacing_in,
+    walk_in,
+)
 
 # A JSON text a line, as names may hold line breaks.
 LIST_FILE = ".written"
-# Of a file that was being written when the process was killed.
-PART = ".part"
+# A path has at most 4,096 bytes, and JSON takes six letters for some of them.
+MAX_LINE = 1 << 16
 
 
-def list_written(out: Path, names: Iterable[str]) -> None:
+def list_written(out: AnyFolder, names: Iterable[str]) -> None:
     """Note that files, by their names below the output folder, are going to be written. Raises OSError."""
     listed = written(out)
     new = [name for name in dict.fromkeys(names) if name not in listed]
-    with (out / LIST_FILE).open("a", encoding="ascii") as file:
+    with open_in(out, LIST_FILE, "a", encoding="ascii") as file:
         file.writelines(f"{json.dumps(name)}\n" for name in new)
 
 
-def written(out: Path) -> set[str]:
+def written(out: AnyFolder) -> set[str]:
     """The names of all files that were going to be written; the last line may be cut off."""
     names = set()
-    with contextlib.suppress(OSError, UnicodeDecodeError), (out / LIST_FILE).open(encoding="ascii") as lines:
-        for line in lines:
+    with contextlib.suppress(OSError, ValueError), open_in(out, LIST_FILE, "r", encoding="ascii") as file:
+        for line in lines_in(file, MAX_LINE):
             with contextlib.suppress(ValueError):
                 name = json.loads(line)
                 if isinstance(name, str) and not leads_outside(name):
@@ -36,37 +44,37 @@ def written(out: Path) -> set[str]:
     return names
 
 
-def files_below(out: Path, folders: Iterable[str]) -> Iterator[str]:
+def files_below(out: AnyFolder, folders: Iterable[str]) -> Iterator[str]:
     """The names of all files, links among them, in these folders of the output folder and below them."""
-    for folder in (folder for folder in folders if not (out / folder).is_symlink()):
-        for place, _, files in os.walk(out / folder):
-            for file in files:
-                yield Path(place, file).relative_to(out).as_posix()
+    for folder in folders:
+        for place, links, files in walk_in(out, folder):
+            yield from (f"{place}/{file}" for file in (*links, *files))
 
 
-def of_others(out: Path, folders: Iterable[str]) -> list[str]:
+def of_others(out: AnyFolder, folders: Iterable[str]) -> list[str]:
     """The names of the files in these folders that no scan lists."""
     listed = written(out)
     return sorted(name for name in files_below(out, folders) if not _is_listed(name, listed))
 
 
-def remove_written(out: Path, folders: Collection[str], but_for: Collection[str] = ()) -> None:
+def remove_written(out: AnyFolder, folders: Collection[str], but_for: Collection[str] = ()) -> None:
     """Remove the listed files in these folders, except `but_for`, and folders that are then empty. Raises OSError."""
     listed = written(out)
     for name in list(files_below(out, folders)):
         if name not in but_for and _is_listed(name, listed):
-            (out / name).unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                remove_in(out, name)
     for folder in folders:
-        for place, _, _ in os.walk(out / folder, topdown=False):
+        for place, _, _ in reversed(list(walk_in(out, folder))):
             with contextlib.suppress(OSError):
-                os.rmdir(place)
+                remove_empty_in(out, place)
 
 
-def keep_listed(out: Path, folders: Iterable[str]) -> None:
-    """List only the files that are there: a scan that was cut off has listed more. Raises OSError."""
+def keep_listed(out: AnyFolder, folders: Iterable[str]) -> None:
+    """List only the files that are there: a scan that was cut off has listed more. Raises CamAuditError."""
     listed = written(out)
     names = sorted(name for name in files_below(out, folders) if name in listed)
-    with replacing(out / LIST_FILE) as file:
+    with replacing_in(out, LIST_FILE) as file:
         file.writelines(f"{json.dumps(name)}\n" for name in names)
 
 

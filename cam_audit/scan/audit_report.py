@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cam_audit.errors import CamAuditError
+from cam_audit.folders import AnyFolder
 from cam_audit.records import ClassMaps, Counterfactual, ImageRow, ImageSource, PartMaps, ScanReport
 from cam_audit.reports import results_csv
-from cam_audit.reports.output_folder import prepare_output, require_ours, require_same
+from cam_audit.reports.output_folder import held, prepare_output, require_ours, require_same
 from cam_audit.scan.dataset import require_there
 from cam_audit.scan.image import ScanJob
 from cam_audit.scan.journal import locked
@@ -124,20 +125,20 @@ class AuditReport(ScanReport):
             raise CamAuditError(f"{out}: the output folder is the data set itself; name another")
         require_there(dataset)
         require_ours(out)
-        with locked(out, Observer().on_note):
-            require_same(out, dataset, self.job.model.sha256)
-            prepare_output(out)
+        with locked(out, Observer().on_note), held(out) as place:
+            require_same(place, dataset, self.job.model.sha256)
+            prepare_output(place)
             rows: list[ImageRow] = list(self.images)
             if self.options.overlays != NONE:
-                rows = self._drawn_into(out, rows, all_of_them=self.options.overlays == ALL)
+                rows = self._drawn_into(place, rows, all_of_them=self.options.overlays == ALL)
             # images that can't be read again have no overlay; if the whole data set has gone, say so
             require_there(dataset)
-            write_results(out, map(results_csv.line, rows))
-            write_findings(out, self, self.class_maps, self.edited_images, self.part_maps, self.job, dataset)
+            write_results(place, map(results_csv.line, rows))
+            self._write_findings(place)
             run = {**self.run, "settings": {**self.run["settings"], "out": str(out)}}
             saved = replace(self, run=run, images=tuple(rows), folder=str(out))
-            unreported = write_report(saved, out)
-            write_run(out, run)
+            unreported = write_report(saved, place)
+            write_run(place, run)
         if unreported:
             raise unreported
 
@@ -154,15 +155,17 @@ class AuditReport(ScanReport):
                 out = Path(folder)
                 examples = {example.path for finding in self.findings for example in finding.examples}
                 rows = self._drawn_into(out, [row for row in self.images if row.path in examples], all_of_them=True)
-                write_findings(
-                    out, self, self.class_maps, self.edited_images, self.part_maps, self.job, self.options.dataset
-                )
+                self._write_findings(out)
                 return notebook(with_pictures(replace(self, images=tuple(rows), folder=folder)), self)
         except OSError:
             # without a folder to draw into there is still the text
             return notebook(self)
 
-    def _drawn_into(self, out: Path, rows: Sequence[ImageRow], *, all_of_them: bool) -> list[ImageRow]:
+    def _write_findings(self, out: AnyFolder) -> None:
+        root = self.sources[0].folder
+        write_findings(out, self, self.class_maps, self.edited_images, self.part_maps, self.job, root)
+
+    def _drawn_into(self, out: AnyFolder, rows: Sequence[ImageRow], *, all_of_them: bool) -> list[ImageRow]:
         """The rows with the overlays that are drawn for them: of all images, or of those that have a flag."""
         wanted = {row.path for row in rows if all_of_them or row.flags}
         sources = [source for source in self.sources if source.name in wanted]

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cam_audit.files import write_bytes
 from cam_audit.findings.sample import Collected
+from cam_audit.folders import replace_in
 from cam_audit.images.depth import Ranges
 from cam_audit.models.model import Model
 from cam_audit.records import ImageResult, ImageSource, Record
@@ -40,7 +40,7 @@ def scan_chunk(job: ScanJob, sources: Iterable[ImageSource]) -> ChunkResult:
     for source in sources:
         scanned = scan_image(job, source)
         if job.out and scanned.overlay and isinstance(scanned.record, ImageResult) and scanned.record.overlay:
-            write_bytes(job.out / scanned.record.overlay, scanned.overlay)
+            replace_in(job.out, scanned.record.overlay, scanned.overlay)
         if scanned.collected:
             collected.merge(scanned.collected)
         records.append(scanned.record)

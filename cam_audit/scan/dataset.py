@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cam_audit.errors import CamAuditError
 from cam_audit.images.find import ImageList, find_images, spread
+from cam_audit.inside import Root
 from cam_audit.models.class_names import ClassNames
 from cam_audit.records import ImageSource
 from cam_audit.reports.looked_at import left_out
@@ -115,7 +116,13 @@ def sources_of(options: Options, model: Model, found: ImageList, note: Callable[
     names = sorted([*found.names, *found.unreadable])
     layout = layout_of(names, classes, class_level=options.class_level, pattern=options.label_pattern)
     rows = read_labels(options.labels, classes) if options.labels else {}
-    labelling = label_images(options.dataset, names, classes, layout, rows)
+    # a picture that is named itself may be a link
+    guarded = options.dataset.is_dir() and not options.follow_links
+    try:
+        inside = Root.of(options.dataset).inside if guarded else ""
+    except OSError as error:
+        raise CamAuditError(f"cannot read the folder {options.dataset}: {error.strerror}") from None
+    labelling = label_images(options.dataset, names, classes, layout, rows, inside)
     proposals = tell(options, classes, layout, labelling, note)
     sources = _of_split(options, labelling.sources)
     # so that every class keeps its share

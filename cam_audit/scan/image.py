@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from cam_audit.cam import Map, is_flat, map_statistics, peak
 from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.findings.sample import Collected, observe
+from cam_audit.folders import AnyFolder
 from cam_audit.images.copies import hash_of, thumbnail_of
 from cam_audit.images.decode import decode_picture, read_bytes
 from cam_audit.images.depth import Ranges
@@ -74,7 +74,7 @@ class ScanJob:
 
     model: Model
     settings: ScanSettings = field(default_factory=ScanSettings)
-    out: Path | None = None
+    out: AnyFolder | None = None
     sampled: frozenset[str] = frozenset()
     annotations: Annotations | None = None
     parts: frozenset[str] = frozenset()

@@ -1,9 +1,10 @@
 """What a scan has finished, kept beside its results, so that a scan that was cut off can go on.
 
 `OUT/journal/images.jsonl` is append-only: a first line says what is scanned and how, then comes a line an image, each
-written when everything else of its image is in place. A line that was cut off is dropped. Images that could not be read
-are not in it: a later run tries them again. Nothing waits for the disk: after a power cut, lines and pictures of the
-last half minute may be missing or damaged, which is seen, and their images are done again.
+written when everything else of its image is in place, and each with a checksum. A line that was cut off is
+dropped. Images that could not be read are not in it: a later run tries them again. Nothing waits for the disk: after a
+power cut, lines and pictures of the last half minute may be missing or damaged. What does not match its checksum is
+done again.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import itertools
 import json
 import os
 import re
+import stat
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -26,14 +29,34 @@ from filelock import FileLock, Timeout
 
 from cam_audit.errors import CamAuditError
 from cam_audit.findings.sample import Collected
+from cam_audit.folders import (
+    AnyFolder,
+    lines_in,
+    make_in,
+    open_in,
+    read_in,
+    remove_empty_in,
+    remove_in,
+    replace_in,
+    require_in_place,
+    status_in,
+    walk_in,
+)
+from cam_audit.images.decode import MAX_FILE_BYTES
+from cam_audit.images.png import is_whole_png
+from cam_audit.inside import AnyPath
 from cam_audit.records import Disagreement, Exif, ImageResult, ImageSource, MapStatistics, ObjectShare, Score
-from cam_audit.reports.output_folder import JOURNAL_FOLDER, is_finished
+from cam_audit.reports.output_folder import JOURNAL_FOLDER, LOCK_FILE, is_finished, overlay_name
 
 IMAGES_FILE = "images.jsonl"
 OBSERVATIONS_FOLDER = "observations"
-LOCK_FILE = ".lock"
-# How every whole PNG file ends: the type and checksum of its empty last chunk.
-PNG_END = b"IEND\xaeB`\x82"
+IMAGES = f"{JOURNAL_FOLDER}/{IMAGES_FILE}"
+OBSERVATIONS = f"{JOURNAL_FOLDER}/{OBSERVATIONS_FOLDER}"
+# Of a line, which has some names of the net's classes, and of what is collected of an image, which has a map of every
+# channel: the file may be anybody's.
+MAX_LINE = 1 << 22
+MAX_SAMPLE_BYTES = 1 << 29
+_CHECKSUM_BYTES = 16
 _SAMPLE_FILE = re.compile(r"[0-9a-f]{32}\.npz(\.part)?")
 # What file systems without locks say, network drives among them.
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
@@ -51,7 +74,7 @@ class Stamp:
     annotation: str = ""
 
 
-def stamp_of(path: str, annotation: str = "") -> Stamp | None:
+def stamp_of(path: AnyPath, annotation: str = "") -> Stamp | None:
     """The stamp of a file as it is now; None if there is no file."""
     try:
         status = os.stat(path)
@@ -86,53 +109,50 @@ def locked(out: Path, note: Callable[[str], None]) -> Iterator[None]:
         lock.release()
 
 
-def is_unfinished(out: Path) -> bool:
+def is_unfinished(out: AnyFolder) -> bool:
     """Whether the output folder holds a scan that was cut off after it had finished an image."""
     try:
-        with (out / JOURNAL_FOLDER / IMAGES_FILE).open("rb") as file:
-            begun = file.readline().endswith(b"\n") and file.readline().endswith(b"\n")
-    except OSError:
+        with open_in(out, IMAGES) as file:
+            begun = [line.endswith(b"\n") for line in itertools.islice(lines_in(file, MAX_LINE), 2)] == [True, True]
+    except (OSError, ValueError):
         return False
     return begun and not is_finished(out)
 
 
-def remove_journal(out: Path) -> None:
+def remove_journal(out: AnyFolder) -> None:
     """Remove the journal from an output folder, if it has one."""
-    folder = out / JOURNAL_FOLDER
-    if not (folder / IMAGES_FILE).is_file() or folder.is_symlink():
+    status = status_in(out, IMAGES)
+    if not status or not stat.S_ISREG(status.st_mode):
         return
-    observations = folder / OBSERVATIONS_FOLDER
     with contextlib.suppress(OSError):
-        # what else lies there is somebody else's
-        for file in observations.iterdir() if not observations.is_symlink() else ():
-            if _SAMPLE_FILE.fullmatch(file.name):
-                file.unlink()
-        (folder / IMAGES_FILE).unlink()
-        observations.rmdir()
-        folder.rmdir()
+        for place, _, files in walk_in(out, OBSERVATIONS):
+            # what else lies there is somebody else's
+            for file in files if place == OBSERVATIONS else ():
+                if _SAMPLE_FILE.fullmatch(file):
+                    remove_in(out, f"{place}/{file}")
+        remove_in(out, IMAGES)
+        remove_empty_in(out, OBSERVATIONS)
+        remove_empty_in(out, JOURNAL_FOLDER)
 
 
 class Journal:
     """The finished images of one scan; any number of threads may ask and add."""
 
-    def __init__(self, out: Path, identity: Mapping[str, Any]) -> None:
+    def __init__(self, out: AnyFolder, identity: Mapping[str, Any]) -> None:
         """Go on with the journal in an output folder, or begin one.
 
         `identity`: all that decides what an image's results are, by the names that a user knows, as JSON has it.
         Raises CamAuditError where the journal is that of another scan, naming what differs, or can't be written.
         """
         self._out = out
-        self._path = out / JOURNAL_FOLDER / IMAGES_FILE
         self._lock = threading.Lock()
         self._lines: dict[str, tuple[int, int]] = {}
         try:
-            (out / JOURNAL_FOLDER / OBSERVATIONS_FOLDER).mkdir(parents=True, exist_ok=True)
-            if self._path.is_symlink():
-                raise CamAuditError(f"{self._path} is a symbolic link, which may lead outside; remove it")
-            self._file = self._path.open("a+b", buffering=0)
+            make_in(out, OBSERVATIONS)
+            self._file = open_in(out, IMAGES, "a+b", buffering=0)
             self._load(json.loads(json.dumps(identity, default=str)))
         except OSError as error:
-            raise CamAuditError(f"cannot write {self._path}: {error.strerror}") from None
+            raise CamAuditError(f"cannot write {out / IMAGES}: {error.strerror}") from None
 
     @property
     def images(self) -> int:
@@ -152,19 +172,22 @@ class Journal:
             return None
         with self._lock:
             self._file.seek(place[0])
-            entry = json.loads(self._file.read(place[1]))
+            entry = _parsed(self._file.read(place[1]))
         try:
-            stamp, result = Stamp(**entry["stamp"]), _result(source, entry["result"])
+            stamp, result, sample = Stamp(**entry["stamp"]), _result(source, entry["result"]), entry["sample"]
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
             # no line that was written here; the folder may be a stranger's
             return None
+        # which would be kept, and all else in the folder removed
+        if result.overlay not in (None, overlay_name(source.name)):
+            return None
         if stamp_of(source.path, annotation) != stamp:
             return None
-        if overlay and not _is_whole_png(self._out / (result.overlay or "")):
+        if overlay and not (result.overlay and self._has_overlay(result.overlay)):
             return None
         if not sampled:
             return result, Collected()
-        collected = _store().load(self._sample_file(source), source)
+        collected = self._collected(source, sample)
         if collected is None or (collected.observations[source.name].activations is not None) != parts:
             return None
         return result, collected
@@ -174,11 +197,15 @@ class Journal:
 
         Raises CamAuditError where the journal can't be written.
         """
+        sample = None
         if collected.observations:
-            _store().save(self._sample_file(result.source), collected)
+            data = _store().to_bytes(collected)
+            sample = _checksum(data)
+            replace_in(self._out, _sample_file(result.source), data)
         found = asdict(result)
         del found["source"]
-        entry = {"name": result.source.name, "stamp": asdict(stamp), "result": found}
+        entry = {"name": result.source.name, "stamp": asdict(stamp), "sample": sample, "result": found}
+        require_in_place(self._out)
         with self._lock:
             self._write(entry)
 
@@ -192,12 +219,26 @@ class Journal:
         with self._lock:
             self._file.close()
 
-    def _sample_file(self, source: ImageSource) -> Path:
-        name = hashlib.sha256(os.fsencode(source.name)).hexdigest()[:32]
-        return self._out / JOURNAL_FOLDER / OBSERVATIONS_FOLDER / f"{name}.npz"
+    def _has_overlay(self, name: str) -> bool:
+        """Whether an overlay is there and whole."""
+        try:
+            return is_whole_png(read_in(self._out, name, MAX_FILE_BYTES))
+        except OSError:
+            return False
+
+    def _collected(self, source: ImageSource, checksum: object) -> Collected | None:
+        """What was collected of an image; None where it is not there, or not what was written."""
+        try:
+            data = read_in(self._out, _sample_file(source), MAX_SAMPLE_BYTES)
+        except OSError:
+            return None
+        if _checksum(data) != checksum:
+            return None
+        collected: Collected | None = _store().from_bytes(data, source)
+        return collected
 
     def _write(self, entry: Mapping[str, object]) -> None:
-        line = json.dumps(entry).encode() + b"\n"
+        line = sealed(entry)
         try:
             begin = self._file.seek(0, os.SEEK_END)
             try:
@@ -208,21 +249,23 @@ class Journal:
                 self._file.truncate(begin)
                 raise
         except OSError as error:
-            raise CamAuditError(f"cannot write {self._path}: {error.strerror}") from None
+            raise CamAuditError(f"cannot write {self._out / IMAGES}: {error.strerror}") from None
 
     def _load(self, identity: Mapping[str, Any]) -> None:
         self._file.seek(0)
         begin = 0
-        for number, line in enumerate(self._file):
-            if not line.endswith(b"\n"):
-                self._file.truncate(begin)
-                break
-            entry = _parsed(line)
-            if number == 0:
-                self._require_same(entry, identity)
-            elif isinstance(entry.get("name"), str):
-                self._lines[entry["name"]] = (begin, len(line))
-            begin += len(line)
+        # what is after a line that is too long can't be told
+        with contextlib.suppress(ValueError):
+            for line in lines_in(self._file, MAX_LINE):
+                entry = _parsed(line)
+                if not line.endswith(b"\n") or (begin == 0 and not entry):
+                    break
+                if begin == 0:
+                    self._require_same(entry, identity)
+                elif isinstance(entry.get("name"), str):
+                    self._lines[entry["name"]] = (begin, len(line))
+                begin += len(line)
+        self._file.truncate(begin)
         if begin == 0:
             self._write(identity)
 
@@ -242,13 +285,29 @@ def _store() -> ModuleType:
     return sample_store
 
 
+def _sample_file(source: ImageSource) -> str:
+    return f"{OBSERVATIONS}/{hashlib.sha256(os.fsencode(source.name)).hexdigest()[:32]}.npz"
+
+
+def _checksum(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=_CHECKSUM_BYTES).hexdigest()
+
+
+def sealed(entry: Mapping[str, object]) -> bytes:
+    """An entry as a line of the journal, with its checksum."""
+    text = json.dumps(entry)
+    return f'{text[:-1]}, "checksum": "{_checksum(text.encode())}"}}\n'.encode()
+
+
 def _parsed(line: bytes) -> Mapping[str, Any]:
-    """A line of the journal; empty where a power cut left something else in it."""
+    """A line of the journal; empty where something else was left in it, by a power cut or a disk."""
     try:
         entry = json.loads(line)
-    except ValueError:
+        del entry["checksum"]
+        return entry if sealed(entry) == line else {}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        # no line that was written here
         return {}
-    return entry if isinstance(entry, dict) else {}
 
 
 def _shown(value: object) -> str:
@@ -277,13 +336,3 @@ def _result(source: ImageSource, found: Mapping[str, Any]) -> ImageResult:
             "picture_hash": int(found["picture_hash"]) % (1 << 64),
         }
     )
-
-
-def _is_whole_png(path: Path) -> bool:
-    """Whether a picture is there and was not cut off, as a power cut leaves files that were just written."""
-    try:
-        with path.open("rb") as file:
-            file.seek(-len(PNG_END), os.SEEK_END)
-            return file.read() == PNG_END
-    except OSError:
-        return False

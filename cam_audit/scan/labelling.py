@@ -35,9 +35,16 @@ class Labelling:
 
 
 def label_images(
-    dataset: Path, names: Sequence[str], classes: ClassNames, layout: Layout, rows: Mapping[str, Row]
+    dataset: Path,
+    names: Sequence[str],
+    classes: ClassNames,
+    layout: Layout,
+    rows: Mapping[str, Row],
+    inside: str = "",
 ) -> Labelling:
     """The images `names` of a data set with class and split; `rows` have precedence over names of folders.
+
+    `inside`: as in `ImageSource`.
 
     All that stands for one class has one label: its word in folders or rows, or the net's name if there are several.
     If rows name images, the other images have no class.
@@ -80,6 +87,7 @@ def label_images(
                 indices[0] if len(indices) == 1 else None,
                 (row.split if row else "") or place.split,
                 0 if of_images else place.level,
+                inside,
                 tuple((labels[index], index) for index in indices) if len(indices) > 1 else (),
             )
         )

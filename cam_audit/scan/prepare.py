@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from cam_audit.errors import CamAuditError
+from cam_audit.folders import AnyFolder
 from cam_audit.reports.output_folder import is_finished, prepare_output, require_same
 from cam_audit.scan.journal import is_unfinished, remove_journal
 
 
-def prepare(out: Path, dataset: Path, sha256: str, resume: bool | None) -> None:
+def prepare(out: AnyFolder, dataset: Path, sha256: str, resume: bool | None) -> None:
     """Make the output folder ready; what was cut off there stays if the scan goes on with it.
 
     `sha256`: of the net. `resume`: True goes on with a scan that was cut off, False starts anew, None decides nothing.

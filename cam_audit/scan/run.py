@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timezone
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from cam_audit.errors import CamAuditError, CutOffError
 from cam_audit.findings.codes import severity_counts
 from cam_audit.findings.metadata import MetadataTable
+from cam_audit.folders import Folder, FolderGoneError, unnamed_in
 from cam_audit.images.find import ImageList
 from cam_audit.images.ranges import find_ranges
 from cam_audit.models.model import Model
@@ -22,6 +21,7 @@ from cam_audit.records import AuditResult, ImageResult, ImageSource, Record, Sca
 from cam_audit.reports import results_csv
 from cam_audit.reports.output_folder import (
     OVERLAYS_FOLDER,
+    held,
     list_pictures,
     overlay_name,
     read_results,
@@ -93,21 +93,21 @@ def run(
     if options.out is None:
         return this.in_memory()
     require_ours(options.out)
-    with locked(options.out, note):
-        prepare(options.out, options.dataset, model.sha256, resume)
-        write_proposals(options.out, chosen.proposals)
+    with locked(options.out, note), held(options.out) as out:
+        prepare(out, options.dataset, model.sha256, resume)
+        write_proposals(out, chosen.proposals)
         if options.overlays == ALL:
             # those that are drawn when the flags are known are listed then
-            list_pictures(options.out, (overlay_name(source.name) for source in chosen.sources))
-        journal = Journal(options.out, identity(options, model, job.foreground, job.ranges))
+            list_pictures(out, (overlay_name(source.name) for source in chosen.sources))
+        journal = Journal(out, identity(options, model, job.foreground, job.ranges))
         try:
             if journal.images:
-                observer.on_note(
-                    f"going on with the scan in {options.out}, of which {journal.images:,} images are done"
-                )
-            report, unreported = this.into_folder(options.out, journal)
+                observer.on_note(f"going on with the scan in {out}, of which {journal.images:,} images are done")
+            report, unreported = this.into_folder(out, journal)
+        except FolderGoneError as error:
+            raise CamAuditError(f"{error}; bring it back and go on with --resume, or start anew with --fresh") from None
         except CamAuditError as error:
-            if is_unfinished(options.out):
+            if is_unfinished(out):
                 raise CutOffError(str(error)) from None
             raise
         finally:
@@ -160,11 +160,11 @@ class _Run:
             result,
         )
 
-    def into_folder(self, out: Path, journal: Journal) -> tuple[AuditReport, CamAuditError | None]:
+    def into_folder(self, out: Folder, journal: Journal) -> tuple[AuditReport, CamAuditError | None]:
         """Scan, audit and write all files; returns the report, and the reason if report.html could not be written."""
         options, sources = self.options, self.sources
         overlays: set[str] = set()
-        with writing_to(out), _waiting_rows(out) as rows:
+        with writing_to(out), unnamed_in(out) as rows:
 
             def keep(record: Record) -> None:
                 rows.write(results_csv.row(record))
@@ -184,10 +184,11 @@ class _Run:
                 remove_others(out, OVERLAYS_FOLDER, overlays | {name for name in drawn.values() if name})
             rows.seek(0)
             write_results(out, _completed(rows, result, sources, drawn))
-        write_findings(out, result, result.maps, result.counterfactuals, result.part_maps, self.job, options.dataset)
+        root = sources[0].folder
+        write_findings(out, result, result.maps, result.counterfactuals, result.part_maps, self.job, root)
         self.observer.on_stage("report", 0)
         # by its whole path, as the caller may go to another folder
-        report = self._judged(read_results(out.absolute(), self._details(result, tally)), result)
+        report = self._judged(read_results(out.place, self._details(result, tally)), result)
         unreported = write_report(report, out)
         write_run(out, report.run)
         return report, unreported
@@ -290,11 +291,6 @@ def _completed(
         map(result.surroundings.get, names),
         map(overlays.get, names),
     )
-
-
-def _waiting_rows(out: Path) -> IO[str]:
-    """A file that keeps the rows until the whole audit has found the flags of images."""
-    return tempfile.TemporaryFile("w+", dir=out, encoding="utf-8", newline="")
 
 
 def _annotations(options: Options, sources: Sequence[ImageSource]) -> Annotations | None:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from cam_audit.errors import CamAuditError, ImageError
-from cam_audit.files import replacing, write_bytes
+from cam_audit.folders import AnyFolder, make_in, replace_in, replacing_in, status_in
 from cam_audit.images.decode import read_image
 from cam_audit.images.depth import Ranges
 from cam_audit.images.jpeg import encode_jpeg
 from cam_audit.images.png import encode_png
+from cam_audit.inside import Root
 from cam_audit.overlay import class_map_sheet, part_sheet
 from cam_audit.records import (
     COUNTERFACTUALS_FOLDER,
@@ -58,7 +59,7 @@ JPEG_QUALITY = 92
 
 
 def draw_overlays(
-    job: ScanJob, sources: Sequence[ImageSource], out: Path, workers: int, observer: Observer
+    job: ScanJob, sources: Sequence[ImageSource], out: AnyFolder, workers: int, observer: Observer
 ) -> dict[str, str | None]:
     """Draw the overlays of images, for which they are read once more; returns where they are, by image name."""
     observer.on_stage("overlays", len(sources))
@@ -73,32 +74,32 @@ def draw_overlays(
     return drawn
 
 
-def write_proposals(out: Path, proposals: Sequence[Proposal]) -> None:
+def write_proposals(out: AnyFolder, proposals: Sequence[Proposal]) -> None:
     """Write a labels file that proposes a class for each folder, if there are any; one that is there is the user's."""
-    if proposals and not (out / PROPOSALS_FILE).exists():
-        with replacing(out / PROPOSALS_FILE) as file:
+    if proposals and not status_in(out, PROPOSALS_FILE):
+        with replacing_in(out, PROPOSALS_FILE) as file:
             file.write(labels_file(proposals))
 
 
-def write_results(out: Path, lines: Iterable[str]) -> None:
+def write_results(out: AnyFolder, lines: Iterable[str]) -> None:
     """Write results.csv; lines: one an image, as `results_csv.line` has them."""
-    with replacing(out / RESULTS_FILE) as table:
+    with replacing_in(out, RESULTS_FILE) as table:
         table.write(results_csv.header())
         table.writelines(lines)
 
 
 def write_findings(
-    out: Path,
+    out: AnyFolder,
     result: AuditResult | ScanReport,
     maps: Mapping[str, ClassMaps],
     counterfactuals: Mapping[str, Sequence[Counterfactual]],
     part_maps: Mapping[str, PartMaps],
     job: ScanJob,
-    dataset: Path,
+    root: Path | Root,
 ) -> None:
     """Write findings.json and the pictures that prove the findings: `maps` and `counterfactuals`, by fingerprint.
 
-    part_maps: by a part's sheet, which is written too.
+    part_maps: by a part's sheet, which is written too; root: the folder that the images are below.
     """
     list_pictures(
         out,
@@ -114,8 +115,8 @@ def write_findings(
     for finding in result.findings:
         if finding.fingerprint in maps:
             sheet = class_map_sheet(finding, maps[finding.fingerprint])
-            write_bytes(out / finding.maps_name, encode_png(sheet))
-    needed, root = needed_side(job.model, job.settings), dataset if dataset.is_dir() else dataset.parent
+            replace_in(out, finding.maps_name, encode_png(sheet))
+    needed = needed_side(job.model, job.settings)
     written = _write_counterfactuals(out, result.findings, counterfactuals, root, needed, job.ranges)
     sheets = _write_parts(out, result.parts, part_maps, root, needed, job)
     # of images that have gone meanwhile there is no picture to name
@@ -126,15 +127,15 @@ def write_findings(
         for finding in result.findings
     )
     parts = tuple(part for part in result.parts if part.sheet in sheets)
-    with replacing(out / FINDINGS_FILE) as file:
+    with replacing_in(out, FINDINGS_FILE) as file:
         file.writelines(findings_json.findings(replace(result, findings=shown, parts=parts)))
 
 
 def _write_counterfactuals(
-    out: Path,
+    out: AnyFolder,
     findings: Sequence[Finding],
     counterfactuals: Mapping[str, Sequence[Counterfactual]],
-    root: Path,
+    root: Path | Root,
     needed: int,
     ranges: Ranges,
 ) -> set[str]:
@@ -143,20 +144,25 @@ def _write_counterfactuals(
     for finding in findings:
         of_finding = counterfactuals.get(finding.fingerprint, ())
         for name, picture in kept_pictures(finding, of_finding, root, needed, ranges):
-            write_bytes(out / name, encode_jpeg(picture, JPEG_QUALITY))
+            replace_in(out, name, encode_jpeg(picture, JPEG_QUALITY))
             written.add(name)
     remove_others(out, COUNTERFACTUALS_FOLDER, {EDITS_FILE, *written} if counterfactuals else ())
     if counterfactuals:
         # where no picture could be made, there is no folder yet
         with writing_to(out):
-            (out / COUNTERFACTUALS_FOLDER).mkdir(exist_ok=True)
-        with replacing(out / EDITS_FILE) as file:
+            make_in(out, COUNTERFACTUALS_FOLDER)
+        with replacing_in(out, EDITS_FILE) as file:
             file.writelines(edits_json(findings, counterfactuals, needed))
     return written
 
 
 def _write_parts(
-    out: Path, parts: Sequence[Part], part_maps: Mapping[str, PartMaps], root: Path, needed: int, job: ScanJob
+    out: AnyFolder,
+    parts: Sequence[Part],
+    part_maps: Mapping[str, PartMaps],
+    root: Path | Root,
+    needed: int,
+    job: ScanJob,
 ) -> set[str]:
     """The names of the sheets that could be written; their maps are written, too."""
     written = set()
@@ -173,28 +179,28 @@ def _write_parts(
                 )
                 tiles.append((picture, of_image.values))
         if tiles:
-            write_bytes(out / part.sheet, encode_jpeg(part_sheet(tiles), JPEG_QUALITY))
+            replace_in(out, part.sheet, encode_jpeg(part_sheet(tiles), JPEG_QUALITY))
             written.add(part.sheet)
     remove_others(out, PARTS_FOLDER, {MAPS_FILE, *written} if written else ())
     if written:
-        with replacing(out / MAPS_FILE) as file:
+        with replacing_in(out, MAPS_FILE) as file:
             file.write(part_maps_json((part for part in parts if part.sheet in written), part_maps))
     return written
 
 
-def write_report(report: ScanReport, out: Path) -> CamAuditError | None:
+def write_report(report: ScanReport, out: AnyFolder) -> CamAuditError | None:
     """Write report.html; returns why that failed, as all else is worth having without it."""
     try:
-        with replacing(out / REPORT_FILE) as file:
-            file.writelines(render(report, "html", out))
+        with replacing_in(out, REPORT_FILE) as file:
+            file.writelines(render(report, "html", Path(out)))
     except CamAuditError as error:
         return error
     return None
 
 
-def write_run(out: Path, details: Mapping[str, Any]) -> None:
+def write_run(out: AnyFolder, details: Mapping[str, Any]) -> None:
     """Write run.json, after the list of the pictures that are there."""
     with writing_to(out):
         keep_listed(out, PICTURE_FOLDERS)
-    with replacing(out / RUN_FILE) as file:
+    with replacing_in(out, RUN_FILE) as file:
         file.write(json.dumps(details, indent=2) + "\n")

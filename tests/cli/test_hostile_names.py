@@ -209,6 +209,9 @@ def test_a_data_set_that_brings_its_own_output_folder_cannot_lead_the_scan_outsi
     # it may also pretend that its files were written by a scan
     pretended = json.dumps({"tool": "cam-audit"})
     (folder / "mine.txt").write_text(pretended)
+    assert "which no scan wrote" in run(folder, *scan, code=2).stderr, "run.json is a link"
+    (out / "run.json").unlink()
+    (out / "run.json").write_text(pretended)
     run(folder, *scan)
     assert (folder / "mine.txt").read_text() == pretended
     link = out / "overlays" / "blue" / "link"

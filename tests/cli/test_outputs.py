@@ -70,7 +70,17 @@ def test_a_dash_leaves_stdout_to_the_format(folder: Path) -> None:
         (["json=-", "csv=-"], "two formats can't both go to stdout"),
         (["json=a", "csv=./a"], "two formats can't both go to a"),
         (["json=a", "csv=photos/../a"], "two formats can't both go to a"),
-        (["csv=cam-audit-out/results.csv"], "cam-audit-out/results.csv is a file of the scan's own; name another"),
+        *(
+            ([f"json=cam-audit-out/{name}"], f"cam-audit-out/{name} is a file of the scan's own; name another")
+            for name in (
+                *("results.csv", "run.json", "findings.json", "report.html", "labels.csv", "RUN.json", ".lock"),
+                *(".written", "run.json.part", "overlays", "journal/images.jsonl", "Parts/a.json"),
+            )
+        ),
+        (["csv=A", "json=a"], "two formats can't both go to A"),
+        (["json=/dev/null"], "/dev/null is a pipe or a device; name a file"),
+        (["json=photos/red/0.png/a"], "--output: cannot write photos/red/0.png/a: Not a directory"),
+        ([f"json={'n' * 300}"], "File name too long"),
     ],
 )
 def test_a_wrong_output_is_refused_before_anything_is_scanned(folder: Path, outputs: list[str], message: str) -> None:
@@ -78,3 +88,26 @@ def test_a_wrong_output_is_refused_before_anything_is_scanned(folder: Path, outp
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
     assert result.stdout == ""
+
+
+def test_a_file_called_like_the_beginning_of_another_is_written_too(folder: Path) -> None:
+    (folder / "b.part").write_text("mine")
+    run(folder, *SCAN, "--output", "json=a.part", "--output", "csv=a", "--output", "json=b")
+    assert json.loads((folder / "a.part").read_text())["schema_version"] == 1
+    assert (folder / "a").read_text().startswith("path,")
+    assert (folder / "b.part").read_text() == "mine"
+
+
+@pytest.mark.parametrize("command", [["report", "cam-audit-out"], ["compare", "cam-audit-out", "cam-audit-out"]])
+def test_no_command_overwrites_the_files_of_a_scan(folder: Path, command: list[str]) -> None:
+    run(folder, *SCAN)
+    (folder / "link").symlink_to("cam-audit-out")
+    before = {path: path.read_bytes() for path in (folder / "cam-audit-out").rglob("*") if path.is_file()}
+    for name in ("run.json", "findings.json", "results.csv", ".lock", "overlays", "overlays/red/0.png.png"):
+        for out in ("cam-audit-out", "link", "photos/../link"):
+            result = run(folder, *command, "--output", f"json={out}/{name}", code=2)
+            assert f"--output: {out}/{name} is a f" in result.stderr
+    for name in ("findings.json", "labels.csv", "journal/a.json"):
+        result = run(folder, "baseline", "cam-audit-out", "-b", f"link/{name}", code=2)
+        assert result.stderr.startswith(f"cam-audit: link/{name}: ")
+    assert {path: path.read_bytes() for path in (folder / "cam-audit-out").rglob("*") if path.is_file()} == before

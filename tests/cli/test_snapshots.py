@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from datetime import datetime, tzinfo
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,26 @@ def test_snapshots_of_the_same_moment_have_names_of_their_own(model: Model, tmp_
     assert paths == sorted(paths)
 
 
+def test_a_clock_that_is_set_back_by_years_keeps_nobody_waiting(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Clock(datetime):
+        year_now = 2030
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime(cls.year_now, 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr(snapshots, "datetime", Clock)
+    folder = Snapshots(tmp_path, model, {})
+    seen = looked_at(model, square(RED, 0, 0))
+    paths = [folder.save(seen, View())]
+    monkeypatch.setattr(Clock, "year_now", 1970)
+    paths += [folder.save(seen, View()) for _ in range(3)]
+    assert len(set(paths)) == 4
+    assert paths == sorted(paths)
+
+
 def test_a_row_for_which_there_is_no_room_leaves_no_part_of_it(tmp_path: Path) -> None:
     table = tmp_path / "results.csv"
     table.write_text("path\na.png\n")
@@ -49,7 +70,7 @@ def test_a_row_for_which_there_is_no_room_leaves_no_part_of_it(tmp_path: Path) -
     resource.setrlimit(resource.RLIMIT_FSIZE, (table.stat().st_size + 3, before[1]))
     try:
         with pytest.raises(CamAuditError, match=f"cannot write {table}: File too large"):
-            snapshots._append(table, "b.png\n")
+            snapshots._append(tmp_path, "b.png\n")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert table.read_text() == "path\na.png\n"

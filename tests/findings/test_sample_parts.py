@@ -24,7 +24,7 @@ from cam_audit.findings.sample import (
     observe,
     picture_cells,
 )
-from cam_audit.findings.sample_store import load, save
+from cam_audit.findings.sample_store import from_bytes, to_bytes
 from cam_audit.models.model import Model, load_model
 from cam_audit.records import ImageSource
 
@@ -129,14 +129,14 @@ def observed(model: Model, folder: Path, *, for_parts: bool, foreground: Model |
     collected = observe(
         model, source, rgb, encode(rgb), (64, 64), prediction, for_parts=for_parts, foreground=foreground
     )
-    save(folder / "a.npz", collected)
+    (folder / "a.npz").write_bytes(to_bytes(collected))
     return collected.observations["red/a.png"]
 
 
 @pytest.mark.parametrize("with_foreground", [False, True])
 def test_activations_come_back_from_a_file_to_the_last_bit(tmp_path: Path, model: Model, with_foreground: bool) -> None:
     observation = observed(model, tmp_path, for_parts=True, foreground=model if with_foreground else None)
-    loaded = load(tmp_path / "a.npz", observation.source)
+    loaded = from_bytes((tmp_path / "a.npz").read_bytes(), observation.source)
     assert loaded
     (again,) = loaded.observations.values()
     assert again.features.drawn == observation.features.drawn == draw_key(observation.source)
@@ -156,7 +156,7 @@ def test_activations_come_back_from_a_file_to_the_last_bit(tmp_path: Path, model
 def test_features_and_gates_come_back_from_a_file_to_the_last_bit(tmp_path: Path) -> None:
     net = load_model(dataclasses.replace(colour_net(), in_each_cell=True).write(tmp_path / "net.onnx"))
     observation = observed(net, tmp_path, for_parts=True)
-    loaded = load(tmp_path / "a.npz", observation.source)
+    loaded = from_bytes((tmp_path / "a.npz").read_bytes(), observation.source)
     assert loaded
     (again,) = loaded.observations.values()
     for name, shape in (("activations", (3, 8, 8)), ("gates", (4, 8)), ("kept", (8, 8))):
@@ -172,7 +172,7 @@ def test_features_and_gates_come_back_from_a_file_to_the_last_bit(tmp_path: Path
 def test_of_images_that_are_not_taken_to_parts_nothing_is_kept_for_it(tmp_path: Path, model: Model) -> None:
     observation = observed(model, tmp_path, for_parts=False)
     small = os.path.getsize(tmp_path / "a.npz")
-    loaded = load(tmp_path / "a.npz", observation.source)
+    loaded = from_bytes((tmp_path / "a.npz").read_bytes(), observation.source)
     assert loaded
     for each in (observation, *loaded.observations.values()):
         assert (each.activations, each.kept, each.foreground) == (None, None, None)

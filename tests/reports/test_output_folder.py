@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from cam_audit.errors import CamAuditError
-from cam_audit.files import replacing, write_bytes
+from cam_audit.files import write_bytes
+from cam_audit.folders import replace_in, replacing_in
 from cam_audit.reports import FORMATS
 from cam_audit.reports.output_folder import (
     is_finished,
@@ -119,15 +120,12 @@ def test_results_that_are_being_removed_do_not_pass_for_finished(
     write_bytes(tmp_path / "overlays" / "old.png", b"old")
     (tmp_path / "run.json").write_text(json.dumps({"tool": "cam-audit", "finished": True}))
 
-    unlink = Path.unlink
-
-    def cut_off(path: Path, missing_ok: bool = False) -> None:
-        if path.name == "old.png":
+    def cut_off(_: Path, name: str) -> None:
+        if name == "overlays/old.png":
             raise KeyboardInterrupt
-        unlink(path, missing_ok)
 
     list_pictures(tmp_path, ["overlays/old.png"])
-    monkeypatch.setattr(Path, "unlink", cut_off)
+    monkeypatch.setattr("cam_audit.reports.written.remove_in", cut_off)
     assert is_finished(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         prepare_output(tmp_path)
@@ -224,11 +222,12 @@ def test_links_at_the_places_of_our_files_are_replaced_not_followed(tmp_path: Pa
     mine, out = tmp_path / "mine", tmp_path / "out"
     mine.write_text(OURS)
     out.mkdir()
-    for name in ("run.json", "run.json.part", "a.png", "a.png.part", "results.csv", "results.csv.part"):
+    (out / "run.json").write_text(OURS)
+    for name in ("run.json.part", "a.png", "a.png.part", "results.csv", "results.csv.part"):
         (out / name).symlink_to(mine)
     prepare_output(out)
-    write_bytes(out / "a.png", b"ours")
-    with replacing(out / "results.csv") as file:
+    replace_in(out, "a.png", b"ours")
+    with replacing_in(out, "results.csv") as file:
         file.write("ours")
     assert mine.read_text() == OURS
     assert sorted(path.name for path in out.iterdir() if path.is_symlink()) == []

@@ -153,7 +153,7 @@ def test_a_journal_that_can_not_grow_keeps_what_it_has(folder: Path) -> None:
 
 
 def test_the_rows_of_the_table_may_find_the_disk_full(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan_run, "_waiting_rows", lambda _: Path("/dev/full").open("w+"))  # noqa: SIM115
+    monkeypatch.setattr(scan_run, "unnamed_in", lambda _: Path("/dev/full").open("w+"))  # noqa: SIM115
     with pytest.raises(CamAuditError, match="cannot write to the output folder out: No space left on device"):
         scan()
     assert is_unfinished(Path("out"))
@@ -166,6 +166,26 @@ def test_an_output_folder_that_is_read_only_is_named(folder: Path) -> None:
     _, words = process.communicate(timeout=60)
     assert (process.returncode, words) == (2, "cam-audit: cannot write to the output folder out: Permission denied\n")
     assert list(Path("out").iterdir()) == []
+
+
+@needs_permissions
+@pytest.mark.parametrize("mode", [0o700, 0o755, 0o777])
+def test_the_output_folder_of_another_user_is_told_in_a_line(folder: Path, mode: int) -> None:
+    if os.geteuid():
+        pytest.skip("only root gives files away")
+    cut_off_scan(images=3)
+    for path in (Path("out"), *Path("out").rglob("*")):
+        os.chown(path, 12345, 12345)
+    Path("out").chmod(mode)
+    before = {path: path.read_bytes() for path in Path("out/overlays").rglob("*.png")}
+    process = start("--resume", before=OBEDIENT)
+    _, words = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert re.fullmatch(r"cam-audit: .*(Permission denied|Path 'out' is not readable\. \(.*\))\n", words)
+    assert {path: path.read_bytes() for path in Path("out/overlays").rglob("*.png")} == before
+    Path("out").chmod(0o755)
+    run(folder, *SCAN, "--resume")
+    assert differences(folder / "out", folder / "undisturbed") == ()
 
 
 @needs_permissions

@@ -18,7 +18,7 @@ from cam_audit.errors import CamAuditError
 from cam_audit.findings.sample import Collected
 from cam_audit.images.png import encode_png
 from cam_audit.records import Disagreement, ImageResult, ImageSource, MapStatistics, ObjectShare, Score
-from cam_audit.reports.output_folder import JOURNAL_FOLDER
+from cam_audit.reports.output_folder import JOURNAL_FOLDER, overlay_name
 from cam_audit.scan.journal import (
     IMAGES_FILE,
     LOCK_FILE,
@@ -27,6 +27,7 @@ from cam_audit.scan.journal import (
     is_unfinished,
     locked,
     remove_journal,
+    sealed,
     stamp_of,
 )
 
@@ -57,7 +58,7 @@ def result(image: ImageSource) -> ImageResult:
         third,
         "cat",
         MapStatistics(third, 0.1, None, 0.7),
-        "overlays/a.png",
+        overlay_name(image.name),
         Disagreement(None, (0.1, third), (0.2, 0.3)),
         ObjectShare(None, third, 0.5, True),
         ("CA103", "CA104"),
@@ -154,7 +155,8 @@ def test_an_image_that_changed_since_is_not_finished(out: Path, change: str) -> 
 def test_an_image_without_its_whole_overlay_is_not_finished(out: Path) -> None:
     image = source(out)
     filled(out, image)
-    overlay = out / "overlays" / "a.png"
+    overlay = out / overlay_name(image.name)
+    overlay.parent.mkdir()
     assert found(Journal(out, IDENTITY), image, overlay=True) is None
     picture = encode_png(square(RED, 0, 0))
     for data in (b"", picture[:-1], picture[:-4] + bytes(4)):
@@ -234,7 +236,10 @@ def test_a_line_that_was_not_written_here_is_passed_over(out: Path, change: dict
     filled(out, image)
     file = out / JOURNAL_FOLDER / IMAGES_FILE
     header, line = file.read_bytes().splitlines(keepends=True)
-    file.write_bytes(header + json.dumps({**json.loads(line), **change}).encode() + b"\n")
+    entry = json.loads(line)
+    del entry["checksum"]
+    assert sealed(entry) == line
+    file.write_bytes(header + sealed({**entry, **change}))
     assert found(Journal(out, IDENTITY), image, overlay=False) is None
 
 
