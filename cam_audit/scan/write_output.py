@@ -101,21 +101,20 @@ def write_findings(
 
     part_maps: by a part's sheet, which is written too; root: the folder that the images are below.
     """
+    with_maps = [finding for finding in result.findings if finding.fingerprint in maps]
     list_pictures(
         out,
         (
-            *(finding.maps_name for finding in result.findings),
+            *(finding.maps_name for finding in with_maps),
             *(file for finding in result.findings for each in finding.counterfactuals for file in each.files),
             *(part.sheet for part in result.parts),
             EDITS_FILE,
             MAPS_FILE,
         ),
     )
-    remove_others(out, MAPS_FOLDER, {finding.maps_name for finding in result.findings})
-    for finding in result.findings:
-        if finding.fingerprint in maps:
-            sheet = class_map_sheet(finding, maps[finding.fingerprint])
-            replace_in(out, finding.maps_name, encode_png(sheet))
+    remove_others(out, MAPS_FOLDER, {finding.maps_name for finding in with_maps})
+    for finding in with_maps:
+        replace_in(out, finding.maps_name, encode_png(class_map_sheet(finding, maps[finding.fingerprint])))
     needed = needed_side(job.model, job.settings)
     written = _write_counterfactuals(out, result.findings, counterfactuals, root, needed, job.ranges)
     sheets = _write_parts(out, result.parts, part_maps, root, needed, job)
