@@ -15,7 +15,7 @@ from cam_audit.errors import CamAuditError
 from cam_audit.files import leads_outside, replacing
 from cam_audit.images.find import OutputMarks
 from cam_audit.records import COUNTERFACTUALS_FOLDER, MAPS_FOLDER, PARTS_FOLDER, ImageRow, ScanReport
-from cam_audit.reports import findings_json, results_csv
+from cam_audit.reports import read_findings, results_csv, run_json
 from cam_audit.reports.written import LIST_FILE, list_written, of_others, remove_written
 
 RUN_FILE = "run.json"
@@ -144,10 +144,10 @@ def is_finished(folder: Path) -> bool:
 def _run(folder: Path) -> Mapping[str, Any]:
     """What run.json says, if it is ours; else nothing."""
     try:
-        run = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+        run = run_json.parse((folder / RUN_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return run if isinstance(run, dict) and run.get("tool") == TOOL else {}
+    return run if run.get("tool") == TOOL else {}
 
 
 def overlay_name(image_name: str) -> str:
@@ -176,16 +176,16 @@ def read_results(folder: Path, run: Mapping[str, Any] | None = None) -> ScanRepo
     """
     if run is None:
         with _reading(folder / RUN_FILE) as file:
-            run = json.load(file)
-    if not isinstance(run, dict) or run.get("tool") != TOOL:
+            run = run_json.parse(file.read())
+    if run.get("tool") != TOOL:
         raise CamAuditError(f"{folder}: not the output folder of a cam-audit scan")
     if not run.get("finished"):
         raise CamAuditError(f"{folder}: the scan into this folder did not end; run it again")
     with _reading(folder / FINDINGS_FILE) as file:
-        content = findings_json.parse(file.read())
+        content = read_findings.parse(file.read())
     images = _Table(folder / RESULTS_FILE)
-    known = frozenset(map(str, run.get("known", ())))
-    marks = run.get("part_marks")
+    if "model" not in run:
+        raise CamAuditError(f"{folder / RUN_FILE}: damaged: model is missing; scan again")
     return ScanReport(
         run,
         content.findings,
@@ -194,11 +194,11 @@ def read_results(folder: Path, run: Mapping[str, Any] | None = None) -> ScanRepo
         content.notes,
         images,
         folder=str(folder),
-        known=known,
+        known=frozenset(run.get("known", ())),
         parts=content.parts,
         wrong_labels=content.wrong_labels,
         groups=content.groups,
-        part_marks={sheet: str(mark) for sheet, mark in marks.items()} if isinstance(marks, dict) else {},
+        part_marks=run.get("part_marks", {}),
     )
 
 
