@@ -7,11 +7,13 @@ from typing import NoReturn
 
 from cam_audit.cli.process.exits import end
 from cam_audit.cli.process.forked import can_fork
+from cam_audit.cli.process.streams import open_streams
 from cam_audit.cli.process.supervisor import supervise
 
 
 def main() -> NoReturn:
     """Run the command line, a scan in a process of its own."""
+    open_streams()
     if sys.argv[1:2] == ["scan"] and can_fork():
         end(supervise(_run))
     _run()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import math
 import signal
-import sys
 import time
 import traceback
 import warnings
@@ -60,20 +58,15 @@ def run() -> NoReturn:
     """Run the command that `sys.argv` names and end; every error that a user can mend is one line on stderr."""
     # damaged images get a row with the reason; what Pillow has to say would only break the progress bar
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    # names of files and classes hold letters that a terminal or a pipe may not take
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
     set_environment()
     signal.signal(signal.SIGTERM, _interrupt)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
     try:
         code = cam_audit.main(prog_name="cam-audit", standalone_mode=False) or Exit.CLEAN
-    except BrokenPipeError:
-        code = Exit.BROKEN_PIPE
     except SystemExit as error:
-        # by 1, which would mean findings, click ends where nobody reads any more; by others, `live` ends at a signal
-        code = Exit.BROKEN_PIPE if error.code == 1 else int(error.code or Exit.CLEAN)
+        # by which `live` ends at a signal
+        code = int(error.code or Exit.CLEAN)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         code = Exit.USAGE
