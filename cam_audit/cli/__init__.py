@@ -14,13 +14,11 @@ from cam_audit.cli.process.supervisor import supervise
 def main() -> NoReturn:
     """Run the command line, a scan in a process of its own."""
     open_streams()
-    if sys.argv[1:2] == ["scan"] and can_fork():
-        end(supervise(_run))
-    _run()
+    end(supervise(_run) if sys.argv[1:2] == ["scan"] and can_fork() else _run())
 
 
-def _run() -> NoReturn:
+def _run() -> int:
     # only after the fork, which takes the longer the more there is to copy
     from cam_audit.cli.process.program import run
 
-    run()
+    return run()

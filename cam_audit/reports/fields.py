@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cam_audit.files import leads_outside
-from cam_audit.text import as_utf8
+from cam_audit.text import as_utf8, cut
 
 # Documents of ours are at most eight deep. What is much deeper ends programs that read it by recursion.
 MAX_DEPTH = 32
@@ -140,7 +140,7 @@ def by_name(check: Check, name: Check = text) -> Check:
 
     def check_all(value: Any) -> dict[str, Any]:
         return {
-            _at(f".{quoted(key)}", name, key): _at(f".{_cut(key)}", check, item)
+            _at(f".{quoted(key)}", name, key): _at(f".{cut(key, MAX_SHOWN)}", check, item)
             for key, item in _of(dict, value, "an object").items()
         }
 
@@ -168,11 +168,8 @@ def table(required: Mapping[str, Check], may_be: Mapping[str, Check] | None = No
 
 def quoted(value: object) -> str:
     """A value as a message shows it, cut off where it is long."""
-    return _cut(ascii(value) if isinstance(value, str | int | float | None) else f"{type(value).__name__} {value!r}")
-
-
-def _cut(words: str) -> str:
-    return words if len(words) <= MAX_SHOWN else f"{words[:MAX_SHOWN]}..."
+    words = ascii(value) if isinstance(value, str | int | float | None) else f"{type(value).__name__} {value!r}"
+    return cut(words, MAX_SHOWN)
 
 
 def _at(place: str, check: Check, value: Any) -> Any:
@@ -212,5 +209,5 @@ def _refused(constant: str) -> float:
 def _finite(digits: str) -> float:
     value = float(digits)
     if not math.isfinite(value):
-        raise ValueError(f"{_cut(digits)} is too large a number")
+        raise ValueError(f"{cut(digits, MAX_SHOWN)} is too large a number")
     return value

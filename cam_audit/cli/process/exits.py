@@ -43,11 +43,11 @@ def exit_of(report: ScanReport) -> Exit:
     return Exit.INCOMPLETE if report.run["errors"] else Exit.CLEAN
 
 
-def end(code: int) -> NoReturn:
+def end(code: int, findings: int = Exit.FINDINGS) -> NoReturn:
     """End the process at once.
 
     An orderly end would wait for images that are under way, perhaps for many seconds, and take OpenCV and onnxruntime
-    down piece by piece, for a tenth of a second, in which they may crash.
+    down piece by piece, for a tenth of a second, in which they may crash. findings: what stands for FINDINGS.
     """
     sys.stdout.flush()
     why = failure_of_stdout()
@@ -60,4 +60,4 @@ def end(code: int) -> NoReturn:
         else:
             print(f"cam-audit: cannot write to stdout: {why.strerror}", file=sys.stderr)
     sys.stderr.flush()
-    os._exit(code)
+    os._exit(findings if code == Exit.FINDINGS else code)
