@@ -14,7 +14,14 @@ from cam_audit.cli.process.supervisor import supervise
 def main() -> NoReturn:
     """Run the command line, a scan in a process of its own."""
     open_streams()
-    end(supervise(_run) if sys.argv[1:2] == ["scan"] and can_fork() else _run())
+    try:
+        code = supervise(_run) if sys.argv[1:2] == ["scan"] and can_fork() else _run()
+    except Exception as error:
+        # there may be no process to fork, or in the child no thread
+        from cam_audit.cli.process.program import tell
+
+        code = tell(error)
+    end(code)
 
 
 def _run() -> int:

@@ -129,9 +129,10 @@ def _from_toml(file: Path, text: str) -> Mapping[str, Any] | None:
         tools = tomllib.loads(text).get("tool", {})
     except RecursionError:
         raise CamAuditError(f"{file}: not TOML: nested too deeply") from None
-    except ValueError as error:
-        # of numbers of thousands of digits, too
+    except tomllib.TOMLDecodeError as error:
         raise CamAuditError(f"{file}: not TOML: {error}") from None
+    except ValueError:
+        raise CamAuditError(f"{file}: a number in it has too many digits") from None
     values = tools.get(NAME) if isinstance(tools, Mapping) else None
     if values is not None and not isinstance(values, Mapping):
         raise CamAuditError(f"{file}: tool.{NAME} must be a table")

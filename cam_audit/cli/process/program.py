@@ -90,12 +90,12 @@ def run() -> int:
         complain(str(error) or "interrupted")
         code = Exit.TERMINATED if isinstance(error.__cause__ or error, Terminated) else Exit.INTERRUPTED
     except Exception as error:
-        return _code_of(error)
+        return tell(error)
     return code
 
 
-def _code_of(error: Exception) -> int:
-    """The exit code of an error that nobody foresaw, which is told."""
+def tell(error: Exception) -> int:
+    """Tell of an error that nobody foresaw; its exit code."""
     reason = lacking(error)
     if reason:
         complain(reason)
@@ -103,7 +103,7 @@ def _code_of(error: Exception) -> int:
         complain(f"OpenCV cannot be loaded ({error}); {OPENCV_HELP}")
     else:
         # a fault of our own needs its traceback, and a CI job must not take it for findings
-        click.echo("\n".join(map(printable, traceback.format_exc().splitlines())), err=True)
+        click.echo("\n".join(map(printable, "".join(traceback.format_exception(error)).splitlines())), err=True)
         complain("this is a fault in cam-audit; please report it with the lines above")
         return Exit.CRASHED
     return Exit.USAGE
