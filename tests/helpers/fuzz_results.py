@@ -25,6 +25,7 @@ from typing import Any
 import click
 import numpy as np
 
+from cam_audit.cli.process.libraries import set_environment
 from cam_audit.cli.process.program import cam_audit
 from cam_audit.errors import CamAuditError
 from cam_audit.reports import FORMATS
@@ -33,6 +34,8 @@ from cam_audit.reports.output_folder import read_results
 from cam_audit.reports.part_maps import read_part_maps
 
 REVIEW, BASELINE = "review.json", "baseline.json"
+# So many commands get each file.
+COMMANDS = 4
 OF_OUT = ("run.json", "findings.json", "results.csv", "counterfactuals/edits.json", "parts/maps.json")
 FILES = (*OF_OUT, REVIEW, BASELINE)
 DEEP: Any = []
@@ -163,7 +166,7 @@ def _change(document: Any, random: np.random.Generator) -> None:
 
 
 def try_file(out: Path, texts: dict[str, str], seed: int, outcome: Outcome) -> None:
-    """Give a mutated file of a number to every command that reads it, in the current folder."""
+    """Give a mutated file of a number to some of the commands that read it, in the current folder."""
     random = np.random.default_rng(seed)
     name = FILES[random.integers(len(FILES))]
     bad, review, baseline = Path("bad"), Path(REVIEW), Path(BASELINE)
@@ -172,7 +175,9 @@ def try_file(out: Path, texts: dict[str, str], seed: int, outcome: Outcome) -> N
     for each in OF_OUT:
         (bad / each).write_text(texts[each], encoding="utf-8", newline="")
     (Path(name) if name in (REVIEW, BASELINE) else bad / name).write_bytes(mutated(texts[name], random))
-    for command in _commands(name, out, bad):
+    commands = _commands(name, out, bad)
+    for number in sorted(random.permutation(len(commands))[:COMMANDS].tolist()):
+        command = commands[number]
         end, fault = _ending(*command)
         outcome.runs[end] += 1
         if fault:
@@ -230,10 +235,12 @@ def fuzz(out: Path, seeds: range) -> Outcome:
     """Try the files of these numbers, made of a scan's output folder; the photos are where it says, from here."""
     outcome, here = Outcome(), Path.cwd()
     out = out.absolute()
+    # as the program does before it runs a command
+    set_environment()
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(out, Path(folder, "bad"))
-        for name in os.listdir(here):
-            Path(folder, name).symlink_to(here / name) if name != out.name else None
+        for name in {*os.listdir(here)} - {out.name}:
+            Path(folder, name).symlink_to(here / name)
         os.chdir(folder)
         try:
             texts = prepared(out, Path())
