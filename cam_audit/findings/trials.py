@@ -188,7 +188,8 @@ def _try(net: AuditedNet, plan: _Plan, picture_of: PictureOf) -> Trial | None:
     edited = _step(net, plan.edit, picture, plan.donor, donor)
     control = _step(net, plan.control, picture, plan.control_donor, other)
     size = (picture.shape[1], picture.shape[0])
-    return Trial(target.source, net.class_of[target.source.label], size, target.logits, edited, control)
+    before = net.model.run(picture).logits if target.logits is None else target.logits
+    return Trial(target.source, net.class_of[target.source.label], size, before, edited, control)
 
 
 def _step(net: AuditedNet, edit: Edit, picture: RgbImage, donor: Observation, other: RgbImage | None) -> Step:

@@ -42,7 +42,8 @@ def parse_json(text: str) -> Any:
         document = json.loads(text, parse_constant=_refused, parse_float=_finite)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    depth, level = 0, [[document]]
+    depth = 0
+    level: list[Any] = [[document]]
     while level := [inner for each in level for inner in _values(each) if isinstance(inner, dict | list)]:
         depth += 1
         if depth > MAX_DEPTH:
