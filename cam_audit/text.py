@@ -25,6 +25,11 @@ def as_utf8(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def cut(text: str, most: int) -> str:
+    """A text of at most so many letters, and `...` where there are more."""
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 def count(number: int, noun: str, plural: str = "") -> str:
     """`1 image`, `2 images`, `3 classes`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

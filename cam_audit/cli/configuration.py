@@ -15,8 +15,10 @@ from click.core import ParameterSource
 
 from cam_audit.cli.terminal import note
 from cam_audit.errors import CamAuditError
+from cam_audit.text import cut
 
 NAME = "cam-audit"
+MAX_SHOWN = 300
 TOML_FILE, INI_FILE = "pyproject.toml", "setup.cfg"
 # Options of which only one may be given: one on the command line wins over another in the file.
 RIVALS = (("net", "model"), ("masks", "boxes"), ("resume", "fresh"))
@@ -125,8 +127,12 @@ def _from_toml(file: Path, text: str) -> Mapping[str, Any] | None:
         import tomli as tomllib
     try:
         tools = tomllib.loads(text).get("tool", {})
+    except RecursionError:
+        raise CamAuditError(f"{file}: not TOML: nested too deeply") from None
     except tomllib.TOMLDecodeError as error:
         raise CamAuditError(f"{file}: not TOML: {error}") from None
+    except ValueError:
+        raise CamAuditError(f"{file}: a number in it has too many digits") from None
     values = tools.get(NAME) if isinstance(tools, Mapping) else None
     if values is not None and not isinstance(values, Mapping):
         raise CamAuditError(f"{file}: tool.{NAME} must be a table")
@@ -151,15 +157,18 @@ def _checked(ctx: click.Context, option: click.Option, value: Any, section: Sect
     if section.is_toml:
         wanted, fits = _toml_type(option, value)
         if not fits:
-            raise CamAuditError(f"{section.place}: {key!r} must be {wanted}, not {value!r}")
+            raise CamAuditError(f"{section.place}: {key!r} must be {wanted}, not {cut(repr(value), MAX_SHOWN)}")
     elif option.multiple:
         value = [line.strip() for line in value.splitlines() if line.strip()]
+    # no argument of a command line can hold one, and no name of a file
+    if any(isinstance(word, str) and "\0" in word for word in (value if isinstance(value, list) else [value])):
+        raise CamAuditError(f"{section.place}: {key!r} holds a NUL character")
     try:
         converted = option.type_cast_value(ctx, value)
         if option.callback:
             option.callback(ctx, option, converted)
     except click.BadParameter as error:
-        raise CamAuditError(f"{section.place}: {key!r}: {error.message}") from None
+        raise CamAuditError(f"{section.place}: {key!r}: {cut(error.message, MAX_SHOWN)}") from None
     return value
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ import click
 
 from cam_audit.cli.net import download_option, net_file, provider_option
 from cam_audit.cli.process.exits import Exit
+from cam_audit.cli.process.streams import failure_of_stdout
 from cam_audit.text import count
 
 if TYPE_CHECKING:
@@ -121,12 +121,16 @@ def live(
             )
     except CameraError as error:
         raise CameraError(f"{error}{_other_cameras(source)}") from None
-    except BrokenPipeError:
-        # who read the lines has had enough; the interpreter must not try to write what is left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except _Unread:
+        # `exits.end` tells why
+        pass
     finally:
         saving.sum_up()
     return Exit.CLEAN
+
+
+class _Unread(Exception):
+    """The lines go nowhere, and without a window nothing else would end the session."""
 
 
 class _Saving:
@@ -166,6 +170,8 @@ def _print_line(model: Model, seen: Seen) -> None:
     scores = top_scores(model, model.probabilities(seen.prediction.logits), TOP)
     cells = [str(seen.frame.number), *(cell for s in scores for cell in (s.class_name, f"{s.probability:.6f}"))]
     click.echo("\t".join(cells))
+    if failure_of_stdout():
+        raise _Unread
 
 
 def _other_cameras(source: Source) -> str:

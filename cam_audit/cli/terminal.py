@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from cam_audit.cli.process.streams import forgiving
 from cam_audit.text import printable
 
 _hushed = False
@@ -52,10 +53,10 @@ def quiet_libraries() -> Iterator[None]:
 
     Such an image gets a row with the reason; Python's own stderr goes on as it was.
     """
+    original = sys.stderr
     try:
-        original = sys.stderr
         descriptor = original.fileno()
-    except (AttributeError, OSError):
+    except OSError:
         yield
         return
     original.flush()
@@ -63,11 +64,11 @@ def quiet_libraries() -> Iterator[None]:
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, descriptor)
     os.close(silence)
-    sys.stderr = os.fdopen(os.dup(kept), "w", encoding=original.encoding, errors=original.errors, buffering=1)
+    sys.stderr = forgiving(kept, original)
     try:
         yield
     finally:
-        sys.stderr.close()
+        sys.stderr.flush()
         sys.stderr = original
         os.dup2(kept, descriptor)
         os.close(kept)

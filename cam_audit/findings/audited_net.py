@@ -10,7 +10,7 @@ from statistics import median
 
 from cam_audit.cam import Map
 from cam_audit.errors import ImageError
-from cam_audit.findings.map_use import ActivationSum, centred_map, centred_weight, margin_of, on_grid
+from cam_audit.findings.map_use import ActivationSum, centred_map, centred_weight, on_grid
 from cam_audit.findings.sample import Collected, Observation, draw_key
 from cam_audit.images.decode import read_image
 from cam_audit.images.depth import Ranges
@@ -44,7 +44,13 @@ class AuditedNet:
 
     def is_right(self, observation: Observation) -> bool:
         """Whether an image is predicted as the class of its folder."""
-        return self.model.predicts(observation.logits, self.class_of[observation.source.label])
+        return self.predicts(observation, self.class_of[observation.source.label])
+
+    def predicts(self, observation: Observation, class_index: int) -> bool:
+        """Whether a class is predicted for an image, as by `Model.predicts`."""
+        if observation.logits is None:
+            return observation.predicted == class_index
+        return self.model.predicts(observation.logits, class_index)
 
     def picture(self, observation: Observation) -> RgbImage | None:
         """A picture as it enters the net; None for one that can no longer be read."""
@@ -84,7 +90,7 @@ def audited_net(
         group.sort(key=lambda observation: draw_key(observation.source))
     class_of = {label: class_index_of(group) for label, group in groups.items()}
     margins = [
-        margin_of(observation.logits, class_of[observation.source.label])
+        observation.margin
         for observation in chain.from_iterable(groups.values())
         if observation.predicted == class_of[observation.source.label]
     ]

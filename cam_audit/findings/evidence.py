@@ -18,7 +18,7 @@ from cam_audit.findings.counterfactual import Effect, Logits, MadeEdit, Trial, s
 from cam_audit.findings.cues.records import Hit
 from cam_audit.findings.edits import apply, strokes_of
 from cam_audit.findings.map_use import border_cover, box_cover, centred_weight, reference_map, use_of
-from cam_audit.findings.sample import Observation
+from cam_audit.findings.sample import Observation, keeps_logits
 from cam_audit.findings.trials import Trials, run_tests
 from cam_audit.images.decode import read_image
 from cam_audit.images.rgb import RgbImage
@@ -101,6 +101,8 @@ def measure(net: AuditedNet, cause: Cause, each: Each = one_by_one) -> Evidence:
         return Evidence(cause, class_index, groups=groups, copies=copies)
     outcome = run_tests(net, cause, net.scale, each)
     maps, use, again = _use(net, outcome.cause, class_index, net.scale, each)
+    # edited and with the control, and as it was where the scan kept no logits
+    each_trial = 2 if keeps_logits(net.model) else 3
     changed, removals = _removals(net, cause, outcome.trials.get("painted_over", ()), each)
     return Evidence(
         outcome.cause,
@@ -111,7 +113,7 @@ def measure(net: AuditedNet, cause: Cause, each: Each = one_by_one) -> Evidence:
         changed,
         groups,
         outcome.trials,
-        passes=again + 2 * sum(map(len, outcome.trials.values())) + removals,
+        passes=again + each_trial * sum(map(len, outcome.trials.values())) + removals,
         copies=copies,
     )
 
@@ -230,7 +232,7 @@ def _groups(net: AuditedNet, cause: Cause, each: Each) -> Groups:
     alike = [other for other, does in zip(others, each(shows, others), strict=True) if does]
 
     def group(observations: Sequence[Observation]) -> Group:
-        return Group(len(observations), sum(net.model.predicts(each.logits, class_index) for each in observations))
+        return Group(len(observations), sum(net.predicts(each, class_index) for each in observations))
 
     own = looked_at_in(net.groups[label])
     return Groups(

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from cam_audit.cam import Map
 from cam_audit.files import sha256_of
 from cam_audit.findings.gates import packed_gates
-from cam_audit.findings.map_use import ActivationSum, centred_map, centred_weight, on_grid
+from cam_audit.findings.map_use import ActivationSum, centred_map, centred_weight, margin_of, on_grid
 from cam_audit.images.rgb import RgbImage
 from cam_audit.inside import InsideFile
+from cam_audit.models.file_format import SIGMOID
 from cam_audit.models.model import Model, Prediction
 from cam_audit.records import ImageSource
 
@@ -31,6 +32,8 @@ MIN_IMAGES = 12
 MAX_SAMPLED_PER_CLASS = 60
 MAX_SAMPLED = 8000
 MIN_SAMPLED_PER_CLASS = 24
+# Of a net with more classes, the logits are not kept: 20 images of each of 10,000 classes would take 8 GB.
+MAX_LOGITS = 2048
 # Of these, the activations are kept of so many, 100 to 300 KB each: by class, in all, and of so many classes.
 MAX_PART_IMAGES = 40
 MAX_ALL_PART_IMAGES = 1200
@@ -147,17 +150,17 @@ class Unsampled:
 class Observation:
     """What the audit keeps of one sampled image, some 40 KB.
 
-    `logits` float32 (K,). `own_map` is the centred map, on the common grid, of `map_class`: the folder's class, or the
-    predicted one where the folder stands for none. Of the images whose class is taken to parts, `activations`: float16
-    (C, h, w), or the features (C', h, w) where the net has a last convolution in the place of a linear layer, and then
-    `gates`, as `packed_gates` has them; `kept`: bool (h, w), the cells that are picture and not padding; `foreground`:
-    how much of an object is in each, float32 (h, w), where a foreground net or a mask told; `masked`: whether it was a
-    mask.
+    `logits` float32 (K,), or, of a net that has too many (`keeps_logits`), None, and `lead`, as in `lead_of`. `own_map`
+    is the centred map, on the common grid, of `map_class`: the folder's class, or the predicted one where the folder
+    stands for none. Of the images whose class is taken to parts, `activations`: float16 (C, h, w), or the features (C',
+    h, w) where the net has a last convolution in the place of a linear layer, and then `gates`, as `packed_gates` has
+    them; `kept`: bool (h, w), the cells that are picture and not padding; `foreground`: how much of an object is in
+    each, float32 (h, w), where a foreground net or a mask told; `masked`: whether it was a mask.
     """
 
     source: ImageSource
     features: ImageFeatures
-    logits: NDArray[np.float32]
+    logits: NDArray[np.float32] | None
     map_class: int
     own_map: Map
     activations: NDArray[np.float16] | None = None
@@ -165,11 +168,35 @@ class Observation:
     foreground: Map | None = None
     gates: NDArray[np.uint8] | None = None
     masked: bool = False
+    lead: tuple[int, float] | None = None
 
     @property
     def predicted(self) -> int:
         """The class of the largest logit."""
-        return int(self.logits.argmax())
+        return self._lead[0]
+
+    @property
+    def margin(self) -> float:
+        """How much larger the largest logit is than the next."""
+        return self._lead[1]
+
+    @property
+    def _lead(self) -> tuple[int, float]:
+        if self.logits is not None:
+            return lead_of(self.logits)
+        assert self.lead is not None
+        return self.lead
+
+
+def keeps_logits(model: Model) -> bool:
+    """Whether all logits of an image are kept: by sigmoid they say which classes are predicted."""
+    return len(model.class_names) <= MAX_LOGITS or model.scores == SIGMOID
+
+
+def lead_of(logits: NDArray[np.float32]) -> tuple[int, float]:
+    """The class of the largest logit, and how much larger it is than the next; logits: float32 (K,)."""
+    predicted = int(logits.argmax())
+    return predicted, margin_of(logits, predicted)
 
 
 @dataclass
@@ -247,10 +274,12 @@ def observe(
     )
     activations = on_grid(prediction.activations, model.map_size)
     map_class = int(prediction.logits.argmax()) if source.label_class is None else source.label_class
+    kept = keeps_logits(model)
     observation = Observation(
         source=source,
         features=features,
-        logits=prediction.logits,
+        logits=prediction.logits if kept else None,
+        lead=None if kept else lead_of(prediction.logits),
         map_class=map_class,
         own_map=centred_map(centred_weight(model, map_class), activations),
         **(_kept_for_parts(rgb, prediction, foreground, mask) if for_parts else {}),

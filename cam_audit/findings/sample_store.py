@@ -36,13 +36,13 @@ def to_bytes(collected: Collected) -> bytes:
         "features": {key: part for key, part in parts.items() if key not in kept_as_arrays},
         "map_class": observation.map_class,
         "masked": observation.masked,
+        "lead": observation.lead,
     }
     arrays: dict[str, Any] = {
         "facts": np.frombuffer(json.dumps(facts).encode(), np.uint8),
-        "logits": observation.logits,
         "own_map": observation.own_map,
         "steps": _narrow(collected.total.steps),
-        **{name: kept for name in FOR_PARTS if (kept := getattr(observation, name)) is not None},
+        **{name: kept for name in ("logits", *FOR_PARTS) if (kept := getattr(observation, name)) is not None},
         **{PREFIX + key: array for key, array in kept_as_arrays.items()},
     }
     buffer = io.BytesIO()
@@ -68,11 +68,12 @@ def from_bytes(data: bytes, source: ImageSource) -> Collected | None:
         collected.observations[source.name] = Observation(
             source,
             features,
-            arrays["logits"],
+            arrays.get("logits"),
             facts["map_class"],
             arrays["own_map"],
             **{name: arrays.get(name) for name in FOR_PARTS},
             masked=facts["masked"],
+            lead=tuple(facts["lead"]) if facts["lead"] else None,
         )
         collected.total = ActivationSum(1, arrays["steps"].astype(np.int64))
         return collected

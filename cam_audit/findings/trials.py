@@ -202,7 +202,8 @@ def run_plan(net: AuditedNet, plan: Plan, picture_of: PictureOf) -> Trial | None
     edited = _step(net, plan.edit, picture, plan.donor, donor)
     control = _step(net, plan.control, picture, plan.control_donor, other)
     size = (picture.shape[1], picture.shape[0])
-    return Trial(target.source, net.class_of[target.source.label], size, target.logits, edited, control)
+    before = net.model.run(picture).logits if target.logits is None else target.logits
+    return Trial(target.source, net.class_of[target.source.label], size, before, edited, control)
 
 
 def _step(net: AuditedNet, edit: Edit, picture: RgbImage, donor: Observation, other: RgbImage | None) -> MadeEdit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -16,9 +17,16 @@ from urllib.parse import urlsplit
 from cam_audit import __version__
 from cam_audit.errors import ModelError
 from cam_audit.files import sha256_of
+from cam_audit.models.patience import GRACE_SECONDS, LEAST_BYTES_A_SECOND, Patience, patience
+from cam_audit.text import cut
 
 TIMEOUT_SECONDS = 30
 BLOCK_BYTES = 1 << 16
+MAX_SHOWN = 200
+TOO_SLOW = (
+    f"in {GRACE_SECONDS} seconds nothing came, or then less than {LEAST_BYTES_A_SECOND // 1000} KB a second; run it "
+    "again to go on"
+)
 
 Progress = Callable[[int], None]
 
@@ -69,14 +77,14 @@ def _fetch(address: str, file: RemoteFile, part: Path, progress: Progress) -> No
         return
     if done > file.size:
         done = 0
-    with _open(address, done) as response:
+    with patience() as waiting, _open(address, done, waiting) as response:
         resumes = response.status == http.client.PARTIAL_CONTENT
         done = done if resumes else 0
         declared = response.headers.get("Content-Length", "")
-        if declared.isdigit() and done + int(declared) != file.size:
+        if re.fullmatch("[0-9]{1,15}", declared) and done + int(declared) != file.size:
             raise _Failure(f"{done + int(declared):,} bytes instead of {file.size:,}")
         with part.open("ab" if resumes else "wb") as output:
-            for block in _blocks(response):
+            for block in _blocks(response, waiting):
                 done += len(block)
                 if done > file.size:
                     raise _Failure(f"more than the {file.size:,} bytes that it should have")
@@ -86,42 +94,52 @@ def _fetch(address: str, file: RemoteFile, part: Path, progress: Progress) -> No
         raise _Failure(f"the connection broke after {done:,} of {file.size:,} bytes; run it again to go on from there")
 
 
-def _open(address: str, start: int) -> Any:
+def _open(address: str, start: int, waiting: Patience) -> Any:
     """The response to a request for the bytes from `start` on, or for all of them where the server has no ranges."""
     _require_safe(address)
     headers = {"User-Agent": f"cam-audit/{__version__}"}
     if start:
         headers["Range"] = f"bytes={start}-"
-    opener = urllib.request.build_opener(_SafeRedirects)
-    with _network_errors():
+    opener = urllib.request.build_opener(_SafeRedirects, *waiting.handlers)
+    with _network_errors(waiting):
         response = opener.open(urllib.request.Request(address, headers=headers), timeout=TIMEOUT_SECONDS)
     given = response.headers.get("Content-Range", "")
     if response.status == http.client.PARTIAL_CONTENT and not given.startswith(f"bytes {start}-"):
         response.close()
-        raise _Failure(f"asked for the bytes from {start:,} on, it sends {given!r}")
+        raise _Failure(f"asked for the bytes from {start:,} on, it sends {cut(given, MAX_SHOWN)!r}")
     return response
 
 
-def _blocks(response: Any) -> Iterator[bytes]:
+def _blocks(response: Any, waiting: Patience) -> Iterator[bytes]:
     while True:
-        with _network_errors():
-            block = response.read(BLOCK_BYTES)
+        with _network_errors(waiting):
+            # what is there, as a whole block may take long to come
+            block = response.read1(BLOCK_BYTES)
+        if waiting.ended:
+            raise _Failure(TOO_SLOW)
         if not block:
             return
+        waiting.received += len(block)
         yield block
 
 
 @contextmanager
-def _network_errors() -> Iterator[None]:
+def _network_errors(waiting: Patience) -> Iterator[None]:
     try:
         yield
-    except urllib.error.HTTPError as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise _Failure(TOO_SLOW if waiting.ended else _reason(error)) from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
         error.close()
-        raise _Failure(f"the server answers {error.code}") from None
-    except urllib.error.URLError as error:
-        raise _Failure(f"cannot be reached ({error.reason})") from None
-    except (OSError, http.client.HTTPException) as error:
-        raise _Failure(f"the connection broke ({type(error).__name__}); run it again to go on") from None
+        return f"the server answers {error.code}"
+    if isinstance(error, urllib.error.URLError):
+        return f"cannot be reached ({cut(str(error.reason), MAX_SHOWN)})"
+    if isinstance(error, ValueError):
+        return f"it sends one to an address that is none ({cut(str(error), MAX_SHOWN)})"
+    return f"the connection broke ({type(error).__name__}); run it again to go on"
 
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):
@@ -135,7 +153,7 @@ def _require_safe(address: str) -> None:
     parts = urlsplit(address)
     if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
         return
-    raise _Failure(f"{address} is not HTTPS; refused")
+    raise _Failure(f"{cut(address, MAX_SHOWN)} is not HTTPS; refused")
 
 
 def _is_loopback(host: str) -> bool:

@@ -12,6 +12,9 @@ from cam_audit.models import file_format
 
 HOW_TO_MAKE_ONE = "make the file again from the plain classifier with `cam-audit models adapt`"
 
+# Readers of CSV take cells of at most 131,072 letters.
+MAX_NAME = 10_000
+
 
 @dataclass(frozen=True)
 class FileMetadata:
@@ -46,6 +49,12 @@ class FileMetadata:
         value = self._json(key)
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise ModelError(f"{self.path}: its metadata {file_format.METADATA_PREFIX}{key} is not a list of names")
+        longest = max(map(len, value), default=0)
+        if longest > MAX_NAME:
+            raise ModelError(
+                f"{self.path}: its metadata {file_format.METADATA_PREFIX}{key} has a name of {longest:,} letters; "
+                f"{MAX_NAME:,} are allowed"
+            )
         return tuple(value)
 
     def input_size(self) -> tuple[int, int]:

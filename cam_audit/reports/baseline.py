@@ -33,6 +33,7 @@ from cam_audit.findings.codes import (
 from cam_audit.findings.intervals import Estimate
 from cam_audit.records import Finding, PartMaps, ScanReport
 from cam_audit.reports import schema
+from cam_audit.reports.fields import FieldError, by_name, exact_text, listed, one_of, real, table
 from cam_audit.reports.json_text import json_text
 from cam_audit.reports.output_folder import TOOL
 from cam_audit.reports.part_marks import (
@@ -41,8 +42,8 @@ from cam_audit.reports.part_marks import (
     PartEntry,
     answering,
     documents,
-    parsed,
     part_entries,
+    part_entry,
     surroundings_marked_fine,
     verdicts,
 )
@@ -229,7 +230,8 @@ def read_baseline(file: Path) -> Baseline:
         raise CamAuditError(
             f"{file}: no such baseline; `cam-audit baseline OUT -b {file}` makes one of a scan's output folder"
         )
-    return read_document(file, "a baseline", schema.BASELINE, _parsed)
+    baseline: Baseline = read_document(file, "a baseline", schema.BASELINE, _BASELINE)
+    return baseline
 
 
 def _entry(finding: Finding) -> Entry:
@@ -270,23 +272,38 @@ def _changed(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tuple
     return {name: pair for name, pair in both.items() if pair[0] != pair[1]}
 
 
-def _parsed(content: Mapping[str, Any]) -> Baseline:
+def _estimate(value: Any) -> Estimate:
+    estimate = Estimate(*listed(real(), 3)(value))
+    if not estimate.low <= estimate.value <= estimate.high:
+        raise FieldError("is no estimate with an interval around it")
+    return estimate
+
+
+def _entry_of(item: dict[str, Any]) -> Entry:
+    # version 1 has no effects
+    return Entry(item["code"], item["class"], item["severity"], item["examples"], item.get("effects", {}))
+
+
+def _baseline_of(item: dict[str, Any]) -> Baseline:
+    model = item["model"]
+    # version 1 has no parts
     return Baseline(
-        net=str(content["model"]["net"]),
-        model_sha256=str(content["model"]["sha256"]),
-        thresholds={str(name): str(words) for name, words in content["thresholds"].items()},
-        findings={str(key): _parsed_entry(item) for key, item in content["findings"].items()},
-        images={str(path): tuple(map(str, flags)) for path, flags in content["images"].items()},
-        # version 1 has none
-        parts=tuple(map(parsed, content.get("parts", ()))),
+        model["net"], model["sha256"], item["thresholds"], item["findings"], item["images"], item.get("parts", ())
     )
 
 
-def _parsed_entry(item: Mapping[str, Any]) -> Entry:
-    if item["severity"] not in SEVERITIES:
-        raise ValueError(f"{item['severity']!r} is no severity; there are {', '.join(SEVERITIES)}")
-    effects = {str(name): Estimate(*map(float, effect)) for name, effect in item.get("effects", {}).items()}
-    for name, effect in effects.items():
-        if not effect.low <= effect.value <= effect.high:
-            raise ValueError(f"{name} is no estimate with an interval around it")
-    return Entry(str(item["code"]), str(item["class"]), item["severity"], tuple(map(str, item["examples"])), effects)
+_ENTRY = table(
+    {"code": exact_text, "class": exact_text, "severity": one_of(*SEVERITIES), "examples": listed(exact_text)},
+    {"effects": by_name(_estimate)},
+    _entry_of,
+)
+_BASELINE = table(
+    {
+        "model": table({"net": exact_text, "sha256": exact_text}),
+        "thresholds": by_name(exact_text, exact_text),
+        "findings": by_name(_ENTRY, exact_text),
+        "images": by_name(listed(exact_text), exact_text),
+    },
+    {"parts": listed(part_entry)},
+    _baseline_of,
+)

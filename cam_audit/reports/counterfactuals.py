@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.errors import CamAuditError, ImageError
-from cam_audit.findings.codes import counterfactual
+from cam_audit.findings.codes import counterfactual, counterfactuals
 from cam_audit.findings.edits import AMOUNTS, EDITS, apply, needs_donor
-from cam_audit.folders import leads_outside, read_in
+from cam_audit.folders import read_in
 from cam_audit.images.decode import read_image
 from cam_audit.images.depth import Ranges
 from cam_audit.images.resize import resize
@@ -38,14 +37,28 @@ from cam_audit.records import (
     ShownPicture,
 )
 from cam_audit.reports import schema
+from cam_audit.reports.fields import (
+    FieldError,
+    listed,
+    one_of,
+    optional,
+    parse_json,
+    path_below,
+    quoted,
+    real,
+    table,
+    text,
+    whole,
+)
 from cam_audit.reports.json_text import json_pieces
-from cam_audit.text import as_utf8
 
 EDITS_FILE = f"{COUNTERFACTUALS_FOLDER}/edits.json"
 # So many images of a test are shown, the first ones: not those that show most.
 SHOWN = 3
-# No net takes larger pictures, and who lists them may be anybody.
+# No net takes larger pictures, and no edit is stronger; who lists them may be anybody.
 MAX_SIDE = 20_000
+MAX_PIXELS = 50_000_000
+MAX_STRENGTH = 1e6
 
 
 def shown_of(finding: Finding, counterfactuals: Sequence[Counterfactual]) -> Finding:
@@ -114,7 +127,7 @@ def render(
     """The text of edits.json, in pieces."""
     edits: dict[str, int] = {}
 
-    def number(edit: Edit) -> int:
+    def numbered(edit: Edit) -> int:
         return edits.setdefault(json.dumps(_edit(edit)), len(edits))
 
     rows = [
@@ -122,7 +135,9 @@ def render(
             "code": finding.code,
             "class": finding.label,
             "fingerprint": finding.fingerprint,
-            "counterfactuals": [_counterfactual(each, number) for each in counterfactuals.get(finding.fingerprint, ())],
+            "counterfactuals": [
+                _counterfactual(each, numbered) for each in counterfactuals.get(finding.fingerprint, ())
+            ],
         }
         for finding in findings
         if finding.fingerprint in counterfactuals
@@ -130,20 +145,17 @@ def render(
     return json_pieces({"needed": needed, "edits": list(map(json.loads, edits)), "findings": rows})
 
 
-def parse(text: str) -> tuple[dict[str, tuple[Counterfactual, ...]], int | None]:
+def parse(document: str) -> tuple[dict[str, tuple[Counterfactual, ...]], int | None]:
     """The counterfactuals by the fingerprint of their finding, and what `decode` needs, of an edits.json.
 
     Raises ValueError where it is none.
     """
-    document = json.loads(text)
-    try:
-        edits = list(map(_parsed_edit, document["edits"]))
-        return {
-            item["fingerprint"]: tuple(_parsed(each, edits) for each in item["counterfactuals"])
-            for item in document["findings"]
-        }, document["needed"]
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise ValueError(f"not as cam-audit writes it: {error!r}") from None
+    content = _DOCUMENT(parse_json(document))
+    of_findings = {
+        item["fingerprint"]: tuple(_counterfactual_of(each, content["edits"]) for each in item["counterfactuals"])
+        for item in content["findings"]
+    }
+    return of_findings, content["needed"]
 
 
 def read_edits(out: Path) -> tuple[dict[str, tuple[Counterfactual, ...]], int | None]:
@@ -171,15 +183,22 @@ def said_document(said: Said) -> dict[str, object]:
     }
 
 
-def parsed_said(item: Mapping[str, Any]) -> Said:
-    """What `said_document` made."""
-    return Said(as_utf8(item["class"]), float(item["score"]), float(item["cue_class_score"]))
+def said_of(item: Mapping[str, Any]) -> Said:
+    """What `said_document` made, once it is checked by SAID_FIELDS."""
+    return Said(item["class"], item["score"], item["cue_class_score"])
 
 
-def _counterfactual(each: Counterfactual, number: Any) -> dict[str, object]:
+def test_name(value: Any) -> str:
+    """A check, see `fields`: the name of a test that plants a cue or takes it away."""
+    if text(value) not in counterfactuals():
+        raise FieldError(f"{quoted(value)} is no test of this version of cam-audit")
+    return str(value)
+
+
+def _counterfactual(each: Counterfactual, numbered: Any) -> dict[str, object]:
     def picture(edited: EditedPicture) -> dict[str, object]:
         return {
-            "edit": number(edited.edit),
+            "edit": numbered(edited.edit),
             "donor": edited.donor,
             "donor_size": edited.donor_size,
             **said_document(edited.said),
@@ -196,40 +215,6 @@ def _counterfactual(each: Counterfactual, number: Any) -> dict[str, object]:
     }
 
 
-def below(name: Any) -> str:
-    """The name of a file or folder below another; raises ValueError for one that leads outside: it may be anybody's."""
-    path = as_utf8(name)
-    if leads_outside(path):
-        raise ValueError(f"{path!r} leads outside")
-    return path
-
-
-def _size(sides: Any) -> tuple[int, int]:
-    width, height = map(int, sides)
-    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
-        raise ValueError(f"no picture is {width}x{height}")
-    return width, height
-
-
-def _parsed(item: Mapping[str, Any], edits: Sequence[Edit]) -> Counterfactual:
-    def picture(part: Mapping[str, Any]) -> EditedPicture:
-        donor = None if part["donor"] is None else below(part["donor"])
-        size = None if part["donor_size"] is None else _size(part["donor_size"])
-        if needs_donor(edits[part["edit"]]) and None in (donor, size):
-            raise ValueError("an edit lacks the image that takes part")
-        return EditedPicture(edits[part["edit"]], donor, size, parsed_said(part))
-
-    return Counterfactual(
-        below(item["test"]),
-        below(item["path"]),
-        below(item["class"]),
-        _size(item["size"]),
-        parsed_said(item["before"]),
-        picture(item["edited"]),
-        picture(item["control"]),
-    )
-
-
 def _edit(edit: Edit) -> dict[str, object]:
     mask = None
     if edit.mask is not None:
@@ -237,18 +222,89 @@ def _edit(edit: Edit) -> dict[str, object]:
     return {"name": edit.name, "box": edit.box, "mask": mask, "factors": edit.factors, "amounts": edit.amounts}
 
 
-def _parsed_edit(item: Mapping[str, Any]) -> Edit:
-    box, factors = (tuple(item[key]) if item[key] else None for key in ("box", "factors"))
+def _size(value: Any) -> tuple[int, int]:
+    width, height = listed(whole(1, MAX_SIDE), 2)(value)
+    if width * height > MAX_PIXELS:
+        raise FieldError(f"no net takes pictures of {width}x{height}")
+    return width, height
+
+
+def _counterfactual_of(item: Mapping[str, Any], edits: Sequence[Edit]) -> Counterfactual:
+    def picture(part: Mapping[str, Any]) -> EditedPicture:
+        if part["edit"] >= len(edits):
+            raise FieldError(f"there is no edit {part['edit']}")
+        edit = edits[part["edit"]]
+        if needs_donor(edit) and None in (part["donor"], part["donor_size"]):
+            raise FieldError("an edit lacks the image that takes part")
+        return EditedPicture(edit, part["donor"], part["donor_size"], said_of(part))
+
+    return Counterfactual(
+        item["test"],
+        item["path"],
+        item["class"],
+        item["size"],
+        item["before"],
+        picture(item["edited"]),
+        picture(item["control"]),
+    )
+
+
+def _mask_of(item: Mapping[str, Any]) -> NDArray[np.bool_]:
+    height, width = item["shape"]
+    bits = np.frombuffer(base64.b64decode(item["bits"], validate=True), np.uint8)
+    if len(bits) != -(-height * width // 8):
+        raise FieldError(f"holds {len(bits)} bytes, not those of a mask of {width}x{height}", ".bits")
+    return np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool)
+
+
+def _edit_of(item: Mapping[str, Any]) -> Edit:
+    edit = Edit(item["name"], item["box"] or None, item["mask"], item["factors"] or None, item.get("amounts") or None)
+    if not all(any(getattr(edit, each) is not None for each in some) for some in NEEDS.get(edit.name, ())):
+        raise FieldError(f"{edit.name!r} lacks what it needs")
+    if len(edit.amounts or ()) != AMOUNTS.get(edit.name, 0):
+        raise FieldError(f"must be {AMOUNTS.get(edit.name, 0)} numbers for {edit.name!r}", ".amounts")
+    return edit
+
+
+# What an edit needs besides its amounts; of several, one is enough.
+NEEDS = {
+    "paste": (("box",),),
+    "foreign": (("box",),),
+    "strokes": (("mask",),),
+    "texture": (("box",), ("mask",)),
+    "cast": (("factors",),),
+    "painted_over": (("box", "mask"),),
+}
+SAID_FIELDS = {"class": text, "score": real(0, 1), "cue_class_score": real(0, 1)}
+_STRENGTH = real(-MAX_STRENGTH, MAX_STRENGTH)
+_MASK = table({"shape": listed(whole(1, MAX_SIDE), 2), "bits": text}, make=_mask_of)
+_EDIT = table(
+    {
+        "name": one_of(*EDITS),
+        "box": optional(listed(_STRENGTH, 4)),
+        "mask": optional(_MASK),
+        "factors": optional(listed(_STRENGTH, 3)),
+    },
     # those of earlier versions have none
-    amounts = tuple(map(float, item.get("amounts") or ())) or None
-    mask: NDArray[np.bool_] | None = None
-    if item["mask"]:
-        height, width = item["mask"]["shape"]
-        bits = np.frombuffer(base64.b64decode(item["mask"]["bits"]), np.uint8)
-        mask = np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool)
-    needs = {"paste": (box,), "foreign": (box,), "strokes": (mask,), "cast": (factors,), "painted_over": (box, mask)}
-    if item["name"] not in EDITS or all(each is None for each in needs.get(item["name"], ("nothing",))):
-        raise ValueError(f"{item['name']!r} is no edit that can be made")
-    if len(amounts or ()) != AMOUNTS.get(item["name"], 0) or not all(map(math.isfinite, amounts or ())):
-        raise ValueError(f"{item['name']!r} takes other amounts")
-    return Edit(item["name"], box, mask, factors, amounts)
+    {"amounts": optional(listed(_STRENGTH))},
+    _edit_of,
+)
+_EDITED = table({"edit": whole(), "donor": optional(path_below), "donor_size": optional(_size), **SAID_FIELDS})
+_TRIED = table(
+    {
+        "test": test_name,
+        "path": path_below,
+        "class": path_below,
+        "size": _size,
+        "before": table(SAID_FIELDS, make=said_of),
+        "edited": _EDITED,
+        "control": _EDITED,
+    }
+)
+_DOCUMENT = table(
+    {
+        "needed": optional(whole(1)),
+        "edits": listed(_EDIT),
+        "findings": listed(table({"fingerprint": path_below, "counterfactuals": listed(_TRIED)})),
+    }
+)

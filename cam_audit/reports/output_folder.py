@@ -32,7 +32,7 @@ from cam_audit.folders import (
 )
 from cam_audit.images.find import OutputMarks
 from cam_audit.records import COUNTERFACTUALS_FOLDER, MAPS_FOLDER, PARTS_FOLDER, ImageRow, ScanReport
-from cam_audit.reports import findings_json, results_csv, schema
+from cam_audit.reports import read_findings, results_csv, run_json, schema
 from cam_audit.reports.written import LIST_FILE, list_written, of_others, remove_written
 from cam_audit.text import count
 
@@ -197,10 +197,10 @@ def is_finished(folder: AnyFolder) -> bool:
 def _run(folder: AnyFolder) -> Mapping[str, Any]:
     """What run.json says, if it is ours; else nothing."""
     try:
-        run = json.loads(read_in(folder, RUN_FILE, schema.MAX_BYTES))
-    except (OSError, ValueError, RecursionError):
+        run = run_json.parse(read_in(folder, RUN_FILE, schema.MAX_BYTES).decode())
+    except (OSError, ValueError):
         return {}
-    return run if isinstance(run, dict) and run.get("tool") == TOOL else {}
+    return run if run.get("tool") == TOOL else {}
 
 
 def overlay_name(image_name: str) -> str:
@@ -229,20 +229,20 @@ def read_results(folder: Path, run: Mapping[str, Any] | None = None) -> ScanRepo
     """
     if run is None:
         with _damaged(folder, RUN_FILE):
-            run = json.loads(read_in(folder, RUN_FILE, schema.MAX_BYTES))
-    if not isinstance(run, dict) or run.get("tool") != TOOL:
+            run = run_json.parse(read_in(folder, RUN_FILE, schema.MAX_BYTES).decode())
+    if run.get("tool") != TOOL:
         raise CamAuditError(f"{folder}: not the output folder of a cam-audit scan")
     if not run.get("finished"):
         raise CamAuditError(f"{folder}: the scan into this folder did not end; run it again")
     with _damaged(folder, FINDINGS_FILE):
-        content = findings_json.parse(read_in(folder, FINDINGS_FILE, schema.MAX_BYTES).decode())
+        content = read_findings.parse(read_in(folder, FINDINGS_FILE, schema.MAX_BYTES).decode())
     images = _Table(folder)
+    if "model" not in run:
+        raise CamAuditError(f"{folder / RUN_FILE}: damaged: model is missing; scan again")
     outside = images.overlays_outside
     notes = content.notes
     if outside:
         notes = (*notes, f"{RESULTS_FILE} names {count(outside, 'overlay')} outside {folder}: left out")
-    known = frozenset(map(str, run.get("known", ())))
-    marks = run.get("part_marks")
     return ScanReport(
         run,
         content.findings,
@@ -251,11 +251,11 @@ def read_results(folder: Path, run: Mapping[str, Any] | None = None) -> ScanRepo
         notes,
         images,
         folder=str(folder),
-        known=known,
+        known=frozenset(run.get("known", ())),
         parts=content.parts,
         wrong_labels=content.wrong_labels,
         groups=content.groups,
-        part_marks={sheet: str(mark) for sheet, mark in marks.items()} if isinstance(marks, dict) else {},
+        part_marks=run.get("part_marks", {}),
     )
 
 

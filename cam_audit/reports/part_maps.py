@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,13 @@ from cam_audit.errors import CamAuditError
 from cam_audit.folders import read_in
 from cam_audit.records import PARTS_FOLDER, Part, PartMap, PartMaps
 from cam_audit.reports import schema
-from cam_audit.reports.counterfactuals import below
-from cam_audit.reports.findings_json import parsed_sheet
+from cam_audit.reports.fields import FieldError, listed, parse_json, path_below, quoted, real, table, text, whole
+from cam_audit.reports.read_findings import sheet
 
 MAPS_FILE = f"{PARTS_FOLDER}/maps.json"
 # No net has larger maps, and who wrote them may be anybody.
 MAX_SIDE = 4096
+MAX_PEAK = 1e9
 _INT8 = 127
 _UINT8 = 255
 _TINY = 1e-9
@@ -38,10 +38,10 @@ def render(parts: Iterable[Part], part_maps: Mapping[str, PartMaps]) -> str:
     """The text of maps.json; part_maps: by a part's sheet. The same maps give the same bytes."""
     images: dict[tuple[str, tuple[int, ...]], int] = {}
 
-    def number(of_image: PartMap) -> int:
+    def numbered(of_image: PartMap) -> int:
         return images.setdefault((of_image.path, of_image.values.shape), len(images))
 
-    items = [_part(part, part_maps[part.sheet], [*map(number, part_maps[part.sheet].maps)]) for part in parts]
+    items = [_part(part, part_maps[part.sheet], [*map(numbered, part_maps[part.sheet].maps)]) for part in parts]
     document = {
         "schema_version": schema.PART_MAPS,
         "images": [{"path": path, "size": size} for path, size in images],
@@ -51,16 +51,10 @@ def render(parts: Iterable[Part], part_maps: Mapping[str, PartMaps]) -> str:
     return json.dumps(document, separators=(",", ":")) + "\n"
 
 
-def parse(text: str) -> dict[str, PartMaps]:
+def parse(document: str) -> dict[str, PartMaps]:
     """The maps by a part's sheet, of a maps.json. Raises ValueError where it is none."""
-    try:
-        document = json.loads(text)
-        if document["schema_version"] != schema.PART_MAPS:
-            raise ValueError(f"schema_version is {document['schema_version']!r}, not {schema.PART_MAPS}")
-        images = [(below(item["path"]), _size(item["size"])) for item in document["images"]]
-        return {parsed_sheet(item["sheet"]): _parsed_part(item, images) for item in document["parts"]}
-    except (KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
-        raise ValueError(f"not as cam-audit writes it: {error!r}") from None
+    content = _DOCUMENT(parse_json(document))
+    return {item["sheet"]: _part_of(item, content["images"]) for item in content["parts"]}
 
 
 def read_part_maps(out: Path) -> dict[str, PartMaps]:
@@ -85,9 +79,9 @@ def direction_text(direction: Floats) -> str:
     return base64.b64encode(levels.astype(np.int8).tobytes()).decode()
 
 
-def parsed_direction(text: Any) -> Floats:
+def parsed_direction(value: Any) -> Floats:
     """What `direction_text` made: float32 (C,) of length 1. Raises ValueError where it is none."""
-    levels = np.frombuffer(base64.b64decode(text, validate=True), np.int8).astype(np.float32)
+    levels = np.frombuffer(base64.b64decode(text(value), validate=True), np.int8).astype(np.float32)
     length = float(np.linalg.norm(levels))
     if not length:
         raise ValueError("a direction is empty")
@@ -107,27 +101,37 @@ def _part(part: Part, maps: PartMaps, numbers: list[int]) -> dict[str, object]:
     }
 
 
-def _parsed_part(item: Mapping[str, Any], images: list[tuple[str, tuple[int, int]]]) -> PartMaps:
+def _part_of(item: Mapping[str, Any], images: Sequence[tuple[str, tuple[int, int]]]) -> PartMaps:
     levels = np.frombuffer(base64.b64decode(item["maps"], validate=True), np.uint8)
-    peak = float(item["peak"])
-    if not (math.isfinite(peak) and peak >= 0):
-        raise ValueError(f"{peak} is no peak of a map")
     begin, maps = 0, []
-    for number in item["images"]:
-        # counted from the end, a number would stand for another image
-        path, (height, width) = images[number if number >= 0 else len(images)]
+    for number_of_image in item["images"]:
+        path, (height, width) = images[number_of_image] if number_of_image < len(images) else ("", (0, 0))
         end = begin + height * width
-        if end > len(levels):
+        if not begin < end <= len(levels):
             break
-        maps.append(PartMap(path, levels[begin:end].reshape(height, width) * np.float32(peak / _UINT8)))
+        maps.append(PartMap(path, levels[begin:end].reshape(height, width) * np.float32(item["peak"] / _UINT8)))
         begin = end
     if begin != len(levels) or len(maps) != len(item["images"]):
-        raise ValueError("maps are not of the size of their images")
-    return PartMaps(parsed_direction(item["direction"]), tuple(maps))
+        raise FieldError(f"the maps of {quoted(item['sheet'])} are not of the size of their images")
+    return PartMaps(item["direction"], tuple(maps))
 
 
-def _size(sides: Any) -> tuple[int, int]:
-    height, width = sides
-    if not all(isinstance(side, int) and 0 < side <= MAX_SIDE for side in (height, width)):
-        raise ValueError(f"no map is {height!r}x{width!r}")
-    return height, width
+def _version(value: Any) -> int:
+    if value != schema.PART_MAPS:
+        raise FieldError(f"is {quoted(value)}, not {schema.PART_MAPS}")
+    return schema.PART_MAPS
+
+
+_IMAGE = table(
+    {"path": path_below, "size": listed(whole(1, MAX_SIDE), 2)}, make=lambda item: (item["path"], item["size"])
+)
+_PART = table(
+    {
+        "sheet": sheet,
+        "direction": parsed_direction,
+        "peak": real(0, MAX_PEAK),
+        "images": listed(whole()),
+        "maps": text,
+    }
+)
+_DOCUMENT = table({"schema_version": _version, "images": listed(_IMAGE), "parts": listed(_PART)})

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cam_audit.findings.foreground import SURROUNDINGS
 from cam_audit.records import Finding, Part, PartMaps, ScanReport
+from cam_audit.reports.fields import exact_text, listed, one_of, real, table
 from cam_audit.reports.part_maps import direction_text, parsed_direction
 from cam_audit.reports.review import FINE, SHORTCUT, Review
 from cam_audit.text import as_utf8
@@ -150,15 +151,17 @@ def documents(entries: Iterable[PartEntry]) -> Iterator[dict[str, object]]:
         }
 
 
-def parsed(item: Mapping[str, Any]) -> PartEntry:
-    """What `documents` made of an entry. Raises ValueError where it is none."""
-    if item["verdict"] not in (SHORTCUT, FINE):
-        raise ValueError(f"{item['verdict']!r} is no verdict on a part; there are {SHORTCUT} and {FINE}")
-    return PartEntry(
-        label=str(item["class"]),
-        verdict=item["verdict"],
-        share=float(item["share"]),
-        where=str(item["where"]),
-        direction=parsed_direction(item["direction"]),
-        examples=tuple(map(str, item["examples"])),
-    )
+def _entry_of(item: dict[str, Any]) -> PartEntry:
+    return PartEntry(*(item[name] for name in _FIELDS))
+
+
+_FIELDS = {
+    "class": exact_text,
+    "verdict": one_of(SHORTCUT, FINE),
+    "share": real(),
+    "where": exact_text,
+    "direction": parsed_direction,
+    "examples": listed(exact_text),
+}
+# A check, see `fields`: what `documents` made of an entry.
+part_entry = table(_FIELDS, make=_entry_of)

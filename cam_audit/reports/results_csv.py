@@ -6,9 +6,12 @@ import csv
 import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
+from cam_audit.findings.codes import CODES
 from cam_audit.records import ImageRow, Record, ScanReport, SkippedImage
+from cam_audit.reports.fields import quoted
 from cam_audit.text import as_utf8
 
 COLUMNS = [
@@ -25,6 +28,8 @@ COLUMNS = [
 # Earlier files lack the last columns.
 OLDEST = COLUMNS.index("surroundings_share")
 TOP = 3
+# No format has larger pictures.
+MAX_SIDE = 2**31
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 NUMBERS = (
     *("label_score", "cam_peak_x", "cam_peak_y", "cam_border_share", "cam_area", "inside_share", "inside_area"),
@@ -132,7 +137,10 @@ def parse(lines: Iterable[str]) -> Iterator[ImageRow]:
         for cells in rows:
             if len(cells) != len(columns):
                 raise ValueError(f"line {rows.line_num} has {len(cells)} cells, not {len(columns)}")
-            yield _parsed([cell.removeprefix("'") for cell in cells] + missing)
+            try:
+                yield _parsed([cell.removeprefix("'") for cell in cells] + missing)
+            except ValueError as error:
+                raise ValueError(f"line {rows.line_num}: {error}") from None
     except csv.Error as error:
         raise ValueError(str(error)) from None
 
@@ -144,26 +152,31 @@ def _parsed(cells: Sequence[str]) -> ImageRow:
         cam_class, peak_x, peak_y, border_share, area, inside_share, inside_area, flags, overlay, surroundings_share,
         split, predicted, even_share,
     ) = cells  # fmt: skip
-    top = ((name1, score1), (name2, score2), (name3, score3))
+    top = []
+    for name, score in ((name1, score1), (name2, score2), (name3, score3)):
+        # names that come again and again are kept once
+        if (probability := _share(score)) is not None:
+            top.append((sys.intern(name), probability))
+    if not (error or top):
+        raise ValueError("there is neither a score nor an error")
     return ImageRow(
         path,
-        # names that come again and again are kept once
         sys.intern(label),
         error,
-        int(width) if width else None,
-        int(height) if height else None,
-        tuple([(sys.intern(name), float(score)) for name, score in top if score]),
-        _float(label_score),
+        _side(width),
+        _side(height),
+        tuple(top),
+        _share(label_score),
         sys.intern(cam_class),
-        _float(peak_x),
-        _float(peak_y),
-        _float(border_share),
-        _float(area),
-        _float(inside_share),
-        _float(inside_area),
-        tuple(filter(None, flags.split(";"))),
+        _share(peak_x),
+        _share(peak_y),
+        _share(border_share),
+        _share(area),
+        _share(inside_share),
+        _share(inside_area),
+        _flags(flags),
         overlay,
-        _float(surroundings_share),
+        _share(surroundings_share),
         sys.intern(split),
         sys.intern(predicted),
         _float(even_share),
@@ -172,6 +185,32 @@ def _parsed(cells: Sequence[str]) -> ImageRow:
 
 def _float(value: str | float | None) -> float | None:
     return None if value is None or value == "" else float(value)
+
+
+def _share(cell: str) -> float | None:
+    """A share or a score, 0..1; None where the cell is empty."""
+    if not cell:
+        return None
+    value = float(cell)
+    if not 0 <= value <= 1:
+        raise ValueError(f"{quoted(cell)} is not from 0 to 1")
+    return value
+
+
+def _side(cell: str) -> int | None:
+    if cell and not 0 < int(cell) <= MAX_SIDE:
+        raise ValueError(f"no picture is {quoted(cell)} pixels wide or high")
+    return int(cell) if cell else None
+
+
+# most images have the same few
+@lru_cache(maxsize=1024)
+def _flags(cell: str) -> tuple[str, ...]:
+    codes = tuple(filter(None, cell.split(";")))
+    unknown = next((code for code in codes if code not in CODES), None)
+    if unknown is not None:
+        raise ValueError(f"{quoted(unknown)} is no code of this version of cam-audit")
+    return codes
 
 
 def _text(value: str | int | float | None) -> str:

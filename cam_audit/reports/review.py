@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cam_audit.reports import schema
+from cam_audit.reports.fields import by_name, exact_text, one_of, table
 from cam_audit.reports.read_json import read_document
 
 SHORTCUT, FINE, UNSURE = VERDICTS = ("shortcut", "fine", "unsure")
@@ -28,20 +29,19 @@ class Review:
 
 def read_review(file: Path) -> Review:
     """Read a review.json. Raises CamAuditError where it is none."""
-    return read_document(file, "a review", schema.REVIEW, _parsed)
+    review: Review = read_document(file, "a review", schema.REVIEW, _REVIEW)
+    return review
 
 
-def _parsed(content: Mapping[str, Any]) -> Review:
-    return Review(
-        model_sha256=str(content["model_sha256"]),
-        findings={str(key): _verdict(mark["verdict"]) for key, mark in content["findings"].items()},
-        images={str(path): _verdict(verdict) for path, verdict in content["images"].items()},
-        # version 1 has none
-        parts={str(key): _verdict(mark["verdict"]) for key, mark in content.get("parts", {}).items()},
-    )
+def _review_of(item: dict[str, Any]) -> Review:
+    # version 1 has no parts
+    return Review(item["model_sha256"], item["findings"], item["images"], item.get("parts", {}))
 
 
-def _verdict(word: object) -> str:
-    if word not in VERDICTS:
-        raise ValueError(f"{word!r} is no verdict; there are {', '.join(VERDICTS)}")
-    return str(word)
+_VERDICT = one_of(*VERDICTS)
+_MARKS = by_name(table({"verdict": _VERDICT}, make=lambda item: item["verdict"]), exact_text)
+_REVIEW = table(
+    {"model_sha256": exact_text, "findings": _MARKS, "images": by_name(_VERDICT, exact_text)},
+    {"parts": _MARKS},
+    _review_of,
+)

@@ -22,8 +22,9 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
     def call(*arguments: str, code: int = 0, typed: str | None = None) -> tuple[str, str]:
         monkeypatch.setattr(sys, "argv", ["cam-audit", *arguments])
-        # which would end the tests too
-        monkeypatch.setattr("cam_audit.cli.process.program.end", sys.exit)
+        # which would end the tests too, and take what they print away from pytest
+        monkeypatch.setattr("cam_audit.cli.end", sys.exit)
+        monkeypatch.setattr("cam_audit.cli.open_streams", lambda: None)
         for asking in ("net", "presets"):
             monkeypatch.setattr(f"cam_audit.cli.{asking}.can_ask", lambda: typed is not None)
         monkeypatch.setattr(sys, "stdin", io.StringIO(typed or ""))

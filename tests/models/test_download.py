@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -15,7 +16,7 @@ from file_server import Server, gives, serving, stand_in_for_the_zoo
 from plain_nets import expected_activations, picture
 
 from cam_audit.errors import ModelError
-from cam_audit.models import known, zoo
+from cam_audit.models import known, patience, zoo
 from cam_audit.models.adapt import Preprocessing
 from cam_audit.models.download import RemoteFile, download
 from cam_audit.models.model import load_model
@@ -238,3 +239,63 @@ def test_every_net_of_the_zoo_offers_pull_first() -> None:
     for name, facts in zoo.ZOO.items():
         assert known.NETS[name].ways == (f"cam-audit models pull {name}", f"python scripts/export_onnx.py --net {name}")
         assert known.NETS[name].megabytes == pytest.approx(facts.size / 1e6, abs=0.05)
+
+
+def says(*parts: bytes, without_end: bytes = b"", seconds: float = 0.0) -> Callable[[BaseHTTPRequestHandler], None]:
+    """Answer with these bytes as they are, and then with others again and again, so many seconds apart."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.close_connection = True
+        try:
+            handler.wfile.write(b"".join(parts))
+            while without_end:
+                handler.wfile.write(without_end)
+                time.sleep(seconds)
+        except OSError:
+            return
+
+    return answer
+
+
+OK, MOVED = b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 302 Found\r\nLocation: "
+ODD = {
+    "a length of odd digits": says(OK, "Content-Length: ²\r\n\r\nabc".encode()),
+    "a length of 5,000 digits": says(OK, b"Content-Length: ", b"9" * 5000, b"\r\n\r\nabc"),
+    "a negative length": says(OK, b"Content-Length: -1\r\n\r\nabc"),
+    "chunks of no length": says(OK, b"Transfer-Encoding: chunked\r\n\r\nzz\r\nabc"),
+    "a location that is none": says(MOVED, b"http://[\r\n\r\n"),
+    "a location without a host": says(MOVED, b"https:///x\r\n\r\n"),
+    "a location of bytes": says(MOVED, b"https://\xff\xfe/\r\n\r\n"),
+    "a location of 60,000 letters": says(MOVED, b"http://", b"a" * 60_000, b"/\r\n\r\n"),
+    "a label of 300 letters": says(MOVED, b"https://", b"a" * 300, b"/\r\n\r\n"),
+    "a location of no port": says(MOVED, b"https://127.0.0.1:x/\r\n\r\n"),
+    "a file as location": says(MOVED, b"file:///etc/passwd\r\n\r\n"),
+    "a range of 5,000 digits": says(b"HTTP/1.1 206 Partial\r\nContent-Range: bytes ", b"9" * 5000, b"\r\n\r\n"),
+    "no HTTP": says(bytes(1000)),
+    "headers without end": says(OK, without_end=b"a: b\r\n"),
+}
+SLOW = {
+    "continue without end": says(without_end=b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "continue now and then": says(without_end=b"HTTP/1.1 100 Continue\r\n\r\n", seconds=0.1),
+    "a letter of a header now and then": says(OK, without_end=b"a", seconds=0.1),
+    "a byte now and then": says(OK, b"\r\n", without_end=b"a", seconds=0.1),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_answers_are_told_in_one_short_line(kind: str, server: Server, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="the download failed: ") as error:
+        download(remote(server.has("/net", ODD[kind])), tmp_path / "net.onnx", lambda done: None)
+    assert len(str(error.value)) < 400
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "net.onnx").exists()
+
+
+@pytest.mark.parametrize("kind", SLOW)
+def test_a_server_that_keeps_one_waiting_is_left(
+    kind: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # without a bound, these tests never end
+    monkeypatch.setattr(patience, "GRACE_SECONDS", 0.5)
+    with pytest.raises(ModelError, match="seconds nothing came, or then less than 10 KB a second; run it again"):
+        download(remote(server.has("/net", SLOW[kind])), tmp_path / "net.onnx", lambda done: None)

@@ -199,6 +199,7 @@ def metadata(key: str, text: str) -> Edit:
         (metadata("classes", "[" * 100_000 + "]" * 100_000), "cam_audit.classes is not JSON"),
         (metadata("classes", json.dumps([["red"], "green", "blue", "other"])), "classes is not a list of names"),
         (metadata("classes", json.dumps(["x"] * 1_000_000)), "1000000 class names for 4 classes"),
+        (metadata("classes", json.dumps(["a", "b", "c", "x" * 131_073])), "has a name of 131,073 letters"),
         (metadata("input_size", "[" + "9" * 10_000 + ", 32]"), "cam_audit.input_size is not JSON"),
         (metadata("input_size", "[NaN, Infinity]"), "cam_audit.input_size is not [H, W]"),
     ],

@@ -298,7 +298,7 @@ def test_what_a_review_calls_a_shortcut_goes_on_failing(scanned: Path) -> None:
     [
         ({"model_sha256": "0" * 64}, "review.json: made about another net than the scan in cam-audit-out"),
         ({"schema_version": 3}, "review.json: written by a newer cam-audit"),
-        ({"findings": {"aa": {"verdict": "ok"}}}, "'ok' is no verdict; there are shortcut, fine, unsure"),
+        ({"findings": {"aa": {"verdict": "ok"}}}, "findings.aa.verdict: must be shortcut, fine or unsure, not 'ok'"),
         ({"findings": []}, "review.json: not a review as cam-audit writes it"),
     ],
 )
@@ -318,7 +318,7 @@ WRONG = {
     "old.json": ("schema_version is '1', not 1 to 2", '{"tool": "cam-audit", "schema_version": "1"}'),
     "newer.json": ("written by a newer cam-audit (schema_version 3", '{"tool": "cam-audit", "schema_version": 3}'),
     "severity.json": (
-        "'bad' is no severity",
+        "findings.a.severity: must be note, warning or error, not 'bad'",
         '{"tool": "cam-audit", "schema_version": 1, "model": {"net": "x", "sha256": "y"}, "thresholds": {}, '
         '"images": {}, "findings": {"a": {"code": "CA203", "class": "x", "severity": "bad", "examples": []}}}',
     ),

@@ -18,9 +18,11 @@ import numpy as np
 import pytest
 from commands import run
 
+from cam_audit.findings.edits import EDITS
 from cam_audit.images.decode import read_image
 from cam_audit.models.model import load_model, softmax
 from cam_audit.reports.challenge import COLUMNS
+from cam_audit.reports.fields import quoted
 
 
 def table(folder: Path) -> list[dict[str, str]]:
@@ -230,9 +232,10 @@ def test_edits_that_lead_outside_are_refused(scanned: Path, key: str, name: str)
     file.write_text(json.dumps(document), encoding="utf-8")
     before = everything(scanned.parent)
     result = run(scanned, "challenge", "cam-audit-out", "-o", "challenge", code=2)
-    assert result.stderr == (
-        f"cam-audit: cam-audit-out/counterfactuals/edits.json: damaged: {name!r} leads outside; scan again\n"
-    )
+    place = f"{'control.' if key == 'donor' else ''}{key}"
+    why = "is no test of this version of cam-audit" if key == "test" else "leads outside"
+    assert result.stderr.startswith("cam-audit: cam-audit-out/counterfactuals/edits.json: damaged: findings[0].")
+    assert result.stderr.endswith(f".{place}: {quoted(name)} {why}; scan again\n")
     assert result.stdout == ""
     assert everything(scanned.parent) == before
 
@@ -245,8 +248,8 @@ def test_an_edit_that_is_not_known_is_refused(scanned: Path) -> None:
     before = everything(scanned.parent)
     result = run(scanned, "challenge", "cam-audit-out", "-o", "challenge", code=2)
     assert result.stderr == (
-        "cam-audit: cam-audit-out/counterfactuals/edits.json: damaged: 'melted' is no edit that can be made; "
-        "scan again\n"
+        f"cam-audit: cam-audit-out/counterfactuals/edits.json: damaged: edits[{len(document['edits']) - 1}].name: "
+        f"must be {', '.join([*EDITS][:-1])} or {[*EDITS][-1]}, not 'melted'; scan again\n"
     )
     assert everything(scanned.parent) == before
 

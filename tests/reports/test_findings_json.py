@@ -25,14 +25,15 @@ from cam_audit.records import (
     ShownPicture,
     WrongLabel,
 )
-from cam_audit.reports.findings_json import findings, parse
+from cam_audit.reports.findings_json import findings
+from cam_audit.reports.read_findings import parse
 
 FINDING = Finding(
     code="CA201",
     severity="error",
     label="cat",
     message="'cat' repeats a mark; painting the cue over changed 2 of 3 predictions",
-    evidence={"score": 0.5, "images": 30.0, "gain": -0.125},
+    evidence={"score": 0.5, "threshold": 0.25, "images": 30.0, "gain": -0.125, "gain_low": -0.25, "gain_high": 0.0},
     examples=(Example("cat/a.png", (0.1, 1 / 3, 0.5, 1.0)), Example("cat/b.png")),
     fingerprint="0123456789abcdef0123456789abcdef",
 )
@@ -87,7 +88,7 @@ def test_a_finding_has_the_documented_keys_and_nothing_else() -> None:
                 "severity": "error",
                 "class": "cat",
                 "message": FINDING.message,
-                "evidence": {"score": 0.5, "images": 30.0, "gain": -0.125},
+                "evidence": dict(FINDING.evidence),
                 "examples": [
                     {"path": "cat/a.png", "box": [0.1, 0.333333, 0.5, 1.0]},
                     {"path": "cat/b.png", "box": None},
@@ -285,7 +286,8 @@ def test_an_output_folder_whose_findings_show_pictures_from_outside_is_refused_a
     file.write_text(json.dumps(document), encoding="utf-8")
     result = run(scanned, "report", "cam-audit-out", "-o", "html=again.html", code=2)
     assert result.stderr == (
-        "cam-audit: cam-audit-out/findings.json: damaged: '../photos/red/000.png' leads outside; scan again\n"
+        "cam-audit: cam-audit-out/findings.json: damaged: findings[0].counterfactuals[0].edited.picture: "
+        "'../photos/red/000.png' leads outside; scan again\n"
     )
     assert not (scanned / "again.html").exists()
 
@@ -294,7 +296,7 @@ def test_a_name_that_is_not_utf8_is_read_as_results_csv_has_it() -> None:
     name = "\udcff\\.png"
     odd = ShownPicture(name, Said(name, 0.5, 0.5))
     shown = ShownCounterfactual("paste", name, name, odd, odd, odd)
-    finding = Finding("CA201", "note", name, "", {"score": 1.0}, (Example(name),), "0" * 32, (shown,))
+    finding = Finding("CA201", "note", name, "", {"score": 1.0, "threshold": 0.5}, (Example(name),), "0" * 32, (shown,))
     part = dataclasses.replace(PART, label=name, sheet=f"parts/{name}/1.jpg", examples=(Example(name),))
     (found,), _, _, _, (read_part,), *_ = parse(
         "".join(findings(dataclasses.replace(report_of(finding), parts=(part,))))
@@ -321,7 +323,7 @@ def test_a_name_that_is_not_utf8_is_read_as_results_csv_has_it() -> None:
 def test_a_part_whose_numbers_are_none_is_damaged(key: str, value: object) -> None:
     document = json.loads("".join(findings(with_parts(PART))))
     document["parts"][0][key] = value
-    with pytest.raises(ValueError, match="is no"):
+    with pytest.raises(ValueError, match=rf"^parts\[0\].{key}: must be |is no number in JSON"):
         parse(json.dumps(document))
 
 
@@ -329,7 +331,7 @@ def test_a_part_whose_numbers_are_none_is_damaged(key: str, value: object) -> No
 def test_evidence_that_is_no_number_is_damaged(value: object) -> None:
     document = json.loads("".join(findings(report_of(Finding("CA201", "note", "cat", "", {"score": 1.0}, (), "ab")))))
     document["findings"][0]["evidence"]["score"] = value
-    with pytest.raises(ValueError, match="is no number"):
+    with pytest.raises(ValueError, match=r"findings\[0\].evidence.score: must be a number|is no number in JSON"):
         parse(json.dumps(document))
 
 
@@ -342,7 +344,7 @@ def test_parts_of_earlier_files_lack_what_was_not_measured_then() -> None:
 
 
 def test_a_document_nested_too_deeply_is_damaged() -> None:
-    with pytest.raises(ValueError, match="not as cam-audit writes it"):
+    with pytest.raises(ValueError, match="nested too deeply"):
         parse("[" * 200_000)
 
 
@@ -374,19 +376,19 @@ def test_pairs_wrong_labels_and_groups_come_back_as_text_that_utf8_can_hold() ->
     ("place", "value", "words"),
     [
         (("findings", 0, "pairs", 0, "paths"), ["../a.jpg", "b.jpg"], "leads outside"),
-        (("findings", 0, "pairs", 0, "paths"), ["a.jpg"], "not enough values"),
-        (("findings", 0, "pairs", 0, "classes"), None, "not as cam-audit writes it"),
+        (("findings", 0, "pairs", 0, "paths"), ["a.jpg"], "must be a list of 2, not of 1"),
+        (("findings", 0, "pairs", 0, "classes"), None, "must be a list, not None"),
         (("wrong_labels", 0, "path"), "/etc/passwd", "leads outside"),
-        (("wrong_labels", 0, "score"), "x", "is no number"),
+        (("wrong_labels", 0, "score"), "x", "must be a number from 0 to 1, not 'x'"),
         (("groups", 0, "right"), 9, "is no group"),
-        (("groups", 0, "images"), None, "is no number"),
+        (("groups", 0, "images"), None, "must be a whole number of 0 or more, not None"),
         (("groups", 0, "low"), float("nan"), "is no number"),
     ],
 )
 def test_pairs_wrong_labels_and_groups_of_a_stranger_are_checked(
     place: tuple[str | int, ...], value: object, words: str
 ) -> None:
-    twice = Finding("CA301", "warning", "", "", {"score": 0.5}, (), "ab", (), PAIRS[:1])
+    twice = Finding("CA301", "warning", "", "", {"pairs": 1.0}, (), "ab", (), PAIRS[:1])
     labels = (WrongLabel("cat/a.jpg", "cat", "dog", 0.98, 0.001),)
     groups = (MetadataGroup("site", "north", 8, 7, 2, 0.071, 0.591),)
     document = json.loads("".join(findings(dataclasses.replace(report_of(twice), wrong_labels=labels, groups=groups))))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from data_sets import CLASSES, SIDE, STAMP, all_ants, audited, draw, flagged, no_place, sources_of, stamp_anywhere
 
+from cam_audit.findings import sample
 from cam_audit.findings.counterfactual import LOOKS
 from cam_audit.images.decode import read_image
 from cam_audit.models.model import Model
@@ -50,6 +51,19 @@ def test_a_frame_that_decides_is_an_error_and_its_images_are_flagged(
     assert set(framed_by_cheat.flags) == all_ants(framed)
     assert framed_by_cheat.sampled == 72
     assert framed_by_cheat.notes == (no_place("ant", "bee", "cow"),)
+
+
+def test_logits_that_are_not_kept_change_nothing_but_the_passes(
+    framed: Path, cheat: Model, framed_by_cheat: AuditResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # of nets with many classes, only which is the largest and by how much
+    monkeypatch.setattr(sample, "MAX_LOGITS", 2)
+    again = audited(cheat, sources_of(framed))
+    for found, before in zip(again.findings, framed_by_cheat.findings, strict=True):
+        evidence = {name: number for name, number in before.evidence.items() if name != "passes"}
+        assert {name: number for name, number in found.evidence.items() if name != "passes"} == evidence
+        assert (found.code, found.message, found.fingerprint) == (before.code, before.message, before.fingerprint)
+    assert again.flags == framed_by_cheat.flags
 
 
 def test_the_use_is_that_of_a_plain_loop_over_the_images(

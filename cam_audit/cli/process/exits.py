@@ -7,6 +7,8 @@ import sys
 from enum import IntEnum
 from typing import TYPE_CHECKING, NoReturn
 
+from cam_audit.cli.process.streams import failure_of_stdout
+
 if TYPE_CHECKING:
     from cam_audit.records import ScanReport
 
@@ -41,16 +43,21 @@ def exit_of(report: ScanReport) -> Exit:
     return Exit.INCOMPLETE if report.run["errors"] else Exit.CLEAN
 
 
-def end(code: int) -> NoReturn:
+def end(code: int, findings: int = Exit.FINDINGS) -> NoReturn:
     """End the process at once.
 
     An orderly end would wait for images that are under way, perhaps for many seconds, and take OpenCV and onnxruntime
-    down piece by piece, for a tenth of a second, in which they may crash.
+    down piece by piece, for a tenth of a second, in which they may crash. findings: what stands for FINDINGS.
     """
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:
-        # who reads has seen enough, as `head` has; 1 would mean findings
-        code = Exit.BROKEN_PIPE
-    os._exit(code)
+    sys.stdout.flush()
+    why = failure_of_stdout()
+    if why is not None and code in (Exit.CLEAN, Exit.FINDINGS, Exit.INCOMPLETE):
+        # 1 would mean findings to somebody who has read of them
+        code = Exit.USAGE
+        if isinstance(why, BrokenPipeError):
+            # who reads has seen enough, as `head` has
+            code = Exit.BROKEN_PIPE
+        else:
+            print(f"cam-audit: cannot write to stdout: {why.strerror}", file=sys.stderr)
+    sys.stderr.flush()
+    os._exit(findings if code == Exit.FINDINGS else code)

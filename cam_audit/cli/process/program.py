@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import math
 import signal
-import sys
 import time
 import traceback
 import warnings
 from importlib import import_module
 from types import FrameType
-from typing import NoReturn
 
 import click
 
 from cam_audit import __version__
 from cam_audit.cli.groups import HelpfulGroup
-from cam_audit.cli.process.exits import Exit, Interrupted, Terminated, end
+from cam_audit.cli.process.exits import Exit, Interrupted, Terminated
 from cam_audit.cli.process.forked import PASSED_ON
+from cam_audit.cli.process.lacking import lacking, too_little_memory
 from cam_audit.cli.process.libraries import set_environment
 from cam_audit.cli.terminal import complain
 from cam_audit.errors import CamAuditError, NotOnnxError
@@ -56,24 +54,22 @@ def cam_audit() -> None:
     """
 
 
-def run() -> NoReturn:
-    """Run the command that `sys.argv` names and end; every error that a user can mend is one line on stderr."""
+def run() -> int:
+    """Run the command that `sys.argv` names; its exit code. Every error that a user can mend is one line on stderr."""
     # damaged images get a row with the reason; what Pillow has to say would only break the progress bar
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    # names of files and classes hold letters that a terminal or a pipe may not take
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
     set_environment()
     signal.signal(signal.SIGTERM, _interrupt)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
+    if reason := too_little_memory():
+        complain(reason)
+        return Exit.USAGE
     try:
-        code = cam_audit.main(prog_name="cam-audit", standalone_mode=False) or Exit.CLEAN
-    except BrokenPipeError:
-        code = Exit.BROKEN_PIPE
+        code: int = cam_audit.main(prog_name="cam-audit", standalone_mode=False) or Exit.CLEAN
     except SystemExit as error:
-        # by 1, which would mean findings, click ends where nobody reads any more; by others, `live` ends at a signal
-        code = Exit.BROKEN_PIPE if error.code == 1 else int(error.code or Exit.CLEAN)
+        # by which `live` ends at a signal
+        code = int(error.code or Exit.CLEAN)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         code = Exit.USAGE
@@ -88,22 +84,29 @@ def run() -> NoReturn:
     except CamAuditError as error:
         complain(str(error))
         code = Exit.USAGE
-    except ImportError as error:
-        if "cv2" not in (error.name or "") and ".so" not in str(error):
-            raise
-        complain(f"OpenCV cannot be loaded ({error}); {OPENCV_HELP}")
-        code = Exit.USAGE
     except (Interrupted, KeyboardInterrupt, click.Abort) as error:
         for number in PASSED_ON:
             signal.signal(number, _ignore)
         complain(str(error) or "interrupted")
         code = Exit.TERMINATED if isinstance(error.__cause__ or error, Terminated) else Exit.INTERRUPTED
-    except Exception:
+    except Exception as error:
+        return tell(error)
+    return code
+
+
+def tell(error: Exception) -> int:
+    """Tell of an error that nobody foresaw; its exit code."""
+    reason = lacking(error)
+    if reason:
+        complain(reason)
+    elif isinstance(error, ImportError) and ("cv2" in (error.name or "") or ".so" in str(error)):
+        complain(f"OpenCV cannot be loaded ({error}); {OPENCV_HELP}")
+    else:
         # a fault of our own needs its traceback, and a CI job must not take it for findings
-        click.echo("\n".join(map(printable, traceback.format_exc().splitlines())), err=True)
+        click.echo("\n".join(map(printable, "".join(traceback.format_exception(error)).splitlines())), err=True)
         complain("this is a fault in cam-audit; please report it with the lines above")
-        code = Exit.CRASHED
-    end(code)
+        return Exit.CRASHED
+    return Exit.USAGE
 
 
 _interrupted = -math.inf

@@ -21,12 +21,15 @@ from cam_audit.cli.process.libraries import set_environment
 from cam_audit.cli.process.resuming import resuming_arguments, resuming_command
 from cam_audit.images.crash_log import CrashLog, Decoding
 
+# What a child ends with for FINDINGS: OpenBLAS ends a process by 1 itself, where it gets no memory.
+FINDINGS_OF_CHILD = 71
 
-def supervise(scan: Callable[[], NoReturn]) -> int:
+
+def supervise(scan: Callable[[], int]) -> int:
     """The exit code of a scan, which does what `sys.argv` says, without the files whose decoding would end it."""
     fatal: dict[str, str] = {}
     harmless: set[str] = set()
-    ending = run_forked(scan, CrashLog(fatal, harmless))
+    ending = run_forked(partial(_scan, scan), CrashLog(fatal, harmless))
     # a crash that no file causes alone may be chance, but only once; a slow decode may be due to a busy machine
     unexplained = 0
     while ending.is_fault and ending.decoding:
@@ -76,27 +79,35 @@ def _decode(file: Decoding) -> NoReturn:
     end(Exit.CLEAN)
 
 
-def _go_on(scan: Callable[[], NoReturn]) -> NoReturn:
+def _scan(scan: Callable[[], int]) -> NoReturn:
+    end(scan(), findings=FINDINGS_OF_CHILD)
+
+
+def _go_on(scan: Callable[[], int]) -> NoReturn:
     from cam_audit.cli.terminal import hush
 
     # what there is to tell has been told
     hush()
-    scan()
+    _scan(scan)
 
 
 def _code_of(ending: Ending) -> int:
     """The exit code for how a scan ended at last; tells on stderr where that was by a signal."""
-    if not ending.signal:
+    if ending.code == FINDINGS_OF_CHILD:
+        return Exit.FINDINGS
+    if not ending.signal and ending.code != Exit.FINDINGS:
         return ending.code
     from cam_audit.cli.terminal import complain, end_progress
 
     end_progress()
     if -ending.code in PASSED_ON:
         what = "interrupted"
+    elif not ending.signal:
+        what = "a library ended the scan, most likely because memory ran out; fewer --workers take less"
     elif ending.signal == "SIGKILL":
         what = "the scan was killed, most likely because memory ran out; fewer --workers take less"
     else:
         what = f"the scan was ended by {ending.signal}"
         what += ", which is most likely a fault in OpenCV or onnxruntime" if ending.signal in FAULTS else ""
     complain(f"{what}; what was finished is kept; go on with {resuming_command()}")
-    return Exit.CRASHED if ending.signal in FAULTS else 128 - ending.code
+    return Exit.CRASHED if ending.signal in FAULTS or not ending.signal else 128 - ending.code

@@ -76,10 +76,7 @@ def separation(scores: FloatArray, labels: Labels, class_index: int) -> Separati
     """
     own = labels == class_index
     others = np.flatnonzero(~own)
-    others = others[np.argsort(-scores[others], kind="stable")]
-    weights = class_weights(labels)[others]
-    share = np.cumsum(weights) / weights.sum()
-    limit = scores[others[np.searchsorted(share, FALSE_POSITIVE_RATE + _ROUNDING)]]
+    limit = _exceeded_by(FALSE_POSITIVE_RATE + _ROUNDING, scores[others], class_weights(labels)[others])
     members = np.flatnonzero(own & (scores > limit))
     members = members[np.argsort(-scores[members], kind="stable")]
     size = int(own.sum())
@@ -90,6 +87,23 @@ def separation(scores: FloatArray, labels: Labels, class_index: int) -> Separati
         scores=tuple(scores[members].tolist()),
         limit=float(limit),
     )
+
+
+def _exceeded_by(share: float, scores: FloatArray, weights: NDArray[np.float64]) -> np.float32:
+    """The score that so large a share of the weight exceeds at most, 0..1; weights: float64 (n,).
+
+    Only the largest scores are put in order: all of them, for each class, would take classes times classes.
+    """
+    total, count = weights.sum(), len(scores) // 16 + 64
+    while True:
+        count = min(count, len(scores))
+        first = np.argpartition(-scores, count - 1)[:count]
+        first = first[np.argsort(-scores[first], kind="stable")]
+        reached = np.cumsum(weights[first]) / total
+        # below the last one there may be ties with it, which change nothing
+        if reached[-1] >= share or count == len(scores):
+            return np.float32(scores[first[np.searchsorted(reached, share)]])
+        count *= 4
 
 
 def chance_of(hits: int, drawn: int, size: int, total: int) -> float:

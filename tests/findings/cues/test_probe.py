@@ -193,3 +193,21 @@ def test_blue_is_told_as_colour_and_the_numbers_can_be_written_as_json() -> None
         assert type(suspicion.score) is float
         assert all(type(hit.strength) is float for hit in suspicion.hits)
     assert any("blue" in suspicion.cue for suspicion in suspicions if suspicion.finder == "colour")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_limit_is_that_of_all_scores_in_order(seed: int) -> None:
+    # with ties, and classes of very different sizes, so that the largest scores weigh much or hardly anything
+    random = np.random.default_rng(seed)
+    labels = np.sort(random.choice(6, 3000, p=random.dirichlet(np.full(6, 0.3)) * 0.9 + 0.1 / 6))
+    scores = np.round(random.normal(labels * random.normal(), 1), int(random.integers(1, 4))).astype(np.float32)
+    for class_index in range(6):
+        others = [index for index in range(3000) if labels[index] != class_index]
+        others.sort(key=lambda index: -scores[index])
+        weight_of = {k: 1 / int((labels == k).sum()) for k in range(6)}
+        total, reached = sum(weight_of[labels[index]] for index in others), 0.0
+        for index in others:
+            reached += weight_of[labels[index]] / total
+            if reached >= 0.02 + 1e-9:
+                break
+        assert separation(scores, labels, class_index).limit == scores[index]
