@@ -68,9 +68,9 @@ def opened(path: Path) -> Iterator[Folder]:
 
     Example:
         >>> from pathlib import Path
-        >>> with opened(Path("audit-out")) as folder:
-        ...     replace_in(folder, "cat/a.txt", b"meow")
-        ...     read_in(folder, "cat/a.txt", limit=100)
+        >>> with opened(Path("photos")) as folder:
+        ...     replace_in(folder, "cat/about.txt", b"meow")
+        ...     read_in(folder, "cat/about.txt", limit=100)
         b'meow'
     """
     folder = _open(path)

@@ -42,7 +42,7 @@ class Root:
 
     Example:
         >>> root = Root.of("photos", follow_links=False)
-        >>> open_file(root / "cat/a.jpg").read(2)
+        >>> open_file(root / "cat/cat_000.jpg").read(2)
         b'\\xff\\xd8'
     """
 

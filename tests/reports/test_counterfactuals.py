@@ -146,7 +146,7 @@ def test_a_name_that_leads_outside_is_a_value_error(key: str, name: str) -> None
     item = document["findings"][0]["counterfactuals"][0]
     what, _, kind = key.partition(" of ")
     (item[kind] if kind else item)[what] = name
-    with pytest.raises(ValueError, match="leads outside"):
+    with pytest.raises(ValueError, match="is no test of this version" if key == "test" else "leads outside"):
         parse(json.dumps(document))
 
 
@@ -160,7 +160,7 @@ def test_dots_within_a_name_lead_nowhere() -> None:
 @pytest.mark.parametrize("name", ["apply", "__class__", "", None])
 def test_an_edit_that_is_not_known_is_a_value_error(name: str | None) -> None:
     edits = [GOOD["edits"][0], {**GOOD["edits"][1], "name": name}]
-    with pytest.raises(ValueError, match="is no edit"):
+    with pytest.raises(ValueError, match=r"edits\[1\].name: must be "):
         parse(json.dumps({**GOOD, "edits": edits}))
 
 

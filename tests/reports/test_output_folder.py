@@ -25,7 +25,9 @@ from cam_audit.reports.output_folder import (
 from cam_audit.reports.pictures import with_pictures
 
 FILES = {
-    "run.json": json.dumps({"tool": "cam-audit", "finished": True, "images": 1}),
+    "run.json": json.dumps(
+        {"tool": "cam-audit", "finished": True, "images": 1, "model": {"net": "tiny", "sha256": "ab" * 32}}
+    ),
     "findings.json": json.dumps({"schema_version": 1, "findings": [], "confused": [], "notes": ["a note"]}),
     "results.csv": (
         "path,status,error,width,height,label,top1_class,top1_score,top2_class,top2_score,top3_class,top3_score,"
@@ -306,15 +308,15 @@ def test_the_memory_for_a_format_hardly_grows_with_the_images(tmp_path: Path, fo
     [
         ({"run_json": None}, "not the output folder of a cam-audit scan, there is no run.json in it"),
         ({"run_json": "{}"}, "not the output folder of a cam-audit scan"),
-        ({"run_json": "[1]"}, "not the output folder of a cam-audit scan"),
+        ({"run_json": "[1]"}, "run.json: damaged: must be an object, not list [1]"),
         ({"run_json": "{"}, "run.json: damaged"),
         ({"run_json": '{"tool": "cam-audit", "finished": false}'}, "did not end"),
         ({"findings_json": None}, "there is no findings.json"),
-        ({"findings_json": '{"schema_version": 7, "findings": []}'}, "findings.json: damaged: schema_version is 7"),
+        ({"findings_json": '{"schema_version": 7, "findings": []}'}, "findings.json: damaged: schema_version: is 7"),
         ({"results_csv": None}, "there is no results.csv"),
         ({"results_csv": "a,b\n"}, "results.csv: damaged"),
         ({"results_csv": FILES["results.csv"] + "c.jpg,ok\n"}, "results.csv: damaged: line 4 has 2 cells, not 22"),
-        ({"results_csv": FILES["results.csv"].replace("640", "wide")}, "results.csv: damaged: invalid literal"),
+        ({"results_csv": FILES["results.csv"].replace("640", "wide")}, "results.csv: damaged: line 2: invalid literal"),
     ],
 )
 def test_what_is_no_finished_output_folder_is_refused(
