@@ -14,7 +14,7 @@ import click
 
 from cam_audit.cli.terminal import which_there_are
 from cam_audit.errors import CamAuditError
-from cam_audit.reports import FORMATS, render
+from cam_audit.reports.formats import FORMATS, render
 
 if TYPE_CHECKING:
     from cam_audit.records import ScanReport

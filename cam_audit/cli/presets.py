@@ -101,8 +101,8 @@ def _labelled(model: Model, photos: Path) -> list[tuple[RgbImage, int]]:
     from cam_audit.images.find import find_images, spread
     from cam_audit.models.class_names import ClassNames
     from cam_audit.reports.output_folder import OUTPUT_MARKS
+    from cam_audit.scan.class_of_images import label_images
     from cam_audit.scan.dataset import require_folder
-    from cam_audit.scan.labelling import label_images
     from cam_audit.scan.layout import layout_of
 
     require_folder(photos)

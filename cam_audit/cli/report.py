@@ -8,7 +8,7 @@ import click
 
 from cam_audit.cli.outputs import Output, output_option, require_places, write_outputs
 from cam_audit.cli.process.exits import Exit
-from cam_audit.reports import FORMATS
+from cam_audit.reports.formats import FORMATS
 
 
 @click.command(short_help="Write a scan's report again.")

@@ -16,7 +16,7 @@ from cam_audit.cli.process.resuming import command_with, resuming_command
 from cam_audit.cli.terminal import note, quiet_libraries
 from cam_audit.errors import CamAuditError, CutOffError, OptionError
 from cam_audit.findings.codes import FAILING
-from cam_audit.reports import FORMATS
+from cam_audit.reports.formats import FORMATS
 from cam_audit.workers import available_cores
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from cam_audit.findings.audited_net import AuditedNet
 from cam_audit.findings.cues.records import sample_of
 from cam_audit.findings.foreground import UNKNOWN, ratio, where
-from cam_audit.findings.gates import gate, split_weight
 from cam_audit.findings.parts import Cells, Floats, Pieces, ScoreSplit, pieces_of, shares_in
+from cam_audit.findings.relu_gates import gate, split_weight
 from cam_audit.findings.sample import MIN_IMAGES, Observation
 from cam_audit.findings.wander import wanderings
 from cam_audit.models.model import Prediction
@@ -32,8 +32,8 @@ class ClassParts:
     """A class taken to parts.
 
     `class_index`: the net's class whose score is split. `own`: the images in which they were found; `others`: those of
-    other classes that they were held against; `weight`: float32 (C,), as in `gates.split_weight`; `parts`: what is told
-    of each of the split's pieces.
+    other classes that they were held against; `weight`: float32 (C,), as in `relu_gates.split_weight`; `parts`: what is
+    told of each of the split's pieces.
     """
 
     label: str

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cam_audit.findings.foreign_objects import OBJECTS, made
 from cam_audit.findings.mirroring import BAND, border_places, continued_places, mirrored_places
-from cam_audit.images.jpeg import as_jpeg
+from cam_audit.images.encode_jpeg import as_jpeg
 from cam_audit.images.resize import WORKING_SIDE, at_working_side, resize
 from cam_audit.images.rgb import RgbImage
 from cam_audit.images.sharpness import BLOCKY_SIDE, blockiness, grey_of, sharpness

@@ -3,7 +3,7 @@
 The last layer is linear, so a factorisation X ~ U V of the activations (cells of all images by channels) splits the
 score: part j adds mean(U_j) * (W_k . V_j) to it, and what the factorisation leaves over is the rest. U_j, cell by cell,
 is the part's map in each image. No gradients, and no further pass. Where a ReLU follows that layer in each cell, it is
-linear in the cells that it lets through, so U_j counts in these alone (`gates`).
+linear in the cells that it lets through, so U_j counts in these alone (`relu_gates`).
 
 Source: factorising activations for concepts, Zhang et al., "Invertible Concept-based Explanations" (AAAI 2021), and Fel
 et al., "CRAFT" (CVPR 2023); for signed activations the semi-non-negative variant of Ding, Li and Jordan (2010).

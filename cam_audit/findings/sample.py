@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from cam_audit.cam import Map
 from cam_audit.files import sha256_of
-from cam_audit.findings.gates import packed_gates
 from cam_audit.findings.map_use import ActivationSum, centred_map, centred_weight, margin_of, on_grid
+from cam_audit.findings.relu_gates import packed_gates
 from cam_audit.images.rgb import RgbImage
 from cam_audit.inside import InsideFile
 from cam_audit.models.file_format import SIGMOID

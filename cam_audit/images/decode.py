@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, TiffImagePlugin
 
 from cam_audit.errors import ImageError
-from cam_audit.images.crash_log import decoding
+from cam_audit.images.being_decoded import decoding
 from cam_audit.images.depth import RangeFor, Ranges, ValueRange, kind_of_values, range_in, range_of, to_8_bits, up_to
 from cam_audit.images.dicom import DICOM_SUFFIXES, decode_dicom
 from cam_audit.images.guards import (
@@ -72,7 +72,7 @@ def decode_picture(
     alpha is dropped as training pipelines do; of an animation, the first frame. With `needed`, a JPEG may be decoded
     at a half, a quarter or an eighth as long as its longest side keeps at least `needed` pixels; the sizes
     beside it are those of the full picture all the same. `path`: where the bytes are from, for the
-    `crash_log`.
+    `being_decoded`.
 
     Raises ImageError for what is no image, is damaged or truncated, is of a kind that is not read, has more pixels than
     $OPENCV_IO_MAX_IMAGE_PIXELS (cam-audit sets 2^30 / 6), or would take gigabytes or hours.

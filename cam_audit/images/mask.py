@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from cam_audit.errors import ImageError
-from cam_audit.images.crash_log import decoding
+from cam_audit.images.being_decoded import decoding
 from cam_audit.images.decode import read_bytes
 from cam_audit.images.guards import DAMAGED, require_few_pixels, require_safe, too_large
 

@@ -33,7 +33,7 @@ def fields(data: Bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]
         elif form in _FIXED:
             stop = start + _FIXED[form]
         else:
-            raise ValueError(f"no field has the form {form}")
+            raise ValueError(f"byte {at - 1} begins no field of a protobuf message")
         if stop > end:
             raise ValueError("a field is longer than its message")
         yield tag >> 3, form, start, stop

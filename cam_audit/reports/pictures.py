@@ -14,7 +14,7 @@ from cam_audit.errors import ImageError
 from cam_audit.folders import is_behind_link, open_in, read_in
 from cam_audit.images.decode import MAX_FILE_BYTES, decode, read_image
 from cam_audit.images.depth import Ranges, ValueRange
-from cam_audit.images.jpeg import encode_jpeg
+from cam_audit.images.encode_jpeg import encode_jpeg
 from cam_audit.images.png import HEADER_BYTES, png_size
 from cam_audit.images.resize import resize
 from cam_audit.images.rgb import RgbImage

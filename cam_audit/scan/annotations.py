@@ -18,7 +18,7 @@ from cam_audit.images.resize import resize_mask
 from cam_audit.reports.output_folder import OUTPUT_MARKS
 from cam_audit.scan.boxes import read_voc, read_yolo
 from cam_audit.scan.coco import read_coco
-from cam_audit.scan.matching import at_path, by_path, match, normal, without_suffix
+from cam_audit.scan.image_paths import at_path, by_path, match, normal, without_suffix
 from cam_audit.scan.outlines import ImageObjects, Mask
 from cam_audit.scan.shapes import Reading
 from cam_audit.scan.tally import left_out

@@ -16,7 +16,7 @@ from cam_audit.models.class_names import ClassNames
 from cam_audit.records import ImageSource
 from cam_audit.reports.looked_at import left_out
 from cam_audit.reports.output_folder import OUTPUT_MARKS
-from cam_audit.scan.labelling import label_images
+from cam_audit.scan.class_of_images import label_images
 from cam_audit.scan.labels import read_labels
 from cam_audit.scan.layout import layout_of, split_of
 from cam_audit.scan.options import ALL

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from cam_audit.errors import CamAuditError
 from cam_audit.models.class_names import ClassNames, is_number
+from cam_audit.scan.image_paths import match, normal
 from cam_audit.scan.layout import split_of
-from cam_audit.scan.matching import match, normal
 from cam_audit.scan.table import Line, read_table
 
 # What columns are called, the likeliest first; compared without case, space, `-` and `_`.

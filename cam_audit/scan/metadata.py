@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cam_audit.errors import CamAuditError
 from cam_audit.findings.metadata import MetadataTable
-from cam_audit.scan.matching import match, normal
+from cam_audit.scan.image_paths import match, normal
 from cam_audit.scan.table import read_table
 from cam_audit.text import visible
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cam_audit.errors import CamAuditError, OptionError
 from cam_audit.models.class_names import ClassNames
 from cam_audit.reports.output_folder import PROPOSALS_FILE
-from cam_audit.scan.labelling import Labelling
+from cam_audit.scan.class_of_images import Labelling
 from cam_audit.scan.layout import Layout, deeper_level
 from cam_audit.scan.proposal import Proposal, counted_from_one, near_classes
 from cam_audit.text import count, some

@@ -13,7 +13,7 @@ from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.folders import AnyFolder, make_in, replace_in, replacing_in, status_in
 from cam_audit.images.decode import read_image
 from cam_audit.images.depth import Ranges
-from cam_audit.images.jpeg import encode_jpeg
+from cam_audit.images.encode_jpeg import encode_jpeg
 from cam_audit.images.png import encode_png
 from cam_audit.inside import Root
 from cam_audit.overlay import class_map_sheet, part_sheet
@@ -31,9 +31,10 @@ from cam_audit.records import (
     PartMaps,
     ScanReport,
 )
-from cam_audit.reports import findings_json, render, results_csv
+from cam_audit.reports import findings_json, results_csv
 from cam_audit.reports.counterfactuals import EDITS_FILE, kept_pictures
 from cam_audit.reports.counterfactuals import render as edits_json
+from cam_audit.reports.formats import render
 from cam_audit.reports.output_folder import (
     FINDINGS_FILE,
     PICTURE_FOLDERS,

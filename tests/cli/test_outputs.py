@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from commands import run
 
-from cam_audit.reports import FORMATS
+from cam_audit.reports.formats import FORMATS
 
 SCAN = ("scan", "photos", "--net", "tiny")
 

@@ -15,7 +15,7 @@ from tiny_net import colour_net
 from cam_audit.findings.audited_net import AuditedNet, audited_net
 from cam_audit.findings.class_parts import ClassParts, class_parts, parts_of
 from cam_audit.findings.cues.records import ImageFeatures
-from cam_audit.findings.gates import packed_gates
+from cam_audit.findings.relu_gates import packed_gates
 from cam_audit.findings.sample import Collected, Observation
 from cam_audit.models.model import Model, load_model
 from cam_audit.records import ImageSource, Part, PartMaps

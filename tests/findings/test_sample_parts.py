@@ -11,7 +11,7 @@ import pytest
 from pictures import RED, encode, square
 from tiny_net import colour_net
 
-from cam_audit.findings.gates import gate
+from cam_audit.findings.relu_gates import gate
 from cam_audit.findings.sample import (
     MAX_ALL_PART_IMAGES,
     MAX_PART_CLASSES,

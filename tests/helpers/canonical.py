@@ -19,7 +19,7 @@ from cam_audit.records import (
     ShownPicture,
     WrongLabel,
 )
-from cam_audit.reports import FORMATS
+from cam_audit.reports.formats import FORMATS
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 # HTML, spreadsheet formula, quotes and separators, XML and CDATA ends, a workflow command, an ANSI escape, line ends

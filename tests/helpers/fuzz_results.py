@@ -28,8 +28,8 @@ import numpy as np
 from cam_audit.cli.process.libraries import set_environment
 from cam_audit.cli.process.program import cam_audit
 from cam_audit.errors import CamAuditError
-from cam_audit.reports import FORMATS
 from cam_audit.reports.baseline import judge, read_baseline
+from cam_audit.reports.formats import FORMATS
 from cam_audit.reports.output_folder import read_results
 from cam_audit.reports.part_maps import read_part_maps
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from canonical import canonical_report, rendered
 
-from cam_audit.reports import FORMATS
+from cam_audit.reports.formats import FORMATS
 
 GOLDEN = Path(__file__).with_name("golden")
 

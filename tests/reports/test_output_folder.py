@@ -13,7 +13,7 @@ import pytest
 from cam_audit.errors import CamAuditError
 from cam_audit.files import write_bytes
 from cam_audit.folders import replace_in, replacing_in
-from cam_audit.reports import FORMATS
+from cam_audit.reports.formats import FORMATS
 from cam_audit.reports.output_folder import (
     is_finished,
     list_pictures,

@@ -19,7 +19,7 @@ from pictures import encode
 
 from cam_audit.overlay import Panel, overlay_sheet
 from cam_audit.records import ScanReport, Score
-from cam_audit.reports import render
+from cam_audit.reports.formats import render
 from cam_audit.reports.output_folder import read_results
 from cam_audit.reports.pictures import with_pictures
 

@@ -29,7 +29,7 @@ from cam_audit.records import ImageResult, ImageSource, Record, SkippedImage
 from cam_audit.scan import ScanSettings, scan
 from cam_audit.scan.audit import audit
 from cam_audit.scan.audit_report import AuditReport
-from cam_audit.scan.labelling import label_images
+from cam_audit.scan.class_of_images import label_images
 from cam_audit.scan.layout import layout_of
 from cam_audit.scan.observer import Observer
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
-from cam_audit.images import crash_log
-from cam_audit.images.crash_log import CrashLog, Decoding
+from cam_audit.images import being_decoded
+from cam_audit.images.being_decoded import CrashLog, Decoding
 
 # How a process ends when something is wrong in its C code.
 FAULTS = ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE")
@@ -66,7 +66,7 @@ def run_forked(process: Callable[[], NoReturn], log: CrashLog) -> Ending:
     if not child:
         os.close(writing)
         threading.Thread(target=_end_with_parent, args=(reading,), daemon=True).start()
-        crash_log.write_to(log)
+        being_decoded.write_to(log)
         process()
     os.close(reading)
     status, overdue = _wait(child, log)

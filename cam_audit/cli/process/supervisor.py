@@ -19,7 +19,7 @@ from cam_audit.cli.process.exits import Exit, end
 from cam_audit.cli.process.forked import FAULTS, PASSED_ON, Ending, be_told, run_forked
 from cam_audit.cli.process.libraries import set_environment
 from cam_audit.cli.process.resuming import resuming_arguments, resuming_command
-from cam_audit.images.crash_log import CrashLog, Decoding
+from cam_audit.images.being_decoded import CrashLog, Decoding
 
 # What a child ends with for FINDINGS: OpenBLAS ends a process by 1 itself, where it gets no memory.
 FINDINGS_OF_CHILD = 71

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from cam_audit.models.class_names import ClassNames, fold
 from cam_audit.records import ImageSource
+from cam_audit.scan.image_paths import normal
 from cam_audit.scan.labels import SEVERAL, Row, numbers_among, row_of_folder, rows_of_images
 from cam_audit.scan.layout import Layout, Place
-from cam_audit.scan.matching import normal
 
 # What a class is known by: its index in the net or, if the net has no such class, its folded name.
 Key = int | str

@@ -10,8 +10,8 @@ import threading
 import pytest
 
 from cam_audit.errors import ImageError
-from cam_audit.images import crash_log
-from cam_audit.images.crash_log import CrashLog, Decoding
+from cam_audit.images import being_decoded
+from cam_audit.images.being_decoded import CrashLog, Decoding
 
 ODD = "photos/\udcff\n 1 2 \u0416" + "x" * 4000
 
@@ -67,15 +67,15 @@ def test_threads_do_not_get_into_each_others_way() -> None:
 
 
 def test_a_fatal_file_is_not_decoded_and_a_harmless_one_not_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crash_log, "_log", None)
+    monkeypatch.setattr(being_decoded, "_log", None)
     seen = CrashLog({"bad.png": "it bites"}, {"good.png"})
-    with crash_log.decoding("bad.png"):
+    with being_decoded.decoding("bad.png"):
         assert seen.under_way() == {}
-    crash_log.write_to(seen)
-    with pytest.raises(ImageError, match="it bites"), crash_log.decoding("bad.png", is_mask=True):
+    being_decoded.write_to(seen)
+    with pytest.raises(ImageError, match="it bites"), being_decoded.decoding("bad.png", is_mask=True):
         pytest.fail("decoded")
     for path in ("good.png", ""):
-        with crash_log.decoding(path, 800):
+        with being_decoded.decoding(path, 800):
             assert seen.under_way() == {}
-    with crash_log.decoding("other.png", 800):
+    with being_decoded.decoding("other.png", 800):
         assert set(seen.under_way().values()) == {Decoding("other.png", 800)}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cam_audit.models.class_names import ClassNames
-from cam_audit.scan.labelling import Labelling, label_images
+from cam_audit.scan.class_of_images import Labelling, label_images
 from cam_audit.scan.labels import Row
 from cam_audit.scan.layout import layout_of
 

@@ -8,7 +8,7 @@ import numpy as np
 from pictures import gradient, seen_by_pillow
 from PIL import Image
 
-from cam_audit.images.jpeg import encode_jpeg
+from cam_audit.images.encode_jpeg import encode_jpeg
 
 
 def test_pillow_sees_the_picture_the_better_the_higher_the_quality() -> None:

@@ -11,9 +11,9 @@ from pictures import encode
 from split_up import taken_apart
 from tiny_net import CELL, TinyNet, random_net
 
-from cam_audit.findings.gates import gate, packed_gates, split_weight
 from cam_audit.findings.map_use import centred_weight
 from cam_audit.findings.parts import factorise, merged
+from cam_audit.findings.relu_gates import gate, packed_gates, split_weight
 from cam_audit.findings.sample import Observation, observe
 from cam_audit.models.model import Model, load_model
 from cam_audit.records import ImageSource

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from cam_audit.scan.matching import by_path, match, normal
+from cam_audit.scan.image_paths import by_path, match, normal
 
 
 def found(names: list[str], *paths: str) -> dict[str, str]:
