@@ -13,8 +13,24 @@ from numpy.typing import NDArray
 from cam_audit.cam import SHOWN_FROM, Map, is_flat
 from cam_audit.images.resize import resize
 from cam_audit.images.rgb import RgbImage
-from cam_audit.records import ClassMaps, Finding, Score, SheetLayout
+from cam_audit.records import ClassMaps, Finding, Score
 from cam_audit.text import visible
+
+
+@dataclass(frozen=True, slots=True)
+class SheetLayout:
+    """Where the pictures of an overlay or class map sheet lie, in pixels.
+
+    The pictures are `width` x `height` each and begin at `top`, one at each of `lefts`, in columns of `column`.
+    """
+
+    sheet_width: int
+    sheet_height: int
+    top: int
+    lefts: tuple[int, ...]
+    width: int
+    height: int
+    column: int
 
 
 def cam_overlay(rgb: RgbImage, cam: Map, out: RgbImage | None = None) -> RgbImage:

@@ -15,10 +15,11 @@ from cam_audit.findings.codes import CODES
 from cam_audit.text import count, printable
 
 if TYPE_CHECKING:
-    from cam_audit.records import Finding, ScanReport
+    from cam_audit.records import Finding
     from cam_audit.reports.baseline import Baseline, Entry, Judgement
     from cam_audit.reports.part_marks import Answer, PartEntry
     from cam_audit.reports.review import Review
+    from cam_audit.reports.scan_report import ScanReport
 
 DEFAULT_FILE = Path(".cam-audit-baseline.json")
 

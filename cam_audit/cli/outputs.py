@@ -17,7 +17,7 @@ from cam_audit.errors import CamAuditError
 from cam_audit.reports.formats import FORMATS, render
 
 if TYPE_CHECKING:
-    from cam_audit.records import ScanReport
+    from cam_audit.reports.scan_report import ScanReport
 
 # What GitHub Actions shows on a job's page, where this variable names its file.
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"

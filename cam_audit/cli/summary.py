@@ -7,12 +7,12 @@ from pathlib import Path
 
 from cam_audit.cli.process.resuming import command_with
 from cam_audit.findings.codes import CODES, severity_counts
-from cam_audit.records import ScanReport
 from cam_audit.reports.counts import Counts, counts_of
 from cam_audit.reports.lines import confused_pairs, worst_group_told
 from cam_audit.reports.looked_at import coverage, looked_at, splits_of, ways_of_reading
 from cam_audit.reports.output_folder import FINDINGS_FILE, PICTURE_FOLDERS, PROPOSALS_FILE, REPORT_FILE, RESULTS_FILE
 from cam_audit.reports.part_marks import marked_shortcuts, shortcut_message
+from cam_audit.reports.scan_report import ScanReport
 from cam_audit.reports.verdict import Verdict, verdict_on
 from cam_audit.text import count, printable
 

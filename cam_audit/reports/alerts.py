@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cam_audit.findings.codes import CODES, FAILING, NOTE
-from cam_audit.records import Finding, ImageRow, Part, ScanReport
+from cam_audit.records import Finding, Part
 from cam_audit.reports.part_marks import marked_shortcuts
+from cam_audit.reports.scan_report import ImageRow, ScanReport
 
 
 @dataclass(frozen=True, slots=True)

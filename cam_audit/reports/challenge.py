@@ -14,10 +14,11 @@ from cam_audit.files import write_bytes
 from cam_audit.findings.codes import counterfactual
 from cam_audit.images.png import encode_png
 from cam_audit.images.rgb import RgbImage
-from cam_audit.records import Counterfactual, Finding, Said, ScanReport
+from cam_audit.records import Counterfactual, Finding, Said
 from cam_audit.reports.counterfactuals import pictures_of, read_edits
 from cam_audit.reports.pictures import folder_of_images, root_of_images, value_ranges
 from cam_audit.reports.results_csv import inert
+from cam_audit.reports.scan_report import ScanReport
 
 TABLE_FILE = "challenge.csv"
 README_FILE = "README.md"

@@ -9,10 +9,11 @@ from statistics import mean
 
 from cam_audit.findings.codes import FULL_IMAGES, MIN_GAIN, MIN_USE, NOTE, SEVERITIES, kind_of
 from cam_audit.findings.sample import MIN_IMAGES
-from cam_audit.records import Finding, PartMaps, ScanReport
+from cam_audit.records import Finding, PartMaps
 from cam_audit.reports.baseline import effects_of
 from cam_audit.reports.compare_parts import PartChange, part_changes
 from cam_audit.reports.counts import Counts, counts_of
+from cam_audit.reports.scan_report import ScanReport
 
 APPEARED, WORSE, UNTOLD, SAME, BETTER, WENT = CHANGES = ("appeared", "worse", "can't tell", "same", "better", "went")
 HELPED, MIXED, HARMED, NO_CHANGE, UNKNOWN = ("helped", "mixed", "worse", "same", "unknown")

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.findings.intervals import Estimate
-from cam_audit.records import Part, PartMap, PartMaps, ScanReport
+from cam_audit.records import Part, PartMap, PartMaps
 from cam_audit.reports.part_marks import ALIKE
+from cam_audit.reports.scan_report import ScanReport
 from cam_audit.text import as_utf8, count
 
 GREW, SHRANK, STAYED, SPLIT, JOINED, NEW, GONE = PART_CHANGES = (

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from textwrap import wrap
 
-from cam_audit.records import Finding, Part, ScanReport
+from cam_audit.records import Finding, Part
 from cam_audit.reports import schema
 from cam_audit.reports.compare import ClassReading, Comparison, FindingChange
 from cam_audit.reports.compare_parts import MIN_SHARE_CHANGE, PartChange
 from cam_audit.reports.json_text import json_text
+from cam_audit.reports.scan_report import ScanReport
 from cam_audit.text import printable
 
 MAX_PREDICTIONS = 20

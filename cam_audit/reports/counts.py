@@ -6,7 +6,7 @@ from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 
-from cam_audit.records import ImageRow, ScanReport
+from cam_audit.reports.scan_report import ImageRow, ScanReport
 
 # So many of the images that could not be read are kept with the reason.
 MAX_UNREADABLE = 500

@@ -15,7 +15,6 @@ from cam_audit.records import (
     Finding,
     Pair,
     Part,
-    ScanReport,
     ShownCounterfactual,
     ShownPicture,
     WrongLabel,
@@ -23,6 +22,7 @@ from cam_audit.records import (
 from cam_audit.reports import schema
 from cam_audit.reports.counterfactuals import said_document
 from cam_audit.reports.json_text import json_pieces
+from cam_audit.reports.scan_report import ScanReport
 
 
 def render(report: ScanReport) -> Iterator[str]:

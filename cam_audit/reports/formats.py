@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cam_audit.records import ScanReport
+    from cam_audit.reports.scan_report import ScanReport
 
 # By format, the module that renders it, which only those who ask for the format wait for.
 _MODULES = {

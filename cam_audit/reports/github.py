@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cam_audit.findings.codes import ERROR, WARNING
-from cam_audit.records import ScanReport
 from cam_audit.reports.alerts import class_alerts, class_path, failing_parts, image_path, sentence, unreadable
 from cam_audit.reports.lines import scope, verdict
 from cam_audit.reports.part_marks import shortcut_message
+from cam_audit.reports.scan_report import ScanReport
 from cam_audit.text import count, printable
 
 # GitHub drops further ones of a step without a word.

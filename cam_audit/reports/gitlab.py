@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 
 from cam_audit.findings.codes import ERROR, NOTE, WARNING
-from cam_audit.records import ScanReport
 from cam_audit.reports.alerts import (
     Alert,
     class_alerts,
@@ -20,6 +19,7 @@ from cam_audit.reports.alerts import (
 )
 from cam_audit.reports.counts import totals_of
 from cam_audit.reports.part_marks import shortcut_message
+from cam_audit.reports.scan_report import ScanReport
 from cam_audit.reports.verdict import verdict_on
 from cam_audit.text import count, printable
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from xml.etree import ElementTree as ET
 
 from cam_audit.findings.codes import CODES
-from cam_audit.records import Finding, ImageRow, Part, ScanReport
+from cam_audit.records import Finding, Part
 from cam_audit.reports import schema
 from cam_audit.reports.alerts import (
     class_path,
@@ -29,6 +29,7 @@ from cam_audit.reports.alerts import (
 from cam_audit.reports.counts import totals_of
 from cam_audit.reports.lines import scope, verdict
 from cam_audit.reports.part_marks import shortcut_message
+from cam_audit.reports.scan_report import ImageRow, ScanReport
 from cam_audit.reports.verdict import Verdict, uncovered, verdict_on
 from cam_audit.text import count, printable
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from cam_audit.records import ConfusedImage, Finding, ScanReport
+from cam_audit.records import ConfusedImage, Finding
 from cam_audit.reports.counts import totals_of
 from cam_audit.reports.looked_at import looked_at
+from cam_audit.reports.scan_report import ScanReport
 from cam_audit.reports.verdict import verdict_on
 from cam_audit.text import count
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cam_audit.records import ScanReport
 from cam_audit.reports.counts import Counts
+from cam_audit.reports.scan_report import ScanReport
 from cam_audit.text import count
 
 MAX_KINDS = 5

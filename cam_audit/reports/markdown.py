@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from cam_audit.findings.codes import CODES
-from cam_audit.records import Finding, ImageRow, ScanReport
+from cam_audit.records import Finding
 from cam_audit.reports import schema
 from cam_audit.reports.alerts import (
     class_path,
@@ -21,6 +21,7 @@ from cam_audit.reports.alerts import (
 from cam_audit.reports.counts import totals_of
 from cam_audit.reports.lines import confused_pairs, evidence, scope, verdict
 from cam_audit.reports.part_marks import marked_shortcuts, shortcut_message
+from cam_audit.reports.scan_report import ImageRow, ScanReport
 from cam_audit.reports.verdict import verdict_on
 from cam_audit.text import count, printable
 

@@ -31,8 +31,9 @@ from cam_audit.folders import (
     walk_in,
 )
 from cam_audit.images.find import OutputMarks
-from cam_audit.records import COUNTERFACTUALS_FOLDER, MAPS_FOLDER, PARTS_FOLDER, ImageRow, ScanReport
+from cam_audit.records import COUNTERFACTUALS_FOLDER, MAPS_FOLDER, PARTS_FOLDER
 from cam_audit.reports import read_findings, results_csv, run_json, schema
+from cam_audit.reports.scan_report import ImageRow, ScanReport
 from cam_audit.reports.written import LIST_FILE, list_written, of_others, remove_written
 from cam_audit.text import count
 

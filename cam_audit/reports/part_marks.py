@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.findings.foreground import SURROUNDINGS
-from cam_audit.records import Finding, Part, PartMaps, ScanReport
+from cam_audit.records import Finding, Part, PartMaps
 from cam_audit.reports.fields import exact_text, listed, one_of, real, table
 from cam_audit.reports.part_maps import direction_text, parsed_direction
 from cam_audit.reports.review import FINE, SHORTCUT, Review
+from cam_audit.reports.scan_report import ScanReport
 from cam_audit.text import as_utf8
 
 # The cosine from which a part is the one that was marked. What it is measured on stands in docs/ci.md.

@@ -10,8 +10,9 @@ from functools import lru_cache
 from typing import Any
 
 from cam_audit.findings.codes import CODES
-from cam_audit.records import ImageRow, Record, ScanReport, SkippedImage
+from cam_audit.records import Record, SkippedImage
 from cam_audit.reports.fields import quoted
+from cam_audit.reports.scan_report import ImageRow, ScanReport
 from cam_audit.text import as_utf8
 
 COLUMNS = [

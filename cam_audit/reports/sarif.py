@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from cam_audit.findings.codes import CODES, ERROR, NOTE, WARNING, Code
-from cam_audit.records import Example, Finding, ImageRow, ScanReport
+from cam_audit.records import Example, Finding
 from cam_audit.reports import schema
 from cam_audit.reports.alerts import (
     Alert,
@@ -26,6 +26,7 @@ from cam_audit.reports.alerts import (
 from cam_audit.reports.counts import totals_of
 from cam_audit.reports.lines import scope, verdict
 from cam_audit.reports.part_marks import shortcut_message
+from cam_audit.reports.scan_report import ImageRow, ScanReport
 from cam_audit.reports.verdict import verdict_on
 from cam_audit.text import count, printable
 

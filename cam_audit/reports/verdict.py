@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cam_audit.findings.codes import CODES, SEVERITIES
-from cam_audit.records import Finding, ScanReport
+from cam_audit.records import Finding
 from cam_audit.reports.counts import Counts
+from cam_audit.reports.scan_report import ScanReport
 from cam_audit.text import count
 
 MAX_REASONS = 2

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cam_audit.errors import CamAuditError
 from cam_audit.folders import AnyFolder
-from cam_audit.records import ClassMaps, Counterfactual, ImageRow, ImageSource, PartMaps, ScanReport
+from cam_audit.records import ClassMaps, Counterfactual, ImageSource, PartMaps
 from cam_audit.reports import results_csv
 from cam_audit.reports.output_folder import held, prepare_output, require_ours, require_same
+from cam_audit.reports.scan_report import ImageRow, ScanReport
 from cam_audit.scan.dataset import require_there
 from cam_audit.scan.image import ScanJob
 from cam_audit.scan.journal import locked

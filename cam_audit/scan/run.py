@@ -17,7 +17,7 @@ from cam_audit.folders import Folder, FolderGoneError, unnamed_in
 from cam_audit.images.find import ImageList
 from cam_audit.images.ranges import find_ranges
 from cam_audit.models.model import Model
-from cam_audit.records import AuditResult, ImageResult, ImageSource, Record, ScanReport, SkippedImage
+from cam_audit.records import AuditResult, ImageResult, ImageSource, Record, SkippedImage
 from cam_audit.reports import results_csv
 from cam_audit.reports.output_folder import (
     OVERLAYS_FOLDER,
@@ -29,6 +29,7 @@ from cam_audit.reports.output_folder import (
     require_ours,
     writing_to,
 )
+from cam_audit.reports.scan_report import ScanReport
 from cam_audit.scan.audit_images import audit_images
 from cam_audit.scan.audit_report import AuditReport
 from cam_audit.scan.dataset import Chosen, images_of, require_there, skipped, sources_of

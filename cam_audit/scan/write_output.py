@@ -29,7 +29,6 @@ from cam_audit.records import (
     ImageSource,
     Part,
     PartMaps,
-    ScanReport,
 )
 from cam_audit.reports import findings_json, results_csv
 from cam_audit.reports.counterfactuals import EDITS_FILE, kept_pictures
@@ -49,6 +48,7 @@ from cam_audit.reports.output_folder import (
 )
 from cam_audit.reports.part_maps import MAPS_FILE
 from cam_audit.reports.part_maps import render as part_maps_json
+from cam_audit.reports.scan_report import ScanReport
 from cam_audit.reports.written import keep_listed
 from cam_audit.scan.chunk import scan_chunks
 from cam_audit.scan.image import ScanJob, needed_side

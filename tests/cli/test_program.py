@@ -25,7 +25,8 @@ import cam_audit
 from cam_audit.cli.process.program import COMMANDS
 from cam_audit.cli.process.program import cam_audit as commands
 from cam_audit.cli.summary import summary
-from cam_audit.records import ConfusedImage, Disagreement, ImageRow, ScanReport
+from cam_audit.records import ConfusedImage, Disagreement
+from cam_audit.reports.scan_report import ImageRow, ScanReport
 
 
 def rows(path: Path) -> list[dict[str, str]]:

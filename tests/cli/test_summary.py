@@ -9,7 +9,8 @@ import pytest
 from cam_audit.cli.process.exits import Exit, exit_of
 from cam_audit.cli.summary import summary
 from cam_audit.findings.codes import CODES, FAILING, severity_counts
-from cam_audit.records import ConfusedImage, Disagreement, Example, Finding, ImageRow, ScanReport
+from cam_audit.records import ConfusedImage, Disagreement, Example, Finding
+from cam_audit.reports.scan_report import ImageRow, ScanReport
 
 
 def finding(

@@ -10,16 +10,15 @@ from cam_audit.records import (
     Disagreement,
     Example,
     Finding,
-    ImageRow,
     MetadataGroup,
     Part,
     Said,
-    ScanReport,
     ShownCounterfactual,
     ShownPicture,
     WrongLabel,
 )
 from cam_audit.reports.formats import FORMATS
+from cam_audit.reports.scan_report import ImageRow, ScanReport
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 # HTML, spreadsheet formula, quotes and separators, XML and CDATA ends, a workflow command, an ANSI escape, line ends

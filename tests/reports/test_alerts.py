@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 from canonical import canonical_report, image
 
-from cam_audit.records import ImageRow, ScanReport
 from cam_audit.reports.alerts import class_alerts, class_path, flag_alerts, flag_message, image_path, overlay_path
+from cam_audit.reports.scan_report import ImageRow, ScanReport
 
 
 def scanned(dataset: str, out: str = "out") -> ScanReport:

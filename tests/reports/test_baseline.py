@@ -13,9 +13,10 @@ from commands import run
 from red_ground import GROUNDS, write_photos
 from tiny_net import colour_net
 
-from cam_audit.records import Example, Finding, ImageRow, Pair, ScanReport
+from cam_audit.records import Example, Finding, Pair
 from cam_audit.reports.baseline import baseline_of, judge, read_baseline, render, thresholds
 from cam_audit.reports.review import FINE, SHORTCUT, UNSURE, Review
+from cam_audit.reports.scan_report import ImageRow, ScanReport
 
 SCAN = ("scan", "photos", "--net", "tiny", "--overlays", "none")
 FILE = ".cam-audit-baseline.json"

@@ -12,7 +12,7 @@ from commands import run
 from red_ground import GROUNDS, write_photos
 
 from cam_audit.cli.compare import FORMATS as NAMES
-from cam_audit.records import ConfusedImage, Disagreement, Finding, ImageRow, ScanReport
+from cam_audit.records import ConfusedImage, Disagreement, Finding
 from cam_audit.reports.compare import (
     APPEARED,
     BETTER,
@@ -29,6 +29,7 @@ from cam_audit.reports.compare import (
     compare,
 )
 from cam_audit.reports.comparison import FORMATS
+from cam_audit.reports.scan_report import ImageRow, ScanReport
 
 
 def finding(severity: str = "error", code: str = "CA203", label: str = "cat", **evidence: float) -> Finding:

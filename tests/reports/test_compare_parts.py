@@ -14,10 +14,11 @@ import pytest
 from canonical import HOSTILE, canonical_report, part
 from numpy.typing import NDArray
 
-from cam_audit.records import Part, PartMap, PartMaps, ScanReport
+from cam_audit.records import Part, PartMap, PartMaps
 from cam_audit.reports import comparison as formats
 from cam_audit.reports.compare import compare
 from cam_audit.reports.compare_parts import MIN_COMMON, PartChange, alike_by_maps, part_changes
+from cam_audit.reports.scan_report import ScanReport
 
 PATHS = [f"wolf/{number:02}.jpg" for number in range(20)]
 FIRST, SECOND = "parts/wolf/1.jpg", "parts/wolf/2.jpg"

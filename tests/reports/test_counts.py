@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from canonical import canonical_report, image
 
-from cam_audit.records import ConfusedImage, Disagreement, ImageRow, ScanReport
+from cam_audit.records import ConfusedImage, Disagreement
 from cam_audit.reports.counts import MAX_UNREADABLE, counts_of, totals_of
+from cam_audit.reports.scan_report import ImageRow, ScanReport
 
 
 def report(*rows: ImageRow, wrong: tuple[ImageRow, ...] = ()) -> ScanReport:

@@ -8,7 +8,8 @@ import re
 import pytest
 from canonical import HOSTILE, NAMES, canonical_report, finding, rendered
 
-from cam_audit.records import Example, ImageRow, ScanReport
+from cam_audit.records import Example
+from cam_audit.reports.scan_report import ImageRow, ScanReport
 
 
 def unescaped(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from canonical import canonical_report, image, rendered
 
-from cam_audit.records import ScanReport
+from cam_audit.reports.scan_report import ScanReport
 
 SCHEMA = {
     "type": "array",

@@ -10,8 +10,9 @@ import pytest
 from canonical import HOSTILE, canonical_report, finding, image, rendered
 from junitparser import Error, Failure, JUnitXml, Skipped
 
-from cam_audit.records import Example, ImageRow, Pair, ScanReport
+from cam_audit.records import Example, Pair
 from cam_audit.reports import junit
+from cam_audit.reports.scan_report import ImageRow, ScanReport
 
 # GitLab's pattern (lib/gitlab/ci/parsers/test/junit.rb): the first match in system-out of a failed case
 ATTACHMENT = re.compile(r"\[\[ATTACHMENT\|([^\[\]|]+?)\]\]")

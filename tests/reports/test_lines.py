@@ -7,11 +7,12 @@ import dataclasses
 import pytest
 from canonical import canonical_report, effect, finding, image
 
-from cam_audit.records import ConfusedImage, Disagreement, Finding, ImageRow, MetadataGroup, Pair
+from cam_audit.records import ConfusedImage, Disagreement, Finding, MetadataGroup, Pair
 from cam_audit.reports.counts import counts_of
 from cam_audit.reports.html.headline import headline
 from cam_audit.reports.html.steps import caveat
 from cam_audit.reports.lines import EvidenceLines, confused_pairs, evidence, verdict, worst_group_told
+from cam_audit.reports.scan_report import ImageRow
 from cam_audit.reports.verdict import verdict_on
 
 CLEAN = dataclasses.replace(

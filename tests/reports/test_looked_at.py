@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cam_audit.records import ImageRow, ScanReport
 from cam_audit.reports.counts import counts_of
 from cam_audit.reports.looked_at import left_out, looked_at
+from cam_audit.reports.scan_report import ImageRow, ScanReport
 
 ROWS = (
     ImageRow("cat/a.png", "cat", top=(("cat", 1.0),)),

@@ -12,8 +12,9 @@ from canonical import HOSTILE, NAMES, canonical_report, finding, image, rendered
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from cam_audit.records import ConfusedImage, Disagreement, Example, ImageRow, ScanReport
+from cam_audit.records import ConfusedImage, Disagreement, Example
 from cam_audit.reports.markdown import MAX_NAME
+from cam_audit.reports.scan_report import ImageRow, ScanReport
 
 OURS = {"h2", "h3", "p", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "strong", "em", "code"}
 EVIL = [

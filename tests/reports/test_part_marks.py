@@ -13,11 +13,12 @@ from canonical import canonical_report, part, rendered
 from cam_audit.cli.process.exits import Exit, exit_of
 from cam_audit.cli.summary import summary
 from cam_audit.errors import CamAuditError
-from cam_audit.records import Example, Finding, Part, PartMaps, ScanReport
+from cam_audit.records import Example, Finding, Part, PartMaps
 from cam_audit.reports.baseline import Baseline, baseline_of, judge, read_baseline, render
 from cam_audit.reports.formats import FORMATS
 from cam_audit.reports.part_marks import ALIKE, FAILING_SHARE, contradiction, marked_shortcuts, surroundings_marked_fine
 from cam_audit.reports.review import FINE, SHORTCUT, UNSURE, Review, read_review
+from cam_audit.reports.scan_report import ScanReport
 
 
 def towards(angle: float, channels: int = 8) -> PartMaps:

@@ -13,7 +13,7 @@ import pytest
 from canonical import HOSTILE, NAMES, canonical_report, finding, image, rendered
 
 from cam_audit.findings.codes import CODES
-from cam_audit.records import ScanReport
+from cam_audit.reports.scan_report import ScanReport
 
 
 @pytest.fixture(scope="module")

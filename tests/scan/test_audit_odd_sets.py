@@ -10,10 +10,11 @@ from pictures import GREEN, RED, encode, square
 
 from cam_audit.cli.summary import summary
 from cam_audit.models.model import Model
-from cam_audit.records import AuditResult, ScanReport
+from cam_audit.records import AuditResult
 from cam_audit.reports.counts import counts_of
 from cam_audit.reports.html.headline import Headline, headline
 from cam_audit.reports.lines import verdict
+from cam_audit.reports.scan_report import ScanReport
 from cam_audit.reports.verdict import verdict_on
 
 pytestmark = pytest.mark.usefixtures("described_once")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from cam_audit.cli.process.streams import failure_of_stdout
 
 if TYPE_CHECKING:
-    from cam_audit.records import ScanReport
+    from cam_audit.reports.scan_report import ScanReport
 
 
 class Exit(IntEnum):

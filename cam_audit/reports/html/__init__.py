@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from cam_audit.findings.codes import CODES, SEVERITIES, counterfactuals
 from cam_audit.findings.wander import FAR
-from cam_audit.records import MetadataGroup, ScanReport
+from cam_audit.records import MetadataGroup
 from cam_audit.reports.counts import counts_of
 from cam_audit.reports.html.charts import charts
 from cam_audit.reports.html.grid import data
@@ -24,6 +24,7 @@ from cam_audit.reports.html.steps import caveat, groups, steps
 from cam_audit.reports.lines import worst_group_told
 from cam_audit.reports.looked_at import looked_at, splits_of
 from cam_audit.reports.part_marks import marked_shortcuts, shortcut_message
+from cam_audit.reports.scan_report import ScanReport
 from cam_audit.reports.verdict import verdict_on
 from cam_audit.text import as_utf8, visible
 

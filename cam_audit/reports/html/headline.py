@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from cam_audit.findings.codes import ERROR, FULL_IMAGES, NOTE, SEVERITIES, WARNING
-from cam_audit.records import ScanReport
 from cam_audit.reports.html.steps import caveat
+from cam_audit.reports.scan_report import ScanReport
 from cam_audit.reports.verdict import Verdict
 
 MAX_NAMED = 3

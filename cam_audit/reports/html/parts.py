@@ -9,7 +9,8 @@ from itertools import accumulate
 from urllib.parse import quote
 
 from cam_audit.overlay import PART_GAP, part_width
-from cam_audit.records import Part, ScanReport
+from cam_audit.records import Part
+from cam_audit.reports.scan_report import ScanReport
 
 
 @dataclass(frozen=True)

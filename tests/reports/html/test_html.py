@@ -16,25 +16,15 @@ from pictures import encode
 
 from cam_audit.findings.codes import CODES, FULL_IMAGES
 from cam_audit.findings.cues.cielab import to_lab
-from cam_audit.records import (
-    ConfusedImage,
-    Disagreement,
-    Example,
-    ExamplePicture,
-    Finding,
-    FindingPictures,
-    Said,
-    ScanReport,
-    SheetLayout,
-    ShownCounterfactual,
-    ShownPicture,
-)
+from cam_audit.overlay import SheetLayout
+from cam_audit.records import ConfusedImage, Disagreement, Example, Finding, Said, ShownCounterfactual, ShownPicture
 from cam_audit.reports import schema
 from cam_audit.reports.counts import counts_of
 from cam_audit.reports.html import HERE, number, unbroken
 from cam_audit.reports.html.charts import BINS, MAX_CLASSES, MAX_CONFUSED, OTHER, Charts, charts
 from cam_audit.reports.html.headline import Headline, headline
 from cam_audit.reports.html.steps import caveat, steps
+from cam_audit.reports.scan_report import ExamplePicture, FindingPictures, ScanReport
 from cam_audit.reports.verdict import verdict_on
 
 
