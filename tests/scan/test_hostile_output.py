@@ -180,13 +180,20 @@ def test_a_folder_of_the_data_set_that_is_swapped_for_a_link_is_not_read_outside
     (folder / "elsewhere").mkdir()
     for path in (folder / "photos" / "ant").iterdir():
         (folder / "elsewhere" / path.name).write_bytes(encode(square(BLUE, 0, 0, 96, width=96, height=96)))
-    with swapped(folder / "photos" / "ant", folder / "elsewhere", pause=0.005):
-        scan(overlays="all")
-    rows = Path("out/results.csv").read_text().splitlines()
-    assert sum("a link leads out of the data set" in row for row in rows) > 0
-    for overlay in Path("out/overlays").rglob("*.png"):
-        rgb = read_image(overlay)[0]
-        assert not (rgb == BLUE).all(axis=2).mean() > 0.2, overlay
+    met = 0
+    for attempt in range(20):
+        out = f"out{attempt}"
+        with swapped(folder / "photos" / "ant", folder / "elsewhere", pause=0.005):
+            scan(out=out, overlays="all")
+        for overlay in Path(out, "overlays").rglob("*.png"):
+            rgb = read_image(overlay)[0]
+            assert not (rgb == BLUE).all(axis=2).mean() > 0.2, overlay
+        rows = Path(out, "results.csv").read_text().splitlines()
+        met += sum("a link leads out of the data set" in row for row in rows)
+        # whether an image is opened while the link is there is chance
+        if met:
+            break
+    assert met
 
 
 def test_a_photo_behind_a_link_is_scanned_where_links_may_lead_outside(folder: Path) -> None:
