@@ -168,7 +168,7 @@ def follows_cue(net: AuditedNet, cause: Cause, hit: Hit, rgb: RgbImage, predicte
 def _use(
     net: AuditedNet, cause: Cause, class_index: int, scale: float, each: Each
 ) -> tuple[ClassMaps | None, Use | None, int]:
-    """The mean maps, the use, and how many passes it took; neither for a cue that has no place in the picture."""
+    """The mean maps, the use, and how many passes it took; a cue that has no place in the picture has no use."""
     if CODES[cause.code].everywhere:
         return None, None, 0
     own = net.groups[cause.suspicion.label]

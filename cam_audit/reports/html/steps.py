@@ -108,8 +108,7 @@ def caveat(finding: Finding) -> str:
         return ""
     if finding.code == "CA209":
         return "Some class must get what a net does not know: a note at most."
-    code = CODES.get(finding.code)
-    if evidence.get("use", 0.0) <= 0 and not (code and code.everywhere):
+    if evidence.get("use", 0.0) <= 0 and not _is_everywhere(finding):
         return "Predictions change, but the class's map has no more there than on other classes' images: no error."
     if evidence.get("taken_flips_high", 0.0) < 0:
         return (
@@ -207,9 +206,10 @@ def _use(finding: Finding) -> Step:
         meaning = _why_not(
             finding,
             in_file="Cannot be measured: it is not in the pixels.",
-            everywhere="Cannot be measured: it is the picture as a whole, with no place of its own.",
             no_tests="Not measured: the thing is what the images show, and no cue beside it.",
-            else_="Not measured: there was no image to measure it on.",
+            else_="Cannot be measured: it is the whole picture, with no place of its own."
+            if _is_everywhere(finding)
+            else "Not measured: there was no image to measure it on.",
         )
         return Step(claim, None, "–", threshold, meaning)
     meaning = (
@@ -271,13 +271,17 @@ def _ordinal(number: int) -> str:
     return f"{number:,}{ending}"
 
 
-def _why_not(finding: Finding, *, in_file: str, no_tests: str, else_: str, everywhere: str = "") -> str:
+def _is_everywhere(finding: Finding) -> bool:
+    """Whether the cue has no place in the picture, so that no map can be measured on it."""
+    code = CODES.get(finding.code)
+    return bool(code and code.everywhere)
+
+
+def _why_not(finding: Finding, *, in_file: str, no_tests: str, else_: str) -> str:
     """One of the sentences, by what the finding's code is about."""
     code = CODES.get(finding.code)
     if code and code.in_file:
         return in_file
-    if code and code.everywhere and everywhere:
-        return everywhere
     return no_tests if code and not code.tests else else_
 
 
