@@ -81,6 +81,18 @@ def test_an_error_takes_that_the_map_has_more_at_the_cue(
 
 
 @pytest.mark.parametrize(
+    ("finder", "code", "test", "expected"),
+    [
+        ("statistics", "CA211", "sharpness", ERROR),
+        ("framing", "CA213", "framed", ERROR),
+        ("colour", "CA204", "cast", WARNING),
+    ],
+)
+def test_a_cue_without_a_place_needs_no_map_to_be_an_error(finder: str, code: str, test: str, expected: str) -> None:
+    assert severity(24, evidence(turning(test), use=None, finder=finder, code=code)) == expected
+
+
+@pytest.mark.parametrize(
     ("rank", "z", "stands_out"),
     [(1, None, True), (2, None, False), (None, None, True), (1, 1.99, False), (3, 2.0, True)],
 )
