@@ -18,7 +18,7 @@ PACKAGE = Path(cam_audit.__file__).parent
 LAYERS = (
     {"errors", "records", "text", "files", "folders", "inside", "workers", "version"},
     {"images", "cam"},
-    {"models", "overlay"},
+    {"models", "overlay", "sheets"},
     {"findings"},
     {"reports"},
     {"scan"},

@@ -12,8 +12,9 @@ from cam_audit.images.rgb import RgbImage
 from cam_audit.live.view import KEYS, View
 from cam_audit.live.watch import Seen
 from cam_audit.models.model import Model
-from cam_audit.overlay import BOLD, REGULAR, cam_overlay, text_width, write_text
+from cam_audit.overlay import cam_overlay
 from cam_audit.scan.image import top_scores
+from cam_audit.sheets import BOLD, REGULAR, text_width, write_text
 
 TOP = 3
 # The window's size at which text and gaps have the sizes below; in others, both grow and shrink with it.

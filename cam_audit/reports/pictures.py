@@ -19,9 +19,9 @@ from cam_audit.images.png import HEADER_BYTES, png_size
 from cam_audit.images.resize import resize
 from cam_audit.images.rgb import RgbImage
 from cam_audit.inside import Root
-from cam_audit.overlay import SheetLayout, class_map_layout, overlay_layout
 from cam_audit.records import Example, Finding, ShownCounterfactual
 from cam_audit.reports.scan_report import ExamplePicture, FindingPictures, ImageRow, ImageRows, ScanReport
+from cam_audit.sheets import SheetLayout, class_map_layout, overlay_layout
 from cam_audit.text import count, some
 
 LONG_SIDE = 320

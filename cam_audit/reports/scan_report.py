@@ -10,7 +10,7 @@ from cam_audit.records import ConfusedImage, Example, Finding, MetadataGroup, Pa
 
 if TYPE_CHECKING:
     # OpenCV is not loaded for a report of no pictures
-    from cam_audit.overlay import SheetLayout
+    from cam_audit.sheets import SheetLayout
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,6 @@ from cam_audit.images.resize import resize_mask
 from cam_audit.images.rgb import RgbImage
 from cam_audit.models import file_format
 from cam_audit.models.model import Model, Prediction
-from cam_audit.overlay import FAINT_INK, RIGHT_INK, WRONG_INK, Panel, overlay_sheet
 from cam_audit.records import (
     Disagreement,
     ImageResult,
@@ -36,6 +35,7 @@ from cam_audit.records import (
 )
 from cam_audit.reports.output_folder import overlay_name
 from cam_audit.scan.objects import inside_share, remove_object
+from cam_audit.sheets import FAINT_INK, RIGHT_INK, WRONG_INK, Panel, overlay_sheet
 
 if TYPE_CHECKING:
     from cam_audit.scan.annotations import Annotations

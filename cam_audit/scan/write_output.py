@@ -16,7 +16,6 @@ from cam_audit.images.depth import Ranges
 from cam_audit.images.encode_jpeg import encode_jpeg
 from cam_audit.images.png import encode_png
 from cam_audit.inside import Root
-from cam_audit.overlay import class_map_sheet, part_sheet
 from cam_audit.records import (
     COUNTERFACTUALS_FOLDER,
     MAPS_FOLDER,
@@ -54,6 +53,7 @@ from cam_audit.scan.chunk import scan_chunks
 from cam_audit.scan.image import ScanJob, needed_side
 from cam_audit.scan.observer import Observer
 from cam_audit.scan.proposal import Proposal, labels_file
+from cam_audit.sheets import class_map_sheet, part_sheet
 
 # Of the pictures of counterfactuals, in which faint marks must still be seen.
 JPEG_QUALITY = 92

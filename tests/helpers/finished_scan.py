@@ -11,11 +11,11 @@ import numpy as np
 
 from cam_audit.files import write_bytes
 from cam_audit.images.png import encode_png
-from cam_audit.overlay import Panel, class_map_sheet, overlay_sheet, part_sheet
 from cam_audit.records import AuditResult, ClassMaps, Score
 from cam_audit.reports import findings_json as findings_json
 from cam_audit.reports import results_csv
 from cam_audit.reports.scan_report import ImageRow, ScanReport
+from cam_audit.sheets import Panel, class_map_sheet, overlay_sheet, part_sheet
 
 OVERLAY_SIZE = 120
 # What overlays show: the image in one colour, which the maps over it are not in.

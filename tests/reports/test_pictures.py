@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from pictures import encode, gradient
 
 from cam_audit.cam import Map
-from cam_audit.overlay import Panel, SheetLayout, class_map_layout, class_map_sheet, overlay_layout, overlay_sheet
 from cam_audit.records import ClassMaps, Example, Finding, Score
 from cam_audit.reports.output_folder import read_results
 from cam_audit.reports.pictures import LONG_SIDE, MAX_OF_FINDING, with_pictures
 from cam_audit.reports.scan_report import ImageRow
+from cam_audit.sheets import Panel, SheetLayout, class_map_layout, class_map_sheet, overlay_layout, overlay_sheet
 
 CAM: Map = np.float32([[0, 0, 0], [0, 1, 0]])
 REPEATED, BORDER, FILES = canonical_report().findings

@@ -17,12 +17,12 @@ from commands import run
 from finished_scan import write_scan
 from pictures import encode
 
-from cam_audit.overlay import Panel, overlay_sheet
 from cam_audit.records import Score
 from cam_audit.reports.formats import render
 from cam_audit.reports.output_folder import read_results
 from cam_audit.reports.pictures import with_pictures
 from cam_audit.reports.scan_report import ScanReport
+from cam_audit.sheets import Panel, overlay_sheet
 
 REPEATED = canonical_report().findings[0]
 EXAMPLE = REPEATED.examples[0].path

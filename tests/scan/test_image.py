@@ -24,7 +24,6 @@ from cam_audit.images.find import find_images
 from cam_audit.images.ranges import find_ranges
 from cam_audit.models.class_names import ClassNames
 from cam_audit.models.model import Model, softmax
-from cam_audit.overlay import MARGIN
 from cam_audit.records import ImageResult, ImageSource, Record, SkippedImage
 from cam_audit.scan import ScanSettings, scan
 from cam_audit.scan.audit import audit
@@ -32,6 +31,7 @@ from cam_audit.scan.audit_report import AuditReport
 from cam_audit.scan.class_of_images import label_images
 from cam_audit.scan.layout import layout_of
 from cam_audit.scan.observer import Observer
+from cam_audit.sheets import MARGIN
 
 ODD_NAMES = ('it\'s a "red" one.png', "line\nbreak.png", "ещё.png", "=1+1.png")
 

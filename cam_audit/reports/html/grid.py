@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 
 from cam_audit.findings.codes import CODES
-from cam_audit.overlay import SheetLayout
 from cam_audit.reports.html.parts import Strip
 from cam_audit.reports.scan_report import ImageRow, ScanReport
+from cam_audit.sheets import SheetLayout
 
 # What could end the script element, or begin a comment or an entity in it; in JSON all of it stands within strings.
 ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from urllib.parse import quote
 
-from cam_audit.overlay import PART_GAP, part_width
 from cam_audit.records import Part
 from cam_audit.reports.scan_report import ScanReport
+from cam_audit.sheets import PART_GAP, part_width
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from pictures import encode
 
 from cam_audit.findings.codes import CODES, FULL_IMAGES
 from cam_audit.findings.cues.cielab import to_lab
-from cam_audit.overlay import SheetLayout
 from cam_audit.records import ConfusedImage, Disagreement, Example, Finding, Said, ShownCounterfactual, ShownPicture
 from cam_audit.reports import schema
 from cam_audit.reports.counts import counts_of
@@ -26,6 +25,7 @@ from cam_audit.reports.html.headline import Headline, headline
 from cam_audit.reports.html.steps import caveat, steps
 from cam_audit.reports.scan_report import ExamplePicture, FindingPictures, ScanReport
 from cam_audit.reports.verdict import verdict_on
+from cam_audit.sheets import SheetLayout
 
 
 class Page(HTMLParser):
