@@ -28,8 +28,9 @@ from cam_audit.overlay import cam_overlay
 
 pytestmark = pytest.mark.window
 
-SECONDS = 30
-IMPORT_ATTEMPTS = 3
+SECONDS = 60
+# short beside SECONDS, as a window is waited for by pictures of it
+IMPORT_SECONDS, IMPORT_ATTEMPTS = 5, 6
 RED_SCENE, BLUE_SCENE = (square(colour, 64, 48, 96, width=320, height=240) for colour in (RED, BLUE))
 
 
@@ -68,7 +69,9 @@ class Desktop:
         # ImageMagick may wait for ever for an event that came before it listened
         for _ in range(IMPORT_ATTEMPTS):
             with contextlib.suppress(subprocess.TimeoutExpired):
-                done = subprocess.run(command, env=self.environment, capture_output=True, check=True, timeout=SECONDS)
+                done = subprocess.run(
+                    command, env=self.environment, capture_output=True, check=True, timeout=IMPORT_SECONDS
+                )
                 return np.asarray(Image.open(io.BytesIO(done.stdout)).convert("RGB"))
         raise TimeoutError(f"`{' '.join(command)}` hung {IMPORT_ATTEMPTS} times")
 
