@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from pictures import gradient
 
-from cam_audit.overlay import cam_overlay, jet
+from cam_audit.overlay import COLORMAPS, JET, cam_overlay, jet
 
 RANDOM = np.random.default_rng(0)
 FloatArray = NDArray[np.float64]
@@ -117,3 +117,26 @@ def test_jet_runs_from_dark_blue_to_dark_red() -> None:
 def test_an_image_of_one_pixel_is_grey_whatever_its_map() -> None:
     cam = np.float32([[0, 1], [2, 3]])
     np.testing.assert_array_equal(cam_overlay(np.full((1, 1, 3), (90, 90, 90), np.uint8), cam), [[[90, 90, 90]]])
+
+
+def lightness(rgb: NDArray[np.uint8]) -> FloatArray:
+    """CIE L* of sRGB colours (..., 3), 0..100 (IEC 61966-2-1, CIE 15)."""
+    values = rgb / 255
+    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ np.array([0.2126, 0.7152, 0.0722])
+    return np.asarray(np.where(luminance > 216 / 24389, 116 * np.cbrt(luminance) - 16, luminance * 24389 / 27))
+
+
+@pytest.mark.parametrize("colormap", COLORMAPS)
+def test_all_colour_maps_but_jet_are_the_lightest_at_the_peak(colormap: str) -> None:
+    rising = np.linspace(0, 1, 400, dtype=np.float32)[None]
+    steps = np.diff(lightness(cam_overlay(np.full((1, 400, 3), 128, np.uint8), rising, colormap=colormap)[0]))
+    # half a level of rounding is up to .3 of lightness
+    assert (steps.min() >= -0.6) == (colormap != JET)
+
+
+def test_a_colour_map_is_what_the_overlay_adds_to_the_grey_image() -> None:
+    """Viridis ends in (253, 231, 37), as published; half of the grey 100 is 50, and the sum is stretched to 0..255."""
+    rgb, cam = np.full((1, 3, 3), 100, np.uint8), np.float32([[0, 0, 1]])
+    got = cam_overlay(rgb, cam, colormap="viridis")
+    np.testing.assert_allclose(got[0, -1], (np.array([253, 231, 37]) + 50 - 50) / 253 * 255, atol=2)

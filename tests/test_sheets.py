@@ -124,14 +124,51 @@ def test_small_thin_and_long_images_have_a_readable_sheet(size: tuple[int, int],
     height, width = got.shape[:2]
     assert width >= sheets.MIN_SHEET_WIDTH
     assert width <= max(sheets.MIN_SHEET_WIDTH, 3 * (long_side + sheets.MARGIN) + sheets.MARGIN)
-    assert height <= 3 * sheets.LINE_HEIGHT + sheets.CAPTION_HEIGHT + 2 * sheets.MARGIN + long_side
+    words = 3 * sheets.LINE_HEIGHT + sheets.CAPTION_HEIGHT + sheets.LEGEND_HEIGHT
+    assert height <= words + 2 * sheets.MARGIN + long_side
     assert ink(got).any()
+
+
+def legend(in_sheet: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What stands below the pictures of a sheet."""
+    return in_sheet[-sheets.MARGIN - sheets.LEGEND_HEIGHT : -sheets.MARGIN]
+
+
+def test_a_bar_below_a_map_has_its_colours_from_the_least_to_the_most() -> None:
+    for colormap in ("jet", "cividis"):
+        got = legend(overlay_sheet(gradient(300, 200), SCORES, [Panel("image"), Panel("map", CAM)], 400, colormap))
+        rising = np.linspace(0, 1, 300, dtype=np.float32)[None]
+        bar = cam_overlay(np.full((8, 300, 3), 128, np.uint8), rising, colormap=colormap)
+        (place,) = find(bar, got)
+        assert place[1] == 2 * sheets.MARGIN + 300, "below the map, and not below the image"
+
+
+def test_a_legend_tells_the_peak_of_its_map() -> None:
+    def of(cam: NDArray[np.float32]) -> NDArray[np.uint8]:
+        return legend(overlay_sheet(gradient(300, 200), SCORES, [Panel("image"), Panel("map", cam)], 400))
+
+    assert (of(CAM) != of(CAM * 2)).any()
+    np.testing.assert_array_equal(of(CAM), of(CAM * 1.001))
+    np.testing.assert_array_equal(of(CAM), of(CAM[::-1]))
+    flat = of(np.zeros_like(CAM))
+    assert ink(flat).any()
+    assert not ink(flat)[sheets.BAR_GAP : sheets.BAR_GAP + sheets.BAR_HEIGHT].any(), "a flat map has no colours"
+
+
+def test_the_score_of_the_class_stands_over_its_map() -> None:
+    def over(probability: float, caption: str = "map") -> NDArray[np.uint8]:
+        panels = [Panel("image"), Panel(caption, CAM, probability=probability)]
+        return overlay_sheet(gradient(300, 200), SCORES, panels, 400)[: -sheets.LEGEND_HEIGHT - 200 - sheets.MARGIN]
+
+    assert (over(0.88) != over(0.04)).any()
+    # however long the name, the score is whole at the right end
+    np.testing.assert_array_equal(over(0.04)[:, -50:], over(0.04, "a long name " * 20)[:, -50:])
 
 
 def test_large_images_are_shown_at_the_long_side_and_small_ones_enlarged() -> None:
     for width, long_side, shown in ((3000, 400, 400), (300, 400, 300), (60, 400, 256), (60, 100, 100)):
         got = sheet(gradient(width, width // 2), captions=("image",) * 2, long_side=long_side)
-        picture = ink(got)[-sheets.MARGIN - shown // 4]
+        picture = ink(got)[-sheets.MARGIN - sheets.LEGEND_HEIGHT - shown // 4]
         assert picture[sheets.MARGIN : sheets.MARGIN + shown].all()
         assert not picture[: sheets.MARGIN].any()
         assert not picture[sheets.MARGIN + shown : 2 * sheets.MARGIN + shown].any()
@@ -186,12 +223,13 @@ def test_colours_go_from_the_smallest_to_the_largest_value_of_the_region(outside
     of_own, of_others, difference = class_maps(own, others, np.where(inside, 0.4, 0.1))
     # far enough from the region's end and from the step, in cells, that no other value is mixed in
     middle, left, right = slice(100, 156), slice(76, 84), slice(172, 180)
-    half = np.rint(127.5 * np.array([1.5 - 1, 2, 1.5 - 1]).clip(0, 1))
-    assert (np.abs(of_own[middle, left] - [127.5, 0, 0]) <= 1).all(), "jet ends in a red of half the light"
+    # inferno, as published, at its end and in its middle, which has half of its light
+    most, half = np.array([252, 255, 164]), np.array([188, 55, 84]) / 2
+    assert (np.abs(of_own[middle, left] - most) <= 1).all()
     assert (np.abs(of_own[middle, right] - half) <= 3).all()
     assert (of_others[middle, left] == 0).all()
     # a difference of 2 and of 1, from 0
-    assert (np.abs(difference[middle, left] - [127.5, 0, 0]) <= 1).all()
+    assert (np.abs(difference[middle, left] - most) <= 1).all()
     assert (np.abs(difference[middle, right] - half) <= 3).all()
 
 

@@ -69,6 +69,16 @@ from cam_audit.workers import available_cores
     help="Longest side of an overlay's panels.",
 )  # fmt: skip
 @click.option(
+    "--overlay-format", type=click.Choice(["png", "jpeg"]), default="png", show_default=True,
+    help="What overlays are written as; jpeg takes an eighth of the space.",
+)  # fmt: skip
+@click.option(
+    "--colormap", type=click.Choice(["jet", "inferno", "magma", "plasma", "viridis", "cividis"]), default="jet",
+    show_default=True,
+    help="Colours of the maps in overlays. All but jet get lighter up to the peak, so they can be read in grey and by "
+    "colour-blind people.",
+)  # fmt: skip
+@click.option(
     "--masks", type=click.Path(path_type=Path), metavar="DIR",
     help="Masks of the objects, at the images' relative paths; nonzero is object. Or a pattern of their paths such as "
     "DIR/{stem}_mask.png.",

@@ -17,7 +17,15 @@ from cam_audit.live.watch import Seen
 from cam_audit.models.model import Model
 from cam_audit.records import AuditResult, ImageSource
 from cam_audit.reports import findings_json, results_csv
-from cam_audit.reports.output_folder import FINDINGS_FILE, OVERLAYS_FOLDER, RESULTS_FILE, RUN_FILE, read_results
+from cam_audit.reports.output_folder import (
+    FINDINGS_FILE,
+    OVERLAYS_FOLDER,
+    PNG,
+    RESULTS_FILE,
+    RUN_FILE,
+    overlay_name,
+    read_results,
+)
 from cam_audit.scan.image import ImageMaps, ScanSettings, draw_overlay, image_result, top_scores
 from cam_audit.scan.options import provenance
 
@@ -71,8 +79,10 @@ class Snapshots:
         target = scores[min(view.rank, len(scores) - 1)].class_index
         maps = ImageMaps(self._model, prediction, (), target)
         source = ImageSource(str(self.folder), name, "", None)
-        result = image_result(maps, source, (rgb.shape[1], rgb.shape[0]), results_csv.TOP, overlay=True)
-        overlay = draw_overlay(maps, rgb, result.scores, ScanSettings().overlay_size, view.compare)
+        result = image_result(
+            maps, source, (rgb.shape[1], rgb.shape[0]), results_csv.TOP, overlay=overlay_name(name, PNG)
+        )
+        overlay = draw_overlay(maps, rgb, result.scores, ScanSettings(), view.compare)
         replace_in(self.folder, str(result.overlay), overlay)
         _append(self.folder, results_csv.row(result))
         self.saved += 1

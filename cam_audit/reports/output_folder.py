@@ -44,6 +44,9 @@ REPORT_FILE = "report.html"
 # What class each folder could be, for --labels: written once, and the user's from then on.
 PROPOSALS_FILE = "labels.csv"
 OVERLAYS_FOLDER = "overlays"
+# What an overlay may be written as, and how its name then ends.
+PNG, JPEG = "png", "jpeg"
+OVERLAY_FORMATS = {PNG: ".png", JPEG: ".jpg"}
 JOURNAL_FOLDER = "journal"
 PICTURE_FOLDERS = (OVERLAYS_FOLDER, MAPS_FOLDER, COUNTERFACTUALS_FOLDER, PARTS_FOLDER)
 WRITTEN_FOLDERS = (*PICTURE_FOLDERS, JOURNAL_FOLDER)
@@ -204,8 +207,10 @@ def _run(folder: AnyFolder) -> Mapping[str, Any]:
     return run if run.get("tool") == TOOL else {}
 
 
-def overlay_name(image_name: str) -> str:
+def overlay_name(image_name: str, overlay_format: str) -> str:
     """Where the overlay of an image lies below the output folder; very long names are cut and hashed.
+
+    overlay_format: one of OVERLAY_FORMATS.
 
     Raises CamAuditError for a name that leads outside the data set.
     """
@@ -218,7 +223,7 @@ def overlay_name(image_name: str) -> str:
     if len(encoded) > MAX_NAME_BYTES:
         stem = encoded[:MAX_NAME_BYTES].decode("utf-8", "ignore")
         file_name = f"{stem}-{hashlib.sha256(encoded).hexdigest()[:12]}"
-    return "/".join(part for part in (OVERLAYS_FOLDER, folder, f"{file_name}.png") if part)
+    return "/".join(part for part in (OVERLAYS_FOLDER, folder, f"{file_name}{OVERLAY_FORMATS[overlay_format]}") if part)
 
 
 def read_results(folder: Path, run: Mapping[str, Any] | None = None) -> ScanReport:

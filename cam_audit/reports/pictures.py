@@ -15,7 +15,8 @@ from cam_audit.folders import is_behind_link, open_in, read_in
 from cam_audit.images.decode import MAX_FILE_BYTES, decode, read_image
 from cam_audit.images.depth import Ranges, ValueRange
 from cam_audit.images.encode_jpeg import encode_jpeg
-from cam_audit.images.png import HEADER_BYTES, png_size
+from cam_audit.images.header import jpeg_header
+from cam_audit.images.png import png_size
 from cam_audit.images.resize import resize
 from cam_audit.images.rgb import RgbImage
 from cam_audit.inside import Root
@@ -35,6 +36,8 @@ MAX_COUNTERFACTUALS = 120
 MAX_WRONG_LABELS = 12
 # More images than these make a page that no browser opens at once: 7 MB of it.
 MAX_LISTED = 20_000
+# So much of an overlay's file has its size in it.
+HEADER_BYTES = 2048
 # The image and one map, or two or three where prediction, folder and the class asked for differ.
 OVERLAY_PANELS = (2, 3, 4)
 
@@ -145,9 +148,11 @@ def _layouts(report: ScanReport) -> Callable[[ImageRow], SheetLayout | None]:
             return None
         try:
             with open_in(out, row.overlay, buffering=0) as file:
-                size = png_size(file.read(HEADER_BYTES))
+                start = file.read(HEADER_BYTES)
         except OSError:
             return None
+        jpeg = jpeg_header(start)
+        size = (jpeg.width, jpeg.height) if jpeg else png_size(start)
         return size and fitting(row.width, row.height, size)
 
     return layout_of

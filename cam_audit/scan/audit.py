@@ -9,6 +9,8 @@ from cam_audit.errors import CamAuditError
 from cam_audit.models.class_names import ClassNames
 from cam_audit.models.known import DEFAULT_NET, NETS, find_net, locate
 from cam_audit.models.model import Model, load_model
+from cam_audit.overlay import JET
+from cam_audit.reports.output_folder import PNG
 from cam_audit.scan.audit_report import AuditReport
 from cam_audit.scan.dataset import require_folder
 from cam_audit.scan.image import TARGET_LABEL, TARGET_PREDICTED, ScanSettings
@@ -36,6 +38,8 @@ def audit(
     category: str | Sequence[str] = (),
     overlays: str = ALL,
     overlay_size: int = 800,
+    overlay_format: str = PNG,
+    colormap: str = JET,
     workers: int | None = None,
     limit: int | None = None,
     follow_links: bool = False,
@@ -83,7 +87,7 @@ def audit(
     options = Options(
         dataset=dataset,
         out=_path(out),
-        settings=ScanSettings(_target(target, net), top, size, overlay_size),
+        settings=ScanSettings(_target(target, net), top, size, overlay_size, colormap, overlay_format),
         labels=_path(labels),
         class_level=class_level,
         label_pattern=label_pattern,

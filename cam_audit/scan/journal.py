@@ -43,10 +43,11 @@ from cam_audit.folders import (
     walk_in,
 )
 from cam_audit.images.decode import MAX_FILE_BYTES
+from cam_audit.images.encode_jpeg import is_whole_jpeg
 from cam_audit.images.png import is_whole_png
 from cam_audit.inside import AnyPath
 from cam_audit.records import Disagreement, Exif, ImageResult, ImageSource, MapStatistics, ObjectShare, Score
-from cam_audit.reports.output_folder import JOURNAL_FOLDER, LOCK_FILE, is_finished, overlay_name
+from cam_audit.reports.output_folder import JOURNAL_FOLDER, LOCK_FILE, OVERLAY_FORMATS, PNG, is_finished, overlay_name
 
 IMAGES_FILE = "images.jsonl"
 OBSERVATIONS_FOLDER = "observations"
@@ -179,7 +180,7 @@ class Journal:
             # no line that was written here; the folder may be a stranger's
             return None
         # which would be kept, and all else in the folder removed
-        if result.overlay not in (None, overlay_name(source.name)):
+        if result.overlay not in (None, *(overlay_name(source.name, each) for each in OVERLAY_FORMATS)):
             return None
         if stamp_of(source.path, annotation) != stamp:
             return None
@@ -222,9 +223,10 @@ class Journal:
     def _has_overlay(self, name: str) -> bool:
         """Whether an overlay is there and whole."""
         try:
-            return is_whole_png(read_in(self._out, name, MAX_FILE_BYTES))
+            data = read_in(self._out, name, MAX_FILE_BYTES)
         except OSError:
             return False
+        return is_whole_png(data) if name.endswith(OVERLAY_FORMATS[PNG]) else is_whole_jpeg(data)
 
     def _collected(self, source: ImageSource, checksum: object) -> Collected | None:
         """What was collected of an image; None where it is not there, or not what was written."""

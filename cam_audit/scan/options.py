@@ -20,8 +20,9 @@ from cam_audit.images.depth import Ranges
 from cam_audit.images.png import ISAL_VERSION
 from cam_audit.models.model import Model
 from cam_audit.models.session import RUNTIME_VERSION
+from cam_audit.overlay import COLORMAPS
 from cam_audit.reports import schema
-from cam_audit.reports.output_folder import TOOL
+from cam_audit.reports.output_folder import OVERLAY_FORMATS, TOOL
 from cam_audit.scan.image import ScanSettings
 from cam_audit.version import __version__
 
@@ -71,8 +72,13 @@ class Options:
     provider: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, known in (("overlays", (ALL, FLAGGED, NONE)), ("fail_on", tuple(FAILING))):
-            value = getattr(self, name)
+        for owner, name, known in (
+            (self, "overlays", (ALL, FLAGGED, NONE)),
+            (self, "fail_on", tuple(FAILING)),
+            (self.settings, "colormap", tuple(COLORMAPS)),
+            (self.settings, "overlay_format", tuple(OVERLAY_FORMATS)),
+        ):
+            value = getattr(owner, name)
             if value not in known:
                 raise CamAuditError(f"{name} can't be {value!r}; it is one of {', '.join(known)}")
         for name in ("exclude", "category", "provider"):

@@ -99,7 +99,9 @@ def run(
         write_proposals(out, chosen.proposals)
         if options.overlays == ALL:
             # those that are drawn when the flags are known are listed then
-            list_pictures(out, (overlay_name(source.name) for source in chosen.sources))
+            list_pictures(
+                out, (overlay_name(source.name, options.settings.overlay_format) for source in chosen.sources)
+            )
         journal = Journal(out, identity(options, model, job.foreground, job.ranges))
         try:
             if journal.images:

@@ -64,7 +64,7 @@ def draw_overlays(
 ) -> dict[str, str | None]:
     """Draw the overlays of images, for which they are read once more; returns where they are, by image name."""
     observer.on_stage("overlays", len(sources))
-    list_pictures(out, (overlay_name(source.name) for source in sources))
+    list_pictures(out, (overlay_name(source.name, job.settings.overlay_format) for source in sources))
     drawn = {}
     # objects would cost one more run of the net each, and are not drawn
     for result in scan_chunks(replace(job, out=out, annotations=None), sources, workers):

@@ -15,6 +15,7 @@ from cam_audit.files import write_bytes
 from cam_audit.folders import replace_in, replacing_in
 from cam_audit.reports.formats import FORMATS
 from cam_audit.reports.output_folder import (
+    PNG,
     is_finished,
     list_pictures,
     overlay_name,
@@ -177,16 +178,16 @@ def test_an_output_folder_that_cannot_be_written_is_named(tmp_path: Path) -> Non
 
 
 def test_an_overlay_lies_as_its_image_does_with_the_extension_kept() -> None:
-    assert overlay_name("a.jpg") == "overlays/a.jpg.png"
-    assert overlay_name("cats/a.png") == "overlays/cats/a.png.png"
-    assert overlay_name("a b/Ж\n.tar.jpg") == "overlays/a b/Ж\n.tar.jpg.png"
+    assert overlay_name("a.jpg", PNG) == "overlays/a.jpg.png"
+    assert overlay_name("cats/a.png", PNG) == "overlays/cats/a.png.png"
+    assert overlay_name("a b/Ж\n.tar.jpg", PNG) == "overlays/a b/Ж\n.tar.jpg.png"
 
 
 @pytest.mark.parametrize("letter", ["x", "Ж", "\udcff"])
 def test_the_overlay_of_a_name_as_long_as_file_systems_take_can_be_written(tmp_path: Path, letter: str) -> None:
     size = len(os.fsencode(letter))
     names = {f"f/{letter * ((250 - len(end)) // size)}{end}" for end in (".jpg", ".jpeg", "1.jpg", "2.jpg")}
-    overlays = {overlay_name(name) for name in names}
+    overlays = {overlay_name(name, PNG) for name in names}
     assert len(overlays) == len(names)
     for overlay in overlays:
         write_bytes(tmp_path / overlay, b"png")
@@ -196,7 +197,7 @@ def test_the_overlay_of_a_name_as_long_as_file_systems_take_can_be_written(tmp_p
 
 
 def test_a_name_is_cut_only_where_it_must_be() -> None:
-    assert overlay_name("x" * 226 + ".jpg") == f"overlays/{'x' * 226}.jpg.png"
+    assert overlay_name("x" * 226 + ".jpg", PNG) == f"overlays/{'x' * 226}.jpg.png"
 
 
 @pytest.mark.parametrize(
@@ -239,13 +240,13 @@ def test_links_at_the_places_of_our_files_are_replaced_not_followed(tmp_path: Pa
 @pytest.mark.parametrize("name", ["../a.png", "a/../../b.png", "/etc/a.png", "a//b.png", "./a.png", "..", ""])
 def test_an_overlay_is_never_outside_the_output_folder(name: str) -> None:
     with pytest.raises(CamAuditError, match="not the name of an image below"):
-        overlay_name(name)
+        overlay_name(name, PNG)
 
 
 @pytest.mark.parametrize("depth", [3, 20, 40])
 def test_overlays_of_deep_folders_have_short_paths_of_their_own(tmp_path: Path, depth: int) -> None:
     folders = ["/".join(["cat", *[f"{index}" * 90 for _ in range(depth)]]) for index in range(3)]
-    names = [overlay_name(f"{folder}/{file}") for folder in folders for file in ("a.png", "b.png")]
+    names = [overlay_name(f"{folder}/{file}", PNG) for folder in folders for file in ("a.png", "b.png")]
     assert len(set(names)) == len(names)
     for name in names:
         assert name.startswith("overlays/cat/")

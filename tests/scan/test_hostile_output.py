@@ -22,7 +22,7 @@ from cam_audit.findings.sample import Collected
 from cam_audit.findings.sample_store import from_bytes, to_bytes
 from cam_audit.images.decode import read_image
 from cam_audit.records import ImageResult, ImageSource, MapStatistics, Score
-from cam_audit.reports.output_folder import overlay_name
+from cam_audit.reports.output_folder import PNG, overlay_name
 from cam_audit.scan.journal import IMAGES, OBSERVATIONS, Journal, sealed, stamp_of
 
 LINES = Path("out", IMAGES)
@@ -73,7 +73,7 @@ def test_what_does_not_match_its_checksum_is_done_again(folder: Path) -> None:
 
 def result_of(image: ImageSource) -> ImageResult:
     cam = MapStatistics(0.5, 0.1, 0.25, 0.7)
-    return ImageResult(image, 64, 48, (Score(3, "cat", 1 / 3),), 1 / 3, "cat", cam, overlay_name(image.name), None)
+    return ImageResult(image, 64, 48, (Score(3, "cat", 1 / 3),), 1 / 3, "cat", cam, overlay_name(image.name, PNG), None)
 
 
 def test_no_flip_of_a_bit_and_no_garbage_gives_another_result(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from cam_audit.scan.audit_report import AuditReport
 from cam_audit.scan.class_of_images import label_images
 from cam_audit.scan.layout import layout_of
 from cam_audit.scan.observer import Observer
-from cam_audit.sheets import MARGIN
+from cam_audit.sheets import LEGEND_HEIGHT, MARGIN
 
 ODD_NAMES = ('it\'s a "red" one.png', "line\nbreak.png", "ещё.png", "=1+1.png")
 
@@ -295,7 +295,7 @@ def test_the_overlay_shows_the_picture_with_its_heat_on_the_object(model: Model,
     picture = square(RED, 320, 0, 80, width=400, height=200)
     scan_one(model, picture, tmp_path, overlays=tmp_path)
     sheet = seen_by_pillow((tmp_path / "overlays" / "red" / "picture.png.png").read_bytes()).astype(int)
-    top = sheet.shape[0] - MARGIN - 200
+    top = sheet.shape[0] - MARGIN - LEGEND_HEIGHT - 200
     image, overlay = (sheet[top : top + 200, left : left + 400] for left in (MARGIN, 2 * MARGIN + 400))
     np.testing.assert_array_equal(image, picture)
     colourful = np.ptp(overlay, axis=2) > 30

@@ -18,7 +18,7 @@ from cam_audit.errors import CamAuditError
 from cam_audit.findings.sample import Collected
 from cam_audit.images.png import encode_png
 from cam_audit.records import Disagreement, ImageResult, ImageSource, MapStatistics, ObjectShare, Score
-from cam_audit.reports.output_folder import JOURNAL_FOLDER, overlay_name
+from cam_audit.reports.output_folder import JOURNAL_FOLDER, PNG, overlay_name
 from cam_audit.scan.journal import (
     IMAGES_FILE,
     LOCK_FILE,
@@ -58,7 +58,7 @@ def result(image: ImageSource) -> ImageResult:
         third,
         "cat",
         MapStatistics(third, 0.1, None, 0.7),
-        overlay_name(image.name),
+        overlay_name(image.name, PNG),
         Disagreement(None, (0.1, third), (0.2, 0.3)),
         ObjectShare(None, third, 0.5, True),
         ("CA103", "CA104"),
@@ -155,7 +155,7 @@ def test_an_image_that_changed_since_is_not_finished(out: Path, change: str) -> 
 def test_an_image_without_its_whole_overlay_is_not_finished(out: Path) -> None:
     image = source(out)
     filled(out, image)
-    overlay = out / overlay_name(image.name)
+    overlay = out / overlay_name(image.name, PNG)
     overlay.parent.mkdir()
     assert found(Journal(out, IDENTITY), image, overlay=True) is None
     picture = encode_png(square(RED, 0, 0))
