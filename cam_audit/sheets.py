@@ -148,11 +148,16 @@ def class_map_sheet(finding: Finding, maps: ClassMaps) -> RgbImage:
     sheet = _paper(layout)
     title = f"{finding.code} {finding.label}: where the net looks for this class"
     write_text(sheet, title, MARGIN, MARGIN + 17, layout.sheet_width - 2 * MARGIN, weight=BOLD)
-    bar = np.broadcast_to(_colour_of(np.linspace(0, 1, width)), (BAR_HEIGHT, width, 3))
+    bar = class_map_bar(width)
     for left, (caption, _, (low, high)), picture in zip(layout.lefts, panels, pictures, strict=True):
         _place(sheet, layout, left, Panel(caption))[:] = picture
         _write_scale(sheet, layout, left, bar, f"{low:.2g}", f"{high:.2g}")
     return sheet
+
+
+def class_map_bar(width: int) -> RgbImage:
+    """The colours of class maps from the least to the most: uint8 (BAR_HEIGHT, width, 3) RGB."""
+    return np.broadcast_to(_colour_of(np.linspace(0, 1, width)), (BAR_HEIGHT, width, 3))
 
 
 def part_width(width: int, height: int) -> int:
@@ -226,7 +231,7 @@ def _write_legend(sheet: RgbImage, layout: SheetLayout, left: int, cam: Map, col
     most = f"{float(cam.max()):.3g}"
     wordings = (f"most in this image: {most}", f"most: {most}")
     fitting = (words for words in wordings if text_width(words, CAPTION_SIZE, REGULAR) <= layout.column)
-    _write_scale(sheet, layout, left, _overlay_bar(layout.column, colormap), "little", next(fitting, most))
+    _write_scale(sheet, layout, left, overlay_bar(layout.column, colormap), "little", next(fitting, most))
 
 
 def _write_scale(sheet: RgbImage, layout: SheetLayout, left: int, bar: RgbImage | None, low: str, high: str) -> None:
@@ -244,8 +249,8 @@ def _write_scale(sheet: RgbImage, layout: SheetLayout, left: int, bar: RgbImage 
 
 
 @lru_cache(maxsize=64)
-def _overlay_bar(width: int, colormap: str) -> RgbImage:
-    """The colours from the smallest to the largest value of a map, as they are over mid-grey."""
+def overlay_bar(width: int, colormap: str) -> RgbImage:
+    """The colours from the smallest to the largest value of a map, over mid-grey: uint8 (BAR_HEIGHT, width, 3) RGB."""
     rising = np.linspace(0, 1, width, dtype=np.float32)[None]
     return cam_overlay(np.full((BAR_HEIGHT, width, 3), MID_GREY, np.uint8), rising, colormap=colormap)
 

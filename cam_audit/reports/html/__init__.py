@@ -12,13 +12,14 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from cam_audit.findings.codes import CODES, SEVERITIES, counterfactuals
+from cam_audit.findings.codes import CODES, MIN_FLIPS, SEVERITIES, counterfactuals
 from cam_audit.findings.wander import FAR
 from cam_audit.records import MetadataGroup
 from cam_audit.reports.counts import counts_of
 from cam_audit.reports.html.charts import charts
-from cam_audit.reports.html.grid import data
+from cam_audit.reports.html.grid import BAR_WIDTH, data, overlay_colours, picture_uri
 from cam_audit.reports.html.headline import headline
+from cam_audit.reports.html.numbers import numbers, rows_of_tests
 from cam_audit.reports.html.parts import parts_by_class, strips
 from cam_audit.reports.html.steps import caveat, groups, steps
 from cam_audit.reports.lines import worst_group_told
@@ -26,6 +27,7 @@ from cam_audit.reports.looked_at import looked_at, splits_of
 from cam_audit.reports.part_marks import marked_shortcuts, shortcut_message
 from cam_audit.reports.scan_report import ScanReport
 from cam_audit.reports.verdict import verdict_on
+from cam_audit.sheets import class_map_bar
 from cam_audit.text import as_utf8, visible
 
 HERE = Path(__file__).parent
@@ -59,6 +61,9 @@ def render(report: ScanReport) -> Iterator[str]:
         parts=parts_by_class(report),
         strips=sheets,
         far=FAR,
+        min_flips=MIN_FLIPS,
+        overlay_bar=overlay_colours(report),
+        class_map_bar=picture_uri(class_map_bar(BAR_WIDTH)),
         part_numbers=numbers,
         shortcuts=[(shortcut_message(part), numbers[part.sheet]) for part in marked_shortcuts(report)],
         charts=charts(counts.classes),
@@ -170,4 +175,6 @@ ENVIRONMENT.filters |= {
     "prose": prose,
     "unbroken": unbroken,
     "data_uri": data_uri,
+    "tests_of": rows_of_tests,
+    "numbers_of": numbers,
 }

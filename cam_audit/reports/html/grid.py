@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
 
 from cam_audit.findings.codes import CODES
+from cam_audit.images.png import encode_png
+from cam_audit.images.rgb import RgbImage
+from cam_audit.overlay import COLORMAPS, JET
 from cam_audit.reports.html.parts import Strip
 from cam_audit.reports.scan_report import ImageRow, ScanReport
-from cam_audit.sheets import SheetLayout
+from cam_audit.sheets import SheetLayout, overlay_bar
 
 # What could end the script element, or begin a comment or an entity in it; in JSON all of it stands within strings.
 ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+BAR_WIDTH = 128
 FIELDS = (
     *("path", "label", "error", "scores", "labelScore", "wrong", "camClass", "width", "height"),
     *("peakX", "peakY", "border", "area", "inside", "insideArea", "surroundings", "flags", "sheet", "overlay", "split"),
@@ -46,6 +51,7 @@ def data(report: ScanReport, listed: Iterable[ImageRow], strips: Mapping[str, St
             }
             for part, strip in ((part, strips[part.sheet]) for part in report.parts)
         ],
+        "bar": overlay_colours(report),
         "fields": FIELDS,
     }
     yield f'{_json(document)[:-1]},"images":['
@@ -54,6 +60,19 @@ def data(report: ScanReport, listed: Iterable[ImageRow], strips: Mapping[str, St
         yield f"{',' if number else ''}{_json(row)}"
     # known only when all images have gone through
     yield f'],"names":{_json(names.values)},"sheets":{_json(layouts.values)}}}'
+
+
+def overlay_colours(report: ScanReport) -> str:
+    """The colours of the overlays, from little to most, as the address of a picture; "" where they aren't known."""
+    settings = report.run.get("settings", {}).get("settings", {})
+    # as it was before there was a choice
+    colormap = settings.get("colormap", JET)
+    return picture_uri(overlay_bar(BAR_WIDTH, colormap)) if colormap in COLORMAPS else ""
+
+
+def picture_uri(rgb: RgbImage) -> str:
+    """A picture as an address that holds it."""
+    return f"data:image/png;base64,{base64.b64encode(encode_png(rgb)).decode()}"
 
 
 def _json(value: object) -> str:

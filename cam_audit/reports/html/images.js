@@ -1,9 +1,14 @@
 // The grid: all images, filtered and sorted, a page at a time.
 const PAGE = 60;
-// How suspicious a flag makes an image: one flag outweighs all that follow it, then the share at the border decides.
-const GRAVITY = { CA101: 32, CA103: 16, CA107: 16, CA102: 8, CA105: 4, CA106: 2, CA104: 1 };
+// How grave a flag is. What most images here carry says little about one of them: a flag counts by how rare it is, too.
+const GRAVITY = { CA101: 8, CA103: 4, CA107: 4, CA102: 3, CA105: 2, CA106: 2, CA104: 1 };
+const carried = new Map();
+for (const image of images) for (const code of image.flags) carried.set(code, (carried.get(code) ?? 0) + 1);
+const rarity = (code) => Math.log2((images.length + 1) / carried.get(code));
+/** Among images of the same flags: how much of the score, or else of the map, lies away from the thing. */
+const astray = (image) => image.surroundings ?? (image.inside === null ? image.border : 1 - image.inside) ?? 0;
 const suspicion = (image) =>
-  image.flags.reduce((sum, code) => sum + (GRAVITY[code] ?? 0), 0) + (image.border ?? 0) / 2 - (image.error ? 1 : 0);
+  image.error ? -1 : image.flags.reduce((sum, code) => sum + (GRAVITY[code] ?? 0) * rarity(code), 0) + astray(image);
 const score = (image) => image.scores[0]?.score ?? null;
 
 /** Order by a number, what has none last. */
@@ -61,7 +66,34 @@ function matches(image) {
   return !words || image.path.toLowerCase().includes(words);
 }
 
+// The filter stands in the address, so that it can be kept and sent: #images?class=cat&flag=CA101.
+const FIELDS = { class: "by-class", flag: "by-flag", prediction: "by-prediction", review: "by-mark", name: "by-name", sort: "sort" };
+const PLACE = "#images?";
+
+function toAddress() {
+  const chosen = new URLSearchParams();
+  for (const [name, id] of Object.entries(FIELDS)) {
+    const { value } = at(id);
+    if (value && value !== DEFAULTS[name]) chosen.set(name, name === "class" ? value.slice(1) : value);
+  }
+  const place = String(chosen) ? PLACE + chosen : "#images";
+  if (String(chosen) || location.hash.startsWith(PLACE)) history.replaceState(null, "", place);
+}
+
+function fromAddress() {
+  if (!location.hash.startsWith(PLACE)) return false;
+  const chosen = new URLSearchParams(location.hash.slice(PLACE.length));
+  for (const [name, id] of Object.entries(FIELDS)) {
+    const value = chosen.get(name);
+    at(id).value = value === null ? DEFAULTS[name] : name === "class" ? `=${value}` : value;
+    // a choice that is not here
+    if (at(id).selectedIndex === -1) at(id).value = DEFAULTS[name];
+  }
+  return true;
+}
+
 function filter() {
+  toAddress();
   shown = images.filter(matches).sort(ORDERS[at("sort").value][1]);
   page = 0;
   showPage();
@@ -71,6 +103,7 @@ function showPage() {
   const pages = Math.max(1, Math.ceil(shown.length / PAGE));
   at("found").textContent =
     shown.length === images.length ? count(images.length, "image") : `${shown.length.toLocaleString("en")} of ${count(images.length, "image")}`;
+  for (const button of document.querySelectorAll("[data-all]")) button.disabled = !shown.length;
   at("page").textContent = `Page ${page + 1} of ${pages.toLocaleString("en")}`;
   at("previous").disabled = page === 0;
   at("next").disabled = page >= pages - 1;
@@ -108,11 +141,13 @@ function rightness(image) {
     : element("span", { className: "chip right" }, "= folder");
 }
 
-function turn(step) {
+/** Turn to another page, whose first tile (0) or last one (-1) then has the focus. */
+function turn(step, place = 0) {
   page += step;
   showPage();
-  at("images").scrollIntoView();
-  at("grid").querySelector(".tile")?.focus({ preventScroll: true });
+  const tile = [...at("grid").querySelectorAll(".tile")].at(place);
+  if (!place) at("images").scrollIntoView();
+  tile?.focus({ preventScroll: !place });
 }
 
 function showVerdict(made) {
@@ -139,6 +174,25 @@ at("by-name").addEventListener("input", filter);
 document.querySelector(".filters").addEventListener("submit", (event) => event.preventDefault());
 at("previous").addEventListener("click", () => turn(-1));
 at("next").addEventListener("click", () => turn(1));
+for (const button of document.querySelectorAll("[data-all]")) {
+  button.addEventListener("click", () => {
+    const verdict = button.dataset.all;
+    const question = verdict ? `Mark ${count(shown.length, "image")} as ${verdict}?` : `Take the marks of ${count(shown.length, "image")} away?`;
+    if (confirm(question)) markAll(shown, verdict);
+  });
+}
+at("grid").addEventListener("keydown", (event) => {
+  const tiles = [...at("grid").querySelectorAll(".tile")];
+  const here = tiles.indexOf(event.target.closest(".tile"));
+  if (here < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
+  const columns = tiles.filter((made) => made.offsetTop === tiles[0].offsetTop).length;
+  const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: -here, End: tiles.length - 1 - here }[event.key];
+  if (step === undefined) return;
+  event.preventDefault();
+  if (tiles[here + step]) tiles[here + step].focus();
+  else if (step > 0 && !at("next").disabled) turn(1);
+  else if (step < 0 && !at("previous").disabled) turn(-1, -1);
+});
 at("viewer").addEventListener("close", () => {
   // the image that was looked at last is where one goes on, also where it stands on another page
   const image = viewed();
@@ -150,7 +204,28 @@ at("viewer").addEventListener("close", () => {
 
 onMark.push(() => at("grid").querySelectorAll(".tile").forEach(showVerdict));
 
+/** A finding's card leads to the images of its class. */
+function linkFindings() {
+  for (const card of document.querySelectorAll("[data-finding]")) {
+    const label = data.findings[card.dataset.finding]?.class;
+    const number = images.filter((image) => image.label === label).length;
+    if (!label || !number) continue;
+    const place = PLACE + new URLSearchParams({ class: label });
+    const link = element("a", { href: place }, `All ${count(number, "image")} of ${visible(label)}`);
+    card.querySelector(".counsel")?.append(element("p", { className: "to-images" }, link));
+  }
+}
+
 fillFilters();
+const DEFAULTS = Object.fromEntries(Object.entries(FIELDS).map(([name, id]) => [name, at(id).value]));
 noOverlays();
+linkFindings();
+const asked = fromAddress();
 filter();
 showMarks();
+if (asked) at("images").scrollIntoView();
+window.addEventListener("hashchange", () => {
+  if (!fromAddress()) return;
+  filter();
+  at("images").scrollIntoView();
+});

@@ -30,10 +30,25 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Gauge:
+    """A number to be drawn on a scale from `least` to `most`, with the threshold that it has to reach."""
+
+    value: float
+    threshold: float
+    least: float = 0.0
+    most: float = 1.0
+
+    @property
+    def shown(self) -> float:
+        """The number, within the scale."""
+        return min(max(self.value, self.least), self.most)
+
+
+@dataclass(frozen=True)
 class Step:
     """One line of evidence: its claim, whether it holds (None: not measured), its number and threshold, in words.
 
-    `swatches`: names and colours (#rrggbb) to show.
+    `swatches`: names and colours (#rrggbb) to show; `gauge`: what decides about it, to be drawn.
     """
 
     claim: str
@@ -43,6 +58,7 @@ class Step:
     meaning: str
     bars: tuple[Bar, ...] = ()
     swatches: tuple[tuple[str, str], ...] = ()
+    gauge: Gauge | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +72,8 @@ class CalledGroup:
     high: float
 
 
+# Where a map's use is drawn: most lie here.
+USE_SCALE = (-0.5, 1.5)
 GROUPS = {
     "shown": "this class, with the cue",
     "lacking": "this class, without it",
@@ -147,7 +165,8 @@ def _cue(finding: Finding) -> Step:
         meaning += f" It is reported from {threshold:.0%} of the class on."
     shown = hits / images if images else score
     swatches = tuple(_swatches(evidence))
-    return Step("A cue is there", score >= threshold, f"{shown:.0%}", "", meaning, swatches=swatches)
+    gauge = Gauge(score, threshold)
+    return Step("A cue is there", score >= threshold, f"{shown:.0%}", "", meaning, swatches=swatches, gauge=gauge)
 
 
 def _context_steps(evidence: Mapping[str, float]) -> tuple[Step, Step]:
@@ -223,7 +242,7 @@ def _use(finding: Finding) -> Step:
             f" Spread evenly, the cue's place would have {even:.2f}; it has less than half of that: the map is at "
             "its weakest there."
         )
-    return Step(claim, looks, f"{use:.2f}", threshold, meaning)
+    return Step(claim, looks, f"{use:.2f}", threshold, meaning, gauge=Gauge(use, MIN_USE, *USE_SCALE))
 
 
 def _counterfactual(finding: Finding) -> Step:

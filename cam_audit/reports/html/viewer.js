@@ -53,7 +53,7 @@ function embeddedPicture(crop, source) {
 /** As large as its frame allows, in that aspect. */
 function fit(crop, aspect) {
   crop.style.aspectRatio = String(aspect);
-  crop.style.width = `min(100cqw, ${aspect} * var(--tall))`;
+  crop.style.width = `calc(var(--zoom, 1) * min(100cqw, ${aspect} * var(--tall)))`;
 }
 
 function boxed([left, top, right, bottom]) {
@@ -104,16 +104,81 @@ function showImage() {
   at("viewer-previous").disabled = position === 0;
   at("viewer-next").disabled = position === list.length - 1;
   const figures = captions(image)
-    .map((caption, number) => [panel(image, number, false), caption])
+    .map((caption, number) => [panel(image, number, false), caption, number])
     .filter(([picture]) => picture)
-    .map(([picture, caption]) => element("figure", {}, picture, element("figcaption", {}, visible(caption))));
+    .map(([picture, caption, number]) => element("figure", {}, number ? overImage(picture, image) : picture, captionOf(caption, number)));
   const why = image.error || "No overlay was drawn for this image.";
   at("viewer-pictures").replaceChildren(...(figures.length ? figures : [nothing(visible(why))]));
   at("viewer-facts").replaceChildren(...facts(image));
   press(at("viewer-facts"), marks.images.get(image.path));
+  showNote(at("viewer-facts").querySelector("[data-note]"));
+  followEachOther([...at("viewer-pictures").querySelectorAll(".frame")]);
   for (const near of [list[position + 1], list[position - 1]]) {
     if (near?.sheet) new Image().src = address(near.overlay);
   }
+}
+
+/** A map with the image below it, which shows when the map is made less opaque. */
+function overImage(picture, image) {
+  const below = panel(image, 0, false)?.querySelector(".crop");
+  const map = picture.querySelector(".crop");
+  if (!below || !map) return picture;
+  map.classList.add("over");
+  // the frame of the cue stays, however faint the map
+  below.querySelector("svg")?.remove();
+  below.append(map, ...map.querySelectorAll("svg"));
+  return element("span", { className: "frame" }, below);
+}
+
+function captionOf(words, number) {
+  const caption = element("figcaption", {}, visible(words));
+  if (!number || !data.bar) return caption;
+  const bar = element("img", { src: data.bar, alt: "" });
+  caption.append(element("span", { className: "scale" }, "little", bar, "most, in this image"));
+  return caption;
+}
+
+/** Where one of the enlarged pictures is moved, the others go along. */
+function followEachOther(frames) {
+  for (const frame of frames) {
+    frame.addEventListener("scroll", () => {
+      for (const other of frames) {
+        if (Math.abs(other.scrollLeft - frame.scrollLeft) > 1) other.scrollLeft = frame.scrollLeft;
+        if (Math.abs(other.scrollTop - frame.scrollTop) > 1) other.scrollTop = frame.scrollTop;
+      }
+    });
+  }
+}
+
+const ZOOMS = [1, 1.5, 2, 3, 4, 6, 8];
+let zoom = 0;
+
+function setZoom(step) {
+  zoom = Math.min(ZOOMS.length - 1, Math.max(0, step));
+  at("viewer-pictures").style.setProperty("--zoom", ZOOMS[zoom]);
+  at("zoom").textContent = `${ZOOMS[zoom] * 100}%`;
+  at("zoom-out").disabled = zoom === 0;
+  at("zoom-in").disabled = zoom === ZOOMS.length - 1;
+}
+
+at("zoom-out").addEventListener("click", () => setZoom(zoom - 1));
+at("zoom-in").addEventListener("click", () => setZoom(zoom + 1));
+at("opacity").addEventListener("input", () => at("viewer-pictures").style.setProperty("--opacity", at("opacity").value / 100));
+
+/** The findings about an image's class, each a link to its card. */
+function findingsOf(image) {
+  return [...document.querySelectorAll("[data-finding]")]
+    .filter((card) => data.findings[card.dataset.finding]?.class === image.label)
+    .map((card) => {
+      const { code } = data.findings[card.dataset.finding];
+      const link = element("a", { href: `#${card.id}` }, `${code} ${data.codes[code]?.[0] ?? ""}`);
+      link.addEventListener("click", () => {
+        // where closing would put the focus
+        at("viewer").addEventListener("close", () => card.focus(), { once: true });
+        at("viewer").close();
+      });
+      return element("li", {}, link);
+    });
 }
 
 function facts(image) {
@@ -123,7 +188,9 @@ function facts(image) {
     return button;
   });
   const group = element("div", { className: "verdicts", role: "group", "aria-label": "Your verdict on this image" }, ...buttons);
-  if (image.error) return [group, heading("Not scanned"), element("p", {}, visible(image.error))];
+  const note = element("textarea", { className: "note-field", rows: 1, placeholder: "Note", "aria-label": "Your note on this image" });
+  note.dataset.note = "";
+  if (image.error) return [group, note, heading("Not scanned"), element("p", {}, visible(image.error))];
   const scores = image.scores.map(({ name, score }) => {
     const bar = element("i");
     bar.style.width = percent(score, 1);
@@ -150,11 +217,14 @@ function facts(image) {
     const [title, meaning] = data.codes[code] ?? ["", ""];
     return element("p", { className: "flag" }, element("b", {}, `${code} ${title}`), element("span", {}, meaning));
   });
+  const about = findingsOf(image);
   return [
     group,
+    note,
     heading("Scores"),
     element("ol", { className: "scores" }, ...scores),
     ...(flags.length ? [heading("Flags"), ...flags] : []),
+    ...(about.length ? [heading("Findings about its class"), element("ul", { className: "about" }, ...about)] : []),
     heading("Measured"),
     table,
   ];
@@ -169,11 +239,17 @@ at("viewer").addEventListener("click", (event) => {
   if (event.target === at("viewer")) at("viewer").close();
 });
 at("viewer").addEventListener("keydown", (event) => {
+  if (event.target.closest("textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
   const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (!step) return;
+  const larger = { "+": zoom + 1, "-": zoom - 1, 0: 0 }[event.key];
+  // on the slider, arrow keys move the slider
+  if (step && event.target === at("opacity")) return;
+  if (step) go(step);
+  else if (larger !== undefined) setZoom(larger);
+  else return;
   event.preventDefault();
-  go(step);
 });
+setZoom(0);
 onMark.push(() => at("viewer").open && press(at("viewer-facts"), marks.images.get(viewed().path)));
 
 for (const example of document.querySelectorAll(".examples .pair")) {

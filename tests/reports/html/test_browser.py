@@ -17,6 +17,7 @@ from canonical import HOSTILE, NAMES, canonical_report, part
 from finished_scan import OVERLAY_SIZE, PAINT, TRIAL_PAINTS, with_images, write_scan
 
 from cam_audit.reports.output_folder import REPORT_FILE, read_results
+from cam_audit.reports.review import read_review
 from cam_audit.scan.write_output import write_report
 
 if TYPE_CHECKING:
@@ -224,7 +225,8 @@ def test_an_image_opens_large_with_its_numbers_and_arrow_keys_go_on(open_report:
         "640 × 480",
     ):
         assert words in facts
-    assert viewer.locator("figcaption").all_inner_texts() == ["image", "predicted: dog", "folder: cat"]
+    captions = [words.partition("\n")[0] for words in viewer.locator("figcaption").all_inner_texts()]
+    assert captions == ["image", "predicted: dog", "folder: cat"]
     page.keyboard.press("ArrowRight")
     assert viewer.get_by_role("heading", level=2).inner_text() == "cat/2.png", "it is the last"
     page.keyboard.press("ArrowLeft")
@@ -268,7 +270,7 @@ def test_keys_and_buttons_mark_and_the_review_is_saved_and_kept(open_report: Ope
     paths = sorted(f"{HOSTILE}/{name}" for name in NAMES)
     verdicts = ["shortcut", "fine", "unsure", "shortcut", "fine", "unsure", "shortcut", "unsure"]
     expected = {
-        "schema_version": 2,
+        "schema_version": 3,
         "tool": "cam-audit",
         "model_sha256": SHA256,
         "findings": {
@@ -277,6 +279,7 @@ def test_keys_and_buttons_mark_and_the_review_is_saved_and_kept(open_report: Ope
         },
         "images": dict(zip(paths, verdicts, strict=True)),
         "parts": {},
+        "notes": {"findings": {}, "images": {}, "parts": {}},
     }
     assert review_of(page, tmp_path) == expected
 
@@ -328,6 +331,122 @@ def test_a_saved_review_can_be_gone_on_with(open_report: Open, tmp_path: Path) -
     other.write_text("[]")
     page.locator("#file").set_input_files(other)
     page.get_by_text("other.json is no review.json").wait_for()
+
+
+def test_a_note_is_kept_saved_and_gone_on_with(open_report: Open, tmp_path: Path) -> None:
+    page = open_report()
+    card = page.get_by_role("article").first
+    card.get_by_label("Your note on this finding").press_sequentially("fusses over the logo")
+    page.locator("#by-name").fill("dog/1.png")
+    page.locator("#grid .tile").first.click()
+    page.get_by_label("Your note on this image").fill("look again")
+    page.keyboard.press("Escape")
+    page.get_by_label("Your note on this part").first.fill("a carpet")
+    assert page.locator("#marks").inner_text() == "3 notes", "typing marks nothing"
+    review = review_of(page, tmp_path)
+    assert review["notes"]["findings"] == {REPEATED.fingerprint: "fusses over the logo"}
+    assert review["notes"]["images"] == {"dog/1.png": "look again"}
+    assert list(review["notes"]["parts"].values()) == ["a carpet"]
+    assert read_review(tmp_path / "review.json").findings == {}
+    page.get_by_role("button", name="Clear").click()
+    assert card.get_by_label("Your note on this finding").input_value() == ""
+    page.locator("#file").set_input_files(tmp_path / "review.json")
+    page.get_by_text("3 notes").wait_for()
+    page.reload()
+    assert card.get_by_label("Your note on this finding").input_value() == "fusses over the logo"
+    page.get_by_label("Your note on this part").first.fill(" ")
+    assert page.locator("#marks").inner_text() == "2 notes"
+
+
+def test_all_images_that_are_found_are_marked_at_once(open_report: Open, tmp_path: Path) -> None:
+    page = open_report()
+    page.locator("#by-class").select_option("=cat")
+    group = page.get_by_role("group", name="Mark all images that are found")
+    group.get_by_role("button", name="fine").click()
+    assert review_of(page, tmp_path)["images"] == {"cat/1.png": "fine", "cat/2.png": "fine"}
+    page.locator("#by-name").fill("2.png")
+    group.get_by_role("button", name="no mark").click()
+    assert review_of(page, tmp_path)["images"] == {"cat/1.png": "fine"}
+    page.locator("#by-name").fill("nothing is called so")
+    assert group.get_by_role("button", name="fine").is_disabled()
+
+
+def test_arrow_keys_go_through_the_grid_and_on_to_the_next_page(open_report: Open) -> None:
+    page = open_report()
+    tiles = page.locator("#grid .tile")
+    tiles.first.focus()
+    focused = "[...document.querySelectorAll('#grid .tile')].indexOf(document.activeElement)"
+    below = "tiles => tiles.findIndex((tile) => tile.offsetTop > tiles[0].offsetTop)"
+    columns = tiles.evaluate_all(below)
+    assert columns > 1
+    for key, place in (("ArrowRight", 1), ("ArrowDown", 1 + columns), ("ArrowUp", 1), ("ArrowLeft", 0), ("End", 59)):
+        page.keyboard.press(key)
+        assert page.evaluate(focused) == place
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#page").inner_text() == "Page 2 of 3"
+    assert page.evaluate(focused) == 0
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("#page").inner_text() == "Page 1 of 3"
+    assert page.evaluate(focused) == 59
+
+
+def test_the_filter_stands_in_the_address(open_report: Open) -> None:
+    page = open_report()
+    before = page.url
+    page.locator("#by-class").select_option(f"={HOSTILE}")
+    page.locator("#sort").select_option("low")
+    shown = names(page)
+    again = page.context.new_page()
+    again.goto(page.url)
+    assert names(again) == shown
+    assert again.locator("#by-class").input_value() == f"={HOSTILE}"
+    again.goto(f"{before}#images?class=gone&flag=CA101")
+    assert again.locator("#by-class").input_value() == ""
+    assert found(again).startswith("4 of ")
+
+
+def test_a_finding_leads_to_the_images_of_its_class_and_an_image_to_its_findings(open_report: Open) -> None:
+    page = open_report()
+    page.get_by_role("article").nth(1).get_by_role("link", name="All 2 images of cat").click()
+    assert sorted(names(page)) == ["cat/1.png", "cat/2.png"]
+    page.locator("#grid .tile").first.click()
+    page.get_by_role("dialog").get_by_role("link", name="CA203").click()
+    assert page.get_by_role("dialog").is_hidden()
+    page.wait_for_function("document.activeElement.id === 'finding-2'")
+
+
+def test_a_map_is_faded_over_its_image_and_both_are_enlarged_together(open_report: Open) -> None:
+    page = open_report()
+    page.locator("#by-name").fill("dog/1.png")
+    page.locator("#grid .tile").first.click()
+    picture = page.locator("#viewer-pictures")
+    over = picture.locator(".crop.over")
+    assert over.count() == 1
+    assert over.evaluate("map => getComputedStyle(map).opacity") == "1"
+    page.locator("#opacity").fill("25")
+    assert over.evaluate("map => getComputedStyle(map).opacity") == "0.25"
+    first = picture.locator(".crop").first
+    width = first.bounding_box()["width"]
+    for _ in range(2):
+        page.keyboard.press("+")
+    assert first.bounding_box()["width"] == pytest.approx(2 * width, rel=0.02)
+    frames = picture.locator(".frame")
+    frames.first.evaluate("frame => { frame.scrollLeft = 40; }")
+    page.wait_for_function("document.querySelectorAll('#viewer-pictures .frame')[1].scrollLeft === 40")
+    page.keyboard.press("0")
+    assert first.bounding_box()["width"] == pytest.approx(width, rel=0.02)
+
+
+def test_on_a_small_screen_the_viewer_can_be_closed(browser: Browser, scanned: Path) -> None:
+    page = browser.new_page(viewport={"width": 400, "height": 700})
+    page.goto((scanned / "report.html").as_uri())
+    page.locator("#grid .tile").first.click()
+    for name in ("Close", "Previous image", "Next image", "Larger"):
+        box = page.get_by_role("dialog").get_by_role("button", name=name).bounding_box()
+        assert 0 <= box["x"] < box["x"] + box["width"] <= 400
+    page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    assert page.get_by_role("dialog").is_hidden()
+    page.close()
 
 
 def test_another_run_has_its_own_marks(open_report: Open, tmp_path: Path) -> None:
@@ -427,12 +546,12 @@ def test_an_interval_is_drawn_on_the_side_of_zero_that_it_is_on(open_report: Ope
         track, *parts = (rects.nth(index).bounding_box() for index in range(4))
         return [((part["x"] - track["x"]) / track["width"], part["width"] / track["width"]) for part in parts]
 
-    # a track goes from -50% to 100%
+    # a track goes from -100% to 100%
     for finding, bar, low, high, value in ((0, 0, 0.52, 0.86, 0.75), (1, 1, -0.19, 0.07, -2 / 30)):
         interval, marker, zero = drawn(finding, bar)
-        assert interval == pytest.approx(((0.5 + low) / 1.5, (high - low) / 1.5), abs=0.01)
-        assert marker[0] + marker[1] / 2 == pytest.approx((0.5 + value) / 1.5, abs=0.01)
-        assert zero[0] + zero[1] / 2 == pytest.approx(1 / 3, abs=0.01)
+        assert interval == pytest.approx(((1 + low) / 2, (high - low) / 2), abs=0.01)
+        assert marker[0] + marker[1] / 2 == pytest.approx((1 + value) / 2, abs=0.01)
+        assert zero[0] + zero[1] / 2 == pytest.approx(1 / 2, abs=0.01)
 
 
 def test_an_example_opens_in_the_viewer_which_goes_through_the_examples(open_report: Open) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import re
 from dataclasses import replace
@@ -13,9 +14,11 @@ import numpy as np
 import pytest
 from canonical import HOSTILE, NAMES, canonical_report, effect, finding, image, rendered, shown
 from pictures import encode
+from PIL import Image
 
 from cam_audit.findings.codes import CODES, FULL_IMAGES
 from cam_audit.findings.cues.cielab import to_lab
+from cam_audit.images.guards import PNG_SIGNATURE
 from cam_audit.records import ConfusedImage, Disagreement, Example, Finding, Said, ShownCounterfactual, ShownPicture
 from cam_audit.reports import schema
 from cam_audit.reports.counts import counts_of
@@ -169,7 +172,8 @@ def test_findings_come_in_order_each_with_its_words_and_numbers() -> None:
         assert each.message in words
         assert CODES[each.code].not_established.replace("`", "") in words
         assert each.fingerprint in words
-    assert "0.3125" in words
+    assert re.search(r"share of the class that stands out by the cue ?0\.2667", words)
+    assert "+0.44 (+0.31 to +0.56)" in words
     assert report.notes[0] in words
     assert "the file is cut off" in words
 
@@ -182,8 +186,16 @@ def test_pictures_of_a_finding_are_embedded_with_the_box_of_the_cue() -> None:
     pictures = FindingPictures((picture,), (b"own", b"others", b"difference"))
     page = Page(rendered("html", replace(report, pictures={repeated.fingerprint: pictures})))
     sources = [attributes["src"] for attributes in page.pictures]
-    embedded = [base64.b64decode((source or "").removeprefix("data:image/jpeg;base64,")) for source in sources]
-    assert sorted(embedded) == sorted([b"image", b"overlay", b"own", b"others", b"difference"])
+    embedded = [base64.b64decode((source or "").partition(";base64,")[2]) for source in sources]
+    assert [each for each in embedded if not each.startswith(PNG_SIGNATURE)] == [
+        *(b"own", b"others", b"difference"),
+        *(b"image", b"overlay"),
+    ]
+    bars = [Image.open(io.BytesIO(each)) for each in embedded if each.startswith(PNG_SIGNATURE)]
+    of_maps, of_overlays = (np.asarray(bar)[0] for bar in bars)
+    # inferno ends in a pale yellow, jet in a dark red
+    assert of_maps[-1].tolist() == [252, 255, 164]
+    assert of_overlays[-1, 0] > 2 * of_overlays[-1, 1:].max()
     frames = page.having("class", "over")
     assert len(frames) == 2
     assert [float(frames[0][side] or 0) for side in ("x", "y", "width", "height")] == [25, 25, 75, 50]
@@ -196,6 +208,7 @@ def trials_of(page: Page) -> list[tuple[str | None, bytes]]:
     return [
         (attributes["alt"], base64.b64decode((attributes["src"] or "").removeprefix("data:image/jpeg;base64,")))
         for attributes in page.pictures
+        if (attributes["src"] or "").startswith("data:image/jpeg")
     ]
 
 
@@ -290,9 +303,9 @@ def bars_of(page: Page) -> list[list[tuple[str | None, float, float]]]:
     """Of each bar, the class, left and right end of its parts, in percent."""
     bars: list[list[tuple[str | None, float, float]]] = []
     for tag, attributes in page.elements:
-        if tag == "svg" and attributes.get("viewbox") == "-50 0 150 10":
+        if tag == "svg" and attributes.get("viewbox") == "-100 0 200 10":
             bars.append([])
-        elif tag == "rect" and bars and (attributes.get("class") in ("track", "met", "unmet", "tick")):
+        elif tag == "rect" and bars and (attributes.get("class") in ("track", "met", "unmet", "tick", "threshold")):
             left = float(attributes["x"] or 0)
             bars[-1].append((attributes["class"], left, left + float(attributes["width"] or 0)))
     return bars
@@ -303,9 +316,9 @@ def test_a_bar_is_its_interval_with_the_value_on_it_and_goes_below_zero() -> Non
         "surroundings_taken_", 0, 9, (-0.5, -0.125), (0, 0, 0)
     )
     upwards, downwards = bars_of(Page(rendered("html", report_with(finding("CA203", "note", "cat", **numbers)))))
-    track, zero = ("track", -50, 100), ("tick", pytest.approx(-0.4), pytest.approx(0.4))
-    assert upwards == [track, ("met", 12.5, 50), ("met", 23.5, 26.5), zero]
-    assert downwards == [track, ("unmet", -50, -12.5), ("unmet", -26.5, -23.5), zero]
+    track, ticks = ("track", -100, 100), [("tick", -0.5, 0.5), ("threshold", 9.5, 10.5)]
+    assert upwards == [track, ("met", 12.5, 50), ("met", 23.5, 26.5), *ticks]
+    assert downwards == [track, ("unmet", -50, -12.5), ("unmet", -26.5, -23.5), *ticks]
 
 
 @pytest.mark.parametrize("flips", [(-1.0, -0.9), (-0.9, 0.2), (0.8, 1.0)])
@@ -314,8 +327,8 @@ def test_no_part_of_a_bar_lies_beyond_its_track_or_has_a_negative_width(flips: t
     numbers = effect("cast_", turned, control, flips, (0, 0, 0))
     (bar,) = bars_of(Page(rendered("html", report_with(finding("CA204", "note", "cat", **numbers)))))
     for _, left, right in bar:
-        assert -52 < left <= right < 102
-    assert bar[1][1:] == (max(-50, 100 * flips[0]), max(-50, 100 * flips[1]))
+        assert -102 < left <= right < 102
+    assert bar[1][1:] == (pytest.approx(100 * flips[0]), pytest.approx(100 * flips[1]))
 
 
 def test_a_report_of_nothing_renders_too() -> None:
@@ -341,7 +354,8 @@ def test_numbers_are_written_as_people_do(value: object, written: str) -> None:
 
 def test_the_script_writes_and_reads_the_reviews_of_this_version() -> None:
     script = (HERE / "review.js").read_text(encoding="utf-8")
-    assert re.findall(r"schema_version(?:: | <= )(\d+)", script) == [str(schema.REVIEW)] * 2
+    assert re.findall(r"SCHEMA_VERSION = (\d+)", script) == [str(schema.REVIEW)]
+    assert len(re.findall(r"schema_version(?:: | <= )SCHEMA_VERSION", script)) == 2
 
 
 def met(each: Finding) -> list[bool | None]:
