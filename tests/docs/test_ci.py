@@ -1,4 +1,4 @@
-"""The commands that README gives to CI, run as they stand there."""
+"""The commands that docs/ci.md gives to CI, run as they stand there."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import yaml
 from commands import ROOT, run
 from tiny_net import colour_net
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-SECTION = README.split("\n## In CI\n")[1].split("\n## ")[0]
+PAGE = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+SECTION = PAGE.split("\n## Jobs to copy\n")[1].split("\n## ")[0]
 (OPTIONS,) = re.findall(r"```toml\n(.*?)```", SECTION, re.DOTALL)
 FILES = dict(re.findall(r"^`([^`]+)`,[^`]*\n\n```yaml\n(.*?)```", SECTION, re.MULTILINE | re.DOTALL))
 SET_UP = re.findall(r"^    cam-audit (.*)$", SECTION, re.MULTILINE)
@@ -38,7 +38,7 @@ JOBS = {file: list(commands(yaml.safe_load(text))) for file, text in FILES.items
 
 @pytest.fixture
 def project(scanned: Path) -> Path:
-    """A project that follows README up to its jobs: a net, photos, options and a baseline."""
+    """A project that follows the page up to its jobs: a net, photos, options and a baseline."""
     colour_net().write(scanned / "my.cam.onnx")
     for line, code in zip(SET_UP, (1, 0), strict=True):
         run(scanned, *shlex.split(line), code=code)
@@ -46,7 +46,7 @@ def project(scanned: Path) -> Path:
     return scanned
 
 
-def test_readme_has_a_job_for_each() -> None:
+def test_the_page_has_a_job_for_each() -> None:
     assert list(JOBS) == [".github/workflows/cam-audit.yml", ".gitlab-ci.yml", ".pre-commit-config.yaml"]
     for words in JOBS.values():
         assert sum(word.startswith("cam-audit ") for word in words) == 1
