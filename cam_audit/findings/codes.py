@@ -66,7 +66,7 @@ PAINTED_OVER = CounterfactualTest(
 class Code:
     """A kind of finding (CA2xx about a class, CA3xx about pairs of images) or image flag (CA1xx).
 
-    `threshold`: from where on it is reported. `meaning`, `not_established`, `what_to_do`: sentences for reviewers;
+    `threshold`: from where on it is reported. `meaning`, `limits`, `what_to_do`: sentences for reviewers;
     for a flag, the last one may be empty.
 
     The rest is about codes that a finder finds. `finder`: its name, which is that of its module in `cues`. `found_by`:
@@ -83,7 +83,7 @@ class Code:
     title: str
     threshold: str
     meaning: str
-    not_established: str
+    limits: str
     what_to_do: str = ""
     finder: str = ""
     found_by: str = ""
@@ -108,35 +108,35 @@ CODES = {
             "prediction follows a cue",
             "the prediction changes when the cue is painted over",
             "An image that shows a repeated cue or overlay, and whose prediction changes when the cue is painted over.",
-            "that the inpainting changed nothing else.",
+            "The inpainting may have changed something else, too.",
         ),
         Code(
             "CA102",
             "cue present",
             "the image is a hit of a cue found in its class",
             "An image that shows the cue of a finding of its class.",
-            "anything about the prediction.",
+            "This says nothing about the prediction.",
         ),
         Code(
             "CA103",
             "evidence outside the annotated object",
             "inside_share <= inside_area",
             "The map lies on the annotated object no more than its area would give by chance.",
-            "much, by one image: see CA205.",
+            "One image proves little; CA205 is about the class.",
         ),
         Code(
             "CA104",
             "prediction differs from the folder",
             "the top-1 class is not the folder's class",
             "The net takes the image for something else than its folder says.",
-            "which of the two is right.",
+            "The folder may be wrong, or the net.",
         ),
         Code(
             "CA105",
             "no evidence anywhere",
             "the map of the predicted class is flat or nowhere positive",
             "The class won by its bias, or because the others lost: nothing in the image speaks for it.",
-            "that the prediction is wrong.",
+            "The prediction may still be right.",
         ),
         Code(
             "CA106",
@@ -144,23 +144,23 @@ CODES = {
             "another class is at least 50 times as probable, and the folder's median label_score is >= 0.50",
             "The net is sure that the image shows another class than its folder says, while it is sure of the folder's "
             "class in most of its other images.",
-            "that the label is wrong: a net that is sure and mistaken looks the same, and a cue can make it so. Wrong "
-            "labels that the net has learnt by heart are not found.",
+            "The label may be right: a net that is sure and mistaken looks the same, and a cue can make it so. Wrong"
+            " labels that the net has learnt by heart are not found.",
         ),
         Code(
             "CA107",
             "evidence in the surroundings",
             "surroundings_share > 0.50, in a class with CA207, or with a finding that CA207 joined",
             "In this image most of what the net goes by lies in the surroundings, not on the object.",
-            "that the prediction is wrong, or would change elsewhere: see CA207.",
+            "The prediction may be right, and may hold elsewhere; CA207 is about the class.",
         ),
         Code(
             "CA201",
             "repeated cue",
             "hit share >= 0.10",
             "The same stamp, logo, ruler or pasted object in many images of one class, anywhere in the picture.",
-            "that the repeated thing is foreign to the class. The same package photographed from the same side again "
-            "and again repeats too. Look at the boxes.",
+            "The repeated thing may belong to the class. The same package, photographed from the same side again and"
+            " again, repeats too. Look at the boxes.",
             "crop or paint over the cue in the training set, or collect images without it; then scan again.",
             finder="duplicates",
             tests=(
@@ -176,8 +176,8 @@ CODES = {
             "fixed overlay or watermark",
             "TPR2 >= 0.20 and rms |D| >= 0.25",
             "The same marks at the same place of the picture: a watermark, a caption, a logo in the corner.",
-            "which part of the overlay the net reads, nor that it is one: things that pose alike show the same edges "
-            "at the same place. Look at the examples.",
+            "It may be no overlay: things in the same pose show the same edges at the same place. Nor is it known "
+            "which part of it the net reads. Look at the examples.",
             "crop or paint over the overlay in the training set, or collect images without it; then scan again.",
             finder="template",
             told_by="the marks at one place",
@@ -195,7 +195,7 @@ CODES = {
             "border or background predicts the class",
             "TPR2 >= 0.25",
             "A frame, or a background that other classes do not have: cats on red, dogs on green.",
-            "that the background is a mistake. Whether it travels with the class in the street, you know.",
+            "The background need not be a mistake. Only you know whether it is typical in real use.",
             "photograph the class elsewhere, exchange backgrounds, or add other classes on this background.",
             finder="border",
             told_by="the border",
@@ -222,7 +222,7 @@ CODES = {
             "colour predicts the class",
             "TPR2 >= 0.25",
             "A colour cast: another camera, another white balance, another lamp.",
-            "that the colour is not the object's own (oranges are orange).",
+            "The colour may be the object's own: oranges are orange.",
             "balance cameras and light over classes, or train with colour augmentation; then scan again.",
             finder="colour",
             told_by="the colour",
@@ -250,7 +250,8 @@ CODES = {
             "evidence outside the annotated object",
             "median inside_share <= median inside_area",
             "The map of the class lies on the object no more than its area would give by chance.",
-            "what outside the object is looked at. Maps are coarse: thin objects get less than they earn.",
+            "What the net looks at outside the object is not known. Maps are coarse, so thin objects get less than "
+            "their due.",
             "look at the overlays of the examples, then treat as CA203.",
         ),
         Code(
@@ -259,7 +260,8 @@ CODES = {
             "TPR2 >= 0.25",
             "Image size, aspect ratio, file format or JPEG quality tell the class: classes came from different "
             "sources, and whatever else differs between the sources may be learnt too.",
-            "any use by the net; a property of the file is not in its pixels, so this stays a `note`.",
+            "It is not known whether the net uses it. A property of the file is not in its pixels, so this stays a "
+            "`note`.",
             "find out why the classes differ; re-encode all images alike before training.",
             finder="files",
             told_by="the file",
@@ -271,8 +273,8 @@ CODES = {
             "share beyond others >= 0.10",
             "Parts of what the net looks at lie off the object, and other classes' images have less of them: snow "
             "under wolves, a keyboard beside mice.",
-            "that the parts lie where they are said to: the foreground net does not know every object, and masks may "
-            "be coarse. Look at their sheets.",
+            "The parts may lie elsewhere: the foreground net does not know every object, and masks may be coarse. "
+            "Look at their sheets.",
             "photograph the class elsewhere, exchange backgrounds, or add other classes in these surroundings.",
             finder=CONTEXT,
             tests=(
@@ -299,8 +301,8 @@ CODES = {
             "TPR2 >= 0.25",
             "The metadata of the images give the class away: the site, scanner, photographer or date in a table, or "
             "the camera, program or date in their EXIF data. Whatever else differs between these may be learnt too.",
-            "any use by the net, which sees pixels alone, so this stays a `note`. See how right the net is for each "
-            "value.",
+            "It is not known whether the net uses it, as the net sees only pixels. So this stays a `note`. See how "
+            "right the net is for each value.",
             "collect each class from all sites, cameras and days; until then, test on images from sources that the net "
             "has not learnt from.",
             finder=METADATA,
@@ -313,8 +315,8 @@ CODES = {
             "images that turn beyond a control's >= 0.10, and half of all that turn",
             "Images of other classes become this class when something foreign is in them: a hand, a cloth, a "
             "newspaper. The class may have been the only one that was learnt with such things in its pictures.",
-            "which things the class's own pictures have, nor that they have any: some class must get what a net does "
-            "not know.",
+            "It is not known which things the class's own pictures have, or whether they have any. What a net does "
+            "not know must become some class.",
             "look for hands, cloths, labels and tools in the class's pictures; crop them away, or photograph the other "
             "classes with such things, too; then scan again.",
             finder=FOREIGN,
@@ -333,8 +335,8 @@ CODES = {
             "share of images that show a thing again >= 0.10",
             "The same things were photographed again and again: a tile, a package, a patient. Images of one thing on "
             "both sides of a split make a test look easier than it is.",
-            "any use by the net: what fills the picture cannot be planted elsewhere, so this stays a `note`. Things "
-            "that were turned, or that changed their shape, are not recognised.",
+            "It is not known whether the net uses it: what fills the picture cannot be planted elsewhere, so this "
+            "stays a `note`. Things that were turned, or that changed their shape, are not recognised.",
             "split by thing, so that all images of one thing are on one side; count things rather than pictures.",
             finder="same_thing",
             found_by="duplicates",
@@ -345,7 +347,7 @@ CODES = {
             "TPR2 >= 0.25, and sixteen times its chance <= 0.001",
             "Brightness, contrast, saturation, sharpness, noise, JPEG blocks, edges or flat places tell the class: "
             "another camera, lens, lamp or program, or another way to save.",
-            "that the statistic is not the object's own (snakes have scales, plates are flat).",
+            "The statistic may be the object's own: snakes have scales, and plates are flat.",
             "find out what differs in how the pictures were made; process all alike, or train with blur, light and "
             "compression augmented; then scan again.",
             finder="statistics",
@@ -406,7 +408,7 @@ CODES = {
             "TPR2 >= 0.25, and twice its chance <= 0.001",
             "Pictures that were shifted, or fitted into another shape, and filled up at the edges: with the outermost "
             "pixels again and again (streaks), or with bars of one colour.",
-            "that the strips were added: a wall or a scan's margin may end in a straight line too.",
+            "The strips may not have been added: a wall or a scan's margin may end in a straight line, too.",
             "fill up or crop the pictures of all classes alike; augment no class by itself; then scan again.",
             finder=PADDING,
             told_by="the strips at the edges",
@@ -433,7 +435,7 @@ CODES = {
             "TPR2 >= 0.25, and ten times its chance <= 0.001",
             "How much of the picture the object fills, or where it lies, tells the class: photographed from further "
             "away, cropped by another rule, or with a margin.",
-            "that the framing is not the object's own (snakes are long, whales are seen from afar).",
+            "The framing may be the object's own: snakes are long, and whales are seen from afar.",
             "crop the images of all classes alike, or train with scale and place augmented; then scan again.",
             finder=FRAMING,
             everywhere=True,
@@ -461,8 +463,8 @@ CODES = {
             "share of the class >= 0.15 and at most 0.85, crossing at most 0.50",
             "A part of the class looks like itself and like nothing else: drawings among photos, another device's or "
             "another site's pictures.",
-            "that the net goes by it, as no edit can try that, or that these pictures don't belong there. Look at the "
-            "examples, and at how many of them are predicted rightly.",
+            "It is not known whether the net goes by it, as no edit can try that. The pictures may belong there. "
+            "Look at the examples, and at how many of them are predicted right.",
             "find out where they come from; give other classes pictures of this kind too, or leave them out; then scan "
             "again.",
             finder=MIXED,
@@ -474,8 +476,8 @@ CODES = {
             "one pair of images",
             "A picture lies in two classes: no net can be right on both, and one that has learnt it learnt a wrong "
             "label.",
-            "which of the two labels is wrong, or that the picture does not show both classes; and of pairs that only "
-            "look the same, that they are one picture: two frames of a film or slices of a scan may look the same.",
+            "It is not known which of the two labels is wrong; the picture may show both classes. Pairs that only "
+            "look the same may be two pictures: two frames of a film, or two slices of a scan.",
             "look at the pairs; remove the picture from one of the two classes, or from both; then train again.",
         ),
         Code(
@@ -484,8 +486,8 @@ CODES = {
             "one pair of images",
             "A picture of one split lies in another one too: a test on pictures that the net has learnt looks easier "
             "than it is.",
-            "how much the accuracy owes to these pictures; and of pairs that only look the same, that they are one "
-            "picture. Pictures taken one after the other make a test easier as well.",
+            "It is not known how much of the accuracy comes from these pictures. Pairs that only look the same may "
+            "be two pictures. Pictures taken one after the other make a test easier, too.",
             "remove the pairs from one of the splits, and split by what the pictures show, not by file; then test "
             "again.",
         ),

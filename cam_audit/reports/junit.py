@@ -205,7 +205,7 @@ def _seen(finding: Finding) -> str:
 
 def _told(finding: Finding) -> str:
     entry = CODES[finding.code]
-    return "\n".join([_seen(finding), f"Not established: {entry.not_established}"])
+    return "\n".join([_seen(finding), f"Limits: {entry.limits}"])
 
 
 def _line(text: str) -> str:

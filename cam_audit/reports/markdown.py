@@ -87,7 +87,7 @@ def _findings(report: ScanReport) -> list[str]:
     meanings = []
     for code in dict.fromkeys(finding.code for finding in shown):
         entry = CODES[code]
-        words = f"{entry.meaning} *Not established*: {entry.not_established}"
+        words = f"{entry.meaning} *Limits*: {entry.limits}"
         meanings.append(f"**{code} {entry.title}**: {words}")
     return [
         f"### {count(len(report.findings), 'finding')}",

@@ -71,7 +71,7 @@ def _rule(code: Code) -> dict[str, object]:
     paragraphs = {
         "": code.meaning,
         "Reported from": f"{code.threshold}.",
-        "Not established": code.not_established,
+        "Limits": code.limits,
         "What to do": code.what_to_do,
     }
     said = {title: text for title, text in paragraphs.items() if text}

@@ -99,7 +99,7 @@ def test_the_manual_has_a_section_with_the_threshold_of_each_code(code: str) -> 
 def test_the_manual_says_what_each_code_means_in_the_words_of_the_reports(code: Code) -> None:
     text = section(code.code)
     assert code.meaning in text
-    assert f"**Not established**: {code.not_established}" in text
+    assert f"**Limits**: {code.limits}" in text
     assert code.is_flag or f"**What to do**: {code.what_to_do}" in text
 
 

@@ -98,7 +98,7 @@ def test_the_canonical_report_reads_as_a_page() -> None:
         "taken away: 1 of 30 turned, 3 with a control (-7%, 95% interval -19% to +7%)",
         "0.40 of the usual lead",
         "in 8 of 30 images; score 0.27, reported from 0.10",
-        "Whether it travels with the class in the street, you know.",
+        "Only you know whether it is typical in real use.",
         "photos/dog/broken.png: the file is cut off.",
         "fewer than 12 images",
         "schema_version 1",

@@ -170,7 +170,7 @@ def test_findings_come_in_order_each_with_its_words_and_numbers() -> None:
     words = " ".join(page.words.split())
     for each in report.findings:
         assert each.message in words
-        assert CODES[each.code].not_established.replace("`", "") in words
+        assert CODES[each.code].limits.replace("`", "") in words
         assert each.fingerprint in words
     assert re.search(r"share of the class that stands out by the cue ?0\.2667", words)
     assert "+0.44 (+0.31 to +0.56)" in words
