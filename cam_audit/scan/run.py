@@ -33,6 +33,7 @@ from cam_audit.reports.scan_report import ScanReport
 from cam_audit.scan.audit_images import audit_images
 from cam_audit.scan.audit_report import AuditReport
 from cam_audit.scan.dataset import Chosen, images_of, require_there, skipped, sources_of
+from cam_audit.scan.disk_space import require_space
 from cam_audit.scan.foreground_net import foreground_of
 from cam_audit.scan.image import ScanJob, require_size
 from cam_audit.scan.journal import Journal, is_unfinished, locked
@@ -94,6 +95,8 @@ def run(
     if options.out is None:
         return this.in_memory()
     require_ours(options.out)
+    if options.overlays == ALL:
+        require_space(job, sources, options.out)
     with locked(options.out, note), held(options.out) as out:
         prepare(out, options.dataset, model.sha256, resume)
         write_proposals(out, chosen.proposals)
