@@ -32,6 +32,7 @@ from cam_audit.reports.output_folder import (
 from cam_audit.reports.scan_report import ScanReport
 from cam_audit.scan.audit_images import audit_images
 from cam_audit.scan.audit_report import AuditReport
+from cam_audit.scan.chunk import threads
 from cam_audit.scan.dataset import Chosen, images_of, require_there, skipped, sources_of
 from cam_audit.scan.disk_space import require_space
 from cam_audit.scan.foreground_net import foreground_of
@@ -181,7 +182,7 @@ class _Run:
             drawn: dict[str, str | None] = {}
             if options.overlays == FLAGGED:
                 flagged = [source for source in sources if source.name in result.flags]
-                drawn = draw_overlays(self.job, flagged, out, self._workers, self.observer)
+                drawn = draw_overlays(self.job, flagged, out, threads(self._workers), self.observer)
             # images that can no longer be read show no cue; if the whole data set has gone, the findings are wrong
             require_there(options.dataset)
             if journal.images:
@@ -223,7 +224,7 @@ class _Run:
         result = audit_images(
             job,
             self.sources,
-            self._workers,
+            threads(self._workers),
             journal=journal,
             metadata=self.metadata,
             on_record=on_record,
