@@ -47,6 +47,7 @@ def audit(
     observer: Observer | None = None,
     download: bool = False,
     provider: str | Sequence[str] = (),
+    ray: str | None = None,
 ) -> AuditReport:
     """Scan the images below a folder and find shortcuts: the whole of `cam-audit scan`, silent.
 
@@ -101,6 +102,7 @@ def audit(
         foreground=foreground,
         fail_on=fail_on,
         provider=net.providers,
+        ray=ray,
     )
     return run(options, net, accepted=accepted, resume=resume, observer=observer)
 
