@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-export test-screen wheel lint clean
+.PHONY: demo test test-export test-screen test-scale wheel lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/cam-audit demo
@@ -25,6 +25,10 @@ test-export: $(VENV)/.torch
 # apt-get install chromium xvfb openbox xdotool imagemagick
 test-screen: $(VENV)/.browser
 	$(BIN)/python -m pytest -m "browser or window"
+
+# The tests with a cluster of Ray on this machine.
+test-scale: $(VENV)/.ray
+	$(BIN)/python -m pytest -m scale
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -56,6 +60,10 @@ $(VENV)/.torch: $(VENV)/.tests
 
 $(VENV)/.browser: $(VENV)/.tests
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test-screen]'
+	@touch $@
+
+$(VENV)/.ray: $(VENV)/.tests
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[ray]'
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.tests

@@ -47,7 +47,7 @@ from cam_audit.models.model import Model, load_model
 from cam_audit.records import AuditResult, ImageSource, Record
 from cam_audit.reports import results_csv
 from cam_audit.scan.audit_images import audit_images
-from cam_audit.scan.chunk import scan
+from cam_audit.scan.chunk import scan, threads
 from cam_audit.scan.dataset import label_images
 from cam_audit.scan.image import ScanJob, ScanSettings
 from cam_audit.workers import available_cores
@@ -159,7 +159,7 @@ def audit_set(data: Path, net_file: Path, workers: int) -> Ran:
         report = audit_images(
             ScanJob(model, out=Path(out)),
             sources,
-            workers,
+            threads(workers),
             on_record=on_record,
             on_look=lambda number, _: clock.pass_by("finders and evidence" if number == 1 else "second look"),
         )

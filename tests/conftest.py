@@ -39,6 +39,8 @@ keep_freed_memory(workers=2)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("torch") and not importlib.util.find_spec("torch"):
         pytest.skip("torch is not installed: pip install torch")
+    if item.get_closest_marker("scale") and not importlib.util.find_spec("ray"):
+        pytest.skip("ray is not installed: pip install ray")
     if item.get_closest_marker("browser"):
         if not importlib.util.find_spec("playwright") or not importlib.util.find_spec("axe_playwright_python"):
             pytest.skip("playwright is not installed: pip install playwright axe-playwright-python")

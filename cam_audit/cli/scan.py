@@ -113,6 +113,11 @@ from cam_audit.workers import available_cores
 )  # fmt: skip
 @provider_option
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Images under way at once.  [default: cores]")
+@click.option(
+    "--ray", metavar="auto|local|ADDRESS",
+    help="Scan by Ray: on the cluster at HOST:PORT, on the one that this machine belongs to (auto), or by processes of "
+    "this machine (local, and auto where there is no cluster). See docs/scale.md.",
+)  # fmt: skip
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Scan only N images, spread evenly over all.")
 @click.option(
     "--exclude", multiple=True, metavar="GLOB",

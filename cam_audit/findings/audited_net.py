@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 from statistics import median
 
@@ -16,6 +17,9 @@ from cam_audit.images.decode import read_image
 from cam_audit.images.depth import Ranges
 from cam_audit.images.rgb import RgbImage
 from cam_audit.models.model import Model
+
+# Pictures that are kept while a cause is measured, some 200 KB each.
+KEPT = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +75,20 @@ class AuditedNet:
             return None
         activations = on_grid(self.model.run(picture).activations, self.model.map_size)
         return centred_map(centred_weight(self.model, class_index), activations)
+
+
+class KeptPictures:
+    """`AuditedNet.picture`, of which the last pictures are kept; another process keeps its own."""
+
+    def __init__(self, net: AuditedNet) -> None:
+        self._net = net
+        self._kept = lru_cache(KEPT)(net.picture)
+
+    def __call__(self, observation: Observation) -> RgbImage | None:
+        return self._kept(observation)
+
+    def __reduce__(self) -> tuple[type[KeptPictures], tuple[AuditedNet]]:
+        return KeptPictures, (self._net,)
 
 
 def audited_net(

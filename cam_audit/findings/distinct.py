@@ -14,11 +14,12 @@ from cam_audit.images.copies import copies_of
 from cam_audit.images.decode import read_image
 from cam_audit.images.depth import Ranges
 from cam_audit.models.model import Model
+from cam_audit.records import ImageSource
 from cam_audit.workers import Each
 
 
 def leave_out_copies(
-    model: Model, collected: Collected, *, shortest: int | None, needed: int, each: Each, ranges: Ranges | None = None
+    model: Model, collected: Collected, *, shortest: int | None, needed: int, passes: Each, ranges: Ranges | None = None
 ) -> list[Observation]:
     """Take those out of what was collected that are copies of another image of their class folder; returns them.
 
@@ -27,14 +28,15 @@ def leave_out_copies(
     """
     copies = copies_among(collected.observations)
 
-    def activations_of(copy: Observation) -> NDArray[np.float32] | None:
+    def activations_of(source: ImageSource) -> NDArray[np.float32] | None:
         try:
-            picture, _, _ = read_image(copy.source.path, needed=needed, ranges=ranges)
+            picture, _, _ = read_image(source.path, needed=needed, ranges=ranges)
         except ImageError:
             return None
         return on_grid(model.run(model.fit(picture, shortest)).activations, model.map_size)
 
-    for copy, activations in zip(copies, each(activations_of, copies), strict=True):
+    again = passes(activations_of, [copy.source for copy in copies])
+    for copy, activations in zip(copies, again, strict=True):
         del collected.observations[copy.source.name]
         # the file was read a moment ago; one that is gone since stays in the sum of hundreds
         if activations is not None:

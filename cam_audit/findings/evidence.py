@@ -92,18 +92,18 @@ class Evidence:
     copies: int = 0
 
 
-def measure(net: AuditedNet, cause: Cause, each: Each = one_by_one) -> Evidence:
-    """Measure use, counterfactuals and groups of one cause; `each` is `map`, or one that uses several cores."""
+def measure(net: AuditedNet, cause: Cause, each: Each = one_by_one, passes: Each = one_by_one) -> Evidence:
+    """Measure use, counterfactuals and groups of one cause; `each` and `passes` as in `examine`."""
     class_index = net.class_of[cause.suspicion.label]
     groups, copies = _groups(net, cause, each), net.copies.get(cause.suspicion.label, 0)
     if net.scale is None or not CODES[cause.code].tests:
         # what a file is, is not in its pixels, and the same thing is no cue: nothing to plant and no cells to look at
         return Evidence(cause, class_index, groups=groups, copies=copies)
-    outcome = run_tests(net, cause, net.scale, each)
-    maps, use, again = _use(net, outcome.cause, class_index, net.scale, each)
+    outcome = run_tests(net, cause, net.scale, passes)
+    maps, use, again = _use(net, outcome.cause, class_index, net.scale, passes)
     # edited and with the control, and as it was where the scan kept no logits
     each_trial = 2 if keeps_logits(net.model) else 3
-    changed, removals = _removals(net, cause, outcome.trials.get("painted_over", ()), each)
+    changed, removals = _removals(net, cause, outcome.trials.get("painted_over", ()), passes)
     return Evidence(
         outcome.cause,
         class_index,
@@ -166,13 +166,13 @@ def follows_cue(net: AuditedNet, cause: Cause, hit: Hit, rgb: RgbImage, predicte
 
 
 def _use(
-    net: AuditedNet, cause: Cause, class_index: int, scale: float, each: Each
+    net: AuditedNet, cause: Cause, class_index: int, scale: float, passes: Each
 ) -> tuple[ClassMaps | None, Use | None, int]:
     """The mean maps, the use, and how many passes it took; a cue that has no place in the picture has no use."""
     if CODES[cause.code].everywhere:
         return None, None, 0
     own = net.groups[cause.suspicion.label]
-    found = list(zip(own, each(net.own_map, own), strict=True))
+    found = list(zip(own, passes(net.own_map, own), strict=True))
     maps = {observation.source.name: of_image for observation, of_image in found if of_image is not None}
     again = sum(observation.map_class != class_index for observation, of_image in found if of_image is not None)
     weight = centred_weight(net.model, class_index)
@@ -192,7 +192,9 @@ def _use(
     return ClassMaps(mean, reference, cover), use, again
 
 
-def _removals(net: AuditedNet, cause: Cause, painted_over: Sequence[Trial], each: Each) -> tuple[dict[str, bool], int]:
+def _removals(
+    net: AuditedNet, cause: Cause, painted_over: Sequence[Trial], passes: Each
+) -> tuple[dict[str, bool], int]:
     """By image that shows a local cue, whether its prediction changes when the cue is painted over; and the passes."""
     own = net.observations(cause.suspicion.label)
     changed = {
@@ -208,7 +210,7 @@ def _removals(net: AuditedNet, cause: Cause, painted_over: Sequence[Trial], each
         return follows_cue(net, cause, hit, rgb, own[hit.name].predicted)
 
     hits = [hit for hit in cause.hits if hit.name not in changed] if CODES[cause.code].is_local else []
-    more = {hit.name: change for hit, change in zip(hits, each(changes, hits), strict=True) if change is not None}
+    more = {hit.name: change for hit, change in zip(hits, passes(changes, hits), strict=True) if change is not None}
     return changed | more, len(more)
 
 

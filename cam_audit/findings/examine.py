@@ -59,6 +59,7 @@ def examine(
     needed: int,
     ranges: Ranges | None = None,
     each: Each,
+    passes: Each,
     copies: Mapping[str, int],
     metadata: Metadata | None = None,
     on_look: Callable[[int, int], None] | None = None,
@@ -68,7 +69,8 @@ def examine(
     `collected`: what was kept of the sampled images; `annotated`, `unsampled`: by class folder, the images with an
     annotated object, and those that were not sampled; `copies`: how many were left out as copies; `metadata`: those of
     all images. `shortest` as in `Model.fit`, `needed` and `ranges` as in `decode`; `each`
-    is `map`, or one that uses several cores. `on_look`, when an image is looked at again, gets how many were and will
+    is `map`, or one that uses several cores; `passes`, too, where images are read and run through the net, perhaps by
+    other machines. `on_look`, when an image is looked at again, gets how many were and will
     be.
     """
     object_findings = _object_findings(annotated, copies)
@@ -77,9 +79,9 @@ def examine(
     net = audited_net(model, collected, shortest=shortest, needed=needed, ranges=ranges, copies=copies)
     taken_apart = class_parts(net, each)
     causes = _causes(net, taken_apart, metadata, each)
-    evidence = [measure(net, cause, each) for cause in causes]
+    evidence = [measure(net, cause, each, passes) for cause in causes]
     findings = [_finding(net, of_cause) for of_cause in evidence]
-    of_foreign, asked_foreign = foreign.ask(net, each)
+    of_foreign, asked_foreign = foreign.ask(net, passes)
     # surroundings take a pass an image, which a note is not worth
     worth_asking = {f.label for f, cause in zip(findings, causes, strict=True) if f.severity != NOTE and cause.context}
     asked = [(found, _unasked(net, found, unsampled)) for found in taken_apart if found.label in worth_asking]
@@ -87,14 +89,14 @@ def examine(
     searched = {label: own for label, own in unsampled.items() if label in in_pixels}
     total = sum(map(len, searched.values())) + sum(len(sources) for _, sources in asked)
     looks = chain(
-        look_again(net, causes, searched, each),
-        *(look_around(net, found, sources, each) for found, sources in asked),
+        look_again(net, causes, searched, passes),
+        *(look_around(net, found, sources, passes) for found, sources in asked),
     )
-    passes = asked_foreign + sum(of_cause.passes for of_cause in evidence)
+    spent = asked_foreign + sum(of_cause.passes for of_cause in evidence)
     flags = _flags_of_sample(evidence)
     shares = _surroundings(taken_apart)
     for number, look in enumerate(looks, 1):
-        passes += look.passes
+        spent += look.passes
         for follows in look.follows:
             flags[look.name].add(_flag(follows))
         if look.surroundings is not None:
@@ -113,7 +115,7 @@ def examine(
         findings=tuple(sorted([*object_findings, *findings], key=order)),
         maps={finding.fingerprint: of_cause.maps for finding, of_cause in proved if of_cause.maps},
         flags={name: frozenset(codes) for name, codes in flags.items()},
-        passes=passes,
+        passes=spent,
         counterfactuals={
             finding.fingerprint: counterfactuals_of(model, of_cause) for finding, of_cause in proved if of_cause.trials
         },

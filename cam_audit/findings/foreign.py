@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 
-from cam_audit.findings.audited_net import AuditedNet
+from cam_audit.findings.audited_net import AuditedNet, KeptPictures
 from cam_audit.findings.causes import Cause
 from cam_audit.findings.codes import FOREIGN, MIN_FLIPS, codes_by_finder
 from cam_audit.findings.counterfactual import ERROR_AT, LOOKS, Effect, Trial, effects_over
@@ -18,7 +17,7 @@ from cam_audit.findings.cues.records import Suspicion
 from cam_audit.findings.evidence import Evidence
 from cam_audit.findings.foreign_objects import OBJECTS
 from cam_audit.findings.sample import MIN_IMAGES, Observation, partner_key
-from cam_audit.findings.trials import KEPT, Plan, partner_of, round_robin, run_plan
+from cam_audit.findings.trials import Plan, partner_of, round_robin, run_plan
 from cam_audit.records import Edit
 from cam_audit.workers import Each
 
@@ -31,7 +30,7 @@ MIN_PART = 0.5
 _MIN_CLASSES = 5
 
 
-def ask(net: AuditedNet, each: Each) -> tuple[Evidence | None, int]:
+def ask(net: AuditedNet, passes: Each) -> tuple[Evidence | None, int]:
     """What the class that gets whatever is foreign gets, None where there is none; and the forward passes spent.
 
     At least a tenth of the others' images become it, more than with the control by an interval that is corrected for
@@ -43,10 +42,10 @@ def ask(net: AuditedNet, each: Each) -> tuple[Evidence | None, int]:
     plans = _plans(net, list(labels.values()))
     looks = 1 + (len(plans) > LOOKS[0])
     trials: list[Trial] = []
-    picture = lru_cache(KEPT)(net.picture)
+    picture = KeptPictures(net)
     for number in range(looks):
         begin, end = (0, *LOOKS)[number : number + 2]
-        tried = each(lambda plan: run_plan(net, plan, picture), plans[begin:end])
+        tried = passes(lambda plan: run_plan(net, plan, picture), plans[begin:end])
         trials += [trial for trial in tried if trial]
         of_class = {index: [trial for trial in trials if trial.class_index != index] for index in labels}
         effects = effects_over(
@@ -59,9 +58,9 @@ def ask(net: AuditedNet, each: Each) -> tuple[Evidence | None, int]:
         gaining = [(labels[index], effect) for index, effect in effects if _gains(net, effect, trials)]
         if gaining or all(effect.flips.value < MIN_FLIPS / 2 for _, effect in effects):
             break
-    passes = 2 * len(trials)
+    spent = 2 * len(trials)
     if not gaining:
-        return None, passes
+        return None, spent
     label, effect = gaining[0]
     class_index = net.class_of[label]
     suspicion = Suspicion(
@@ -75,7 +74,7 @@ def ask(net: AuditedNet, each: Each) -> tuple[Evidence | None, int]:
         numbers={"objects": OBJECTS},
     )
     cause = Cause(codes_by_finder()[FOREIGN], suspicion)
-    return Evidence(cause, class_index, effects=(effect,), trials={TEST: of_class[class_index]}, passes=passes), passes
+    return Evidence(cause, class_index, effects=(effect,), trials={TEST: of_class[class_index]}, passes=spent), spent
 
 
 def _ranked(effects: Sequence[tuple[int, Effect]]) -> list[tuple[int, Effect]]:

@@ -47,7 +47,7 @@ class SecondLook:
 
 
 def look_again(
-    net: AuditedNet, causes: Sequence[Cause], unsampled: Mapping[str, Sequence[Unsampled]], each: Each
+    net: AuditedNet, causes: Sequence[Cause], unsampled: Mapping[str, Sequence[Unsampled]], passes: Each
 ) -> Iterator[SecondLook]:
     """Look for the causes of each class in its images that were not sampled; unsampled: these, by class folder.
 
@@ -62,10 +62,12 @@ def look_again(
             if cause.suspicion.label == label
         ]
         if searches:
-            yield from each(partial(_look, net, searches), own)
+            yield from passes(partial(_look, net, searches), own)
 
 
-def look_around(net: AuditedNet, found: ClassParts, sources: Sequence[ImageSource], each: Each) -> Iterator[SecondLook]:
+def look_around(
+    net: AuditedNet, found: ClassParts, sources: Sequence[ImageSource], passes: Each
+) -> Iterator[SecondLook]:
     """Ask how much of a class's score comes from the surroundings, in images of it that were not taken to parts."""
 
     def look(source: ImageSource) -> SecondLook:
@@ -78,7 +80,7 @@ def look_around(net: AuditedNet, found: ClassParts, sources: Sequence[ImageSourc
         cells = cells_in(prediction, kept, found.class_index)
         return SecondLook(source.name, surroundings=found.share_on(SURROUNDINGS, cells))
 
-    return iter(each(look, sources))
+    return iter(passes(look, sources))
 
 
 @dataclass(frozen=True)

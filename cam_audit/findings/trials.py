@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain, zip_longest
 
-from cam_audit.findings.audited_net import AuditedNet
+from cam_audit.findings.audited_net import AuditedNet, KeptPictures
 from cam_audit.findings.causes import Cause
 from cam_audit.findings.codes import CODES, CONTEXT, codes_by_finder, counterfactual
 from cam_audit.findings.counterfactual import (
@@ -28,8 +27,6 @@ from cam_audit.images.rgb import RgbImage
 from cam_audit.records import Edit
 from cam_audit.workers import Each
 
-# Pictures that are kept while a cause is measured, some 200 KB each.
-KEPT = 64
 _OF_SURROUNDINGS = {"border", CONTEXT}
 
 Trials = Mapping[str, Sequence[Trial]]
@@ -59,7 +56,7 @@ class Outcome:
     trials: Trials
 
 
-def run_tests(net: AuditedNet, cause: Cause, scale: float, each: Each) -> Outcome:
+def run_tests(net: AuditedNet, cause: Cause, scale: float, passes: Each) -> Outcome:
     """Plant a cue by all tests that suit it, then take it away, by the tests of the finder that names the cause.
 
     All tests begin with the first of LOOKS images. Those that this does not settle go on to the next one, unless it
@@ -69,14 +66,14 @@ def run_tests(net: AuditedNet, cause: Cause, scale: float, each: Each) -> Outcom
     plans = {name: _plans(net, cause, test) for name, test in _tests(net, cause).items()}
     looks = 1 + any(len(planned) > LOOKS[0] for planned in plans.values())
     trials: dict[str, list[Trial]] = {}
-    picture = lru_cache(KEPT)(net.picture)
+    picture = KeptPictures(net)
 
     def look(number: int, names: Iterable[str]) -> tuple[Effect, ...]:
         begin, end = (0, *LOOKS)[number : number + 2]
         # one image after the other, so that what is in memory serves all its tests
         rounds = zip_longest(*([(name, plan) for plan in plans[name][begin:end]] for name in names))
         planned = [named for of_image in rounds for named in of_image if named]
-        tried = each(lambda named: run_plan(net, named[1], picture), planned)
+        tried = passes(lambda named: run_plan(net, named[1], picture), planned)
         for (name, _), trial in zip(planned, tried, strict=True):
             if trial:
                 trials.setdefault(name, []).append(trial)

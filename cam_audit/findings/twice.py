@@ -59,7 +59,7 @@ class _Found(NamedTuple):
     same_pixels: bool
 
 
-def pictures_twice(pictures: Pictures, *, needed: int, each: Each, ranges: Ranges | None = None) -> Twice:
+def pictures_twice(pictures: Pictures, *, needed: int, passes: Each, ranges: Ranges | None = None) -> Twice:
     """The pictures that lie in two classes or in two splits.
 
     Hashes propose pairs, whose pictures are read again and compared: by their pixels, and by small versions of them.
@@ -78,7 +78,7 @@ def pictures_twice(pictures: Pictures, *, needed: int, each: Each, ranges: Range
             proposed[code], missed = close_across(hashes, of_each)
             not_all |= missed
     wanted = _wanted(proposed.values())
-    again = dict(zip(wanted, _read([sources[number].path for number in wanted], needed, ranges, each), strict=True))
+    again = dict(zip(wanted, _read([sources[number].path for number in wanted], needed, ranges, passes), strict=True))
     all_wanted = len({number for pairs in proposed.values() for number in pairs.ravel().tolist()})
     findings: list[Finding] = []
     flags: dict[str, tuple[str, ...]] = {}
@@ -112,7 +112,7 @@ def _numbers(names: Iterable[str]) -> NDArray[np.intp]:
     return np.array([known.setdefault(name, len(known) - 1) for name in names], np.intp)
 
 
-def _read(paths: Sequence[AnyPath], needed: int, ranges: Ranges | None, each: Each) -> list[_Read | None]:
+def _read(paths: Sequence[AnyPath], needed: int, ranges: Ranges | None, passes: Each) -> list[_Read | None]:
     """Pictures read again; None where one can no longer be read."""
 
     def read(path: AnyPath) -> _Read | None:
@@ -124,7 +124,7 @@ def _read(paths: Sequence[AnyPath], needed: int, ranges: Ranges | None, each: Ea
         pixels = hashlib.blake2b(rgb.tobytes(), digest_size=16, key=f"{width}x{height}".encode()).digest()
         return _Read(thumbnail, contrast_of(thumbnail), pixels)
 
-    return list(each(read, paths))
+    return list(passes(read, paths))
 
 
 def _one_picture(pairs: NDArray[np.intp], read: Mapping[int, _Read | None]) -> Iterator[_Found]:

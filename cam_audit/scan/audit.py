@@ -51,6 +51,7 @@ def audit(
     observer: Observer | None = None,
     download: bool = False,
     provider: str | Sequence[str] = (),
+    ray: str | None = None,
 ) -> AuditReport:
     """Scan the images below a folder and find shortcuts: the whole of `cam-audit scan`, silent.
 
@@ -105,6 +106,7 @@ def audit(
         foreground=foreground,
         fail_on=fail_on,
         provider=net.providers,
+        ray=ray,
     )
     return run(options, net, accepted=accepted, resume=resume, observer=observer)
 

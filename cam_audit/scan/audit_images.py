@@ -6,7 +6,6 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from cam_audit.findings.foreground import UNKNOWN
@@ -29,12 +28,11 @@ from cam_audit.findings.wrong_labels import LabelScores
 from cam_audit.models.known import how_to_make_again
 from cam_audit.records import AuditResult, ConfusedImage, ImageSource, Record, SkippedImage
 from cam_audit.reports.counterfactuals import shown_of
-from cam_audit.scan.chunk import scan_chunks
+from cam_audit.scan.chunk import Workers, scan_chunks
 from cam_audit.scan.coverage import Coverage, coverage_of
 from cam_audit.scan.image import ScanJob, needed_side
 from cam_audit.scan.labels import SEVERAL
 from cam_audit.text import count, some
-from cam_audit.workers import in_order
 
 if TYPE_CHECKING:
     from cam_audit.findings.decision import Annotated
@@ -48,7 +46,7 @@ LEAST_AGREEMENT = 0.5
 def audit_images(
     job: ScanJob,
     sources: Sequence[ImageSource],
-    workers: int,
+    workers: Workers,
     *,
     journal: Journal | None = None,
     metadata: MetadataTable | None = None,
@@ -115,7 +113,6 @@ def audit_images(
             if record.object and record.object.inside is not None and record.object.area < 1:
                 annotated.setdefault(source.label, []).append((source, record.object))
     shortest, needed = job.settings.size, needed_side(job.model, job.settings)
-    each = partial(in_order, workers)
     examination = None
     left_out: list[Observation] = []
     copies: Counter[str] = Counter()
@@ -124,7 +121,7 @@ def audit_images(
         from cam_audit.findings.examine import examine
 
         left_out = leave_out_copies(
-            job.model, collected, shortest=shortest, needed=needed, each=each, ranges=job.ranges
+            job.model, collected, shortest=shortest, needed=needed, passes=workers.passes, ranges=job.ranges
         )
         for copy in left_out:
             # what the cue of its class is flagged in, though it does not count
@@ -145,7 +142,8 @@ def audit_images(
             shortest=shortest,
             needed=needed,
             ranges=job.ranges,
-            each=each,
+            each=workers.each,
+            passes=workers.passes,
             copies=copies,
             metadata=known,
             on_look=on_look,
@@ -158,7 +156,7 @@ def audit_images(
         from cam_audit.findings.decision import order
         from cam_audit.findings.twice import pictures_twice
 
-        twice = pictures_twice(pictures, needed=needed, each=each, ranges=job.ranges)
+        twice = pictures_twice(pictures, needed=needed, passes=workers.passes, ranges=job.ranges)
         findings, notes = tuple(sorted([*findings, *twice.findings], key=order)), twice.notes
         for name, of_pairs in twice.flags.items():
             flags[name] = tuple(sorted({*flags.get(name, ()), *of_pairs}))

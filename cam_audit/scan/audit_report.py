@@ -14,6 +14,7 @@ from cam_audit.records import ClassMaps, Counterfactual, ImageSource, PartMaps
 from cam_audit.reports import results_csv
 from cam_audit.reports.output_folder import held, prepare_output, require_ours, require_same
 from cam_audit.reports.scan_report import ImageRow, ScanReport
+from cam_audit.scan.chunk import threads
 from cam_audit.scan.dataset import require_there
 from cam_audit.scan.image import ScanJob
 from cam_audit.scan.journal import locked
@@ -170,5 +171,5 @@ class AuditReport(ScanReport):
         """The rows with the overlays that are drawn for them: of all images, or of those that have a flag."""
         wanted = {row.path for row in rows if all_of_them or row.flags}
         sources = [source for source in self.sources if source.name in wanted]
-        drawn = draw_overlays(self.job, sources, out, self.options.workers or available_cores(), Observer())
+        drawn = draw_overlays(self.job, sources, out, threads(self.options.workers or available_cores()), Observer())
         return [replace(row, overlay=drawn.get(row.path) or "") for row in rows]

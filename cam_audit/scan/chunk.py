@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from cam_audit.models.model import Model
 from cam_audit.records import ImageResult, ImageSource, Record
 from cam_audit.scan.image import ScanJob, ScanSettings, require_size, scan_image
 from cam_audit.scan.journal import stamp_of
-from cam_audit.workers import available_cores, in_order
+from cam_audit.workers import Each, available_cores, in_order
 
 if TYPE_CHECKING:
     from cam_audit.scan.annotations import Annotations
@@ -28,6 +29,31 @@ class ChunkResult:
 
     records: tuple[Record, ...]
     collected: Collected
+
+
+def one_by_one(job: ScanJob, sources: Iterable[ImageSource]) -> list[ChunkResult]:
+    """Scan images one after the other, in chunks of one."""
+    return [scan_chunk(job, [source]) for source in sources]
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Who does the work: so many threads, each of which takes so many `images` at a time to `scan`.
+
+    `scan`: as `one_by_one`, here or elsewhere. `each`: applies a function to what is in memory, by several cores;
+    `passes`: does where images are read and run through the net, here or elsewhere.
+    """
+
+    threads: int
+    each: Each
+    passes: Each
+    scan: Callable[[ScanJob, Sequence[ImageSource]], Sequence[ChunkResult]] = one_by_one
+    images: int = 1
+
+
+def threads(number: int) -> Workers:
+    """Workers that are threads of this process."""
+    return Workers(number, partial(in_order, number), partial(in_order, number))
 
 
 def scan_chunk(job: ScanJob, sources: Iterable[ImageSource]) -> ChunkResult:
@@ -48,31 +74,51 @@ def scan_chunk(job: ScanJob, sources: Iterable[ImageSource]) -> ChunkResult:
 
 
 def scan_chunks(
-    job: ScanJob, sources: Iterable[ImageSource], workers: int, journal: Journal | None = None
+    job: ScanJob, sources: Iterable[ImageSource], workers: Workers, journal: Journal | None = None
 ) -> Generator[ChunkResult]:
-    """Scan all images in chunks of one, in order, whatever the number of workers.
+    """Scan all images, in order, whoever the workers are; each result is that of one image.
 
     With a `journal`, images that it has are not done again, and those that are done are added to it.
     """
-    yield from in_order(workers, partial(_finish, job, journal), sources)
+    finish = partial(_finish, job, workers.scan, journal)
+    for results in in_order(workers.threads, finish, _chunks(sources, workers.images)):
+        yield from results
 
 
-def _finish(job: ScanJob, journal: Journal | None, source: ImageSource) -> ChunkResult:
+def _chunks(sources: Iterable[ImageSource], images: int) -> Iterator[list[ImageSource]]:
+    remaining = iter(sources)
+    while chunk := list(islice(remaining, images)):
+        yield chunk
+
+
+def _finish(
+    job: ScanJob,
+    scan: Callable[[ScanJob, Sequence[ImageSource]], Sequence[ChunkResult]],
+    journal: Journal | None,
+    chunk: Sequence[ImageSource],
+) -> Sequence[ChunkResult]:
     if journal is None:
-        return scan_chunk(job, [source])
-    mark = job.annotations.mark(source.name) if job.annotations else ""
+        return scan(job, chunk)
+    marks = [job.annotations.mark(source.name) if job.annotations else "" for source in chunk]
+    known = [_known(job, journal, source, mark) for source, mark in zip(chunk, marks, strict=True)]
+    unknown = [(source, mark) for source, mark, result in zip(chunk, marks, known, strict=True) if result is None]
+    # before the images are read, so that a change while they are read does not go unnoticed
+    stamps = [stamp_of(source.path, mark) for source, mark in unknown]
+    done = scan(job, [source for source, _ in unknown]) if unknown else ()
+    for result, stamp in zip(done, stamps, strict=True):
+        (record,) = result.records
+        if stamp and isinstance(record, ImageResult):
+            journal.add(record, result.collected, stamp)
+    remaining = iter(done)
+    return [result or next(remaining) for result in known]
+
+
+def _known(job: ScanJob, journal: Journal, source: ImageSource, mark: str) -> ChunkResult | None:
+    """What the journal has of an image, if it has all that is needed."""
     sampled = source.name in job.sampled
     parts = source.name in job.parts
     finished = journal.finished(source, overlay=job.out is not None, sampled=sampled, parts=parts, annotation=mark)
-    if finished:
-        return ChunkResult(finished[:1], finished[1])
-    # before the image is read, so that a change while it is read does not go unnoticed
-    stamp = stamp_of(source.path, mark)
-    result = scan_chunk(job, [source])
-    (record,) = result.records
-    if stamp and isinstance(record, ImageResult):
-        journal.add(record, result.collected, stamp)
-    return result
+    return ChunkResult(finished[:1], finished[1]) if finished else None
 
 
 def scan(
@@ -107,5 +153,5 @@ def scan(
     settings = settings or ScanSettings()
     require_size(model, settings.size)
     job = ScanJob(model, settings, overlays, annotations=annotations, ranges=ranges or {})
-    for result in scan_chunks(job, sources, workers or available_cores()):
+    for result in scan_chunks(job, sources, threads(workers or available_cores())):
         yield from result.records

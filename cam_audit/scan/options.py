@@ -70,6 +70,7 @@ class Options:
     foreground: str = AUTO
     fail_on: str = "error"
     provider: tuple[str, ...] = ()
+    ray: str | None = None
 
     def __post_init__(self) -> None:
         for owner, name, known in (
@@ -85,7 +86,7 @@ class Options:
             value = getattr(self, name)
             if not all(isinstance(word, str) and word for word in value):
                 raise CamAuditError(f"{name} can't be {value!r}; it is a list of words")
-        for name in ("split", "label_pattern"):
+        for name in ("split", "label_pattern", "ray"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, str) and value):
                 raise CamAuditError(f"{name} can't be {value!r}; it is a word")
@@ -145,12 +146,17 @@ def provenance(model: Model) -> dict[str, Any]:
             "sha256": model.sha256,
             "licence": model.licence,
         },
-        "versions": {
-            "python": platform.python_version(),
-            "onnxruntime": RUNTIME_VERSION,
-            "opencv": cv2.__version__,
-            "numpy": np.__version__,
-            "pillow": PILLOW_VERSION,
-            "isal": ISAL_VERSION,
-        },
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """The versions of the programs under this one that results depend on."""
+    return {
+        "python": platform.python_version(),
+        "onnxruntime": RUNTIME_VERSION,
+        "opencv": cv2.__version__,
+        "numpy": np.__version__,
+        "pillow": PILLOW_VERSION,
+        "isal": ISAL_VERSION,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import time
@@ -32,13 +33,15 @@ from cam_audit.reports.output_folder import (
 from cam_audit.reports.scan_report import ScanReport
 from cam_audit.scan.audit_images import audit_images
 from cam_audit.scan.audit_report import AuditReport
+from cam_audit.scan.chunk import Workers, threads
 from cam_audit.scan.dataset import Chosen, images_of, require_there, skipped, sources_of
+from cam_audit.scan.disk_space import require_space
 from cam_audit.scan.foreground_net import foreground_of
 from cam_audit.scan.image import ScanJob, require_size
 from cam_audit.scan.journal import Journal, is_unfinished, locked
 from cam_audit.scan.metadata import read_metadata
 from cam_audit.scan.observer import Observer
-from cam_audit.scan.options import ALL, FLAGGED, Options, identity, provenance
+from cam_audit.scan.options import ALL, FLAGGED, NONE, Options, identity, provenance
 from cam_audit.scan.prepare import prepare
 from cam_audit.scan.tally import Tally
 from cam_audit.scan.write_output import (
@@ -92,9 +95,12 @@ def run(
     table = read_metadata(options.metadata, [source.name for source in sources]) if options.metadata else None
     this = _Run(options, job, table, found, chosen, observer, accepted, time_begun, clock_begun)
     if options.out is None:
-        return this.in_memory()
+        with _connected(options), this.workers(None) as workers:
+            return this.in_memory(workers)
     require_ours(options.out)
-    with locked(options.out, note), held(options.out) as out:
+    if options.overlays == ALL:
+        require_space(job, sources, options.out)
+    with _connected(options), locked(options.out, note), held(options.out) as out:
         prepare(out, options.dataset, model.sha256, resume)
         write_proposals(out, chosen.proposals)
         if options.overlays == ALL:
@@ -106,7 +112,8 @@ def run(
         try:
             if journal.images:
                 observer.on_note(f"going on with the scan in {out}, of which {journal.images:,} images are done")
-            report, unreported = this.into_folder(out, journal)
+            with this.workers(out) as workers:
+                report, unreported = this.into_folder(out, journal, workers)
         except FolderGoneError as error:
             raise CamAuditError(f"{error}; bring it back and go on with --resume, or start anew with --fresh") from None
         except CamAuditError as error:
@@ -120,6 +127,15 @@ def run(
         command = shlex.join(["cam-audit", "report", str(options.out)])
         raise CamAuditError(f"{unreported}; everything else is in place, and `{command}` writes the report again")
     return report
+
+
+def _connected(options: Options) -> contextlib.AbstractContextManager[None]:
+    """A connection to Ray, before anything is removed for a scan that could not begin, where it is asked for."""
+    if options.ray is None:
+        return contextlib.nullcontext()
+    from cam_audit.scan.ray_connection import connected
+
+    return connected(options.ray, options.workers)
 
 
 @dataclass(frozen=True)
@@ -141,10 +157,23 @@ class _Run:
         """The images to scan."""
         return self.chosen.sources
 
-    def in_memory(self) -> AuditReport:
+    @contextlib.contextmanager
+    def workers(self, out: Folder | None) -> Iterator[Workers]:
+        """Who scans: threads or, where it is asked for, tasks of Ray, to which this process is connected."""
+        options = self.options
+        if options.ray is None:
+            yield threads(self._threads)
+            return
+        from cam_audit.scan.ray_workers import ray_workers
+
+        drawn_there = out if options.overlays != NONE else None
+        with ray_workers(drawn_there, len(self.sources), options.workers, self.observer.on_note) as workers:
+            yield workers
+
+    def in_memory(self, workers: Workers) -> AuditReport:
         """Scan and audit without writing anything."""
         lines: list[str] = []
-        result, tally = self._audited(self.job, lambda record: lines.append(results_csv.row(record)))
+        result, tally = self._audited(self.job, workers, lambda record: lines.append(results_csv.row(record)))
         # as they would come back from results.csv, so that it makes no difference whether they did
         completed = _completed(lines, result, self.sources, {})
         rows = tuple(results_csv.parse([results_csv.header(), *completed]))
@@ -163,7 +192,7 @@ class _Run:
             result,
         )
 
-    def into_folder(self, out: Folder, journal: Journal) -> tuple[AuditReport, CamAuditError | None]:
+    def into_folder(self, out: Folder, journal: Journal, workers: Workers) -> tuple[AuditReport, CamAuditError | None]:
         """Scan, audit and write all files; returns the report, and the reason if report.html could not be written."""
         options, sources = self.options, self.sources
         overlays: set[str] = set()
@@ -175,12 +204,12 @@ class _Run:
                     overlays.add(record.overlay)
 
             result, tally = self._audited(
-                replace(self.job, out=out if options.overlays == ALL else None), keep, journal
+                replace(self.job, out=out if options.overlays == ALL else None), workers, keep, journal
             )
             drawn: dict[str, str | None] = {}
             if options.overlays == FLAGGED:
                 flagged = [source for source in sources if source.name in result.flags]
-                drawn = draw_overlays(self.job, flagged, out, self._workers, self.observer)
+                drawn = draw_overlays(self.job, flagged, out, workers, self.observer)
             # images that can no longer be read show no cue; if the whole data set has gone, the findings are wrong
             require_there(options.dataset)
             if journal.images:
@@ -197,11 +226,11 @@ class _Run:
         return report, unreported
 
     @property
-    def _workers(self) -> int:
+    def _threads(self) -> int:
         return self.options.workers or available_cores()
 
     def _audited(
-        self, job: ScanJob, keep: Callable[[Record], None], journal: Journal | None = None
+        self, job: ScanJob, workers: Workers, keep: Callable[[Record], None], journal: Journal | None = None
     ) -> tuple[AuditResult, Tally]:
         """Scan and audit; `keep` gets each record, then the observer does."""
         tally = Tally()
@@ -222,7 +251,7 @@ class _Run:
         result = audit_images(
             job,
             self.sources,
-            self._workers,
+            workers,
             journal=journal,
             metadata=self.metadata,
             on_record=on_record,
@@ -252,7 +281,7 @@ class _Run:
             "foreground": {"net": foreground.net, "sha256": foreground.sha256} if foreground else None,
             "counterfactual_passes": result.passes,
             "findings": severity_counts(result.findings),
-            "settings": asdict(self.options) | {"workers": self._workers},
+            "settings": asdict(self.options) | {"workers": self._threads},
             "started": self.time_begun.isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - self.clock_begun, 3),
         }

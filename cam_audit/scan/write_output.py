@@ -49,7 +49,7 @@ from cam_audit.reports.part_maps import MAPS_FILE
 from cam_audit.reports.part_maps import render as part_maps_json
 from cam_audit.reports.scan_report import ScanReport
 from cam_audit.reports.written import keep_listed
-from cam_audit.scan.chunk import scan_chunks
+from cam_audit.scan.chunk import Workers, scan_chunks
 from cam_audit.scan.image import ScanJob, needed_side
 from cam_audit.scan.observer import Observer
 from cam_audit.scan.proposal import Proposal, labels_file
@@ -60,7 +60,7 @@ JPEG_QUALITY = 92
 
 
 def draw_overlays(
-    job: ScanJob, sources: Sequence[ImageSource], out: AnyFolder, workers: int, observer: Observer
+    job: ScanJob, sources: Sequence[ImageSource], out: AnyFolder, workers: Workers, observer: Observer
 ) -> dict[str, str | None]:
     """Draw the overlays of images, for which they are read once more; returns where they are, by image name."""
     observer.on_stage("overlays", len(sources))

@@ -45,7 +45,7 @@ def test_copies_leave_what_was_collected_and_the_first_that_is_drawn_stays(
     alone = collect(6)
     doubled = collect(6, 3)
     images = doubled.total.images
-    left_out = leave_out_copies(model, doubled, shortest=None, needed=10_000, each=map)
+    left_out = leave_out_copies(model, doubled, shortest=None, needed=10_000, passes=map)
     assert (images, len(left_out), doubled.total.images) == (36, 24, 12)
     for label in FOLDERS:
         kept = [each for each in doubled.observations.values() if each.source.label == label]
@@ -64,7 +64,7 @@ def test_the_sum_is_to_the_last_bit_that_of_the_images_that_are_kept(
     collect: Callable[..., Collected], model: Model
 ) -> None:
     doubled = collect(4, 2)
-    leave_out_copies(model, doubled, shortest=None, needed=10_000, each=map)
+    leave_out_copies(model, doubled, shortest=None, needed=10_000, passes=map)
     expected = Collected()
     for each in doubled.observations.values():
         activations = model.run(model.fit(read_image(each.source.path)[0])).activations
@@ -89,5 +89,5 @@ def test_a_copy_that_is_gone_by_then_does_not_count_either(collect: Callable[...
     doubled = collect(2, 2)
     for each in copies_among(doubled.observations):
         Path(each.source.path).unlink()
-    assert len(leave_out_copies(model, doubled, shortest=None, needed=10_000, each=map)) == 4
+    assert len(leave_out_copies(model, doubled, shortest=None, needed=10_000, passes=map)) == 4
     assert len(doubled.observations) == 4

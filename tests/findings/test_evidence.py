@@ -222,7 +222,7 @@ def test_the_passes_are_those_that_were_made_also_where_images_are_gone(
 def test_several_workers_measure_the_same(audited: AuditedNet) -> None:
     for code, finder in CODES_AND_FINDERS:
         alone, several = (
-            measure(audited, cause(code, finder), each)
+            measure(audited, cause(code, finder), each, each)
             for each in (map, lambda function, items: in_order(3, function, items))
         )
         assert (alone.effects, alone.use, alone.changed, alone.groups, alone.passes) == (

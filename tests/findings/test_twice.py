@@ -41,7 +41,7 @@ def found(
         source = ImageSource(str(root), name, label, classes.get(label), split)
         rgb = read_image(source.path)[0]
         pictures.add(source, hash_of(thumbnail_of(rgb)), None if source.label_class is None else "wrong" not in name)
-    return pictures_twice(pictures, needed=10_000, each=map)
+    return pictures_twice(pictures, needed=10_000, passes=map)
 
 
 def only(result: Twice, code: str) -> Finding:

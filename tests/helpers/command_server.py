@@ -20,10 +20,13 @@ import cam_audit
 from cam_audit.cli import main
 from cam_audit.cli.process.libraries import set_environment
 
+# Those that need Ray, which is an extra, and take a second.
+LEFT_OUT = ("cam_audit.__main__", "cam_audit.scan.ray_worker", "cam_audit.scan.ray_workers")
+
 
 def import_everything() -> None:
     for module in pkgutil.walk_packages(cam_audit.__path__, "cam_audit."):
-        if module.name != "cam_audit.__main__":
+        if module.name not in LEFT_OUT:
             importlib.import_module(module.name)
 
 

@@ -26,6 +26,7 @@ from cam_audit.scan.annotations import Annotations
 from cam_audit.scan.audit import audit
 from cam_audit.scan.audit_images import audit_images
 from cam_audit.scan.audit_report import AuditReport
+from cam_audit.scan.chunk import threads
 from cam_audit.scan.image import ScanJob, ScanSettings
 
 Rgb = NDArray[np.uint8]
@@ -131,7 +132,7 @@ def audited(
     """The audit of images alone, without a data set or an output folder."""
     job = ScanJob(model, settings or ScanSettings(), overlays, annotations=annotations)
     with patterns_unseen():
-        return audit_images(job, sources, workers, **options)
+        return audit_images(job, sources, threads(workers), **options)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from tiny_net import CELL, TinyNet, colour_net
 from cam_audit.models.model import Model
 from cam_audit.records import AuditResult
 from cam_audit.scan.audit_images import audit_images
+from cam_audit.scan.chunk import threads
 from cam_audit.scan.image import ScanJob, ScanSettings
 
 CELLS = SIDE // CELL
@@ -115,4 +116,4 @@ def audited(
     """The audit of such a folder, by all finders that see no patterns."""
     job = ScanJob(model, ScanSettings(), None, foreground=foreground)
     with patterns_unseen():
-        return audit_images(job, sources_of(root), workers, **options)
+        return audit_images(job, sources_of(root), threads(workers), **options)

@@ -18,6 +18,8 @@ def set_environment() -> None:
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     # onnxruntime 1.32 would keep an identifier of the machine in the user's cache folder and report to its makers
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    # and a cluster of Ray that is started for a scan to its
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
 def set_up_libraries(workers: int) -> None:
