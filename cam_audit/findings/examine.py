@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from cam_audit.findings import context, foreign, framing
 from cam_audit.findings.audited_net import AuditedNet, audited_net
 from cam_audit.findings.causes import Cause, causes_of
 from cam_audit.findings.class_parts import ClassParts, class_parts, parts_of
-from cam_audit.findings.codes import NOTE
+from cam_audit.findings.codes import ALL_CODES, NOTE, codes_by_finder
 from cam_audit.findings.cues import find_cues
 from cam_audit.findings.decision import MAX_EXAMPLES, Annotated, finding_of, object_finding, order, outside_examples
 from cam_audit.findings.evidence import Evidence, counterfactuals_of, measure
@@ -25,6 +26,8 @@ from cam_audit.inside import AnyPath
 from cam_audit.models.model import Model
 from cam_audit.records import ClassMaps, Counterfactual, Finding, ImageSource, Part, PartMaps
 from cam_audit.workers import Each
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,25 +64,31 @@ def examine(
     each: Each,
     copies: Mapping[str, int],
     metadata: Metadata | None = None,
+    wanted: Collection[str] = ALL_CODES,
     on_look: Callable[[int, int], None] | None = None,
 ) -> Examination:
     """Find what gives classes away, and measure whether the net looks at it and the prediction follows.
 
     `collected`: what was kept of the sampled images; `annotated`, `unsampled`: by class folder, the images with an
     annotated object, and those that were not sampled; `copies`: how many were left out as copies; `metadata`: those of
-    all images. `shortest` as in `Model.fit`, `needed` and `ranges` as in `decode`; `each`
-    is `map`, or one that uses several cores. `on_look`, when an image is looked at again, gets how many were and will
-    be.
+    all images; `wanted`: the codes to look for. `shortest` as in `Model.fit`, `needed` and `ranges` as in `decode`;
+    `each` is `map`, or one that uses several cores. `on_look`, when an image is looked at again, gets how many were
+    and will be.
     """
-    object_findings = _object_findings(annotated, copies)
+    object_findings = _object_findings(annotated, copies) if "CA205" in wanted else []
     if not collected.observations:
         return Examination(tuple(sorted(object_findings, key=order)))
     net = audited_net(model, collected, shortest=shortest, needed=needed, ranges=ranges, copies=copies)
     taken_apart = class_parts(net, each)
-    causes = _causes(net, taken_apart, metadata, each)
-    evidence = [measure(net, cause, each) for cause in causes]
+    _log.info("%d classes taken to parts", len(taken_apart))
+    causes = _causes(net, taken_apart, metadata, wanted, each)
+    _log.info("%d causes found in %d classes", len(causes), len(net.groups))
+    evidence = []
+    for cause in causes:
+        evidence.append(measure(net, cause, each))
+        _log.info("%s %s measured: %d passes", cause.code, cause.suspicion.label, evidence[-1].passes)
     findings = [_finding(net, of_cause) for of_cause in evidence]
-    of_foreign, asked_foreign = foreign.ask(net, each)
+    of_foreign, asked_foreign = foreign.ask(net, each) if "CA209" in wanted else (None, 0)
     # surroundings take a pass an image, which a note is not worth
     worth_asking = {f.label for f, cause in zip(findings, causes, strict=True) if f.severity != NOTE and cause.context}
     asked = [(found, _unasked(net, found, unsampled)) for found in taken_apart if found.label in worth_asking]
@@ -124,11 +133,14 @@ def examine(
     )
 
 
-def _causes(net: AuditedNet, taken_apart: Sequence[ClassParts], metadata: Metadata | None, each: Each) -> list[Cause]:
+def _causes(
+    net: AuditedNet, taken_apart: Sequence[ClassParts], metadata: Metadata | None, wanted: Collection[str], each: Each
+) -> list[Cause]:
     features = [observation.features for group in net.groups.values() for observation in group]
     suspicions = [*find_cues(features, each), *context.suspected(taken_apart), *framing.suspected(net.groups, each)]
     suspicions += metadata.suspected(features, each) if metadata else []
-    return causes_of([suspicion for suspicion in suspicions if suspicion.images >= MIN_IMAGES])
+    code_of = codes_by_finder()
+    return causes_of([each for each in suspicions if each.images >= MIN_IMAGES and code_of[each.finder] in wanted])
 
 
 def _finding(net: AuditedNet, evidence: Evidence) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
@@ -129,7 +129,9 @@ def compare(
     parts, notes = part_changes(before, after, maps_before or {}, maps_after or {})
     counts = counts_of(before), counts_of(after)
     classes = _classes(*counts)
-    findings = _findings(before.findings, after.findings, counts, {change.label: change for change in classes})
+    left_out = [report.run.get("left_out", ()) for report in (before, after)]
+    by_label = {change.label: change for change in classes}
+    findings = _findings(before.findings, after.findings, counts, by_label, left_out)
     both = [change for change in classes if change.before and change.after]
     agreement, chance = _agreement(both)
     outcome, verdict = _verdict(findings, agreement, chance, comparable=bool(both))
@@ -185,6 +187,7 @@ def _findings(
     after: Iterable[Finding],
     counts: tuple[Counts, Counts],
     classes: Mapping[str, ClassChange],
+    left_out: Sequence[Collection[str]],
 ) -> tuple[FindingChange, ...]:
     changes = []
     for was, became in _pairs(before, after):
@@ -196,7 +199,8 @@ def _findings(
             assert found is not None
             both = classes.get(found.label)
             reading = None if both is None else both.after if was else both.before
-            why = _not_looked_for(found, missing_in, reading, word)
+            why = f"{found.code} was left out {word}" if found.code in left_out[0 if became else 1] else ""
+            why = why or _not_looked_for(found, missing_in, reading, word)
             change = UNTOLD if why else WENT if was else APPEARED
         changes.append(FindingChange(change, was, became, why))
     return tuple(sorted(changes, key=_order))

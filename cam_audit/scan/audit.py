@@ -42,6 +42,8 @@ def audit(
     exclude: str | Sequence[str] = (),
     foreground: str = AUTO,
     fail_on: str = "error",
+    select: str | Sequence[str] = (),
+    ignore: str | Sequence[str] = (),
     baseline: str | Path | None = None,
     resume: bool | None = None,
     observer: Observer | None = None,
@@ -100,6 +102,8 @@ def audit(
         exclude=_words(exclude),
         foreground=foreground,
         fail_on=fail_on,
+        select=_words(select),
+        ignore=_words(ignore),
         provider=net.providers,
     )
     return run(options, net, accepted=accepted, resume=resume, observer=observer)
