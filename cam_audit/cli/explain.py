@@ -57,7 +57,7 @@ def _paragraphs(code: Code) -> list[str]:
         "What to do": code.what_to_do,
     }
     width = prose_width()
-    lines = [f"{code.code} {code.title} ({kind})", "", *wrap(code.meaning, width)]
+    lines = [*wrap(f"{code.code} {code.title} ({kind})", width), "", *wrap(code.meaning, width)]
     for title, words in parts.items():
         if words:
             lines += ["", *wrap(f"{title}: {words}", width, subsequent_indent="  ")]

@@ -94,9 +94,8 @@ def can_draw() -> bool:
 
 
 def terminal_width() -> int | None:
-    """The columns of the terminal that stdout is, or those that COLUMNS says; None if there is none."""
-    columns = shutil.get_terminal_size((0, 0)).columns
-    return max(columns, NARROWEST) if columns else None
+    """The columns of the terminal that stdout is, or those that COLUMNS says; None if stdout is none."""
+    return max(shutil.get_terminal_size().columns, NARROWEST) if sys.stdout.isatty() else None
 
 
 def prose_width() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from cam_audit.files import sha256_of
@@ -85,7 +85,7 @@ def examine(
     _log.info("%d causes found in %d classes", len(causes), len(net.groups))
     evidence = []
     for cause in causes:
-        evidence.append(measure(net, cause, each))
+        evidence.append(_named(measure(net, cause, each), wanted))
         _log.info("%s %s measured: %d passes", cause.code, cause.suspicion.label, evidence[-1].passes)
     findings = [_finding(net, of_cause) for of_cause in evidence]
     of_foreign, asked_foreign = foreign.ask(net, each) if "CA209" in wanted else (None, 0)
@@ -139,8 +139,22 @@ def _causes(
     features = [observation.features for group in net.groups.values() for observation in group]
     suspicions = [*find_cues(features, each), *context.suspected(taken_apart), *framing.suspected(net.groups, each)]
     suspicions += metadata.suspected(features, each) if metadata else []
+    causes = causes_of([suspicion for suspicion in suspicions if suspicion.images >= MIN_IMAGES])
+    return [cause for cause in causes if _wanted_finders(cause, wanted)]
+
+
+def _wanted_finders(cause: Cause, wanted: Collection[str]) -> list[str]:
+    """The finders of a cause whose codes are looked for."""
     code_of = codes_by_finder()
-    return causes_of([each for each in suspicions if each.images >= MIN_IMAGES and code_of[each.finder] in wanted])
+    return [finder for finder in cause.finders if code_of[finder] in wanted]
+
+
+def _named(evidence: Evidence, wanted: Collection[str]) -> Evidence:
+    """The evidence for a cause under a code that is looked for: who leaves out a code leaves out no cause with it."""
+    cause = evidence.cause
+    if cause.code in wanted:
+        return evidence
+    return replace(evidence, cause=cause.named_by(_wanted_finders(cause, wanted)[0]))
 
 
 def _finding(net: AuditedNet, evidence: Evidence) -> Finding:

@@ -211,10 +211,13 @@ def _pairs(before: Iterable[Finding], after: Iterable[Finding]) -> list[tuple[Fi
     old = {(finding.label, finding.code): finding for finding in before}
     new = {(finding.label, finding.code): finding for finding in after}
     pairs: list[tuple[Finding | None, Finding | None]] = [(old.pop(key), new.pop(key)) for key in [*old] if key in new]
-    left = {(finding.label, kind_of(finding.code)): finding for finding in new.values()}
+    left: dict[tuple[str, str], list[Finding]] = {}
+    for finding in new.values():
+        left.setdefault((finding.label, kind_of(finding.code)), []).append(finding)
     for finding in old.values():
-        pairs.append((finding, left.pop((finding.label, kind_of(finding.code)), None)))
-    return pairs + [(None, finding) for finding in left.values()]
+        alike = left.get((finding.label, kind_of(finding.code)))
+        pairs.append((finding, alike.pop(0) if alike else None))
+    return pairs + [(None, finding) for alike in left.values() for finding in alike]
 
 
 def _order(change: FindingChange) -> tuple[int, int, str, str]:

@@ -34,10 +34,3 @@ def test_small_letters_do(tmp_path: Path) -> None:
 def test_without_a_code_all_are_listed(tmp_path: Path) -> None:
     lines = run(tmp_path, "explain").stdout.splitlines()
     assert lines == [f"{code.code}  {code.title}" for code in CODES.values()]
-
-
-@pytest.mark.parametrize("columns", [60, 80, 200])
-def test_it_fits_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
-    monkeypatch.setenv("COLUMNS", str(columns))
-    longest = max(map(len, run(tmp_path, "explain", "CA207").stdout.splitlines()))
-    assert 50 < longest <= min(columns, 100)

@@ -110,7 +110,7 @@ def test_verbose_prints_each_step_with_its_time(folder: Path) -> None:
     times = [float(step.split(" s  ")[0]) for step in steps]
     assert times == sorted(times)
     words = [step.split(" s  ")[1] for step in steps]
-    assert words[0].startswith("net tiny from onnx_models/tiny.onnx, 3 classes")
+    assert words[0].startswith("net tiny from onnx_models/tiny.onnx, 4 classes")
     assert words[1] == "6 images to scan in photos"
     assert words[-1] == "wrote cam-audit-out/report.html"
     assert run(folder, *SCAN).stderr == ""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-import re
 import struct
 import subprocess
 import sys
@@ -34,7 +34,7 @@ def on_terminal(folder: Path, *arguments: str, columns: int = 80, **variables: s
     with subprocess.Popen(
         [sys.executable, "-m", "cam_audit", *arguments],
         cwd=folder, env={**plain, "TERM": "xterm", **variables}, stdout=theirs, stderr=theirs,
-    ) as process:  # fmt: skip
+    ):  # fmt: skip
         os.close(theirs)
         shown = b""
         # reading from a terminal that nobody writes to any more is an error
@@ -45,14 +45,21 @@ def on_terminal(folder: Path, *arguments: str, columns: int = 80, **variables: s
     return shown.decode()
 
 
-def test_findings_are_coloured_on_a_terminal_alone(small: Path) -> None:
-    scan = ("scan", "photos", "--model", "cheat.onnx", "--overlays", "none")
-    finding = re.compile(r"^\x1b\[31m\x1b\[1merror\x1b\[0m +CA2", re.MULTILINE)
-    assert finding.search(on_terminal(small, *scan))
+def test_findings_are_coloured_on_a_terminal_alone(scanned: Path) -> None:
+    baseline = ("baseline", "cam-audit-out")
+    run(scanned, *baseline)
+    # a baseline that accepts nothing of what a second one drops
+    empty = json.loads((scanned / ".cam-audit-baseline.json").read_text())
+    entry = next(iter(empty["findings"].values()))
+    empty["findings"] = {"0" * 32: entry | {"severity": "error"}}
+    (scanned / ".cam-audit-baseline.json").write_text(json.dumps(empty))
+    shown = on_terminal(scanned, *baseline, columns=200)
+    assert f"dropped  {ESCAPE}31m{ESCAPE}1merror{ESCAPE}0m" in shown
     for variables in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
-        shown = on_terminal(small, *scan, "-q" if "TERM" not in variables else "--fresh", **variables)
-        assert ESCAPE not in shown.replace(f"{ESCAPE}A", "")
-    assert ESCAPE not in run(small, *scan, code=1).stdout
+        (scanned / ".cam-audit-baseline.json").write_text(json.dumps(empty))
+        assert "dropped  error" in on_terminal(scanned, *baseline, columns=200, **variables)
+    (scanned / ".cam-audit-baseline.json").write_text(json.dumps(empty))
+    assert "dropped  error" in run(scanned, *baseline).stdout
 
 
 def test_errors_and_notes_are_coloured(tmp_path: Path) -> None:
@@ -65,11 +72,13 @@ def test_errors_and_notes_are_coloured(tmp_path: Path) -> None:
 @pytest.mark.parametrize("columns", [60, 80, 200])
 def test_tables_and_prose_fit_the_terminal(folder: Path, columns: int) -> None:
     run(folder, "scan", "photos", "--net", "tiny")
+    assert max(map(len, run(folder, "explain", "CA207").stdout.splitlines())) > 80
     for command in (
         ("models", "list"),
         ("models", "info", "onnx_models/tiny.onnx"),
         ("compare", "cam-audit-out", "cam-audit-out"),
-        ("scan", "photos", "--net", "tiny", "-v"),
+        ("baseline", "cam-audit-out"),
+        ("explain", "CA207"),
         ("scan", "--help"),
     ):
         lines = on_terminal(folder, *command, columns=columns).splitlines()
@@ -93,7 +102,7 @@ def test_a_wide_table_becomes_lines() -> None:
 
 
 def test_a_long_line_is_broken_at_blanks_and_indented(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr("cam_audit.cli.terminal.terminal_width", lambda: 40)
     path = "/a/" + "long-" * 12
     assert fitted(["  one two three four five six seven eight nine ten"]) == [
         "  one two three four five six seven",
