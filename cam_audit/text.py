@@ -38,3 +38,17 @@ def count(number: int, noun: str, plural: str = "") -> str:
 def some(names: Sequence[str], most: int = MAX_NAMED) -> str:
     """The first names, and `...` if there are more: `a, b, ...`."""
     return ", ".join([*names[:most], *(["..."] if len(names) > most else [])])
+
+
+def aligned(rows: Sequence[Sequence[str]], columns: int | None = None) -> list[str]:
+    """A table whose first row is its head, as lines of at most so many columns, None for any number.
+
+    Where it is too wide, each row becomes lines `head: cell`, with an empty line between rows.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if columns is None or sum(widths) + 2 * (len(widths) - 1) <= columns:
+        return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    head, *others = rows
+    wide = max(map(len, head)) + 1
+    blocks = [[f"{name + ':':{wide}} {cell}" for name, cell in zip(head, row, strict=True) if cell] for row in others]
+    return [line for block in blocks for line in ("", *block)][1:]

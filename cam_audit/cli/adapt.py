@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from cam_audit.cli.helpful import HelpfulCommand
 from cam_audit.cli.net_in_words import (
     DYNAMIC,
     FIXED,
@@ -27,9 +28,16 @@ from cam_audit.workers import available_cores
 PRESET_NAMES = ("imagenet", "caffe", "tf", "unit", "inception", "clip", "raw")
 
 
-@click.command()
+@click.command(cls=HelpfulCommand)
 @click.argument("file", type=File)
-@click.option("-o", "--output", type=File, metavar="FILE", help="The CAM-ready file.  [default: FILE's name.cam.onnx]")
+@click.option(
+    "-o",
+    "--output-file",
+    "output",
+    type=File,
+    metavar="FILE",
+    help="The CAM-ready file.  [default: FILE's name.cam.onnx]",
+)
 @click.option(
     "--labels",
     type=File,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from cam_audit.cli.helpful import HelpfulCommand
 from cam_audit.cli.outputs import place_of
 from cam_audit.cli.process.exits import Exit
+from cam_audit.cli.terminal import note, say
 from cam_audit.errors import CamAuditError
 from cam_audit.findings.codes import CODES
 from cam_audit.text import count, printable
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 DEFAULT_FILE = Path(".cam-audit-baseline.json")
 
 
-@click.command(short_help="Accept findings, so that scans fail only for new ones.")
+@click.command(cls=HelpfulCommand, short_help="Accept findings, so that scans fail only for new ones.")
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT")
 @click.option(
     "-b", "--baseline", "file", type=click.Path(path_type=Path), default=DEFAULT_FILE, show_default=True,
@@ -45,7 +48,7 @@ def baseline(out: Path, file: Path, review: Path | None) -> int:
     The file is sorted and has no time in it, so that it can be kept in git and its changes read.
     """
     from cam_audit.files import replacing
-    from cam_audit.reports.baseline import baseline_of, read_baseline, render
+    from cam_audit.reports.baseline import baseline_of, not_asked, read_baseline, render
     from cam_audit.reports.output_folder import is_own_file, read_results
     from cam_audit.reports.part_maps import read_part_maps
     from cam_audit.reports.part_marks import contradiction
@@ -64,11 +67,14 @@ def baseline(out: Path, file: Path, review: Path | None) -> int:
     if is_own_file(place_of(file)):
         raise CamAuditError(f"{file}: a file of the scan's own; name another with -b")
     accepted = baseline_of(report, marks, read_part_maps(out) if marks and marks.parts else None)
+    if before:
+        # the scan says nothing about them
+        accepted = replace(accepted, findings={**not_asked(before, report), **accepted.findings})
     with replacing(file) as text:
         text.write(render(accepted))
     if marks:
         _tell_review(marks, report, accepted)
-    click.echo("\n".join(map(printable, _written(file, report, accepted, before))))
+    say("\n".join(map(printable, _written(file, report, accepted, before))))
     return Exit.CLEAN
 
 
@@ -109,17 +115,23 @@ def judgement(file: Path, judged: Judgement) -> str:
 
 def _written(file: Path, report: ScanReport, accepted: Baseline, before: Baseline | None) -> list[str]:
     images = f" and {count(len(accepted.images), 'image')}" if accepted.images else ""
-    lines = [f"{file}: {len(accepted.findings)} of {count(len(report.findings), 'finding')}{images} accepted"]
+    from cam_audit.reports.baseline import not_asked
+
+    kept = not_asked(before, report) if before else {}
+    taken = len(accepted.findings) - len(kept)
+    lines = [f"{file}: {taken} of {count(len(report.findings), 'finding')}{images} accepted"]
+    if kept:
+        lines[0] += f", {len(kept)} kept of codes that were not looked for"
     for verdict, number in sorted(Counter(entry.verdict for entry in accepted.parts).items()):
         lines[0] += f", {count(number, 'part')} marked {verdict}"
     if before:
         gone = [entry for key, entry in before.findings.items() if key not in accepted.findings]
         lines += [_line("dropped", entry) + " (accepted in the file that was there)" for entry in gone]
-        kept = {(entry.verdict, entry.label, entry.examples) for entry in accepted.parts}
+        marked = {(entry.verdict, entry.label, entry.examples) for entry in accepted.parts}
         lines += [
             f"{'dropped':8} {entry.verdict:8} {_marked_part(entry)} (marked in the file that was there)"
             for entry in before.parts
-            if (entry.verdict, entry.label, entry.examples) not in kept
+            if (entry.verdict, entry.label, entry.examples) not in marked
         ]
     return lines
 
@@ -129,15 +141,15 @@ def _tell_review(marks: Review, report: ScanReport, accepted: Baseline) -> None:
     verdicts = Counter(marks.findings.get(fingerprint, "not marked") for fingerprint in present)
     left = [f"{number} {verdict}" for verdict, number in sorted(verdicts.items()) if verdict != "fine"]
     if left:
-        _note(f"left to fail: {', '.join(left)}")
+        note(f"left to fail: {', '.join(left)}")
     strange = len(marks.findings.keys() - present)
     if strange:
-        _note(f"{count(strange, 'mark')} of the review on findings that this scan does not have")
+        note(f"{count(strange, 'mark')} of the review on findings that this scan does not have")
     from cam_audit.reports.review import UNSURE
 
     lost = sum(verdict != UNSURE for verdict in marks.parts.values()) - len(accepted.parts)
     if lost:
-        _note(
+        note(
             f"{count(lost, 'mark')} of the review on parts that this scan does not have, or of which it kept no "
             "direction; scan again and mark them anew"
         )
@@ -169,7 +181,3 @@ def _grown(entry: Entry, finding: Finding) -> str:
 def _line(word: str, item: Finding | Entry) -> str:
     title = CODES[item.code].title if item.code in CODES else "a code of another version"
     return f"{word:8} {item.severity:8} {item.code} {item.label or 'all images'}: {title}"
-
-
-def _note(message: str) -> None:
-    click.echo(f"note: {message}", err=True)

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 
+from cam_audit.cli.helpful import HelpfulCommand
 from cam_audit.cli.process.exits import Exit
-from cam_audit.cli.terminal import note
+from cam_audit.cli.terminal import note, say
 from cam_audit.text import count, printable
 
 
-@click.command(short_help="Write the edited pictures of a scan as a data set for any net.")
+@click.command(cls=HelpfulCommand, short_help="Write the edited pictures of a scan as a data set for any net.")
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT")
 @click.option(
-    "-o", "--output", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR",
+    "-o", "--output-folder", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR",
     help="The data set to write; it must be new, or empty.",
 )  # fmt: skip
 def challenge(out: Path, folder: Path) -> int:
@@ -32,5 +33,5 @@ def challenge(out: Path, folder: Path) -> int:
     if written.left_out:
         photos = count(len(written.left_out), "photo")
         note(f"{photos} could not be read, and what was made of them is left out, such as {written.left_out[0]}")
-    click.echo(printable(f"{folder}: {count(written.pictures, 'picture')}"))
+    say(printable(f"{folder}: {count(written.pictures, 'picture')}"))
     return Exit.INCOMPLETE if written.left_out else Exit.CLEAN

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
+from cam_audit.cli.helpful import HelpfulCommand
 from cam_audit.cli.outputs import Output, output_option, require_places, to_stdout, write
 from cam_audit.cli.process.exits import Exit
+from cam_audit.cli.terminal import say, terminal_width
 
 FORMATS = ("text", "markdown", "json")
 
 
-@click.command(short_help="Tell whether better data, or another net, helped.")
+@click.command(cls=HelpfulCommand, short_help="Tell whether better data, or another net, helped.")
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
 @output_option(FORMATS, help=f"Write the comparison as {', '.join(FORMATS)}; `-` is stdout. Repeatable.")
@@ -32,7 +34,7 @@ def compare(before: Path, after: Path, outputs: tuple[Output, ...]) -> int:
     reports_of = read_results(before), read_results(after)
     comparison = compare_reports(*reports_of, read_part_maps(before), read_part_maps(after))
     if not to_stdout(outputs):
-        click.echo(reports.text(comparison), nl=False)
+        say(reports.text(comparison, terminal_width()))
     for output in outputs:
         write(output, [reports.FORMATS[output.format](comparison)])
     return Exit.CLEAN

@@ -13,6 +13,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from cam_audit.cli.helpful import HelpfulCommand
 from cam_audit.cli.terminal import note
 from cam_audit.errors import CamAuditError
 from cam_audit.text import cut
@@ -42,7 +43,7 @@ class Section:
         return f"{self.file}, {_section_name(self.file)}"
 
 
-class ConfiguredCommand(click.Command):
+class ConfiguredCommand(HelpfulCommand):
     """A command whose options may also stand in a file; needs the parameter that `config_option` adds."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

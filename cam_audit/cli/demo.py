@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cam_audit.cli.helpful import HelpfulCommand
 from cam_audit.cli.process.exits import Exit
+from cam_audit.cli.terminal import note, prose_width, quiet_libraries, say
 
 if TYPE_CHECKING:
     from cam_audit.reports.counts import Counts
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 IMAGES_PER_CLASS = 40
 
 
-@click.command(short_help="Audit drawings with planted shortcuts.")
+@click.command(cls=HelpfulCommand, short_help="Audit drawings with planted shortcuts.")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("cam-audit-demo"), metavar="[DIR]")
 def demo(folder: Path) -> int:
     """Draw pictures with planted shortcuts, and audit a net that learnt them and one that did not.
@@ -24,7 +26,6 @@ def demo(folder: Path) -> int:
     Every cat sits on red, every dog on green, every mug bears a small mark. Pictures go to DIR/images (default
     cam-audit-demo), what the audits find to DIR/biased and DIR/fixed.
     """
-    from cam_audit.cli.terminal import note
     from cam_audit.scan.journal import locked
 
     # pictures must not be drawn anew while another demo scans them
@@ -43,32 +44,33 @@ def _demonstrate(folder: Path) -> Exit:
 
     set_up_libraries(available_cores())
     biased, shuffled = folder / "images" / "biased", folder / "images" / "shuffled"
-    click.echo(f"Drawing {2 * len(CLASSES) * IMAGES_PER_CLASS} pictures of {_and(CLASSES)} ...", err=True)
+    say(f"Drawing {2 * len(CLASSES) * IMAGES_PER_CLASS} pictures of {_and(CLASSES)} ...", err=True)
     _draw(biased, shuffled=False)
     _draw(shuffled, shuffled=True)
 
     _title("The net demo-biased learnt from pictures in which every cat sits on red, every dog on green, and")
-    click.echo("every mug bears a small mark. On such pictures it hardly makes a mistake. Is it to be trusted?\n")
+    say("every mug bears a small mark. On such pictures it hardly makes a mistake. Is it to be trusted?")
+    say("")
     first = _audit(biased, "demo-biased", folder / "biased")
-    click.echo(summary(first))
+    say(summary(first, prose_width()))
 
     _title("The net demo-fixed learnt the same drawings with backgrounds and marks shuffled.")
-    click.echo("Here they tell nothing, and it had to learn the things themselves.\n")
+    say("Here they tell nothing, and it had to learn the things themselves.")
+    say("")
     second = _audit(shuffled, "demo-fixed", folder / "fixed")
-    click.echo(summary(second))
+    say(summary(second, prose_width()))
 
     _title(f"Where the maps lie: share in the outer eighth of the picture (evenly spread: {BORDER_AREA:.0%})")
-    click.echo("        demo-biased  demo-fixed")
+    say("        demo-biased  demo-fixed")
     before, after = counts_of(first), counts_of(second)
     for name in CLASSES:
-        click.echo(f"{name:6}  {_border(before, name):>11}  {_border(after, name):>10}")
-    click.echo(f"\nSee for yourself: {folder / 'biased' / REPORT_FILE}")
+        say(f"{name:6}  {_border(before, name):>11}  {_border(after, name):>10}")
+    say(f"\nSee for yourself: {folder / 'biased' / REPORT_FILE}")
     return Exit.INCOMPLETE if before.errors or after.errors else Exit.CLEAN
 
 
 def _audit(pictures: Path, net: str, out: Path) -> AuditReport:
     from cam_audit.cli.progress import Progress
-    from cam_audit.cli.terminal import quiet_libraries
     from cam_audit.scan.audit import audit
 
     with quiet_libraries(), Progress() as progress:
@@ -95,4 +97,4 @@ def _and(names: tuple[str, ...]) -> str:
 
 
 def _title(words: str) -> None:
-    click.echo(f"\n{words}")
+    say(f"\n{words}")

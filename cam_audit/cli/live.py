@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cam_audit.cli.helpful import HelpfulCommand
 from cam_audit.cli.net import download_option, net_file, provider_option
 from cam_audit.cli.process.exits import Exit
 from cam_audit.cli.process.streams import failure_of_stdout
+from cam_audit.cli.terminal import note, say
 from cam_audit.text import count
 
 if TYPE_CHECKING:
@@ -30,14 +32,15 @@ DEFAULT_FOLDER = Path("cam-audit-live")
 TOP = 3
 
 
-@click.command(short_help="Show what the net looks at in a camera's picture.")
+@click.command(cls=HelpfulCommand, short_help="Show what the net looks at in a camera's picture.")
+@click.argument("source", required=False, metavar="[SOURCE]")
 @click.option("--net", metavar="NAME", help="A net known by name, e.g. squeezenet.  [default: efficientnet-lite0]")
 @download_option
 @click.option("--model", type=click.Path(path_type=Path), metavar="FILE", help="A CAM-ready ONNX file of your own.")
 @provider_option
 @click.option(
-    "--camera", default="0", show_default=True, metavar="NUMBER|FILE|ADDRESS",
-    help="A camera's number, a video file, or an http or rtsp address.",
+    "--camera", metavar="NUMBER|FILE|ADDRESS",
+    help="The same as SOURCE.  [default: 0]",
 )  # fmt: skip
 @click.option(
     "--save", "folder", type=click.Path(path_type=Path), metavar="DIR",
@@ -62,11 +65,12 @@ TOP = 3
     "--no-window", is_flag=True, help="Show nothing: save snapshots, or print a line of classes and scores a picture."
 )
 def live(
+    source: str | None,
     net: str | None,
     download: bool,
     model: Path | None,
     provider: tuple[str, ...],
-    camera: str,
+    camera: str | None,
     folder: Path | None,
     every: float | None,
     frames: int | None,
@@ -77,6 +81,8 @@ def live(
 ) -> int:
     """Show what the net looks at in what a camera sees, side by side, with the three best classes.
 
+    SOURCE is a camera's number (the first is 0, the default), a video file, or an http or rtsp address.
+
     Keys: space freezes, s saves a snapshot, 1 2 3 show the map of the first, second or third class, c chooses a class
     to compare with, + and - change the input size, h shows the keys, q or Esc closes.
 
@@ -84,7 +90,6 @@ def live(
     tabs between.
     """
     from cam_audit.cli.process.libraries import set_up_libraries
-    from cam_audit.cli.terminal import note
     from cam_audit.live.loop import LiveSettings
     from cam_audit.live.loop import live as watch
     from cam_audit.live.source import CameraError, parse_source
@@ -94,7 +99,9 @@ def live(
 
     if every is not None and folder is None:
         raise click.UsageError("--every says how often to save; say where to with --save DIR")
-    source = parse_source(camera)
+    if source is not None and camera is not None:
+        raise click.UsageError("name the camera by either SOURCE or --camera")
+    opened = parse_source(source or camera or "0")
     file = net_file(net, model, download=download)
     set_up_libraries(available_cores())
     loaded = load_model(file, provider)
@@ -107,12 +114,12 @@ def live(
     if folder is not None and not windowed and every is None:
         every = 0.0
     settings = LiveSettings(size=size, smooth=smooth, loop=loop, frames=frames, every=every)
-    saving = _Saving(folder, loaded, {**asdict(settings), "camera": source.name})
+    saving = _Saving(folder, loaded, {**asdict(settings), "camera": opened.name})
     try:
         with _ending_by_signals():
             watch(
                 loaded,
-                source,
+                opened,
                 settings,
                 windowed=windowed,
                 on_seen=saving.prepare if windowed or folder else partial(_print_line, loaded),
@@ -120,7 +127,7 @@ def live(
                 on_notice=note,
             )
     except CameraError as error:
-        raise CameraError(f"{error}{_other_cameras(source)}") from None
+        raise CameraError(f"{error}{_other_cameras(opened)}") from None
     except _Unread:
         # `exits.end` tells why
         pass
@@ -155,7 +162,7 @@ class _Saving:
 
     def sum_up(self) -> None:
         if self._snapshots is not None:
-            click.echo(f"{count(self._snapshots.saved, 'snapshot')} in {self._snapshots.folder}", err=True)
+            say(f"{count(self._snapshots.saved, 'snapshot')} in {self._snapshots.folder}", err=True)
 
     def _open(self, folder: Path) -> Snapshots:
         from cam_audit.cli.snapshots import Snapshots

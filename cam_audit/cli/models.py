@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from cam_audit.cli.adapt import adapt
-from cam_audit.cli.groups import HelpfulGroup
+from cam_audit.cli.helpful import HelpfulGroup
 from cam_audit.cli.net import ZOO_NAMES, provider_option
 from cam_audit.cli.net import pull as download
 from cam_audit.cli.net_in_words import (
@@ -28,9 +28,10 @@ from cam_audit.cli.net_in_words import (
     target_of,
 )
 from cam_audit.cli.process.libraries import set_up_libraries
+from cam_audit.cli.terminal import fitted, terminal_width
 from cam_audit.errors import ModelError
 from cam_audit.models import file_format
-from cam_audit.text import printable, some
+from cam_audit.text import aligned, printable, some
 from cam_audit.workers import available_cores
 
 SCORES = {
@@ -56,7 +57,7 @@ def list_command() -> None:
     """
     from cam_audit.models.known import NETS, locate, whereabouts
 
-    rows = [("NET", "TOP-1", "SIZE", "LICENCE", "FILE, OR THE COMMAND THAT MAKES IT")]
+    rows = [("NET", "TOP-1", "SIZE", "LICENCE", "FILE OR COMMAND")]
     for net in NETS.values():
         path = locate(net.name)
         megabytes = path.stat().st_size / 1e6 if path else net.megabytes
@@ -69,9 +70,7 @@ def list_command() -> None:
                 whereabouts(net),
             )
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        click.echo(printable("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()))
+    click.echo("\n".join(fitted(list(map(printable, aligned(rows, terminal_width()))))))
 
 
 @models.command()
@@ -153,7 +152,9 @@ def pull(net: str) -> None:
 @models.command()
 @click.argument("file", type=File)
 @click.option("--photos", type=File, required=True, metavar="DIR", help="Photos such as the net will see; 150 do.")
-@click.option("-o", "--output", type=File, metavar="FILE", help="The int8 file.  [default: FILE's name.int8.onnx]")
+@click.option(
+    "-o", "--output-file", "output", type=File, metavar="FILE", help="The int8 file.  [default: FILE's name.int8.onnx]"
+)
 def quantize(file: Path, photos: Path, output: Path | None) -> None:
     """Make an int8 file of the CAM-ready FILE: smaller and faster, with nearly the same maps.
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import click
 
+from cam_audit.cli.terminal import terminal_width
 from cam_audit.text import printable
 
 if TYPE_CHECKING:
@@ -27,7 +29,10 @@ def show(fields: Mapping[str, str]) -> None:
     """Print names and texts, a pair a line, in two columns."""
     width = max(map(len, fields))
     for name, text in fields.items():
-        click.echo(printable(f"{name:{width}}  {text}"))
+        line = printable(f"{name:{width}}  {text}")
+        columns = terminal_width() or len(line)
+        indent = " " * (width + 2)
+        click.echo("\n".join(wrap(line, columns, subsequent_indent=indent, break_long_words=False)))
 
 
 def target_of(file: Path, output: Path | None, ending: str) -> Path:
@@ -37,7 +42,7 @@ def target_of(file: Path, output: Path | None, ending: str) -> Path:
     """
     target = output or file.with_name(file.name.removesuffix(".onnx") + ending)
     if target.resolve() == file.resolve():
-        raise click.BadParameter(f"it would overwrite {file}", param_hint="--output")
+        raise click.BadParameter(f"it would overwrite {file}", param_hint="-o")
     return target
 
 

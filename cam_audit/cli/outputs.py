@@ -34,17 +34,14 @@ class Output:
     file: Path | None
 
 
-def output_option(formats: Iterable[str], help: str, *names: str) -> Callable[[Decorated], Decorated]:
-    """The option `--output FORMAT=FILE`, `-` for stdout; an unknown format is refused, and the nearest is named.
-
-    names: further names of the option.
-    """
+def output_option(formats: Iterable[str], help: str) -> Callable[[Decorated], Decorated]:
+    """The option `--output FORMAT=FILE`, `-` for stdout; an unknown format is refused, and the nearest is named."""
     known = tuple(formats)
 
     def parse(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tuple[Output, ...]:
         return tuple(_parsed(value, known) for value in values)
 
-    return click.option(*names, "--output", "outputs", multiple=True, callback=parse, metavar="FORMAT=FILE", help=help)
+    return click.option("--output", "outputs", multiple=True, callback=parse, metavar="FORMAT=FILE", help=help)
 
 
 def _parsed(value: str, formats: Sequence[str]) -> Output:

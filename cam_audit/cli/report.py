@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
+from cam_audit.cli.helpful import HelpfulCommand
 from cam_audit.cli.outputs import Output, output_option, require_places, write_outputs
 from cam_audit.cli.process.exits import Exit
+from cam_audit.cli.terminal import say
 from cam_audit.reports.formats import FORMATS
 
 
-@click.command(short_help="Write a scan's report again.")
+@click.command(cls=HelpfulCommand, short_help="Write a scan's report again.")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="OUT")
-@output_option(FORMATS, f"Write {', '.join(FORMATS)} to FILE instead; `-` is stdout. Repeatable.", "-o")
+@output_option(FORMATS, f"Write {', '.join(FORMATS)} to FILE instead; `-` is stdout. Repeatable.")
 def report(folder: Path, outputs: tuple[Output, ...]) -> int:
     """Write OUT/report.html again, from the files of the scan in OUT, without scanning.
 
@@ -25,5 +27,5 @@ def report(folder: Path, outputs: tuple[Output, ...]) -> int:
     page = Output("html", folder / REPORT_FILE)
     write_outputs(read_results(folder), outputs or [page])
     if not outputs:
-        click.echo(page.file)
+        say(str(page.file))
     return Exit.CLEAN

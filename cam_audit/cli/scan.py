@@ -13,7 +13,7 @@ from cam_audit.cli.outputs import Output, output_option, require_places, to_stdo
 from cam_audit.cli.process.exits import Interrupted, exit_of
 from cam_audit.cli.process.forked import be_told
 from cam_audit.cli.process.resuming import command_with, resuming_command
-from cam_audit.cli.terminal import note, quiet_libraries
+from cam_audit.cli.terminal import note, prose_width, quiet_libraries, say
 from cam_audit.errors import CamAuditError, CutOffError, OptionError
 from cam_audit.findings.codes import FAILING
 from cam_audit.reports.formats import FORMATS
@@ -105,6 +105,14 @@ from cam_audit.workers import available_cores
     "--fail-on", type=click.Choice(tuple(FAILING)), default="error", show_default=True,
     help="The least severity of a finding that makes the exit code 1.",
 )  # fmt: skip
+@click.option(
+    "--select", multiple=True, metavar="CODES",
+    help="Look for these codes alone, such as CA203, or CA2 for all that begin so; commas between. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--ignore", multiple=True, metavar="CODES",
+    help="Don't look for these codes. The verdict says which were left out. Repeatable.",
+)  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with a scan into OUT that was cut off; finished images are kept.")
 @click.option("--fresh", is_flag=True, help="Start anew, although a scan into OUT was cut off.")
 @click.option(
@@ -191,11 +199,11 @@ def scan(
         raise CamAuditError(f"{error}: {command_with(*error.options)}") from None
     except CutOffError as error:
         raise CamAuditError(f"{error}{how_to_go_on(out)}") from None
-    click.echo(summary(report), err=to_stdout(outputs))
+    say(summary(report, prose_width()), err=to_stdout(outputs))
     if baseline and report.judgement:
         from cam_audit.cli.baseline import judgement
 
-        click.echo(judgement(baseline, report.judgement), err=to_stdout(outputs))
+        say(judgement(baseline, report.judgement), err=to_stdout(outputs))
     write_outputs(report, outputs)
     return exit_of(report)
 

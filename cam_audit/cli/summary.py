@@ -21,8 +21,11 @@ MAX_CLASSES = 5
 MAX_REASONS = 3
 
 
-def summary(report: ScanReport) -> str:
-    """The summary of a scan: images and errors, agreement with the folders, findings, and where the output is."""
+def summary(report: ScanReport, width: int = 100) -> str:
+    """The summary of a scan: images and errors, agreement with the folders, findings, and where the output is.
+
+    width: the columns in which messages are set.
+    """
     counts, out = counts_of(report), Path(report.run["settings"]["out"])
     seconds = report.run["seconds"]
     rate = counts.images / seconds if seconds else 0.0
@@ -35,7 +38,7 @@ def summary(report: ScanReport) -> str:
         lines += [f"  {split.words}" for split in splits_of(report.run)]
         lines += _worst(counts) + _confused_pairs(report)
     lines += _wrong_labels(report) + _worst_group(report)
-    lines += ["", *_findings(report, verdict_on(report, counts)), ""]
+    lines += ["", *_findings(report, verdict_on(report, counts), width), ""]
     pictures = [folder for folder in PICTURE_FOLDERS if any((out / folder).glob("*"))]
     lines += [f"{name:15} {out / name}" for name in (*pictures, RESULTS_FILE, FINDINGS_FILE, REPORT_FILE)]
     if report.run.get("proposed_labels"):
@@ -48,7 +51,7 @@ def summary(report: ScanReport) -> str:
     return "\n".join(map(printable, lines))
 
 
-def _findings(report: ScanReport, verdict: Verdict) -> list[str]:
+def _findings(report: ScanReport, verdict: Verdict, width: int) -> list[str]:
     counts = [count(number, severity) for severity, number in severity_counts(report.findings).items() if number]
     if report.findings:
         lines = [f"{count(len(report.findings), 'finding')} ({', '.join(counts)})"]
@@ -60,7 +63,7 @@ def _findings(report: ScanReport, verdict: Verdict) -> list[str]:
             "",
             f"{finding.severity:8} {finding.code} {finding.label or 'all images'}: {CODES[finding.code].title}",
         ]
-        lines += textwrap.wrap(finding.message, 100, initial_indent=INDENT, subsequent_indent=INDENT)
+        lines += textwrap.wrap(finding.message, width, initial_indent=INDENT, subsequent_indent=INDENT)
         if finding.examples:
             example = " and ".join(finding.pairs[0].paths) if finding.pairs else finding.examples[0].path
             lines.append(f"{INDENT}for example {example}")
@@ -69,7 +72,7 @@ def _findings(report: ScanReport, verdict: Verdict) -> list[str]:
             "",
             f"{'shortcut':8} part {part.number} of {part.label}: a part that was marked a shortcut is still there",
         ]
-        lines += textwrap.wrap(shortcut_message(part), 100, initial_indent=INDENT, subsequent_indent=INDENT)
+        lines += textwrap.wrap(shortcut_message(part), width, initial_indent=INDENT, subsequent_indent=INDENT)
     return lines + [f"note: {note}" for note in report.notes if note not in verdict.limits]
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
+from cam_audit.errors import CamAuditError
 from cam_audit.records import Finding
 
 # These finders know more than pixels and files: one takes maps apart, one asks where the foreground is, one reads
@@ -16,6 +18,8 @@ from cam_audit.records import Finding
 CONTEXT, FRAMING, METADATA, FOREIGN = BEYOND_PIXELS = ("context", "framing", "metadata", "foreign")
 # Finders of what other finders see as well: of padding, and of pictures of another kind.
 PADDING, MIXED = "padding", "mixed"
+# The codes about pairs of images.
+IN_CLASSES, IN_SPLITS = "CA301", "CA302"
 
 NOTE, WARNING, ERROR = SEVERITIES = ("note", "warning", "error")
 # By the value of `--fail-on`, the severities that make a scan fail.
@@ -98,6 +102,11 @@ class Code:
     def is_flag(self) -> bool:
         """Whether it is about one image rather than a class."""
         return self.code.startswith("CA1")
+
+    @property
+    def is_about_pairs(self) -> bool:
+        """Whether it is about pairs of images rather than a class, a net, or what it goes by."""
+        return self.code.startswith("CA3")
 
 
 CODES = {
@@ -493,6 +502,34 @@ CODES = {
         ),
     )
 }
+
+
+ALL_CODES = frozenset(CODES)
+
+
+def chosen_codes(select: Iterable[str], ignore: Iterable[str]) -> frozenset[str]:
+    """The codes to look for: those that `select` names, or all if it names none, without those that `ignore` names.
+
+    A word is a code, the begin of several such as CA2, or more of these with commas between. Raises CamAuditError for a
+    word that is neither, and where no code is left.
+    """
+    selected, ignored = _named("select", select), _named("ignore", ignore)
+    chosen = (selected or ALL_CODES) - ignored
+    if not chosen:
+        raise CamAuditError("--select and --ignore leave no code to look for")
+    return chosen
+
+
+def _named(option: str, words: Iterable[str]) -> frozenset[str]:
+    codes: set[str] = set()
+    for word in (part.strip().upper() for words_ in words for part in words_.split(",")):
+        named = {code for code in CODES if word and code.startswith(word)}
+        if not named:
+            close = get_close_matches(word, CODES, n=1)
+            hint = f"did you mean {close[0]}?" if close else "`cam-audit explain` lists them"
+            raise CamAuditError(f"--{option}: there is no code {word!r}; {hint}")
+        codes |= named
+    return frozenset(codes)
 
 
 def codes_by_finder() -> dict[str, str]:

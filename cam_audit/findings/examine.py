@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from cam_audit.files import sha256_of
@@ -12,7 +13,7 @@ from cam_audit.findings import context, foreign, framing
 from cam_audit.findings.audited_net import AuditedNet, audited_net
 from cam_audit.findings.causes import Cause, causes_of
 from cam_audit.findings.class_parts import ClassParts, class_parts, parts_of
-from cam_audit.findings.codes import NOTE
+from cam_audit.findings.codes import ALL_CODES, NOTE, codes_by_finder
 from cam_audit.findings.cues import find_cues
 from cam_audit.findings.decision import MAX_EXAMPLES, Annotated, finding_of, object_finding, order, outside_examples
 from cam_audit.findings.evidence import Evidence, counterfactuals_of, measure
@@ -25,6 +26,8 @@ from cam_audit.inside import AnyPath
 from cam_audit.models.model import Model
 from cam_audit.records import ClassMaps, Counterfactual, Finding, ImageSource, Part, PartMaps
 from cam_audit.workers import Each
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,26 +65,31 @@ def examine(
     passes: Each,
     copies: Mapping[str, int],
     metadata: Metadata | None = None,
+    wanted: Collection[str] = ALL_CODES,
     on_look: Callable[[int, int], None] | None = None,
 ) -> Examination:
     """Find what gives classes away, and measure whether the net looks at it and the prediction follows.
 
     `collected`: what was kept of the sampled images; `annotated`, `unsampled`: by class folder, the images with an
     annotated object, and those that were not sampled; `copies`: how many were left out as copies; `metadata`: those of
-    all images. `shortest` as in `Model.fit`, `needed` and `ranges` as in `decode`; `each`
-    is `map`, or one that uses several cores; `passes`, too, where images are read and run through the net, perhaps by
-    other machines. `on_look`, when an image is looked at again, gets how many were and will
-    be.
+    all images; `wanted`: the codes to look for. `shortest` as in `Model.fit`, `needed` and `ranges` as in `decode`;
+    `each` is `map`, or one that uses several cores; `passes`, too, where images are read and run through the net,
+    perhaps by other machines. `on_look`, when an image is looked at again, gets how many were and will be.
     """
-    object_findings = _object_findings(annotated, copies)
+    object_findings = _object_findings(annotated, copies) if "CA205" in wanted else []
     if not collected.observations:
         return Examination(tuple(sorted(object_findings, key=order)))
     net = audited_net(model, collected, shortest=shortest, needed=needed, ranges=ranges, copies=copies)
     taken_apart = class_parts(net, each)
-    causes = _causes(net, taken_apart, metadata, each)
-    evidence = [measure(net, cause, each, passes) for cause in causes]
+    _log.info("%d classes taken to parts", len(taken_apart))
+    causes = _causes(net, taken_apart, metadata, wanted, each)
+    _log.info("%d causes found in %d classes", len(causes), len(net.groups))
+    evidence = []
+    for cause in causes:
+        evidence.append(_named(measure(net, cause, each, passes), wanted))
+        _log.info("%s %s measured: %d passes", cause.code, cause.suspicion.label, evidence[-1].passes)
     findings = [_finding(net, of_cause) for of_cause in evidence]
-    of_foreign, asked_foreign = foreign.ask(net, passes)
+    of_foreign, asked_foreign = foreign.ask(net, passes) if "CA209" in wanted else (None, 0)
     # surroundings take a pass an image, which a note is not worth
     worth_asking = {f.label for f, cause in zip(findings, causes, strict=True) if f.severity != NOTE and cause.context}
     asked = [(found, _unasked(net, found, unsampled)) for found in taken_apart if found.label in worth_asking]
@@ -126,11 +134,28 @@ def examine(
     )
 
 
-def _causes(net: AuditedNet, taken_apart: Sequence[ClassParts], metadata: Metadata | None, each: Each) -> list[Cause]:
+def _causes(
+    net: AuditedNet, taken_apart: Sequence[ClassParts], metadata: Metadata | None, wanted: Collection[str], each: Each
+) -> list[Cause]:
     features = [observation.features for group in net.groups.values() for observation in group]
     suspicions = [*find_cues(features, each), *context.suspected(taken_apart), *framing.suspected(net.groups, each)]
     suspicions += metadata.suspected(features, each) if metadata else []
-    return causes_of([suspicion for suspicion in suspicions if suspicion.images >= MIN_IMAGES])
+    causes = causes_of([suspicion for suspicion in suspicions if suspicion.images >= MIN_IMAGES])
+    return [cause for cause in causes if _wanted_finders(cause, wanted)]
+
+
+def _wanted_finders(cause: Cause, wanted: Collection[str]) -> list[str]:
+    """The finders of a cause whose codes are looked for."""
+    code_of = codes_by_finder()
+    return [finder for finder in cause.finders if code_of[finder] in wanted]
+
+
+def _named(evidence: Evidence, wanted: Collection[str]) -> Evidence:
+    """The evidence for a cause under a code that is looked for: who leaves out a code leaves out no cause with it."""
+    cause = evidence.cause
+    if cause.code in wanted:
+        return evidence
+    return replace(evidence, cause=cause.named_by(_wanted_finders(cause, wanted)[0]))
 
 
 def _finding(net: AuditedNet, evidence: Evidence) -> Finding:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_audit.errors import ImageError
-from cam_audit.findings.codes import CODES, NOTE, WARNING
+from cam_audit.findings.codes import CODES, IN_CLASSES, IN_SPLITS, NOTE, WARNING
 from cam_audit.findings.decision import MAX_EXAMPLES, fingerprint
 from cam_audit.findings.sample import Pictures
 from cam_audit.images.copies import THUMBNAIL_SIDE, Thumbnail, are_copies, close_across, contrast_of, thumbnail_of
@@ -23,7 +23,6 @@ from cam_audit.records import Example, Finding, ImageSource, Pair
 from cam_audit.text import count
 from cam_audit.workers import Each
 
-IN_CLASSES, IN_SPLITS = "CA301", "CA302"
 # So many pictures are read again at most, and so many pairs are listed of a finding.
 MAX_READ = 20_000
 MAX_PAIRS = 1000

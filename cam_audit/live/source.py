@@ -1,4 +1,4 @@
-"""What `--camera` names: a camera of this machine, a video file or an address; and how each is opened."""
+"""What a live session watches: a camera of this machine, a video file or an address; and how each is opened."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def parse_source(word: str) -> Source:
         number = re.fullmatch(r"/dev/video(\d+)", os.path.realpath(word))
         return _device(word, int(number[1])) if number else Source(Kind.DEVICE, word, word)
     if not os.path.exists(word):
-        raise CameraError(f"{word}: no such file; --camera takes a number, a video file, or an http or rtsp address")
+        raise CameraError(f"{word}: no such file; a camera is a number, a video file, or an http or rtsp address")
     return Source(Kind.FILE, word, word)
 
 

@@ -33,9 +33,9 @@ def fields(data: Bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]
         elif form in _FIXED:
             stop = start + _FIXED[form]
         else:
-            raise ValueError(f"byte {at - 1} begins no field of a protobuf message")
+            raise ValueError("it is of another kind, or damaged")
         if stop > end:
-            raise ValueError("a field is longer than its message")
+            raise ValueError("it ends too early, as after a download that was cut off")
         yield tag >> 3, form, start, stop
         at = stop
 

@@ -19,7 +19,8 @@ class Alert:
     """A finding about a class, or a flag of an image, which is always a note.
 
     `path`: its image (of a finding: the first example, or else the class's folder), as seen from where the scan ran.
-    `fingerprint`: what makes it the same one in another run, 32 hex digits; no scores are in it.
+    `fingerprint`: what makes it the same one in another run, 32 hex digits; no scores are in it. `accepted`:
+    whether a baseline accepts it, so that it fails nothing.
     """
 
     code: str
@@ -27,6 +28,7 @@ class Alert:
     path: str
     message: str
     fingerprint: str
+    accepted: bool = False
 
     @property
     def title(self) -> str:
@@ -37,7 +39,15 @@ class Alert:
 def class_alerts(report: ScanReport) -> list[Alert]:
     """The findings, worst first."""
     return [
-        Alert(f.code, f.severity, _finding_path(report, f), sentence(f.message), f.fingerprint) for f in report.findings
+        Alert(
+            finding.code,
+            finding.severity,
+            _finding_path(report, finding),
+            sentence(finding.message),
+            finding.fingerprint,
+            finding.fingerprint in report.known,
+        )
+        for finding in report.findings
     ]
 
 

@@ -101,9 +101,9 @@ class Judgement:
     """A scan's findings against a baseline, `accepted`.
 
     `new`: not accepted, worst first; `known`: accepted; `grown`: by the fingerprint of those in `new` whose cause was
-    accepted as less than it is now, what was accepted; `stale`: entries that no finding answers to any more.
-    `model_changed`: whether it is another net than the baseline's; `thresholds`: by code or severity, (then, now) where
-    they differ.
+    accepted as less than it is now, what was accepted; `stale`: entries that no finding answers to any more, though
+    their code was looked for. `model_changed`: whether it is another net than the baseline's; `thresholds`: by code or
+    severity, (then, now) where they differ.
     `flagged`: how many images carry a flag; `fine`: how many of them were marked fine with all their flags.
     `parts`: the parts that answer to marks; `stale_parts`: marks that no part answers to; both empty for another net.
     """
@@ -164,6 +164,12 @@ def baseline_of(
     )
 
 
+def not_asked(before: Baseline, report: ScanReport) -> dict[str, Entry]:
+    """What a baseline accepts of codes that a scan did not look for, by fingerprint."""
+    left_out = report.run.get("left_out", ())
+    return {fingerprint: entry for fingerprint, entry in before.findings.items() if entry.code in left_out}
+
+
 def judge(baseline: Baseline, report: ScanReport, part_maps: Mapping[str, PartMaps] | None = None) -> Judgement:
     """Hold what a scan found against a baseline; part_maps: by a part's sheet."""
     model_changed = report.run["model"]["sha256"] != baseline.model_sha256
@@ -192,7 +198,11 @@ def judge(baseline: Baseline, report: ScanReport, part_maps: Mapping[str, PartMa
         new=new,
         known=tuple(filter(is_known, report.findings)),
         grown={f.fingerprint: accepted[f.fingerprint] for f in new if f.fingerprint in accepted},
-        stale=tuple(entry for key, entry in sorted(baseline.findings.items()) if key not in answers.values()),
+        stale=tuple(
+            entry
+            for key, entry in sorted(baseline.findings.items())
+            if key not in answers.values() and entry.code not in report.run.get("left_out", ())
+        ),
         model_changed=model_changed,
         thresholds=_changed(baseline.thresholds, thresholds()),
         flagged=len(flagged),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
@@ -129,7 +129,9 @@ def compare(
     parts, notes = part_changes(before, after, maps_before or {}, maps_after or {})
     counts = counts_of(before), counts_of(after)
     classes = _classes(*counts)
-    findings = _findings(before.findings, after.findings, counts, {change.label: change for change in classes})
+    left_out = [report.run.get("left_out", ()) for report in (before, after)]
+    by_label = {change.label: change for change in classes}
+    findings = _findings(before.findings, after.findings, counts, by_label, left_out)
     both = [change for change in classes if change.before and change.after]
     agreement, chance = _agreement(both)
     outcome, verdict = _verdict(findings, agreement, chance, comparable=bool(both))
@@ -185,6 +187,7 @@ def _findings(
     after: Iterable[Finding],
     counts: tuple[Counts, Counts],
     classes: Mapping[str, ClassChange],
+    left_out: Sequence[Collection[str]],
 ) -> tuple[FindingChange, ...]:
     changes = []
     for was, became in _pairs(before, after):
@@ -196,7 +199,8 @@ def _findings(
             assert found is not None
             both = classes.get(found.label)
             reading = None if both is None else both.after if was else both.before
-            why = _not_looked_for(found, missing_in, reading, word)
+            why = f"{found.code} was left out {word}" if found.code in left_out[0 if became else 1] else ""
+            why = why or _not_looked_for(found, missing_in, reading, word)
             change = UNTOLD if why else WENT if was else APPEARED
         changes.append(FindingChange(change, was, became, why))
     return tuple(sorted(changes, key=_order))
@@ -207,10 +211,13 @@ def _pairs(before: Iterable[Finding], after: Iterable[Finding]) -> list[tuple[Fi
     old = {(finding.label, finding.code): finding for finding in before}
     new = {(finding.label, finding.code): finding for finding in after}
     pairs: list[tuple[Finding | None, Finding | None]] = [(old.pop(key), new.pop(key)) for key in [*old] if key in new]
-    left = {(finding.label, kind_of(finding.code)): finding for finding in new.values()}
+    left: dict[tuple[str, str], list[Finding]] = {}
+    for finding in new.values():
+        left.setdefault((finding.label, kind_of(finding.code)), []).append(finding)
     for finding in old.values():
-        pairs.append((finding, left.pop((finding.label, kind_of(finding.code)), None)))
-    return pairs + [(None, finding) for finding in left.values()]
+        alike = left.get((finding.label, kind_of(finding.code)))
+        pairs.append((finding, alike.pop(0) if alike else None))
+    return pairs + [(None, finding) for alike in left.values() for finding in alike]
 
 
 def _order(change: FindingChange) -> tuple[int, int, str, str]:

@@ -13,7 +13,7 @@ from cam_audit.reports.compare import ClassReading, Comparison, FindingChange
 from cam_audit.reports.compare_parts import MIN_SHARE_CHANGE, PartChange
 from cam_audit.reports.json_text import json_text
 from cam_audit.reports.scan_report import ScanReport
-from cam_audit.text import printable
+from cam_audit.text import aligned, printable
 
 MAX_PREDICTIONS = 20
 WIDTH = 100
@@ -31,22 +31,28 @@ PARTS_TOLD = (
 Row = Sequence[str]
 
 
-def text(comparison: Comparison) -> str:
-    """For a terminal: the verdict first, then what it rests on."""
+def text(comparison: Comparison, columns: int | None = None) -> str:
+    """For a terminal of so many columns, or for a file: the verdict first, then what it rests on."""
+    width = min(columns or WIDTH, WIDTH)
     lines = [
         *(f"{side:7} {scan}" for side, scan in zip(SIDES, _scans(comparison), strict=True)),
         "",
-        *wrap(comparison.verdict, WIDTH),
+        *wrap(comparison.verdict, width),
     ]
     if comparison.findings:
-        lines += ["", *_aligned([FINDING_COLUMNS, *map(_finding_row, comparison.findings)])]
+        lines += ["", *_aligned([FINDING_COLUMNS, *map(_finding_row, comparison.findings)], columns)]
         lines += _untold(comparison)
     if comparison.parts:
-        lines += ["", *wrap(PARTS_TOLD, WIDTH), "", *_aligned([PART_COLUMNS, *map(_part_row, comparison.parts)])]
-    lines += ["", *_aligned([CLASS_COLUMNS, *_class_rows(comparison)])]
+        lines += [
+            "",
+            *wrap(PARTS_TOLD, width),
+            "",
+            *_aligned([PART_COLUMNS, *map(_part_row, comparison.parts)], columns),
+        ]
+    lines += ["", *_aligned([CLASS_COLUMNS, *_class_rows(comparison)], columns)]
     lines += ["", *_predictions(comparison)]
     for note in comparison.notes:
-        lines += ["", *wrap(f"note: {note}", WIDTH)]
+        lines += ["", *wrap(f"note: {note}", width)]
     return "".join(f"{printable(line.rstrip())}\n" for line in lines)
 
 
@@ -226,14 +232,10 @@ def _predictions(comparison: Comparison) -> list[str]:
     return lines
 
 
-def _aligned(rows: Sequence[Row]) -> list[str]:
-    """Rows with their columns below each other; columns without any value are left out."""
-    columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
-    widths = [max(map(len, column)) for column in columns]
-    return [
-        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
-        for row in zip(*columns, strict=True)
-    ]
+def _aligned(rows: Sequence[Row], columns: int | None) -> list[str]:
+    """Rows as a table; columns without any value are left out."""
+    kept = [column for column in zip(*rows, strict=True) if any(column[1:])]
+    return aligned(list(zip(*kept, strict=True)), columns)
 
 
 def _table(header: Row, rows: Iterable[Row]) -> list[str]:

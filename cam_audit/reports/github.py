@@ -19,9 +19,9 @@ def render(report: ScanReport) -> Iterator[str]:
     """At most MAX_EACH errors and as many warnings, gravest first, and a notice with verdict, scope and what was cut.
 
     Parts that fail the scan are errors, and images that could not be read are warnings, after those about classes;
-    flags of images are not told.
+    flags of images are not told, and of findings that a baseline accepts how many there are.
     """
-    told = class_alerts(report)
+    told = [alert for alert in class_alerts(report) if not alert.accepted]
     commands = {
         severity: [_command(severity, a.title, a.message, a.path) for a in told if a.severity == severity]
         for severity in (ERROR, WARNING)
@@ -35,6 +35,8 @@ def render(report: ScanReport) -> Iterator[str]:
         for image in unreadable(report)
     ]
     words = [verdict(report), scope(report)]
+    if accepted := len(report.findings) - len(told):
+        words.append(f"{count(accepted, 'finding')} accepted in the baseline.")
     for severity, lines in commands.items():
         if len(lines) > MAX_EACH:
             words.append(f"{count(len(lines) - MAX_EACH, f'more {severity}')} not shown here.")

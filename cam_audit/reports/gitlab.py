@@ -25,6 +25,7 @@ from cam_audit.text import count, printable
 
 SEVERITY = {ERROR: "critical", WARNING: "major", NOTE: "info"}
 MAX_ISSUES = 5_000
+ACCEPTED = "Accepted in the baseline."
 
 
 def render(report: ScanReport) -> Iterator[str]:
@@ -64,6 +65,8 @@ def render(report: ScanReport) -> Iterator[str]:
 
 def _alert_issue(alert: Alert) -> dict[str, object]:
     words = f"{alert.title}: {alert.message}"
+    if alert.accepted:
+        return _issue(alert.code, SEVERITY[NOTE], alert.path, f"{words} {ACCEPTED}", alert.fingerprint)
     return _issue(alert.code, SEVERITY[alert.severity], alert.path, words, alert.fingerprint)
 
 

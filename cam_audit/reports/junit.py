@@ -114,6 +114,10 @@ def _cases(report: ScanReport) -> Iterator[ET.Element]:
             # the schemas want it before what was printed
             case.insert(0, ET.Element("skipped", message=_line(why)))
         yield case
+    if whole.choice:
+        case = _case(report, "", "not looked for", class_path(report, ""))
+        ET.SubElement(case, "skipped", message=whole.choice)
+        yield case
     for image in unread:
         case = _case(report, image.label, image.path, image_path(report, image.path))
         ET.SubElement(case, "error", message=_line(image.error), type="unreadable")

@@ -50,7 +50,8 @@ def verdict(report: ScanReport) -> str:
     rest = "".join(f"; {words}" for words in (decided.of_pairs, rest) if words)
     if decided.nothing_known:
         why = f": {decided.why}" if decided.why else ""
-        return f"Cues could not be looked for in {images}{why}{rest}."
+        choice = f"; {decided.choice}" if decided.choice else ""
+        return f"Cues could not be looked for in {images}{why}{choice}{rest}."
     if decided.limits:
         rest = f"; {decided.limits}{rest}"
     if decided.severity is None:

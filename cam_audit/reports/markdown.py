@@ -82,7 +82,8 @@ def _findings(report: ScanReport) -> list[str]:
     if not report.findings:
         return []
     shown = report.findings[:MAX_FINDINGS]
-    table = _table(("Severity", "Class", "Finding", "Cue", "Use", "Counterfactual"), map(_cells, shown))
+    cells = (_cells(finding, accepted=finding.fingerprint in report.known) for finding in shown)
+    table = _table(("Severity", "Class", "Finding", "Cue", "Use", "Counterfactual"), cells)
     told = [_text(sentence(finding.message)) for finding in shown]
     meanings = []
     for code in dict.fromkeys(finding.code for finding in shown):
@@ -99,10 +100,11 @@ def _findings(report: ScanReport) -> list[str]:
     ]
 
 
-def _cells(finding: Finding) -> tuple[str, ...]:
+def _cells(finding: Finding, *, accepted: bool) -> tuple[str, ...]:
     lines = evidence(finding)
     measured = [line or "not measured" for line in (lines.cue, lines.use, lines.counterfactual)]
-    return finding.severity, _label(finding.label), f"{finding.code} {CODES[finding.code].title}", *measured
+    severity = f"{finding.severity}, accepted" if accepted else finding.severity
+    return severity, _label(finding.label), f"{finding.code} {CODES[finding.code].title}", *measured
 
 
 def _label(label: str) -> str:

@@ -59,6 +59,7 @@ _RUN = table(
         "sampled": whole(),
         "classes_sampled": whole(),
         "uncovered": by_name(text),
+        "left_out": listed(text),
         "counterfactual_passes": whole(),
         "findings": by_name(whole()),
         "settings": table(

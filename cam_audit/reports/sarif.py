@@ -39,6 +39,7 @@ RULES = tuple(CODES)
 
 def render(report: ScanReport) -> Iterator[str]:
     """One run: findings, then flagged images, at most MAX_RESULTS; notes and what was cut are its notifications."""
+    has_baseline = "known" in report.run
     flags, total = flag_alerts(report, MAX_RESULTS)
     shown = [*class_alerts(report), *flags][:MAX_RESULTS]
     left_out = len(report.findings) + total - len(shown)
@@ -53,8 +54,11 @@ def render(report: ScanReport) -> Iterator[str]:
         "automationDetails": {"id": f"cam-audit/{_uri(posixpath.basename(class_path(report, '')))}/"},
         "invocations": [_invocation(report, left_out)],
         "results": [
-            *(_class_result(report, *pair) for pair in zip(shown, report.findings, strict=False)),
-            *map(_result, shown[len(report.findings) :]),
+            *(
+                _class_result(report, *pair) | _state(pair[0], has_baseline)
+                for pair in zip(shown, report.findings, strict=False)
+            ),
+            *(_result(alert) | _state(alert, has_baseline) for alert in shown[len(report.findings) :]),
         ],
         "properties": {
             "schema_version": schema.FINDINGS,
@@ -102,6 +106,16 @@ def _result(alert: Alert) -> dict[str, Any]:
             "camAudit/v1": alert.fingerprint,
         },
     }
+
+
+def _state(alert: Alert, has_baseline: bool) -> dict[str, object]:
+    """What a baseline says of a result (3.27.23 and 3.27.24): all results of a run have a state, or none has."""
+    if not has_baseline:
+        return {}
+    if not alert.accepted:
+        return {"baselineState": "new"}
+    accepted = {"kind": "external", "status": "accepted", "justification": "accepted in the baseline"}
+    return {"baselineState": "unchanged", "suppressions": [accepted]}
 
 
 def _class_result(report: ScanReport, alert: Alert, finding: Finding) -> dict[str, Any]:

@@ -20,7 +20,8 @@ class Verdict:
     `severity`: that of the gravest findings, None if there are none; `affected`: the classes of these findings, each
     once and in the findings' order, "" for the whole data set; `classes`: how many classes there are. `looked_in`: in
     how many of them cues were looked for, see `scan.coverage`; `why`: why not in the others. `pairs`: the findings
-    about pairs of images, which are about labels and splits and count apart.
+    about pairs of images, which are about labels and splits and count apart. `left_out`: the codes that were not looked
+    for, as somebody wanted it so.
     """
 
     severity: str | None
@@ -29,6 +30,7 @@ class Verdict:
     looked_in: int
     why: str = ""
     pairs: tuple[Finding, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def all_clear(self) -> bool:
@@ -42,7 +44,20 @@ class Verdict:
 
     @property
     def limits(self) -> str:
-        """Where cues were not looked for, in words; "" if they were in all classes."""
+        """Where cues were not looked for, and which, in words; "" if all were in all classes."""
+        return "; ".join(filter(None, [self._where, self.choice]))
+
+    @property
+    def choice(self) -> str:
+        """Which codes were not looked for, in words; "" if all were."""
+        if len(self.left_out) <= len(CODES) / 2:
+            were = "was" if len(self.left_out) == 1 else "were"
+            return f"{', '.join(self.left_out)} {were} not looked for" if self.left_out else ""
+        looked_for = [code for code in CODES if code not in self.left_out]
+        return f"only {', '.join(looked_for)} {'was' if len(looked_for) == 1 else 'were'} looked for"
+
+    @property
+    def _where(self) -> str:
         if self.nothing_known:
             return "cues could not be looked for" + self._because
         if not self.looked_in:
@@ -77,7 +92,8 @@ def verdict_on(report: ScanReport, counts: Counts) -> Verdict:
     more = f"; and {len(reasons) - MAX_REASONS} more reasons" if len(reasons) > MAX_REASONS else ""
     why = "; ".join(reasons[:MAX_REASONS]) + more
     pairs = tuple(finding for finding in report.findings if finding.pairs)
-    return Verdict(severity, tuple(affected), classes, looked_in, why, pairs)
+    left_out = tuple(report.run.get("left_out", ()))
+    return Verdict(severity, tuple(affected), classes, looked_in, why, pairs, left_out)
 
 
 def uncovered(report: ScanReport) -> dict[str, str]:

@@ -46,6 +46,8 @@ def audit(
     exclude: str | Sequence[str] = (),
     foreground: str = AUTO,
     fail_on: str = "error",
+    select: str | Sequence[str] = (),
+    ignore: str | Sequence[str] = (),
     baseline: str | Path | None = None,
     resume: bool | None = None,
     observer: Observer | None = None,
@@ -105,6 +107,8 @@ def audit(
         exclude=_words(exclude),
         foreground=foreground,
         fail_on=fail_on,
+        select=_words(select),
+        ignore=_words(ignore),
         provider=net.providers,
         ray=ray,
     )

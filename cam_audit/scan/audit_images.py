@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cam_audit.findings.codes import ALL_CODES, IN_CLASSES, IN_SPLITS
 from cam_audit.findings.foreground import UNKNOWN
 from cam_audit.findings.intervals import share_interval
 from cam_audit.findings.metadata import Metadata, MetadataTable
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from cam_audit.findings.examine import Examination
     from cam_audit.scan.journal import Journal
 
+_log = logging.getLogger(__name__)
+
 # The share of predictions that are the folder, below which the preprocessing may be wrong.
 LEAST_AGREEMENT = 0.5
 
@@ -50,12 +54,13 @@ def audit_images(
     *,
     journal: Journal | None = None,
     metadata: MetadataTable | None = None,
+    wanted: frozenset[str] = ALL_CODES,
     on_record: Callable[[Record], None] | None = None,
     on_look: Callable[[int, int], None] | None = None,
 ) -> AuditResult:
     """Scan images and audit their classes.
 
-    `metadata`: a table of what is known of the images.
+    `metadata`: a table of what is known of the images; `wanted`: the codes to look for.
 
     `on_record` gets each record, in the order of `sources`. `on_look`, when an image is looked at again for the cue of
     its class, gets how many were and will be. The rest, and the errors, are as in `scan.chunk.scan_chunks`.
@@ -112,6 +117,7 @@ def audit_images(
                 unsampled.setdefault(source.label, []).append(seen)
             if record.object and record.object.inside is not None and record.object.area < 1:
                 annotated.setdefault(source.label, []).append((source, record.object))
+    _log.info("%d images scanned", len(sources))
     shortest, needed = job.settings.size, needed_side(job.model, job.settings)
     examination = None
     left_out: list[Observation] = []
@@ -130,6 +136,7 @@ def audit_images(
             unsampled.setdefault(copy.source.label, []).append(seen)
         not_counted = sample.copies | {copy.source.name for copy in left_out}
         copies.update(source.label for source in sources if source.name in not_counted)
+        _log.info("%d copies left out", len(not_counted))
         annotated = {
             label: [image for image in images if image[0].name not in not_counted]
             for label, images in annotated.items()
@@ -146,30 +153,33 @@ def audit_images(
             passes=workers.passes,
             copies=copies,
             metadata=known,
+            wanted=wanted,
             on_look=on_look,
         )
         for name, codes in examination.flags.items():
             flags[name] = tuple(sorted({*flags.get(name, ()), *codes}))
     findings = examination.findings if examination else ()
     notes: tuple[str, ...] = ()
-    if len({(source.label, source.split) for source in sources}) > 1:
+    if wanted & {IN_CLASSES, IN_SPLITS} and len({(source.label, source.split) for source in sources}) > 1:
         from cam_audit.findings.decision import order
         from cam_audit.findings.twice import pictures_twice
 
         twice = pictures_twice(pictures, needed=needed, passes=workers.passes, ranges=job.ranges)
-        findings, notes = tuple(sorted([*findings, *twice.findings], key=order)), twice.notes
+        pairs = [finding for finding in twice.findings if finding.code in wanted]
+        findings, notes = tuple(sorted([*findings, *pairs], key=order)), twice.notes
+        _log.info("the same pictures looked for in %d images", len(sources))
         for name, of_pairs in twice.flags.items():
             flags[name] = tuple(sorted({*flags.get(name, ()), *of_pairs}))
-    wrong_labels = label_scores.likely_wrong()
+    wrong_labels = label_scores.likely_wrong() if LIKELY_WRONG in wanted else ()
     for image in wrong_labels:
         flags[image.path] = tuple(sorted({*flags.get(image.path, ()), LIKELY_WRONG}))
     of_several = {label for source in sources for label, _ in source.several}
-    coverage = coverage_of(classes, collected.observations.values(), job.model.class_names, of_several)
+    coverage = coverage_of(classes, collected.observations.values(), job.model.class_names, of_several, wanted)
     tried = examination.counterfactuals if examination else {}
     return AuditResult(
         findings=tuple(shown_of(finding, tried.get(finding.fingerprint, ())) for finding in findings),
         maps=examination.maps if examination else {},
-        flags=flags,
+        flags=_only(wanted, flags),
         confused=tuple(confused),
         sampled=coverage.images,
         classes_sampled=coverage.classes,
@@ -190,6 +200,12 @@ def audit_images(
             *_notes_on_agreement(labelled, len(confused), sources),
         ),
     )
+
+
+def _only(wanted: Collection[str], flags: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """The flags of images, by name, that were asked for."""
+    kept = {name: tuple(flag for flag in own if flag in wanted) for name, own in flags.items()}
+    return {name: own for name, own in kept.items() if own}
 
 
 def _notes(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from cam_audit.findings.codes import ALL_CODES, CODES
 from cam_audit.findings.sample import MIN_IMAGES, Observation
 from cam_audit.records import ImageSource
 from cam_audit.text import MAX_NAMED, count, some
@@ -20,6 +21,7 @@ NO_CLASSES = "cues are looked for by comparing class folders, and there are not 
 HOW_TO_TELL = "--labels, --label-pattern or --class-level says where the classes are"
 OF_SEVERAL = f"fewer than {MIN_IMAGES} of its images can be read, differ, and have no other label"
 TOO_SMALL = f"there are fewer than {MIN_IMAGES} different images of the class that can be read"
+NOT_ASKED = "--select and --ignore leave out every code of a cue"
 NO_OTHERS = "there are too few images of other classes to compare with"
 
 
@@ -41,15 +43,18 @@ def coverage_of(
     observations: Collection[Observation],
     class_names: Sequence[str],
     of_several: Collection[str] = (),
+    wanted: Collection[str] = ALL_CODES,
 ) -> Coverage:
     """What a scan covers; `classes`: all images by label, `observations`: the images that were looked at.
 
-    `of_several`: the labels that images have beside others.
+    `of_several`: the labels that images have beside others. `wanted`: the codes that were looked for.
 
     A class is covered if MIN_IMAGES of it and MIN_OTHERS of others were looked at, it stands for a class of the net,
     and no other label may stand for that class: then images with its cue would count as images of other classes, and
     nothing would be found.
     """
+    if not any(CODES[code].finder for code in wanted):
+        return Coverage(0, 0, dict.fromkeys(classes or ("",), NOT_ASKED), ())
     if len(classes) < 2:
         why = f"{NO_CLASSES}; {HOW_TO_TELL}"
         return Coverage(0, 0, dict.fromkeys(classes or ("",), why), (NO_CLASSES,))

@@ -14,7 +14,7 @@ import numpy as np
 
 from cam_audit.errors import CamAuditError
 from cam_audit.files import sha256_of
-from cam_audit.findings.codes import FAILING
+from cam_audit.findings.codes import FAILING, chosen_codes
 from cam_audit.images.decode import PILLOW_VERSION
 from cam_audit.images.depth import Ranges
 from cam_audit.images.png import ISAL_VERSION
@@ -69,6 +69,8 @@ class Options:
     exclude: tuple[str, ...] = ()
     foreground: str = AUTO
     fail_on: str = "error"
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
     provider: tuple[str, ...] = ()
     ray: str | None = None
 
@@ -82,7 +84,7 @@ class Options:
             value = getattr(owner, name)
             if value not in known:
                 raise CamAuditError(f"{name} can't be {value!r}; it is one of {', '.join(known)}")
-        for name in ("exclude", "category", "provider"):
+        for name in ("exclude", "category", "select", "ignore", "provider"):
             value = getattr(self, name)
             if not all(isinstance(word, str) and word for word in value):
                 raise CamAuditError(f"{name} can't be {value!r}; it is a list of words")
@@ -97,6 +99,13 @@ class Options:
             if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
                 upto = f"from {least} to {most:,}" if most < sys.maxsize else f"of {least} or more"
                 raise CamAuditError(f"{name} can't be {value!r}; it is a whole number {upto}")
+        # raises for a word that names no code
+        _ = self.codes
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """The codes to look for."""
+        return chosen_codes(self.select, self.ignore)
 
 
 def identity(
@@ -123,6 +132,7 @@ def identity(
         "--provider": model.providers,
         "the data set": os.path.realpath(options.dataset),
         **{f"--{name.replace('_', '-')}": value for name, value in values.items()},
+        "--select and --ignore": sorted(options.codes),
         "the range of pixel values": {kind: asdict(of_kind) for kind, of_kind in (ranges or {}).items()},
         "the content of --labels": _digest(options.labels),
         "the content of --metadata": _digest(options.metadata),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from cam_audit.errors import CamAuditError, CutOffError
-from cam_audit.findings.codes import severity_counts
+from cam_audit.findings.codes import CODES, severity_counts
 from cam_audit.findings.metadata import MetadataTable
 from cam_audit.folders import Folder, FolderGoneError, unnamed_in
 from cam_audit.images.find import ImageList
@@ -21,7 +22,10 @@ from cam_audit.models.model import Model
 from cam_audit.records import AuditResult, ImageResult, ImageSource, Record, SkippedImage
 from cam_audit.reports import results_csv
 from cam_audit.reports.output_folder import (
+    FINDINGS_FILE,
     OVERLAYS_FOLDER,
+    REPORT_FILE,
+    RESULTS_FILE,
     held,
     list_pictures,
     overlay_name,
@@ -59,6 +63,8 @@ if TYPE_CHECKING:
     from cam_audit.reports.baseline import Baseline
     from cam_audit.scan.annotations import Annotations
 
+_log = logging.getLogger(__name__)
+
 
 def run(
     options: Options,
@@ -82,9 +88,13 @@ def run(
 
     if model.fallback:
         note(model.fallback)
+    _log.info(
+        "net %s from %s, %d classes, by %s", model.net, model.path, len(model.class_names), _named(model.providers)
+    )
     found = images_of(options, note)
     chosen = sources_of(options, model, found, note)
     sources = chosen.sources
+    _log.info("%d images to scan in %s", len(sources), options.dataset)
     job = ScanJob(
         model,
         options.settings,
@@ -92,6 +102,7 @@ def run(
         foreground=foreground_of(options, model, sources, note),
         ranges=find_ranges([source.path for source in sources], options.workers or available_cores()),
     )
+    _log.info("values of pixels looked at; a foreground net: %s", job.foreground.net if job.foreground else "none")
     table = read_metadata(options.metadata, [source.name for source in sources]) if options.metadata else None
     this = _Run(options, job, table, found, chosen, observer, accepted, time_begun, clock_begun)
     if options.out is None:
@@ -216,13 +227,16 @@ class _Run:
                 remove_others(out, OVERLAYS_FOLDER, overlays | {name for name in drawn.values() if name})
             rows.seek(0)
             write_results(out, _completed(rows, result, sources, drawn))
+        _log.info("wrote %s", out / RESULTS_FILE)
         root = sources[0].folder
         write_findings(out, result, result.maps, result.counterfactuals, result.part_maps, self.job, root)
+        _log.info("wrote %s and pictures", out / FINDINGS_FILE)
         self.observer.on_stage("report", 0)
         # by its whole path, as the caller may go to another folder
         report = self._judged(read_results(out.place, self._details(result, tally)), result)
         unreported = write_report(report, out)
         write_run(out, report.run)
+        _log.info("wrote %s", out / REPORT_FILE)
         return report, unreported
 
     @property
@@ -254,6 +268,7 @@ class _Run:
             workers,
             journal=journal,
             metadata=self.metadata,
+            wanted=self.options.codes,
             on_record=on_record,
             on_look=on_look,
         )
@@ -278,6 +293,7 @@ class _Run:
             "sampled": result.sampled,
             "classes_sampled": result.classes_sampled,
             "uncovered": dict(result.uncovered),
+            "left_out": [code for code in CODES if code not in self.options.codes],
             "foreground": {"net": foreground.net, "sha256": foreground.sha256} if foreground else None,
             "counterfactual_passes": result.passes,
             "findings": severity_counts(result.findings),
@@ -310,6 +326,10 @@ class _Run:
             job=self.job,
             sources=self.sources,
         )
+
+
+def _named(providers: Sequence[str]) -> str:
+    return ", ".join(providers) or "the CPU"
 
 
 def _completed(

@@ -71,7 +71,7 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 
 def test_each_picture_is_a_line_of_its_number_classes_and_scores(folder: Path) -> None:
-    result = run(folder, "live", "--net", "tiny", "--camera", "film.avi", "--no-window")
+    result = run(folder, "live", "--net", "tiny", "film.avi", "--no-window")
     assert result.stderr == ""
     lines = [line.split("\t") for line in result.stdout.splitlines()]
     numbers = [int(line[0]) for line in lines]
@@ -202,7 +202,9 @@ def test_earlier_snapshots_stay_and_the_results_of_a_scan_are_refused(folder: Pa
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("--camera fiml.avi", "fiml.avi: no such file; --camera takes a number"),
+        ("--camera fiml.avi", "fiml.avi: no such file; a camera is a number"),
+        ("fiml.avi", "fiml.avi: no such file; a camera is a number"),
+        ("film.avi --camera 0", "name the camera by either SOURCE or --camera"),
         ("--camera 57", "camera 57: no such camera, there is no /dev/video57; cameras that open: "),
         ("--camera /dev/video57", "/dev/video57: no such camera; cameras that open: "),
         ("--camera /dev/null", "/dev/null: not a camera, or another program uses it; cameras that open: "),

@@ -262,7 +262,7 @@ def test_adapt_names_its_file_after_the_source(run, folder: Path) -> None:
         ("adapt plain.onnx --labels two.txt", "2 labels for 5 classes"),
         ("adapt plain.onnx --labels page.html", "page.html: <html>: no name of a class; give one name a line"),
         ("adapt plain.onnx -o ./plain.onnx", "it would overwrite plain.onnx"),
-        ("adapt gone.onnx", "gone.onnx: No such file or directory"),
+        ("adapt gone.onnx", "gone.onnx: cannot be read: No such file or directory"),
         (
             "adapt deep.onnx --input-size 32",
             "deep.onnx: no global average pooling: 'grid' (AveragePool) feeds the classifier 'fc' (Gemm)",

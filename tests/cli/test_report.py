@@ -66,7 +66,7 @@ def test_other_formats_are_written_instead_and_see_the_overlays_from_where_they_
     (tmp_path / "out").mkdir()
     (tmp_path / "pages" / "audit").mkdir(parents=True)
     write_scan(tmp_path / "out", canonical_report())
-    result = run(tmp_path, "report", "out", "--output", "html=pages/audit/index.html", "-o", "csv=-")
+    result = run(tmp_path, "report", "out", "--output", "html=pages/audit/index.html", "--output", "csv=-")
     assert result.stdout.startswith("path,status")
     assert data_of(tmp_path / "pages" / "audit" / "index.html")["folder"] == "../../out"
     assert not (tmp_path / "out" / "report.html").exists()

@@ -190,7 +190,7 @@ def _commands(name: str, out: Path, bad: Path) -> list[tuple[str, ...]]:
         return [review]
     if name == BASELINE:
         return [("baseline", str(bad), "-b", BASELINE), ("judge", str(bad))]
-    formats = [(f"-o{format}=rendered",) for format in FORMATS]
+    formats = [(f"--output={format}=rendered",) for format in FORMATS]
     return [
         *(("report", str(bad), *format) for format in formats),
         *(("compare", str(bad), str(out), "--output", f"{format}=-") for format in ("text", "markdown", "json")),

@@ -365,6 +365,6 @@ def test_every_format_knows_what_the_baseline_accepts(scanned: Path) -> None:
     report = (scanned / "cam-audit-out" / "report.html").read_text()
     assert "accepted in the baseline" in report
     # and so does what is rendered later
-    assert run(scanned, "report", "cam-audit-out", "-o", "junit=-").stdout == after
+    assert run(scanned, "report", "cam-audit-out", "--output", "junit=-").stdout == after
     run(scanned, *scan, code=1)
     assert "accepted in the baseline" not in (scanned / "cam-audit-out" / "report.html").read_text()

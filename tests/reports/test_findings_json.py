@@ -284,7 +284,7 @@ def test_an_output_folder_whose_findings_show_pictures_from_outside_is_refused_a
     document = json.loads(file.read_text(encoding="utf-8"))
     document["findings"][0]["counterfactuals"][0]["edited"]["picture"] = "../photos/red/000.png"
     file.write_text(json.dumps(document), encoding="utf-8")
-    result = run(scanned, "report", "cam-audit-out", "-o", "html=again.html", code=2)
+    result = run(scanned, "report", "cam-audit-out", "--output", "html=again.html", code=2)
     assert result.stderr == (
         "cam-audit: cam-audit-out/findings.json: damaged: findings[0].counterfactuals[0].edited.picture: "
         "'../photos/red/000.png' leads outside; scan again\n"

@@ -32,7 +32,9 @@ def test_overlays_that_do_not_fit_are_refused_before_anything_is_written(
 ) -> None:
     taken = taken_by_overlays(folder / "undisturbed")
     leave(0.8 * taken, monkeypatch)
-    with pytest.raises(CamAuditError, match=r"42 images will take about .* are free; --overlay-format jpeg .*--overlays flagged") as error:
+    with pytest.raises(
+        CamAuditError, match=r"42 images will take about .* are free; --overlay-format jpeg .*--overlays flagged"
+    ) as error:
         scan()
     assert str(error.value).count("\n") == 0
     assert not (folder / "out").exists()

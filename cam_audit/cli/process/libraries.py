@@ -25,8 +25,8 @@ def set_environment() -> None:
 def set_up_libraries(workers: int) -> None:
     """Load OpenCV and onnxruntime, and prepare them and the C library for so many workers with an image each."""
     keep_freed_memory(workers)
-    # the quantiser logs for its developers
-    logging.disable(logging.WARNING)
+    # the quantiser logs for its developers, to a root logger that prints unless it has a handler
+    logging.getLogger().addHandler(logging.NullHandler())
     import cv2
 
     from cam_audit.models.session import set_up_runtime

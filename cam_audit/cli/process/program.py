@@ -13,7 +13,7 @@ from types import FrameType
 import click
 
 from cam_audit import __version__
-from cam_audit.cli.groups import HelpfulGroup
+from cam_audit.cli.helpful import HelpfulGroup
 from cam_audit.cli.process.exits import Exit, Interrupted, Terminated
 from cam_audit.cli.process.forked import PASSED_ON
 from cam_audit.cli.process.lacking import lacking, too_little_memory
@@ -28,7 +28,7 @@ OPENCV_HELP = (
 )
 
 
-COMMANDS = ("scan", "live", "baseline", "compare", "challenge", "report", "demo", "models")
+COMMANDS = ("scan", "live", "baseline", "compare", "challenge", "report", "explain", "demo", "models", "help")
 
 
 class _Commands(HelpfulGroup):
@@ -45,7 +45,7 @@ class _Commands(HelpfulGroup):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="cam-audit")
+@click.version_option(__version__, "-V", "--version", prog_name="cam-audit")
 def cam_audit() -> None:
     """Find, show and prove what an image classifier looks at when it should not.
 

@@ -38,7 +38,7 @@ def read_source(path: Path) -> Graph:
     try:
         model = onnx.load(path, load_external_data=False)
     except OSError as error:
-        raise not_onnx(path) or ModelError(error.strerror or str(error)) from None
+        raise not_onnx(path) or ModelError(f"cannot be read: {error.strerror or error}") from None
     except Exception:
         # protobuf's errors, of a package that is not ours to depend on
         raise not_onnx(path) or ModelError("not an ONNX file, or a damaged one") from None

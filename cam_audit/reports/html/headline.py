@@ -80,11 +80,14 @@ def _of_cues(report: ScanReport, verdict: Verdict) -> Headline:
         )
     looked_at = verdict.looked_in
     of_all = f" of {classes}" if looked_at < classes else ""
-    rest = f" {_reasons(report.notes)}" if of_all else ""
+    rest = "".join(
+        f" {words}" for words in (_reasons(report.notes) if of_all else "", _reasons([verdict.choice])) if words
+    )
+    sought = "were looked for" if verdict.left_out else "cam-audit knows"
     return Headline(
         "clean",
         f"No shortcut was found in {looked_at}{of_all} {'class' if max(looked_at, classes) == 1 else 'classes'}.",
-        "That is no proof that there is none: it means that none of the cues that cam-audit knows tells the classes "
+        f"That is no proof that there is none: it means that none of the cues that {sought} tells the classes "
         f"apart here.{rest}",
     )
 

@@ -305,7 +305,7 @@ def test_input_size(tmp_path: Path) -> None:
 def test_files_and_folders(tmp_path: Path) -> None:
     refused(tmp_path / "absent.onnx", "No such file")
     (tmp_path / "folder").mkdir()
-    refused(tmp_path / "folder", "Is a directory")
+    refused(tmp_path / "folder", "cannot be read: Is a directory")
     source = save(GOOD, tmp_path)
     (tmp_path / "taken").write_text("a file where a folder is needed")
     with pytest.raises(ModelError, match="cannot write"):
