@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-export test-screen test-scale wheel lint clean
+.PHONY: site demo test test-export test-screen test-scale wheel lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/cam-audit demo
@@ -38,6 +38,10 @@ lint: $(VENV)/.lint
 wheel:
 	PYTHON=$(PYTHON) .ci/wheel
 
+# The documentation as a site, in build/site; a link that leads nowhere is an error.
+site: $(VENV)/.site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 clean:
 	rm -rf $(VENV) build *.egg-info cam-audit-out cam-audit-demo
 
@@ -64,6 +68,10 @@ $(VENV)/.browser: $(VENV)/.tests
 
 $(VENV)/.ray: $(VENV)/.tests
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[ray]'
+	@touch $@
+
+$(VENV)/.site: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[site]'
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.tests
