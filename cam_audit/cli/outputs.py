@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # What GitHub Actions shows on a job's page, where this variable names its file.
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+# As in cam_audit.scan.fiftyone, which is too slow to import for --help. It is a folder.
+FIFTYONE = "fiftyone"
 
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -50,8 +52,8 @@ def _parsed(value: str, formats: Sequence[str]) -> Output:
         raise click.BadParameter(f"{name!r} is no format; {which_there_are(name, formats)}")
     if not equals or not file:
         raise click.BadParameter(f"say where to: {name}=FILE, or {name}=- for stdout")
-    if file == "-" and name in BINARY:
-        raise click.BadParameter(f"{name} is no text, so it goes to a file: {name}=FILE")
+    if file == "-" and name in (*BINARY, FIFTYONE):
+        raise click.BadParameter(f"{name} is no text, so it can't go to stdout: {name}=FILE")
     return Output(name, None if file == "-" else Path(file))
 
 
@@ -65,7 +67,11 @@ def require_places(outputs: Sequence[Output], out: Path | None = None) -> None:
     for place, output in zip(places, outputs, strict=True):
         if places.count(place) > 1:
             raise CamAuditError(f"--output: two formats can't both go to {output.file or 'stdout'}")
-        if output.file:
+        if output.file and output.format == FIFTYONE:
+            from cam_audit.scan.fiftyone import require_new
+
+            require_new(output.file)
+        elif output.file:
             require_place(output.file, out, is_report=output.format == "html")
 
 
@@ -106,6 +112,9 @@ def place_of(file: Path) -> Path:
 def write_outputs(report: ScanReport, outputs: Sequence[Output]) -> None:
     """Render the results of a scan in each format, to its file or to stdout; `github` also to the step's summary."""
     for output in outputs:
+        if output.format == FIFTYONE and output.file:
+            _write_fiftyone(report, output.file)
+            continue
         if output.format in BINARY and output.file:
             write_binary(report, output.format, output.file)
             continue
@@ -113,6 +122,15 @@ def write_outputs(report: ScanReport, outputs: Sequence[Output]) -> None:
         write(output, render(report, output.format, place))
     if any(output.format == "github" for output in outputs):
         _append_step_summary(report)
+
+
+def _write_fiftyone(report: ScanReport, folder: Path) -> None:
+    from cam_audit.scan.audit_report import AuditReport
+    from cam_audit.scan.fiftyone import write_dataset
+
+    if not isinstance(report, AuditReport):
+        raise CamAuditError(f"{folder}: only a scan that runs the net can draw heatmaps; add --fresh")
+    write_dataset(folder, report)
 
 
 def write(output: Output, pieces: Iterable[str]) -> None:

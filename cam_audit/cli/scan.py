@@ -9,7 +9,15 @@ import click
 
 from cam_audit.cli.configuration import ConfiguredCommand, config_option
 from cam_audit.cli.net import download_option, net_file, provider_option
-from cam_audit.cli.outputs import Output, output_option, require_place, require_places, to_stdout, write_outputs
+from cam_audit.cli.outputs import (
+    FIFTYONE,
+    Output,
+    output_option,
+    require_place,
+    require_places,
+    to_stdout,
+    write_outputs,
+)
 from cam_audit.cli.process.exits import Interrupted, exit_of
 from cam_audit.cli.process.forked import be_told
 from cam_audit.cli.process.resuming import command_with, resuming_command
@@ -91,7 +99,8 @@ from cam_audit.workers import available_cores
     "efficientnet-lite0 if it is installed.",
 )  # fmt: skip
 @output_option(
-    (*FORMATS, *BINARY), help=f"Also write the results as {', '.join((*FORMATS, *BINARY))}; `-` is stdout. Repeatable."
+    (*FORMATS, *BINARY, FIFTYONE),
+    help=f"Also write the results as {', '.join((*FORMATS, *BINARY, FIFTYONE))}; `-` is stdout. Repeatable.",
 )
 @click.option(
     "--embeddings", type=click.Path(path_type=Path), metavar="FILE",

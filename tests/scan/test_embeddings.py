@@ -91,7 +91,7 @@ def test_parquet_has_the_rows_of_the_table_with_their_types_and_the_findings(sca
     found = json.loads((scanned / "cam-audit-out" / "findings.json").read_text())["findings"]
     assert [finding["code"] for finding in document["findings"]] == [finding["code"] for finding in found]
     assert run(scanned, "report", "cam-audit-out", "--output", "parquet=-", code=2).stderr.startswith(
-        "cam-audit: Invalid value for '--output': parquet is no text, so it goes to a file: parquet=FILE"
+        "cam-audit: Invalid value for '--output': parquet is no text, so it can't go to stdout: parquet=FILE"
     )
 
 
