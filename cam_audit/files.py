@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from cam_audit.errors import CamAuditError
 from cam_audit.folders import PART, replace_in, replacing_in
@@ -33,8 +33,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[IO[str]]:
-    """A text file that takes its place only when the block ends well; UTF-8, no newline translation.
+def replacing(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
+    """A file that takes its place only when the block ends well; text is UTF-8, without newline translation.
 
     Raises CamAuditError where it can't be written.
     """
@@ -45,5 +45,5 @@ def replacing(path: Path) -> Iterator[IO[str]]:
         raise CamAuditError(f"cannot write {path}: {error.strerror}") from None
     # by a name that no file of the user's has
     part = f".{path.name[:_NAMED]}-{os.getpid()}{PART}"
-    with replacing_in(path.parent, path.name, part) as file:
+    with replacing_in(path.parent, path.name, part, binary=binary) as file:
         yield file

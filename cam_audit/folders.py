@@ -161,14 +161,15 @@ def replace_in(folder: AnyFolder, name: str, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def replacing_in(folder: AnyFolder, name: str, part: str | None = None) -> Iterator[IO[str]]:
-    """A text file below a folder that takes its place only when the block ends well; UTF-8, no newline translation.
+def replacing_in(folder: AnyFolder, name: str, part: str | None = None, *, binary: bool = False) -> Iterator[IO[Any]]:
+    """A file below a folder that takes its place only when the block ends well.
 
-    `part`: what it is called until then, if not by its name and PART.
+    `part`: what it is called until then, if not by its name and PART. Text is UTF-8, without newline translation.
 
     Raises CamAuditError where it can't be written, and FolderGoneError where the folder is not in its place.
     """
-    with _written(folder, name, part or name + PART, "x", encoding="utf-8", newline="") as file:
+    mode, how = ("xb", {}) if binary else ("x", {"encoding": "utf-8", "newline": ""})
+    with _written(folder, name, part or name + PART, mode, **how) as file:
         yield file
         # or else a power cut could leave the new name with nothing in it
         file.flush()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 from commands import run as run_command
 from data_sets import Rgb, draw, frame, net, run, stamp_in_the_corner
@@ -48,6 +49,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip("chromium is not installed: apt-get install chromium")
     if item.get_closest_marker("shared") and not SHARED.is_dir():
         pytest.skip(f"no folder {SHARED} with real nets and photos")
+    if item.get_closest_marker("window") and not cv2.currentUIFramework():
+        pytest.skip("this OpenCV shows no windows: pip install opencv-python")
     if item.get_closest_marker("window") and (missing := [tool for tool in WINDOW_TOOLS if not shutil.which(tool)]):
         pytest.skip(f"no {', '.join(missing)}: apt-get install {' '.join(WINDOW_TOOLS.values())}")
 

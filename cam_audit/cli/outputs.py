@@ -14,13 +14,15 @@ import click
 
 from cam_audit.cli.terminal import which_there_are
 from cam_audit.errors import CamAuditError
-from cam_audit.reports.formats import FORMATS, render
+from cam_audit.reports.formats import BINARY, FORMATS, render, write_binary
 
 if TYPE_CHECKING:
     from cam_audit.reports.scan_report import ScanReport
 
 # What GitHub Actions shows on a job's page, where this variable names its file.
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+# As in cam_audit.scan.fiftyone, which is too slow to import for --help. It is a folder.
+FIFTYONE = "fiftyone"
 
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -50,6 +52,8 @@ def _parsed(value: str, formats: Sequence[str]) -> Output:
         raise click.BadParameter(f"{name!r} is no format; {which_there_are(name, formats)}")
     if not equals or not file:
         raise click.BadParameter(f"say where to: {name}=FILE, or {name}=- for stdout")
+    if file == "-" and name in (*BINARY, FIFTYONE):
+        raise click.BadParameter(f"{name} is no text, so it can't go to stdout: {name}=FILE")
     return Output(name, None if file == "-" else Path(file))
 
 
@@ -63,12 +67,16 @@ def require_places(outputs: Sequence[Output], out: Path | None = None) -> None:
     for place, output in zip(places, outputs, strict=True):
         if places.count(place) > 1:
             raise CamAuditError(f"--output: two formats can't both go to {output.file or 'stdout'}")
-        if output.file:
-            _require_place(output.file, out, is_report=output.format == "html")
+        if output.file and output.format == FIFTYONE:
+            from cam_audit.scan.fiftyone import require_new
+
+            require_new(output.file)
+        elif output.file:
+            require_place(output.file, out, is_report=output.format == "html")
 
 
-def _require_place(file: Path, out: Path | None, *, is_report: bool) -> None:
-    """Raise CamAuditError where a file can't be written, is none, or is a scan's own.
+def require_place(file: Path, out: Path | None, *, is_report: bool = False, option: str = "--output") -> None:
+    """Raise CamAuditError where the file of an option can't be written, is none, or is a scan's own.
 
     `out`: the output folder, if a scan makes one. `is_report`: whether it may be its report.html.
     """
@@ -80,20 +88,20 @@ def _require_place(file: Path, out: Path | None, *, is_report: bool) -> None:
     except FileNotFoundError:
         mode = stat.S_IFREG
     except OSError as error:
-        raise CamAuditError(f"--output: cannot write {file}: {error.strerror}") from None
+        raise CamAuditError(f"{option}: cannot write {file}: {error.strerror}") from None
     if stat.S_ISDIR(mode):
-        raise CamAuditError(f"--output: {file} is a folder; name a file in it")
+        raise CamAuditError(f"{option}: {file} is a folder; name a file in it")
     if not stat.S_ISREG(mode):
-        raise CamAuditError(f"--output: {file} is a pipe or a device; name a file")
+        raise CamAuditError(f"{option}: {file} is a pipe or a device; name a file")
     if is_own_file(place, out, is_report=is_report):
-        raise CamAuditError(f"--output: {file} is a file of the scan's own; name another")
+        raise CamAuditError(f"{option}: {file} is a file of the scan's own; name another")
     folder = file.parent
     if out and place.parent == Path(os.path.realpath(out)):
         return
     if not folder.is_dir():
-        raise CamAuditError(f"--output: there is no folder {folder}; make it with `mkdir -p {folder}`")
+        raise CamAuditError(f"{option}: there is no folder {folder}; make it with `mkdir -p {folder}`")
     if not os.access(folder, os.W_OK):
-        raise CamAuditError(f"--output: the folder {folder} is not writable")
+        raise CamAuditError(f"{option}: the folder {folder} is not writable")
 
 
 def place_of(file: Path) -> Path:
@@ -104,10 +112,25 @@ def place_of(file: Path) -> Path:
 def write_outputs(report: ScanReport, outputs: Sequence[Output]) -> None:
     """Render the results of a scan in each format, to its file or to stdout; `github` also to the step's summary."""
     for output in outputs:
+        if output.format == FIFTYONE and output.file:
+            _write_fiftyone(report, output.file)
+            continue
+        if output.format in BINARY and output.file:
+            write_binary(report, output.format, output.file)
+            continue
         place = output.file.parent if output.file else Path()
         write(output, render(report, output.format, place))
     if any(output.format == "github" for output in outputs):
         _append_step_summary(report)
+
+
+def _write_fiftyone(report: ScanReport, folder: Path) -> None:
+    from cam_audit.scan.audit_report import AuditReport
+    from cam_audit.scan.fiftyone import write_dataset
+
+    if not isinstance(report, AuditReport):
+        raise CamAuditError(f"{folder}: only a scan that runs the net can draw heatmaps; add --fresh")
+    write_dataset(folder, report)
 
 
 def write(output: Output, pieces: Iterable[str]) -> None:

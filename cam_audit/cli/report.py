@@ -10,12 +10,14 @@ from cam_audit.cli.helpful import HelpfulCommand
 from cam_audit.cli.outputs import Output, output_option, require_places, write_outputs
 from cam_audit.cli.process.exits import Exit
 from cam_audit.cli.terminal import say
-from cam_audit.reports.formats import FORMATS
+from cam_audit.reports.formats import BINARY, FORMATS
 
 
 @click.command(cls=HelpfulCommand, short_help="Write a scan's report again.")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="OUT")
-@output_option(FORMATS, f"Write {', '.join(FORMATS)} to FILE instead; `-` is stdout. Repeatable.")
+@output_option(
+    (*FORMATS, *BINARY), f"Write {', '.join((*FORMATS, *BINARY))} to FILE instead; `-` is stdout. Repeatable."
+)
 def report(folder: Path, outputs: tuple[Output, ...]) -> int:
     """Write OUT/report.html again, from the files of the scan in OUT, without scanning.
 

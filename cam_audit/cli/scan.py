@@ -9,14 +9,22 @@ import click
 
 from cam_audit.cli.configuration import ConfiguredCommand, config_option
 from cam_audit.cli.net import download_option, net_file, provider_option
-from cam_audit.cli.outputs import Output, output_option, require_places, to_stdout, write_outputs
+from cam_audit.cli.outputs import (
+    FIFTYONE,
+    Output,
+    output_option,
+    require_place,
+    require_places,
+    to_stdout,
+    write_outputs,
+)
 from cam_audit.cli.process.exits import Interrupted, exit_of
 from cam_audit.cli.process.forked import be_told
 from cam_audit.cli.process.resuming import command_with, resuming_command
 from cam_audit.cli.terminal import note, prose_width, quiet_libraries, say
 from cam_audit.errors import CamAuditError, CutOffError, OptionError
 from cam_audit.findings.codes import FAILING
-from cam_audit.reports.formats import FORMATS
+from cam_audit.reports.formats import BINARY, FORMATS
 from cam_audit.workers import available_cores
 
 
@@ -100,7 +108,14 @@ from cam_audit.workers import available_cores
     help="A net, by name or file, that says whether the audited net looks at an object or beside it; auto takes "
     "efficientnet-lite0 if it is installed.",
 )  # fmt: skip
-@output_option(FORMATS, help=f"Also write the results as {', '.join(FORMATS)}; `-` is stdout. Repeatable.")
+@output_option(
+    (*FORMATS, *BINARY, FIFTYONE),
+    help=f"Also write the results as {', '.join((*FORMATS, *BINARY, FIFTYONE))}; `-` is stdout. Repeatable.",
+)
+@click.option(
+    "--embeddings", type=click.Path(path_type=Path), metavar="FILE",
+    help="Also write what the last layer averages in each image, to an .npz or .parquet file; images are read twice.",
+)  # fmt: skip
 @click.option(
     "--fail-on", type=click.Choice(tuple(FAILING)), default="error", show_default=True,
     help="The least severity of a finding that makes the exit code 1.",
@@ -142,6 +157,7 @@ def scan(
     model: Path | None,
     out: Path,
     outputs: tuple[Output, ...],
+    embeddings: Path | None,
     fail_on: str,
     resume: bool,
     fresh: bool,
@@ -159,6 +175,8 @@ def scan(
     if resume and fresh:
         raise click.UsageError("either --resume or --fresh")
     require_places(outputs, out)
+    if embeddings:
+        require_place(embeddings, out, option="--embeddings")
     from cam_audit.cli.process.libraries import set_up_libraries
     from cam_audit.scan.dataset import require_folder
 
@@ -175,6 +193,8 @@ def scan(
     if resume and is_finished(out):
         require_same(out, dataset, sha256_of(file))
         note(f"{out}: the scan in this folder is finished, so there is nothing to go on with")
+        if embeddings:
+            raise CamAuditError(f"{embeddings}: only a scan that runs the net can write embeddings; add --fresh")
         finished = read_results(out)
         write_outputs(finished, outputs)
         return exit_of(finished)
@@ -187,6 +207,7 @@ def scan(
                 file,
                 out=out,
                 workers=workers,
+                embeddings=embeddings,
                 fail_on=fail_on,
                 baseline=baseline,
                 resume=True if resume else False if fresh else None,

@@ -22,7 +22,9 @@ def why_no_window() -> str | None:
     that may happen, a process of its own asks first.
     """
     if not cv2.currentUIFramework():
-        return "this OpenCV shows no windows; `pip install opencv-python` in place of opencv-python-headless does"
+        return (
+            "this OpenCV shows no windows; `pip install --force-reinstall --no-deps opencv-python` brings one that does"
+        )
     if not sys.platform.startswith("linux"):
         return None
     display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")

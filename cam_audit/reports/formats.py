@@ -33,8 +33,15 @@ def _render(module: str, report: ScanReport) -> Iterator[str]:
 FORMATS: dict[str, Callable[[ScanReport], Iterator[str]]] = {
     name: partial(_render, module) for name, module in _MODULES.items()
 }
+# Formats that are no text and go to a file alone: the module that writes each.
+BINARY = ("parquet",)
 # Formats that show pictures.
 WITH_PICTURES = {"html"}
+
+
+def write_binary(report: ScanReport, name: str, file: Path) -> None:
+    """Write a report in a format that is no text; raises CamAuditError where a package is missing."""
+    import_module(f"{__package__}.{name}").write(report, file)
 
 
 def render(report: ScanReport, name: str, place: Path) -> Iterator[str]:

@@ -17,6 +17,7 @@ from cam_audit.scan.image import TARGET_LABEL, TARGET_PREDICTED, ScanSettings
 from cam_audit.scan.observer import Observer
 from cam_audit.scan.options import ALL, AUTO, Options
 from cam_audit.scan.run import run
+from cam_audit.workers import available_cores
 
 
 def audit(
@@ -54,6 +55,7 @@ def audit(
     download: bool = False,
     provider: str | Sequence[str] = (),
     ray: str | None = None,
+    embeddings: str | Path | None = None,
 ) -> AuditReport:
     """Scan the images below a folder and find shortcuts: the whole of `cam-audit scan`, silent.
 
@@ -112,7 +114,14 @@ def audit(
         provider=net.providers,
         ray=ray,
     )
-    return run(options, net, accepted=accepted, resume=resume, observer=observer)
+    if embeddings is not None:
+        from cam_audit.scan.embeddings import require_format, write_embeddings
+
+        require_format(Path(embeddings))
+    report = run(options, net, accepted=accepted, resume=resume, observer=observer)
+    if embeddings is not None:
+        write_embeddings(Path(embeddings), report.job, report.sources, workers or available_cores(), observer)
+    return report
 
 
 def _target(word: str, model: Model) -> str | int:

@@ -118,7 +118,7 @@ def test_a_display_that_does_not_answer_is_no_reason_to_abort(folder: Path, monk
 
 def test_an_opencv_without_windows_says_which_package_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cv2, "currentUIFramework", lambda: "")
-    assert "`pip install opencv-python` in place of opencv-python-headless" in (why_no_window() or "")
+    assert "`pip install --force-reinstall --no-deps opencv-python`" in (why_no_window() or "")
 
 
 def test_where_displays_are_always_there_none_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,7 +96,8 @@ def test_every_page_with_commands_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [pytest.param(page, marks=pytest.mark.slow) if page in ("scan.md", "tutorial.md") else page for page in STORIES]
+    "page",
+    [pytest.param(page, marks=pytest.mark.slow) if page in ("scan.md", "tutorial.md") else page for page in STORIES],
 )
 def test_the_commands_of_a_page_run(reader: Path, page: str) -> None:
     clean = {"--baseline"}

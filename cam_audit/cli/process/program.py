@@ -24,7 +24,7 @@ from cam_audit.text import printable
 
 OPENCV_HELP = (
     "install the system's library with `apt-get install libgl1 libglib2.0-0`, or take the build that needs none: "
-    "`pip uninstall opencv-python && pip install opencv-python-headless`"
+    "`pip uninstall opencv-python && pip install --force-reinstall --no-deps opencv-python-headless`"
 )
 
 
