@@ -7,7 +7,7 @@ measured (docs/findings.md).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -181,14 +181,23 @@ def effects_of(
     predicts: what the net takes for a prediction, as `Model.predicts`. error: how often the intervals of all tests
     together may be wrong, both sides counted, see ERROR_AT. A test with fewer than MIN_TARGETS trials is left out.
     """
-    of_class = [(*each, class_index) for each in tried]
-    return tuple(effect for _, effect in effects_over(of_class, scale, error, predicts))
+    trials_of = dict(tried)
+    effects = effects_over([(*each, class_index) for each in tried], scale, error, predicts)
+    return tuple(
+        replace(effect, rank=rank, z=z)
+        for _, effect in effects
+        for rank, z in [_standing(effect.test, trials_of[effect.test], class_index)]
+    )
 
 
 def effects_over(
     tried: Sequence[tuple[str, Sequence[Trial], int]], scale: float, error: float, predicts: Predicts = is_largest
 ) -> list[tuple[int, Effect]]:
-    """The same for trials each with the class that is asked about, which is given with its effect."""
+    """The same for trials each with the class that is asked about, which is given with its effect.
+
+    Without its rank and z, for which all classes of the net are gone through: these may be as many again as are asked
+    about.
+    """
     tried = [each for each in tried if len(each[1]) >= MIN_TARGETS]
     if not tried:
         return []
@@ -204,7 +213,7 @@ def effects_over(
     return [
         (
             class_index,
-            Effect(name, len(trials), sum(pair[0]), sum(pair[1]), flip, gain, *_standing(name, trials, class_index)),
+            Effect(name, len(trials), sum(pair[0]), sum(pair[1]), flip, gain),
         )
         for (name, trials, class_index), pair, flip, gain in zip(tried, turned, flips, moved, strict=True)
     ]
@@ -235,8 +244,12 @@ def _gains(name: str, trials: Sequence[Trial], class_index: int, scale: float) -
             (margin_of(trial.control.logits, class_index) - margin_of(trial.edited.logits, class_index)) / scale
             for trial in trials
         ]
-    changes = [(trial.edited.logits - trial.control.logits, trial.class_index) for trial in trials]
-    return [float(change[class_index] - change[own]) / scale for change, own in changes]
+
+    def change(trial: Trial, index: int) -> np.float32:
+        # of one class, as the net may have ten thousand
+        return np.float32(trial.edited.logits[index] - trial.control.logits[index])
+
+    return [float(change(trial, class_index) - change(trial, trial.class_index)) / scale for trial in trials]
 
 
 def _standing(name: str, trials: Sequence[Trial], class_index: int) -> tuple[int | None, float | None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 
 from cam_audit.findings.audited_net import AuditedNet, KeptPictures
 from cam_audit.findings.causes import Cause
@@ -88,14 +89,17 @@ def _ranked(effects: Sequence[tuple[int, Effect]]) -> list[tuple[int, Effect]]:
 
 def _gains(net: AuditedNet, effect: Effect, trials: Sequence[Trial]) -> bool:
     """Whether images become the class, and it gets most of those that leave their own, its own images among them."""
+    if not effect.turns or not effect.stands_out:
+        return False
     left = sum(not net.model.predicts(trial.edited.logits, trial.class_index) for trial in trials)
-    return effect.turns and effect.stands_out and effect.turned >= MIN_PART * left
+    return effect.turned >= MIN_PART * left
 
 
 def _plans(net: AuditedNet, labels: Sequence[str]) -> list[Plan]:
     """What is done to each target: all objects take turns, at a place drawn by a hash of the image."""
-    groups = [[each for each in net.groups[label] if net.is_right(each)] for label in labels]
-    return [_plan(net, target, number % OBJECTS) for number, target in enumerate(round_robin(groups)[: LOOKS[-1]])]
+    groups = [filter(net.is_right, net.groups[label]) for label in labels]
+    targets = islice(round_robin(groups), LOOKS[-1])
+    return [_plan(net, target, number % OBJECTS) for number, target in enumerate(targets)]
 
 
 def _plan(net: AuditedNet, target: Observation, number: int) -> Plan:

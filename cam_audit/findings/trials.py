@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, zip_longest
+from functools import lru_cache
+from itertools import islice, zip_longest
 
 from cam_audit.findings.audited_net import AuditedNet, KeptPictures
 from cam_audit.findings.causes import Cause
@@ -24,9 +26,11 @@ from cam_audit.findings.cues import finders
 from cam_audit.findings.edits import apply, needs_donor
 from cam_audit.findings.sample import Observation, draw_key, partner_key
 from cam_audit.images.rgb import RgbImage
-from cam_audit.records import Edit
+from cam_audit.records import Edit, ImageSource
 from cam_audit.workers import Each
 
+# What is drawn for targets is kept for so many, 8 bytes a class.
+KEPT_DRAWS = 256
 _OF_SURROUNDINGS = {"border", CONTEXT}
 
 Trials = Mapping[str, Sequence[Trial]]
@@ -162,7 +166,7 @@ def _plans(net: AuditedNet, cause: Cause, test: CueTest) -> list[Plan]:
             control = test.control(Roles(hit, target.source, twin.source, other.source))
             plans.append(Plan(target, edit, other, control, twin))
         return plans
-    for target in round_robin([[each for each in group if net.is_right(each)] for group in foreign])[: LOOKS[-1]]:
+    for target in islice(round_robin([filter(net.is_right, group) for group in foreign]), LOOKS[-1]):
         donor = partner_of(net, target, [own])
         # of two classes there is no third, and the control's donor is of the target's own
         thirds = [group for group in foreign if group[0].source.label != target.source.label] or foreign
@@ -182,11 +186,25 @@ def _among(test: CueTest, group: Sequence[Observation]) -> Sequence[Observation]
 def partner_of(net: AuditedNet, target: Observation, groups: Sequence[Sequence[Observation]]) -> Observation:
     """The image that takes part in what is done to a target, of one of the groups; not itself if there is another."""
 
-    def key(drawn: bytes) -> bytes:
-        return partner_key(target.source, net.class_of[target.source.label], drawn)
+    class_index = net.class_of[target.source.label]
+    group = groups[0]
+    if len(groups) > 1:
+        classes = tuple(net.class_of.values())
+        drawn = dict(zip(classes, _drawn(target.source, class_index, classes), strict=True))
+        group = min(groups, key=lambda group: drawn[net.class_of[group[0].source.label]])
+    return min(
+        group, key=lambda other: (other is target, partner_key(target.source, class_index, draw_key(other.source)))
+    )
 
-    group = min(groups, key=lambda group: key(b"%d" % net.class_of[group[0].source.label]))
-    return min(group, key=lambda other: (other is target, key(draw_key(other.source))))
+
+@lru_cache(maxsize=KEPT_DRAWS)
+def _drawn(source: ImageSource, class_index: int, classes: Sequence[int]) -> Sequence[int]:
+    """For each class, a number that decides whether one of its images takes part in what is done to an image.
+
+    Kept, as each of a thousand classes may have a cause, and most causes have the same targets.
+    """
+    keys = (partner_key(source, class_index, b"%d" % index) for index in classes)
+    return array("Q", [int.from_bytes(key, "big") for key in keys])
 
 
 def run_plan(net: AuditedNet, plan: Plan, picture_of: PictureOf) -> Trial | None:
@@ -211,6 +229,13 @@ def _step(net: AuditedNet, edit: Edit, picture: RgbImage, donor: Observation, ot
     return MadeEdit(edit, donor.source.name, (other.shape[1], other.shape[0]), logits)
 
 
-def round_robin(groups: Sequence[Sequence[Observation]]) -> list[Observation]:
-    """All observations, taken from each group in turn."""
-    return [each for each in chain.from_iterable(zip_longest(*groups)) if each is not None]
+def round_robin(groups: Iterable[Iterable[Observation]]) -> Iterator[Observation]:
+    """All observations, taken from each group in turn, and only as many as are asked for."""
+    turns = [iter(group) for group in groups]
+    while turns:
+        left = []
+        for turn in turns:
+            for observation in islice(turn, 1):
+                left.append(turn)
+                yield observation
+        turns = left

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cam_audit.errors import CamAuditError, ImageError
@@ -16,7 +17,7 @@ from cam_audit.images.png import encode_png
 from cam_audit.images.rgb import RgbImage
 from cam_audit.records import Counterfactual, Finding, Said
 from cam_audit.reports.counterfactuals import pictures_of, read_edits
-from cam_audit.reports.pictures import folder_of_images, root_of_images, value_ranges
+from cam_audit.reports.photos import PHOTOS_FILE, Photos, folder_of_photos
 from cam_audit.reports.results_csv import inert
 from cam_audit.reports.scan_report import ScanReport
 
@@ -77,16 +78,19 @@ def write_challenge(report: ScanReport, folder: Path) -> Challenge:
     Raises CamAuditError where the folder is there and not empty, lies in the data set or in the output folder, or can't
     be written, or the scan tested no cue.
     """
-    photos, place = folder_of_images(report), Path(os.path.realpath(folder))
-    _require_new(place, folder, (photos, Path(report.folder)))
-    root = root_of_images(report, follow_links=report.run.get("settings", {}).get("follow_links") is True)
+    dataset, place = folder_of_photos(report), Path(os.path.realpath(folder))
+    _require_new(place, folder, (dataset, Path(report.folder)))
+    photos = Photos.of(report, follow_links=report.run.get("settings", {}).get("follow_links") is True)
     edits, needed = read_edits(Path(report.folder))
-    ranges = value_ranges(report)
     tried = [(finding, each) for finding in report.findings for each in edits.get(finding.fingerprint, ())]
     if not tried:
         raise CamAuditError(
             f"{report.folder}: holds no edited pictures: the scan planted no cue and took none away, or an earlier "
             "version made it; scan again"
+        )
+    if not photos.hashes:
+        raise CamAuditError(
+            f"{report.folder}: has no {PHOTOS_FILE}, which says of which photos pictures are made; scan again"
         )
     left_out: dict[str, None] = {}
     pictures = 0
@@ -101,7 +105,7 @@ def write_challenge(report: ScanReport, folder: Path) -> Challenge:
                 table.writerow(COLUMNS)
                 for number, (finding, each) in enumerate(tried, 1):
                     try:
-                        _, edited, control = pictures_of(each, root, needed, ranges)
+                        _, edited, control = pictures_of(each, partial(photos.read, needed=needed))
                     except ImageError as error:
                         left_out[str(error)] = None
                         continue
@@ -112,7 +116,7 @@ def write_challenge(report: ScanReport, folder: Path) -> Challenge:
             if not pictures:
                 raise CamAuditError(
                     f"none of the photos can be read ({next(iter(left_out))}); they were looked for in "
-                    f"{Path(os.path.abspath(photos))}: if the scan was started elsewhere, run this from there"
+                    f"{Path(os.path.abspath(dataset))}: if the scan was started elsewhere, run this from there"
                 )
             (made / README_FILE).write_text(README, encoding="utf-8")
             if is_there:

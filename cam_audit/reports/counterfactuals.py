@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,8 @@ from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.findings.codes import counterfactual, counterfactuals
 from cam_audit.findings.edits import AMOUNTS, EDITS, apply, needs_donor
 from cam_audit.folders import read_in
-from cam_audit.images.decode import read_image
-from cam_audit.images.depth import Ranges
 from cam_audit.images.resize import resize
 from cam_audit.images.rgb import RgbImage
-from cam_audit.inside import Root
 from cam_audit.records import (
     COUNTERFACTUALS_FOLDER,
     Counterfactual,
@@ -79,18 +76,16 @@ def shown_of(finding: Finding, counterfactuals: Sequence[Counterfactual]) -> Fin
     return replace(finding, counterfactuals=tuple(shown))
 
 
-def pictures_of(
-    edited_image: Counterfactual, dataset: Path | Root, needed: int | None, ranges: Ranges | None = None
-) -> tuple[RgbImage, RgbImage, RgbImage]:
+def pictures_of(edited_image: Counterfactual, photo: Callable[[str], RgbImage]) -> tuple[RgbImage, RgbImage, RgbImage]:
     """The image as it enters the net, edited, and with the control: uint8 (H, W, 3) each.
 
-    dataset: the folder that its path is below; needed, ranges: as in `decode`, what the scan had. Raises ImageError,
-    which names the image, where one can no longer be read.
+    photo: what reads a photo by its path, as the scan did, uint8 (H, W, 3). Raises ImageError, which names the image,
+    where one can no longer be read.
     """
 
     def picture(name: str, size: tuple[int, int]) -> RgbImage:
         try:
-            return resize(read_image(dataset / name, needed=needed, ranges=ranges)[0], *size)
+            return resize(photo(name), *size)
         except ImageError as error:
             raise ImageError(f"{name}: {error}") from None
 
@@ -105,17 +100,16 @@ def pictures_of(
 
 
 def kept_pictures(
-    finding: Finding,
-    counterfactuals: Sequence[Counterfactual],
-    dataset: Path | Root,
-    needed: int | None,
-    ranges: Ranges | None = None,
+    finding: Finding, counterfactuals: Sequence[Counterfactual], photo: Callable[[str], RgbImage]
 ) -> Iterator[tuple[str, RgbImage]]:
-    """The pictures that a finding shows, by their path below the output folder; none of images that have gone."""
+    """The pictures that a finding shows, by their path below the output folder; none of images that have gone.
+
+    photo: as in `pictures_of`.
+    """
     by_image = {(each.test, each.path): each for each in counterfactuals}
     for shown in finding.counterfactuals:
         try:
-            pictures = pictures_of(by_image[shown.test, shown.path], dataset, needed, ranges)
+            pictures = pictures_of(by_image[shown.test, shown.path], photo)
         except ImageError:
             continue
         yield from zip(shown.files, pictures, strict=True)

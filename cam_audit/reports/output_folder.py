@@ -33,6 +33,7 @@ from cam_audit.folders import (
 from cam_audit.images.find import OutputMarks
 from cam_audit.records import COUNTERFACTUALS_FOLDER, MAPS_FOLDER, PARTS_FOLDER
 from cam_audit.reports import read_findings, results_csv, run_json, schema
+from cam_audit.reports.photos import PHOTOS_FILE
 from cam_audit.reports.scan_report import ImageRow, ScanReport
 from cam_audit.reports.written import LIST_FILE, list_written, of_others, remove_written
 from cam_audit.text import count
@@ -50,7 +51,7 @@ OVERLAY_FORMATS = {PNG: ".png", JPEG: ".jpg"}
 JOURNAL_FOLDER = "journal"
 PICTURE_FOLDERS = (OVERLAYS_FOLDER, MAPS_FOLDER, COUNTERFACTUALS_FOLDER, PARTS_FOLDER)
 WRITTEN_FOLDERS = (*PICTURE_FOLDERS, JOURNAL_FOLDER)
-WRITTEN_FILES = (RESULTS_FILE, FINDINGS_FILE, REPORT_FILE)
+WRITTEN_FILES = (RESULTS_FILE, FINDINGS_FILE, PHOTOS_FILE, REPORT_FILE)
 OUTPUT_MARKS = OutputMarks(frozenset({RUN_FILE, OVERLAYS_FOLDER}), frozenset(PICTURE_FOLDERS))
 LOCK_FILE = ".lock"
 TOOL = "cam-audit"

@@ -5,22 +5,21 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from cam_audit.errors import ImageError
 from cam_audit.folders import is_behind_link, open_in, read_in
-from cam_audit.images.decode import MAX_FILE_BYTES, decode, read_image
-from cam_audit.images.depth import Ranges, ValueRange
+from cam_audit.images.decode import MAX_FILE_BYTES, decode
 from cam_audit.images.encode_jpeg import encode_jpeg
 from cam_audit.images.header import jpeg_header
 from cam_audit.images.png import png_size
 from cam_audit.images.resize import resize
 from cam_audit.images.rgb import RgbImage
-from cam_audit.inside import Root
 from cam_audit.records import Example, Finding, ShownCounterfactual
+from cam_audit.reports.photos import MAX_WRONG_LABELS, PHOTOS_FILE, OtherPhotoError, Photos, folder_of_photos
 from cam_audit.reports.scan_report import ExamplePicture, FindingPictures, ImageRow, ImageRows, ScanReport
 from cam_audit.sheets import SheetLayout, class_map_layout, overlay_layout
 from cam_audit.text import count, some
@@ -32,8 +31,6 @@ MAX_EXAMPLES = 200
 MAX_OF_FINDING = 6
 # So many counterfactuals in all, about 30 KB each; a finding has six at most.
 MAX_COUNTERFACTUALS = 120
-# And of so many images whose label is likely wrong.
-MAX_WRONG_LABELS = 12
 # More images than these make a page that no browser opens at once: 7 MB of it.
 MAX_LISTED = 20_000
 # So much of an overlay's file has its size in it.
@@ -46,7 +43,9 @@ def with_pictures(report: ScanReport) -> ScanReport:
     """The report with the pictures of its findings, and with where the overlays of its images have theirs.
 
     A picture that is missing or damaged is left out; an example without an overlay has its image alone, if that is
-    still where it was scanned.
+    still where it was scanned. A note says which photos are not shown because they are others now.
+
+    Raises CamAuditError where the list of the photos is damaged.
     """
     listed = _listed(report)
     layout_of = _layouts(report)
@@ -68,25 +67,40 @@ def with_pictures(report: ScanReport) -> ScanReport:
             sheets[row.path] = layout
         if row.path in wanted:
             rows[row.path] = number, row
-    suspected = [Example(image.path) for image in report.wrong_labels[:MAX_WRONG_LABELS]]
+    photos, others = Photos.of(report), set[str]()
+
+    def pictures_of(examples: Sequence[Example]) -> Iterator[ExamplePicture]:
+        for example in examples:
+            number, row = rows.get(example.path, (-1, None))
+            try:
+                image, overlay = _image_and_overlay(report, photos, example, row, sheets.get(example.path))
+            except OtherPhotoError:
+                others.add(example.path)
+            except ImageError:
+                continue
+            else:
+                height, width = image.shape[:2]
+                drawn = None if overlay is None else _jpeg(overlay)
+                yield ExamplePicture(example, width, height, _jpeg(image), drawn, row, number)
+
     pictures = {
         finding.fingerprint: FindingPictures(
-            tuple(_example_pictures(report, examples_of(finding), rows, sheets)),
+            tuple(pictures_of(examples_of(finding))),
             tuple(_map_pictures(report, finding)),
             dict(_counterfactual_pictures(report, finding.counterfactuals[:tried_of_each])),
         )
         for finding in told
     }
+    suspected = tuple(pictures_of([Example(image.path) for image in report.wrong_labels[:MAX_WRONG_LABELS]]))
     behind = _behind_links(report)
-    said = f"{count(len(behind), 'picture')} of {report.folder or 'this folder'}: left out, as a link leads there"
     return dataclasses.replace(
         report,
         parts=tuple(part for part in report.parts if part.sheet not in behind),
-        notes=(*report.notes, f"{said} ({some(sorted(behind))})") if behind else report.notes,
+        notes=(*report.notes, *_notes(report, behind, others)),
         pictures=pictures,
         listed=listed,
         sheets=sheets,
-        label_pictures=tuple(_example_pictures(report, suspected, rows, sheets)),
+        label_pictures=suspected,
     )
 
 
@@ -158,28 +172,26 @@ def _layouts(report: ScanReport) -> Callable[[ImageRow], SheetLayout | None]:
     return layout_of
 
 
-def _example_pictures(
-    report: ScanReport,
-    examples: Sequence[Example],
-    rows: Mapping[str, tuple[int, ImageRow]],
-    sheets: Mapping[str, SheetLayout],
-) -> Iterator[ExamplePicture]:
-    ranges, root = value_ranges(report), root_of_images(report)
-    for example in examples:
-        number, row = rows.get(example.path, (-1, None))
-        layout = sheets.get(example.path)
-        try:
-            if row and layout:
-                panels = _panels(_read(report, row.overlay), layout)
-                image, overlay, *_ = map(_small, panels)
-            else:
-                image = _small(read_image(root / example.path, needed=LONG_SIDE, ranges=ranges)[0])
-                overlay = None
-            height, width = image.shape[:2]
-            drawn = None if overlay is None else _jpeg(overlay)
-            yield ExamplePicture(example, width, height, _jpeg(image), drawn, row, number)
-        except ImageError:
-            continue
+def _image_and_overlay(
+    report: ScanReport, photos: Photos, example: Example, row: ImageRow | None, layout: SheetLayout | None
+) -> tuple[RgbImage, RgbImage | None]:
+    """What an example shows; raises ImageError where that can't be read."""
+    if row and layout:
+        image, overlay, *_ = map(_small, _panels(_read(report, row.overlay), layout))
+        return image, overlay
+    return _small(photos.read(example.path, LONG_SIDE)), None
+
+
+def _notes(report: ScanReport, behind: Collection[str], others: Collection[str]) -> Iterator[str]:
+    """Which pictures are left out, and why."""
+    if behind:
+        where = report.folder or "this folder"
+        yield f"{count(len(behind), 'picture')} of {where}: left out, as a link leads there ({some(sorted(behind))})"
+    if others:
+        yield (
+            f"{count(len(others), 'photo')} in {folder_of_photos(report)}: left out, as {PHOTOS_FILE} does not have "
+            f"their hashes: they have changed since the scan, or are others ({some(sorted(others))})"
+        )
 
 
 def _map_pictures(report: ScanReport, finding: Finding) -> Iterator[bytes]:
@@ -220,32 +232,6 @@ def _behind_links(report: ScanReport) -> set[str]:
     names |= {finding.maps_name for finding in report.findings if finding.fingerprint in report.maps}
     names |= {file for finding in report.findings for shown in finding.counterfactuals for file in shown.files}
     return {name for name in names if is_behind_link(Path(report.folder), name)}
-
-
-def folder_of_images(report: ScanReport) -> Path:
-    """The folder that the paths of a scan's images are below."""
-    dataset = Path(report.run.get("settings", {}).get("dataset", ""))
-    return dataset.parent if dataset.is_file() else dataset
-
-
-def root_of_images(report: ScanReport, *, follow_links: bool = False) -> Root:
-    """The same, out of which no link leads, as the output folder may be anybody's."""
-    folder = folder_of_images(report)
-    try:
-        return Root.of(folder, follow_links=follow_links)
-    except OSError:
-        # nothing can be read there
-        return Root(str(folder))
-
-
-def value_ranges(report: ScanReport) -> Ranges:
-    """The ranges of pixel values that a scan had, by which pictures are shown as the net saw them."""
-    try:
-        stated = report.run.get("value_ranges", {}).items()
-        return {kind: ValueRange(**{name: float(value) for name, value in of_kind.items()}) for kind, of_kind in stated}
-    except (AttributeError, TypeError, ValueError):
-        # a stranger's
-        return {}
 
 
 def _panels(sheet: RgbImage, layout: SheetLayout) -> list[RgbImage]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
 
 from cam_audit.findings.codes import CODES, SEVERITIES, counterfactuals
 from cam_audit.findings.foreground import PLACES
+from cam_audit.folders import leads_outside
 from cam_audit.records import (
     ConfusedImage,
     Disagreement,
@@ -37,6 +39,9 @@ from cam_audit.reports.fields import (
     truth,
     whole,
 )
+from cam_audit.text import count
+
+_Item = TypeVar("_Item")
 
 
 class Content(NamedTuple):
@@ -65,6 +70,16 @@ def sheet(value: Any) -> str:
     """A check, see `fields`: where a part's sheet is below the output folder, under the name that its file has."""
     path_below(value)
     return system_path(value)
+
+
+def _inside(value: Any) -> str:
+    """A path as `path_below` has it; "" for one that leads outside, and `_content_of` leaves out what has it."""
+    path = text(value)
+    return "" if leads_outside(path) else path
+
+
+def _sheet_inside(value: Any) -> str:
+    return sheet(value) if _inside(value) else ""
 
 
 def _code(value: Any) -> str:
@@ -156,11 +171,44 @@ def _confused_of(item: dict[str, Any]) -> ConfusedImage:
 
 
 def _content_of(item: dict[str, Any]) -> Content:
+    outside = 0
+
+    def inside(items: Sequence[_Item], paths_of: Callable[[_Item], Sequence[str]]) -> tuple[_Item, ...]:
+        nonlocal outside
+        kept = tuple(each for each in items if all(paths_of(each)))
+        outside += len(items) - len(kept)
+        return kept
+
+    def examples_inside(examples: Sequence[Example]) -> tuple[Example, ...]:
+        return inside(examples, lambda each: [each.path])
+
+    findings = tuple(
+        replace(
+            finding,
+            examples=examples_inside(finding.examples),
+            counterfactuals=inside(finding.counterfactuals, lambda each: [each.path, *each.files]),
+            pairs=inside(finding.pairs, lambda each: each.paths),
+        )
+        for finding in item["findings"]
+    )
+    # earlier files do not have the last ones
+    parts = inside(item.get("parts", ()), lambda each: [each.sheet])
+    parts = tuple(replace(part, examples=examples_inside(part.examples)) for part in parts)
+    wrong_labels = inside(item.get("wrong_labels", ()), lambda each: [each.path])
+    notes = item.get("notes", ())
+    if outside:
+        notes = (
+            *notes,
+            f"findings.json names {count(outside, 'picture')} outside the data set and its folder: left out",
+        )
     return Content(
-        item["findings"],
+        findings,
         frozenset(item.get("maps", ())),
-        # earlier files do not have the last ones
-        *(item.get(name, ()) for name in ("confused", "notes", "parts", "wrong_labels", "groups")),
+        item.get("confused", ()),
+        notes,
+        parts,
+        wrong_labels,
+        item.get("groups", ()),
     )
 
 
@@ -174,17 +222,15 @@ _GROUP_FIELDS = {
 _SCORE = real(0, 1)
 _PEAK = listed(real(), 2)
 _BOX = listed(real(), 4)
-_EXAMPLE = table(
-    {"path": path_below, "box": optional(_BOX)}, make=lambda item: Example(item["path"], item["box"] or None)
-)
+_EXAMPLE = table({"path": _inside, "box": optional(_BOX)}, make=lambda item: Example(item["path"], item["box"] or None))
 _PAIR = table(
-    {"paths": listed(path_below, 2), "classes": listed(text, 2), "splits": listed(text, 2), "same_pixels": truth},
+    {"paths": listed(_inside, 2), "classes": listed(text, 2), "splits": listed(text, 2), "same_pixels": truth},
     make=lambda item: Pair(item["paths"], item["classes"], item["splits"], item["same_pixels"]),
 )
-_PICTURE = table({"picture": path_below, **SAID_FIELDS}, make=lambda item: ShownPicture(item["picture"], said_of(item)))
+_PICTURE = table({"picture": _inside, **SAID_FIELDS}, make=lambda item: ShownPicture(item["picture"], said_of(item)))
 _SHOWN_FIELDS = {
     "test": test_name,
-    "path": path_below,
+    "path": _inside,
     "class": text,
     "before": _PICTURE,
     "edited": _PICTURE,
@@ -218,7 +264,7 @@ _PART = table(
         "looked_at": whole(),
         "where": one_of(*PLACES),
         "foreground_ratio": optional(real()),
-        "sheet": sheet,
+        "sheet": _sheet_inside,
         "examples": listed(_EXAMPLE),
     },
     {"others": whole(), "others_looked_at": whole(), "wander": real()},
@@ -235,7 +281,7 @@ _CONFUSED = table(
     },
     make=_confused_of,
 )
-_WRONG_LABEL_FIELDS = {"path": path_below, "class": text, "likely": text, "score": _SCORE, "class_score": _SCORE}
+_WRONG_LABEL_FIELDS = {"path": _inside, "class": text, "likely": text, "score": _SCORE, "class_score": _SCORE}
 _DOCUMENT = table(
     {"schema_version": _version, "findings": listed(_FINDING)},
     {

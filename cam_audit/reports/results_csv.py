@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -68,7 +70,7 @@ def values(image: ImageRow) -> dict[str, Any]:
         "overlay": image.overlay or None,
         "split": image.split or None,
         "predicted": image.predicted or None,
-        **{name: _float(getattr(image, name)) for name in NUMBERS},
+        **{name: None if (value := getattr(image, name)) is None else float(value) for name in NUMBERS},
     }
     for rank, (name, score) in enumerate(image.top, 1):
         cells |= {f"top{rank}_class": name, f"top{rank}_score": float(score)}
@@ -138,12 +140,16 @@ def parse(lines: Iterable[str]) -> Iterator[ImageRow]:
         for cells in rows:
             if len(cells) != len(columns):
                 raise ValueError(f"line {rows.line_num} has {len(cells)} cells, not {len(columns)}")
+            cells = [cell.removeprefix("'") for cell in cells] + missing
             try:
-                yield _parsed([cell.removeprefix("'") for cell in cells] + missing)
+                yield _parsed(cells)
             except ValueError as error:
-                raise ValueError(f"line {rows.line_num}: {error}") from None
+                column = next(
+                    (f"{name}: " for name, cell in zip(COLUMNS, cells, strict=True) if _is_wrong(name, cell)), ""
+                )
+                raise ValueError(f"line {rows.line_num}: {column}{error}") from None
     except csv.Error as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(f"line {rows.line_num}: {error}") from None
 
 
 def _parsed(cells: Sequence[str]) -> ImageRow:
@@ -180,28 +186,49 @@ def _parsed(cells: Sequence[str]) -> ImageRow:
         _share(surroundings_share),
         sys.intern(split),
         sys.intern(predicted),
-        _float(even_share),
+        _number(even_share),
     )
 
 
-def _float(value: str | float | None) -> float | None:
-    return None if value is None or value == "" else float(value)
+def _is_wrong(column: str, cell: str) -> bool:
+    """Whether a cell is why its row is refused."""
+    try:
+        _READERS.get(column, _share)(cell)
+    except ValueError:
+        return True
+    return False
+
+
+def _number(cell: str) -> float | None:
+    """A finite number; None where the cell is empty."""
+    if not cell:
+        return None
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"must be a number, not {quoted(cell)}")
+    return value
 
 
 def _share(cell: str) -> float | None:
     """A share or a score, 0..1; None where the cell is empty."""
-    if not cell:
-        return None
-    value = float(cell)
-    if not 0 <= value <= 1:
-        raise ValueError(f"{quoted(cell)} is not from 0 to 1")
+    value = _number(cell)
+    if value is not None and not 0 <= value <= 1:
+        raise ValueError(f"must be a number from 0 to 1, not {quoted(cell)}")
     return value
 
 
 def _side(cell: str) -> int | None:
-    if cell and not 0 < int(cell) <= MAX_SIDE:
-        raise ValueError(f"no picture is {quoted(cell)} pixels wide or high")
-    return int(cell) if cell else None
+    """A width or height in pixels; None where the cell is empty."""
+    if not cell:
+        return None
+    # int() takes other digits and underscores, and refuses thousands of digits in words of its own
+    value = int(cell) if re.fullmatch("[0-9]{1,9}", cell) else 0
+    if not 0 < value <= MAX_SIDE:
+        raise ValueError(f"must be a whole number of pixels from 1 to {MAX_SIDE:,}, not {quoted(cell)}")
+    return value
 
 
 # most images have the same few
@@ -212,6 +239,17 @@ def _flags(cell: str) -> tuple[str, ...]:
     if unknown is not None:
         raise ValueError(f"{quoted(unknown)} is no code of this version of cam-audit")
     return codes
+
+
+# What reads the cells of a column; all others hold shares.
+_READERS: dict[str, Callable[[str], object]] = {
+    "width": _side,
+    "height": _side,
+    "flags": _flags,
+    "even_share": _number,
+    **dict.fromkeys(("path", "status", "error", "label", "cam_class", "overlay", "split", "predicted"), str),
+    **{f"top{rank}_class": str for rank in range(1, TOP + 1)},
+}
 
 
 def _text(value: str | int | float | None) -> str:

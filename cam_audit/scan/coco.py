@@ -49,6 +49,7 @@ def read_coco(path: Path, reading: Reading) -> dict[str, ImageObjects]:
             file_names[image_id], shapes[image_id] = file_name, []
     for annotation in annotations:
         with reading.leaving_out(f"annotation {_shown_id(annotation)}"):
+            _require_object(annotation)
             category = _id(_field(annotation, "category_id")) if "category_id" in annotation else ""
             if reading.wants(category, names.get(category, category)):
                 image_id = _id(_field(annotation, "image_id"))
@@ -145,9 +146,13 @@ def _records(path: Path, content: Any, key: str) -> list[Any]:
     return records
 
 
-def _field(record: Any, key: str) -> Any:
+def _require_object(record: Any) -> None:
     if not isinstance(record, dict):
         raise ValueError("it is no object")
+
+
+def _field(record: Any, key: str) -> Any:
+    _require_object(record)
     if record.get(key) is None:
         raise ValueError(f"it has no {key}")
     return record[key]

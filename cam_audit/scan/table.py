@@ -6,7 +6,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cam_audit.errors import CamAuditError
@@ -34,15 +34,25 @@ def read_table(path: Path) -> list[Line]:
         if not delimiter:
             pairs = ((number, _INDEXED.fullmatch(line)) for number, line in enumerate(text.splitlines(), 1))
             return [(number, [pair[1].strip(), pair[2]]) for number, pair in pairs if pair]
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-        rows = ((reader.line_num, [cell.strip() for cell in cells]) for cells in reader)
-        return [(line, cells) for line, cells in rows if any(cells)]
+        return [(line, cells) for line, cells in _rows(text, delimiter) if any(cells)]
     except UnicodeDecodeError:
         raise CamAuditError(f"{path}: cannot be read as CSV: neither UTF-8 nor UTF-16; save it as UTF-8") from None
     except OSError as error:
         raise CamAuditError(f"{path}: cannot be read as CSV: {error.strerror}") from None
     except csv.Error as error:
         raise CamAuditError(f"{path}: cannot be read as CSV: {error}") from None
+
+
+def _rows(text: str, delimiter: str) -> Iterator[Line]:
+    """The rows of a CSV text; raises csv.Error with the line."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    try:
+        for cells in reader:
+            yield reader.line_num, [cell.strip() for cell in cells]
+    except csv.Error as error:
+        limit = csv.field_size_limit()
+        why = f"a cell of more than {limit:,} letters" if "field limit" in str(error) else error
+        raise csv.Error(f"line {reader.line_num}: {why}") from None
 
 
 def _decoded(data: bytes) -> str:

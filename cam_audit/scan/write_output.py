@@ -15,6 +15,7 @@ from cam_audit.images.decode import read_image
 from cam_audit.images.depth import Ranges
 from cam_audit.images.encode_jpeg import encode_jpeg
 from cam_audit.images.png import encode_png
+from cam_audit.images.rgb import RgbImage
 from cam_audit.inside import Root
 from cam_audit.records import (
     COUNTERFACTUALS_FOLDER,
@@ -29,7 +30,7 @@ from cam_audit.records import (
     Part,
     PartMaps,
 )
-from cam_audit.reports import findings_json, results_csv
+from cam_audit.reports import findings_json, photos, results_csv
 from cam_audit.reports.counterfactuals import EDITS_FILE, kept_pictures
 from cam_audit.reports.counterfactuals import render as edits_json
 from cam_audit.reports.formats import render
@@ -127,6 +128,8 @@ def write_findings(
         for finding in result.findings
     )
     parts = tuple(part for part in result.parts if part.sheet in sheets)
+    with replacing_in(out, photos.PHOTOS_FILE) as file:
+        file.write(photos.render(root, result.findings, counterfactuals, result.wrong_labels))
     with replacing_in(out, FINDINGS_FILE) as file:
         file.writelines(findings_json.findings(replace(result, findings=shown, parts=parts)))
 
@@ -141,9 +144,13 @@ def _write_counterfactuals(
 ) -> set[str]:
     """The names of the pictures that could be written."""
     written = set()
+
+    def photo(name: str) -> RgbImage:
+        return read_image(root / name, needed=needed, ranges=ranges)[0]
+
     for finding in findings:
         of_finding = counterfactuals.get(finding.fingerprint, ())
-        for name, picture in kept_pictures(finding, of_finding, root, needed, ranges):
+        for name, picture in kept_pictures(finding, of_finding, photo):
             replace_in(out, name, encode_jpeg(picture, JPEG_QUALITY))
             written.add(name)
     remove_others(out, COUNTERFACTUALS_FOLDER, {EDITS_FILE, *written} if counterfactuals else ())

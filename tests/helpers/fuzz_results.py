@@ -18,6 +18,7 @@ import sys
 import tempfile
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,14 @@ from cam_audit.reports.part_maps import read_part_maps
 REVIEW, BASELINE = "review.json", "baseline.json"
 # So many commands get each file.
 COMMANDS = 4
-OF_OUT = ("run.json", "findings.json", "results.csv", "counterfactuals/edits.json", "parts/maps.json")
+OF_OUT = (
+    "run.json",
+    "findings.json",
+    "results.csv",
+    "photos.json",
+    "counterfactuals/edits.json",
+    "parts/maps.json",
+)
 FILES = (*OF_OUT, REVIEW, BASELINE)
 DEEP: Any = []
 for _ in range(200):
@@ -79,6 +87,8 @@ CELLS = (
     "CA999",
     "../x",
     "x" * 200_000,
+    # as much as a cell may hold
+    "x" * 131_072,
 )
 ENCODINGS = ("utf-16", "utf-8-sig", "latin-1", "utf-32")
 
@@ -89,6 +99,12 @@ class Outcome:
 
     runs: Counter[str] = field(default_factory=Counter)
     faults: dict[str, list[str]] = field(default_factory=dict)
+
+    def show(self) -> None:
+        """Print how often files ended how, and the faults, those that came most first."""
+        print(*(f"{number:6} {end}" for end, number in self.runs.most_common()), sep="\n")
+        for fault, where in sorted(self.faults.items(), key=lambda item: -len(item[1])):
+            print(f"{len(where):5} {fault}\n      {where[0]}")
 
 
 def prepared(out: Path, folder: Path) -> dict[str, str]:
@@ -178,7 +194,8 @@ def try_file(out: Path, texts: dict[str, str], seed: int, outcome: Outcome) -> N
     commands = _commands(name, out, bad)
     for number in sorted(random.permutation(len(commands))[:COMMANDS].tolist()):
         command = commands[number]
-        end, fault = _ending(*command)
+        end, fault = ending(lambda command=command: _command(*command))
+        shutil.rmtree("challenge", ignore_errors=True)
         outcome.runs[end] += 1
         if fault:
             outcome.faults.setdefault(fault, []).append(f"{seed} ({name}): {' '.join(command)}")
@@ -202,10 +219,10 @@ def _commands(name: str, out: Path, bad: Path) -> list[tuple[str, ...]]:
     ]
 
 
-def _ending(*arguments: str) -> tuple[str, str]:
+def ending(command: Callable[[], object]) -> tuple[str, str]:
     """How a command ended, and where an error arose that is not for people, or "" if none did."""
     try:
-        _command(*arguments)
+        command()
         return "well", ""
     except (CamAuditError, click.ClickException) as error:
         line = str(error) if isinstance(error, CamAuditError) else error.format_message()
@@ -214,8 +231,6 @@ def _ending(*arguments: str) -> tuple[str, str]:
         ours = [frame for frame in traceback.extract_tb(error.__traceback__) if "/cam_audit/" in frame.filename]
         places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in ours[-2:]]
         return "traceback", f"{type(error).__name__} {' '.join(places)}: {str(error)[:80]}"
-    finally:
-        shutil.rmtree("challenge", ignore_errors=True)
 
 
 def _command(*arguments: str) -> None:
@@ -258,9 +273,7 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=1000)
     given = parser.parse_args()
     outcome = fuzz(given.out, range(given.first, given.first + given.files))
-    print(*(f"{number:6} {end}" for end, number in outcome.runs.most_common()), sep="\n")
-    for fault, where in sorted(outcome.faults.items(), key=lambda item: -len(item[1])):
-        print(f"{len(where):5} {fault}\n      {where[0]}")
+    outcome.show()
     return bool(outcome.faults)
 
 

@@ -267,3 +267,22 @@ def test_a_scan_without_counterfactuals_has_no_challenge(scanned: Path) -> None:
     result = run(scanned, "challenge", "cam-audit-out", "-o", "challenge", code=2)
     assert "the scan planted no cue and took none away, or an earlier version made it; scan again" in result.stderr
     assert not (scanned / "challenge").exists()
+
+
+def test_a_photo_that_is_not_the_one_that_was_scanned_is_left_out(scanned: Path) -> None:
+    out = scanned / "cam-audit-out"
+    row = json.loads((out / "counterfactuals" / "edits.json").read_text())["findings"][0]["counterfactuals"][0]
+    photo = scanned / "photos" / row["path"]
+    photo.write_bytes(photo.read_bytes() + b"\0")
+    result = run(scanned, "challenge", "cam-audit-out", "-o", "challenge", code=3)
+    assert f"{row['path']}: not the photo that was scanned" in result.stderr
+    assert row["path"] not in {row["source"] for row in table(scanned / "challenge")}
+
+
+def test_no_picture_is_made_of_photos_that_the_folder_does_not_have_the_hashes_of(scanned: Path) -> None:
+    (scanned / "cam-audit-out" / "photos.json").unlink()
+    result = run(scanned, "challenge", "cam-audit-out", "-o", "challenge", code=2)
+    assert result.stderr == (
+        "cam-audit: cam-audit-out: has no photos.json, which says of which photos pictures are made; scan again\n"
+    )
+    assert not (scanned / "challenge").exists()

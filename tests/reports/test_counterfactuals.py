@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pictures import GREY, RED, Rgb, encode, gradient, square
 
 from cam_audit.errors import ImageError
+from cam_audit.images.decode import read_image
 from cam_audit.records import Counterfactual, Edit, EditedPicture, Said
 from cam_audit.reports.counterfactuals import kept_pictures, parse, pictures_of, render, shown_of
 
@@ -171,7 +172,11 @@ def test_the_photo_that_cannot_be_read_is_the_one_that_is_named(tmp_path: Path, 
     each = tried("paste", "photo.png", PASTE, PASTE, "donor.png")
     each = replace(each, control=replace(each.control, donor="other.png"))
     with pytest.raises(ImageError, match=rf"^{gone}: "):
-        pictures_of(each, tmp_path, None)
+        pictures_of(each, photos_in(tmp_path))
+
+
+def photos_in(folder: Path) -> Callable[[str], Rgb]:
+    return lambda name: read_image(folder / name)[0]
 
 
 def save(folder: Path, **pictures: Rgb) -> None:
@@ -184,7 +189,7 @@ def test_a_patch_is_pasted_from_the_donor_as_by_hand(tmp_path: Path) -> None:
     save(tmp_path, target=target, donor=donor)
     half, whole = Edit("paste", box=(0.25, 0.5, 0.75, 1.0)), Edit("paste", box=(0.0, 0.0, 1.0, 1.0))
     before, edited, control = pictures_of(
-        tried("paste", "target.png", half, whole, "donor.png", (64, 64)), tmp_path, None
+        tried("paste", "target.png", half, whole, "donor.png", (64, 64)), photos_in(tmp_path)
     )
     by_hand = target.copy()
     by_hand[32:, 16:48] = donor[32:, 16:48]
@@ -199,7 +204,7 @@ def test_a_donor_takes_part_at_the_size_at_which_it_enters_the_net(tmp_path: Pat
     save(tmp_path, target=gradient(96, 64), donor=fine)
     each = tried("paste", "target.png", Edit("paste", box=(0.25, 0.25, 0.75, 0.75)), PASTE, "donor.png")
     # of half the size, it is of one grey: of every four pixels one is not black
-    assert (pictures_of(each, tmp_path, None)[1][16:48, 24:72] == 50).all()
+    assert (pictures_of(each, photos_in(tmp_path))[1][16:48, 24:72] == 50).all()
 
 
 def test_a_cast_multiplies_the_channels_of_the_image_as_it_enters_the_net(tmp_path: Path) -> None:
@@ -207,7 +212,7 @@ def test_a_cast_multiplies_the_channels_of_the_image_as_it_enters_the_net(tmp_pa
     # each pixel four times, so that half of its size is the small one whatever the filter
     save(tmp_path, target=small.repeat(2, axis=0).repeat(2, axis=1))
     each = tried("cast", "target.png", Edit("cast", factors=(0.5, 1.0, 2.0)), Edit("cast", factors=(2.0, 1.0, 1.0)))
-    before, edited, control = pictures_of(each, tmp_path, None)
+    before, edited, control = pictures_of(each, photos_in(tmp_path))
     np.testing.assert_array_equal(before, small)
     red, green, blue = np.moveaxis(small.astype(int), -1, 0)
     assert np.abs(edited[..., 0] - red / 2).max() <= 0.5
@@ -226,7 +231,7 @@ def test_a_texture_of_the_donor_is_mirrored_over_the_masked_half_as_by_hand(tmp_
     each = tried("context", "target.png", right, whole, "donor.png", (64, 64))
     text = "".join(render((REPEATED,), {REPEATED.fingerprint: (each,)}, None))
     ((read,),) = parse(text)[0].values()
-    before, edited, control = pictures_of(read, tmp_path, None)
+    before, edited, control = pictures_of(read, photos_in(tmp_path))
     np.testing.assert_array_equal(before, target)
     unfolded = np.pad(donor[16:48, 8:24], ((16, 16), (8, 40), (0, 0)), mode="symmetric")
     # cells have 16 pixels: the mask rises over 8 before and after the middle, and is blurred by 4 deviations more
@@ -246,7 +251,7 @@ def test_what_is_painted_over_on_one_colour_has_that_colour(tmp_path: Path) -> N
         Edit("painted_over", box=(0, 0, 0.2, 0.3)),
         size=(32, 32),
     )
-    before, edited, control = pictures_of(each, tmp_path, None)
+    before, edited, control = pictures_of(each, photos_in(tmp_path))
     assert (before == RED).all(axis=-1).sum() == 16 * 16
     assert np.abs(edited.astype(int) - GREY).max() <= 1
     np.testing.assert_array_equal(control, before)
@@ -262,10 +267,10 @@ def test_the_list_alone_gives_the_pictures_that_were_kept(tmp_path: Path) -> Non
         tried("painted_over", "a.png", Edit("painted_over", mask=MASK), Edit("painted_over", box=(0.1, 0.2, 0.3, 0.4))),
     )
     found = shown_of(REPEATED, all_of_them)
-    kept = dict(kept_pictures(found, all_of_them, tmp_path, None))
+    kept = dict(kept_pictures(found, all_of_them, photos_in(tmp_path)))
     assert list(kept) == [file for each in found.counterfactuals for file in each.files]
     read = parse("".join(render((REPEATED,), {REPEATED.fingerprint: all_of_them}, None)))[0][REPEATED.fingerprint]
-    again = dict(kept_pictures(found, read, tmp_path, None))
+    again = dict(kept_pictures(found, read, photos_in(tmp_path)))
     assert again.keys() == kept.keys()
     for file, picture in kept.items():
         np.testing.assert_array_equal(again[file], picture)
@@ -298,6 +303,6 @@ def test_the_pictures_of_an_image_that_has_gone_are_left_out(tmp_path: Path, gon
     all_of_them = [tried("paste", f"{n}.png", PASTE, PASTE, f"donor-{n}.png") for n in range(3)]
     found = shown_of(REPEATED, all_of_them)
     (tmp_path / gone).unlink()
-    kept = [name for name, _ in kept_pictures(found, all_of_them, tmp_path, None)]
+    kept = [name for name, _ in kept_pictures(found, all_of_them, photos_in(tmp_path))]
     first, _, third = (each.files for each in found.counterfactuals)
     assert kept == [*first, *third]

@@ -317,7 +317,10 @@ def test_the_memory_for_a_format_hardly_grows_with_the_images(tmp_path: Path, fo
         ({"results_csv": None}, "there is no results.csv"),
         ({"results_csv": "a,b\n"}, "results.csv: damaged"),
         ({"results_csv": FILES["results.csv"] + "c.jpg,ok\n"}, "results.csv: damaged: line 4 has 2 cells, not 22"),
-        ({"results_csv": FILES["results.csv"].replace("640", "wide")}, "results.csv: damaged: line 2: invalid literal"),
+        (
+            {"results_csv": FILES["results.csv"].replace("640", "wide")},
+            "results.csv: damaged: line 2: width: must be a whole number of pixels",
+        ),
     ],
 )
 def test_what_is_no_finished_output_folder_is_refused(

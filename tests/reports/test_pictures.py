@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -159,7 +161,10 @@ def test_a_damaged_picture_leaves_out_only_itself(tmp_path: Path) -> None:
 def test_without_overlays_the_images_themselves_are_shown_if_they_are_still_there(tmp_path: Path) -> None:
     report = read_results(write_scan(tmp_path, canonical_report(), overlays=False))
     (tmp_path / "photos" / "cat").mkdir(parents=True)
-    (tmp_path / "photos" / "cat" / "1.png").write_bytes(encode(gradient(900, 600)))
+    data = encode(gradient(900, 600))
+    (tmp_path / "photos" / "cat" / "1.png").write_bytes(data)
+    hashes = {"schema_version": 1, "sha256": {"cat/1.png": hashlib.sha256(data).hexdigest()}}
+    (tmp_path / "photos.json").write_text(json.dumps(hashes))
     settings = {**report.run["settings"], "dataset": str(tmp_path / "photos")}
     shown = with_pictures(replace(report, run={**report.run, "settings": settings}))
     (picture,) = shown.pictures[BORDER.fingerprint].examples

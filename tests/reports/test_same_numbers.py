@@ -12,6 +12,7 @@ from canonical import rendered
 from data_sets import CLASSES, run, table
 
 from cam_audit.findings.codes import CODES, counterfactual, counterfactuals
+from cam_audit.images.decode import read_image
 from cam_audit.models.model import Model
 from cam_audit.records import Counterfactual, Finding
 from cam_audit.reports.counterfactuals import parse, pictures_of
@@ -143,7 +144,7 @@ def test_a_picture_that_is_made_again_from_the_list_gets_the_scores_that_are_tol
     needed = parse(Path(report.folder, "counterfactuals", "edits.json").read_text(encoding="utf-8"))[1]
     cue = CLASSES.index(CUE)
     for each in tried:
-        pictures = pictures_of(each, framed, needed)
+        pictures = pictures_of(each, lambda name: read_image(framed / name, needed=needed)[0])
         for rgb, said in zip(pictures, (each.before, each.edited.said, each.control.said), strict=True):
             assert rgb.shape == (each.size[1], each.size[0], 3)
             logits = net.run(rgb).logits.astype(np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -127,31 +128,91 @@ def test_no_picture_behind_a_link_is_shown(place: Path, name: str) -> None:
     assert any("left out, as a link leads there" in note for note in report.notes) == ("overlays" not in name)
 
 
-@pytest.mark.parametrize("path", ["../mine/secret.png", "{}/mine/secret.png"])
-def test_an_example_outside_the_data_set_is_refused(place: Path, path: str) -> None:
-    file = place / "out" / "findings.json"
-    text = json.dumps(path.format(place))
-    file.write_text(file.read_text(encoding="utf-8").replace(json.dumps(EXAMPLE), text), encoding="utf-8")
+@pytest.mark.parametrize("path", ["../mine/secret.png", "{}/mine/secret.png", ""])
+def test_examples_outside_the_data_set_are_left_out_with_a_note(place: Path, path: str) -> None:
+    out = place / "out"
+    (out / "overlays" / "cat" / "1.png.png").unlink()
+    text = (out / "findings.json").read_text(encoding="utf-8")
+    named = text.count(f'"path": {json.dumps(EXAMPLE)}') - sum(
+        image.path == EXAMPLE for image in canonical_report().confused
+    )
+    outside = json.dumps(path.format(place))
+    (out / "findings.json").write_text(text.replace(json.dumps(EXAMPLE), outside), encoding="utf-8")
+    photos_of(out, place / "mine", ["secret.png"])
+    run(place, "report", "out")
+    report = with_pictures(read_results(out))
+    assert not shows_secret(report)
+    assert f"findings.json names {named} pictures outside the data set and its folder: left out" in report.notes
+    assert all(path.is_relative_to(out) for path in addresses(out))
+
+
+@pytest.mark.parametrize("field", ["picture", "sheet"])
+def test_so_are_pictures_and_sheets_outside_the_folder(place: Path, field: str) -> None:
+    out = place / "out"
+    document = json.loads((out / "findings.json").read_text(encoding="utf-8"))
+    if field == "sheet":
+        document["parts"][0]["sheet"] = "../mine/secret.png"
+    else:
+        document["findings"][0]["counterfactuals"][0]["before"]["picture"] = "../mine/secret.png"
+    (out / "findings.json").write_text(json.dumps(document), encoding="utf-8")
+    report = with_pictures(read_results(out))
+    assert not shows_secret(report)
+    assert "findings.json names 1 picture outside the data set and its folder: left out" in report.notes
+    assert len(report.findings) == len(canonical_report().findings)
+    assert all(path.is_relative_to(out) for path in addresses(out))
+
+
+def photos_of(out: Path, dataset: Path, names: list[str], *, hashed: Path | None = None) -> None:
+    """Let an output folder say that its data set is a folder, and have the hashes of photos, of another one's even."""
+    document = json.loads((out / "run.json").read_text())
+    document["settings"]["dataset"] = str(dataset)
+    (out / "run.json").write_text(json.dumps(document))
+    hashes = {name: hashlib.sha256(((hashed or dataset) / name).read_bytes()).hexdigest() for name in names}
+    (out / "photos.json").write_text(json.dumps({"sha256": hashes}))
+
+
+def test_a_photo_is_shown_only_if_whoever_wrote_the_folder_had_it(place: Path) -> None:
+    out = place / "out"
+    shutil.rmtree(out / "overlays")
+    photos_of(out, place / "mine", [EXAMPLE])
+    assert shows_secret(with_pictures(read_results(out)))
+    theirs = place / "theirs" / EXAMPLE
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(encode(np.zeros((8, 8, 3), np.uint8)))
+    for hashed in ([], [EXAMPLE]):
+        photos_of(out, place / "mine", hashed, hashed=place / "theirs")
+        report = with_pictures(read_results(out))
+        assert not shows_secret(report)
+        (note,) = [note for note in report.notes if "photos.json" in note]
+        assert note.startswith(f"1 photo in {place / 'mine'}: left out")
+        assert EXAMPLE in note
+    (out / "photos.json").unlink()
+    assert not shows_secret(with_pictures(read_results(out)))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"sha256": {"a": "0"}}', '{"sha256": {"a": 1}}', '{"sha256": []}'])
+def test_a_list_of_photos_that_is_none_is_refused_in_a_line(place: Path, text: str) -> None:
+    (place / "out" / "photos.json").write_text(text)
     result = run(place, "report", "out", code=2)
-    assert "findings.json: damaged" in result.stderr
-    assert "leads outside" in result.stderr
+    assert result.stderr.startswith("cam-audit: out/photos.json: damaged: ")
     assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("depth", [1, 2])
 def test_a_photo_behind_a_link_that_leads_out_of_the_data_set_is_not_shown(place: Path, depth: int) -> None:
-    run_file = place / "out" / "run.json"
-    document = json.loads(run_file.read_text())
-    document["settings"] |= {"dataset": str(place / "photos"), "follow_links": True}
-    run_file.write_text(json.dumps(document))
-    shutil.rmtree(place / "out" / "overlays")
+    out = place / "out"
+    photos_of(out, place / "photos", [EXAMPLE], hashed=place / "mine")
+    document = json.loads((out / "run.json").read_text())
+    document["settings"]["follow_links"] = True
+    (out / "run.json").write_text(json.dumps(document))
+    shutil.rmtree(out / "overlays")
     link = Path(place / "photos", *Path(EXAMPLE).parts[:depth])
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(Path(place / "mine", *Path(EXAMPLE).parts[:depth]))
-    assert not shows_secret(with_pictures(read_results(place / "out")))
+    assert not shows_secret(with_pictures(read_results(out)))
     link.unlink()
     shutil.copytree(place / "mine", place / "photos", dirs_exist_ok=True)
-    assert shows_secret(with_pictures(read_results(place / "out")))
+    assert shows_secret(with_pictures(read_results(out)))
 
 
 def pipe(path: Path) -> None:
@@ -170,10 +231,11 @@ def huge(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [pipe, endless, huge])
-@pytest.mark.parametrize("name", ["run.json", "findings.json", "results.csv"])
+@pytest.mark.parametrize("name", ["run.json", "findings.json", "results.csv", "photos.json"])
 def test_what_is_no_file_of_a_scan_is_told_in_a_line_and_not_waited_for(
     place: Path, name: str, make: Callable[[Path], None]
 ) -> None:
+    (place / "out" / name).touch()
     make(place / "out" / name)
     result = run(place, "report", "out", code=2)
     assert result.stderr.startswith(f"cam-audit: out/{name}: ")

@@ -15,7 +15,7 @@ from PIL import Image
 import cam_audit
 from cam_audit.images.decode import read_image
 from cam_audit.reports.output_folder import read_results
-from cam_audit.reports.pictures import value_ranges
+from cam_audit.reports.photos import value_ranges
 from cam_audit.scan.audit_report import AuditReport
 
 IMAGES = 16

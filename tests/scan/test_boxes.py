@@ -153,6 +153,7 @@ MALFORMED: dict[str, tuple[str, object, str]] = {
     "json of bytes": ("b.json", b"\x80\x81", NO_JSON),
     "json list": ("b.json", [coco()], f"{NOT_COCO} `images`"),
     "json of another kind": ("b.json", {"images": []}, f"{NOT_COCO} `annotations`"),
+    "coco annotation true": ("b.json", {"images": [], "annotations": [True]}, "annotation True: it is no object"),
     "coco image a number": ("b.json", {"images": [1], "annotations": []}, "image 1: it is no object"),
     "coco image without id": ("b.json", coco(id=None), "image None: it has no id"),
     "coco image without name": ("b.json", coco(file_name=None), "image 7: it has no file_name"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from cam_audit.findings.counterfactual import CueTest, Roles
 from cam_audit.findings.cues.cielab import Lab, mean_and_deviation, to_rgb
 from cam_audit.findings.cues.colour_probe import predictable_by
 from cam_audit.findings.cues.picture import Feature
-from cam_audit.findings.cues.records import Features, Groups, ImageFeatures, Suspicion
+from cam_audit.findings.cues.records import Features, Groups, ImageFeatures, Suspicion, means_of
 from cam_audit.findings.edits import Factors
 from cam_audit.records import Edit
 from cam_audit.workers import Each, one_by_one
@@ -58,19 +58,19 @@ def tests(suspicion: Suspicion, groups: Groups) -> list[CueTest]:
     """
     shown = {hit.name for hit in suspicion.hits}
     own = [image for image in groups[suspicion.label] if image.name in shown]
-    casts = casts_of({**groups, suspicion.label: own})
+    cast = cast_of({**groups, suspicion.label: own})
 
     def give(roles: Roles) -> Edit:
-        return Edit("cast", factors=casts[suspicion.label])
+        return Edit("cast", factors=cast(suspicion.label))
 
     def give_another(roles: Roles) -> Edit:
-        return Edit("cast", factors=casts[roles.other.label])
+        return Edit("cast", factors=cast(roles.other.label))
 
     def take(roles: Roles) -> Edit:
-        return Edit("cast", factors=_inverse(casts[suspicion.label]))
+        return Edit("cast", factors=_inverse(cast(suspicion.label)))
 
     def take_another(roles: Roles) -> Edit:
-        return Edit("cast", factors=_inverse(casts[roles.other.label]))
+        return Edit("cast", factors=_inverse(cast(roles.other.label)))
 
     return [
         CueTest("cast", suspicion.hits, give, give_another),
@@ -78,16 +78,17 @@ def tests(suspicion: Suspicion, groups: Groups) -> list[CueTest]:
     ]
 
 
-def casts_of(groups: Groups) -> dict[str, Factors]:
-    """By what each class's mean red, green and blue differ from those of the other classes, as factors."""
-    means = {label: np.mean([image["colour"][:3] for image in images], axis=0) for label, images in groups.items()}
-    casts = {}
-    for label, mean in means.items():
-        others = np.mean([other for name, other in means.items() if name != label], axis=0)
+def cast_of(groups: Groups) -> Callable[[str], Factors]:
+    """What tells by what a class's mean red, green and blue differ from those of the other classes, as factors."""
+    means = means_of(groups, lambda image: image["colour"][:3])
+
+    def cast(label: str) -> Factors:
         # a channel near black must not blow up
-        red, green, blue = (np.array(to_rgb(mean)) + _DARK) / (np.array(to_rgb(others)) + _DARK)
-        casts[label] = float(red), float(green), float(blue)
-    return casts
+        own, others = means(label)
+        red, green, blue = (np.array(to_rgb(own)) + _DARK) / (np.array(to_rgb(others)) + _DARK)
+        return float(red), float(green), float(blue)
+
+    return cast
 
 
 def _inverse(factors: Factors) -> Factors:

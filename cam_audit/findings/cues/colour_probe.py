@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -38,7 +39,7 @@ def predictable_by(
     if not candidates:
         return []
     matrices = [np.stack([feature(image) for image in ordered]) for feature in features]
-    scores = list(each(lambda matrix: nearness(class_distances(matrix, labels)), matrices))
+    scores = list(each(lambda matrix: nearness_to_classes(matrix, labels), matrices))
     colours = np.stack([shown(image) for image in ordered])
     weights = class_weights(labels)
 
@@ -71,45 +72,71 @@ def _recogniser(
 ) -> Recogniser:
     """Recognises what is as near to the class as its hits are; matrix: the feature of the images looked at."""
 
+    known = _Known.of(matrix, labels)
+
     def recognise(image: Features) -> Hit | None:
-        strength = float(nearness(distances_from(feature(image)[None], matrix, labels))[0, class_index])
+        strength = float(nearness(known.distances_from(feature(image)[None]))[0, class_index])
         return Hit(image.name, strength) if strength > limit else None
 
     return recognise
 
 
-def class_distances(features: Lab, labels: Labels) -> FloatArray:
-    """How far each image is from each class: float32 (n, classes), the distance to its fifth nearest image.
+def nearness_to_classes(features: Lab, labels: Labels) -> FloatArray:
+    """The `nearness` of each image to each class: float32 (n, classes), by the distance to its fifth nearest image.
 
-    features: float32 (n, d); labels: int (n,), 0, 1, ... in order. An image is not its own neighbour: one that is
-    alone in its class is at an infinite distance from it. Of classes of fewer images, the farthest counts.
+    features: float32 (n, d); labels: int (n,), 0, 1, ... in order.
     """
-    distances = np.empty((len(labels), int(labels.max()) + 1), np.float32)
+    known = _Known.of(features, labels)
+    scores = np.empty((len(labels), len(known.sizes)), np.float32)
+    # the distances of all would fill the memory several times
     block = max(1, _BLOCK_ELEMENTS // len(labels))
     for start in range(0, len(labels), block):
         rows = np.arange(start, min(start + block, len(labels)))
-        distances[rows] = distances_from(features[rows], features, labels, themselves=rows)
-    return distances
+        scores[rows] = nearness(known.distances_from(features[rows], themselves=rows))
+    return scores
 
 
-def distances_from(images: Lab, features: Lab, labels: Labels, themselves: Labels | None = None) -> FloatArray:
-    """How far images, float32 (m, d), are from each class: float32 (m, classes); the rest is as in `class_distances`.
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """Images by class, ready to tell how far others are from these.
 
-    themselves: int (m,), which of the `features` are the images' own, where they are among them.
+    `middle`: float32 (d,); `features`: float32 (n, d), less the middle; `lengths`: float32 (n,), of these, squared;
+    `sizes`: int (classes,), how many images each has.
     """
-    middle = features.mean(0)
-    images, features = images - middle, features - middle
-    lengths = [np.einsum("ij,ij->i", each, each) for each in (images, features)]
-    between = lengths[0][:, None] + lengths[1] - 2 * (images @ features.T)
-    if themselves is not None:
-        between[np.arange(len(images)), themselves] = np.inf
-    sizes = np.bincount(labels)
-    distances = np.empty((len(images), len(sizes)), np.float32)
-    for k, (end, size) in enumerate(zip(np.cumsum(sizes).tolist(), sizes.tolist(), strict=True)):
-        rank = max(0, min(_NEIGHBOURS, size - 1) - 1)
-        distances[:, k] = np.partition(between[:, end - size : end], rank, axis=1)[:, rank]
-    np.sqrt(np.maximum(distances, 0, out=distances), out=distances)
-    return distances
+
+    middle: Lab
+    features: Lab
+    lengths: FloatArray
+    sizes: Labels
+
+    @classmethod
+    def of(cls, features: Lab, labels: Labels) -> _Known:
+        """features: float32 (n, d); labels: int (n,), 0, 1, ... in order."""
+        middle = features.mean(0)
+        features = features - middle
+        return cls(middle, features, np.einsum("ij,ij->i", features, features), np.bincount(labels))
+
+    def distances_from(self, images: Lab, themselves: Labels | None = None) -> FloatArray:
+        """How far images, float32 (m, d), are from each class: float32 (m, classes), the distance to its fifth nearest.
+
+        themselves: int (m,), which of the known images they are. An image is not its own neighbour: one that is alone
+        in its class is at an infinite distance from it. Of classes of fewer images, the farthest counts.
+        """
+        images = images - self.middle
+        lengths = np.einsum("ij,ij->i", images, images)
+        between = lengths[:, None] + self.lengths - 2 * (images @ self.features.T)
+        if themselves is not None:
+            between[np.arange(len(images)), themselves] = np.inf
+        distances = np.empty((len(images), len(self.sizes)), np.float32)
+        begins = np.cumsum(self.sizes) - self.sizes
+        # classes of one size at once: there may be thousands
+        for size in np.unique(self.sizes).tolist():
+            of_size = np.flatnonzero(self.sizes == size)
+            rank = max(0, min(_NEIGHBOURS, size - 1) - 1)
+            own = between[:, (begins[of_size, None] + np.arange(size)).ravel()].reshape(len(images), -1, size)
+            distances[:, of_size] = np.partition(own, rank, axis=2)[..., rank]
+        np.sqrt(np.maximum(distances, 0, out=distances), out=distances)
+        return distances
 
 
 def nearness(distances: FloatArray) -> FloatArray:

@@ -116,3 +116,20 @@ def sample_of(groups: Sequence[Sequence[Item]], limit: int) -> list[Item]:
     share = max(1, limit // len(groups))
     thinned = groups[:: -(-len(groups) // limit)]
     return [item for group in thinned for item in group[:: -(-len(group) // share)]]
+
+
+def means_of(
+    groups: Groups, feature: Callable[[ImageFeatures], NDArray[np.float32]]
+) -> Callable[[str], tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """What tells the mean of a feature (d,) in a class, and that of the others, which count the same: (d,) each.
+
+    For the classes that are asked about, as there may be thousands.
+    """
+    places = {label: place for place, label in enumerate(groups)}
+    means = np.array([np.mean([feature(image) for image in images], axis=0) for images in groups.values()])
+
+    def of_class(label: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        place = places[label]
+        return means[place], np.delete(means, place, axis=0).mean(0)
+
+    return of_class

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
@@ -23,7 +23,7 @@ from cam_audit.findings.cues.probe import (
     pooled,
     separation,
 )
-from cam_audit.findings.cues.records import Features, Groups, Hit, ImageFeatures, Recogniser, Suspicion
+from cam_audit.findings.cues.records import Features, Groups, Hit, ImageFeatures, Recogniser, Suspicion, means_of
 from cam_audit.images.sharpness import BLOCKY_SIDE, Greys, blockiness, grey_of, magnitude, sharpness, steps_of
 from cam_audit.records import Edit
 from cam_audit.workers import Each, one_by_one
@@ -148,9 +148,9 @@ def tests(suspicion: Suspicion, groups: Groups) -> list[CueTest]:
     telling = [statistic for statistic in STATISTICS if score_of(statistic.name) in suspicion.numbers]
     shown = {hit.name for hit in suspicion.hits}
     own = [image for image in groups[suspicion.label] if image.name in shown]
-    differences = differences_of({**groups, suspicion.label: own})
+    difference = difference_of({**groups, suspicion.label: own})
     names = dict.fromkeys(statistic.test for statistic in telling if statistic.test)
-    return [test for name in names for test in _tests(name, suspicion, differences)]
+    return [test for name in names for test in _tests(name, suspicion, difference)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,17 +162,15 @@ class Difference:
     side: int
 
 
-def differences_of(groups: Groups) -> dict[str, Difference]:
-    """By what each class differs from the others, which count the same."""
-    means = {label: np.mean([image["statistics"] for image in images], axis=0) for label, images in groups.items()}
-    return {
-        label: Difference(
-            mean,
-            np.mean([other for name, other in means.items() if name != label], axis=0),
-            round(median(max(image["file"].width, image["file"].height) for image in groups[label])),
-        )
-        for label, mean in means.items()
-    }
+def difference_of(groups: Groups) -> Callable[[str], Difference]:
+    """What tells by what a class differs from the others, which count the same."""
+    means = means_of(groups, lambda image: image["statistics"])
+
+    def difference(label: str) -> Difference:
+        sides = (max(image["file"].width, image["file"].height) for image in groups[label])
+        return Difference(*means(label), round(median(sides)))
+
+    return difference
 
 
 def score_of(statistic: str) -> str:
@@ -191,18 +189,18 @@ def _telling(values: FloatArray, labels: Labels, class_index: int) -> dict[_Stat
     return telling
 
 
-def _tests(name: str, suspicion: Suspicion, differences: dict[str, Difference]) -> list[CueTest]:
+def _tests(name: str, suspicion: Suspicion, difference: Callable[[str], Difference]) -> list[CueTest]:
     def give(label: str) -> Edit:
-        return _edit(name, differences[label])
+        return _edit(name, difference(label))
 
     def take(label: str) -> Edit:
-        difference = differences[label]
-        return _edit(name, Difference(difference.others, difference.own, difference.side))
+        of_class = difference(label)
+        return _edit(name, Difference(of_class.others, of_class.own, of_class.side))
 
     given = CueTest(name, suspicion.hits, lambda roles: give(suspicion.label), lambda roles: give(roles.other.label))
     if name == "recompressed":
-        difference = differences[suspicion.label]
-        more = difference.own[_PLACE["blockiness"]] > difference.others[_PLACE["blockiness"]]
+        of_class = difference(suspicion.label)
+        more = of_class.own[_PLACE["blockiness"]] > of_class.others[_PLACE["blockiness"]]
         return [given] if more else []
     taken = CueTest(
         f"{name}_taken", suspicion.hits, lambda roles: take(suspicion.label), lambda roles: take(roles.other.label)

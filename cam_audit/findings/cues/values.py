@@ -24,6 +24,8 @@ from cam_audit.findings.cues.records import Features, Hit, ImageFeatures, Recogn
 from cam_audit.workers import Each, one_by_one
 
 THRESHOLD = 0.25
+# Shares that are in memory at once.
+_BLOCK_ELEMENTS = 1 << 22
 # A further fact is named where it separates at least so much of what the best one does.
 _ALSO = 0.75
 
@@ -54,8 +56,8 @@ def suspicions(
     values = {name: seen[name] for name in properties}
 
     def told_by(of_images: NDArray[np.str_]) -> dict[int, Separation]:
-        shares = value_shares(of_images, labels)
-        separations = ((k, separation(shares[:, k], labels, k)) for k in candidates)
+        shares_of = value_shares(of_images, labels)
+        separations = ((k, separation(shares_of(k), labels, k)) for k in candidates)
         return {k: separated for k, separated in separations if separated.reaches(THRESHOLD, tried)}
 
     telling: dict[int, dict[str, Separation]] = {}
@@ -99,19 +101,41 @@ def _recogniser(
     return recognise
 
 
-def value_shares(values: NDArray[np.str_], labels: Labels) -> FloatArray:
-    """The class-balanced share of each class among the other images with the same value: float32 (n, classes).
+def value_shares(values: NDArray[np.str_], labels: Labels) -> Callable[[int], FloatArray]:
+    """What gives the class-balanced share of a class among the other images with the same value: float32 (n,), 0..1.
 
-    values: (n,); labels: int (n,). All 0 for an image that shares its value with no other.
+    values: (n,); labels: int (n,). All 0 for an image that shares its value with no other. The shares of all classes
+    together would be as many as images times classes.
     """
     codes = np.unique(values, return_inverse=True)[1]
     sizes = np.bincount(labels)
-    cells = np.bincount(codes * len(sizes) + labels, minlength=(int(codes.max()) + 1) * len(sizes))
-    shares: FloatArray = cells.reshape(-1, len(sizes))[codes].astype(np.float32)
-    shares[np.arange(len(labels)), labels] -= 1
-    shares /= sizes
-    shares /= np.maximum(shares.sum(1, keepdims=True), np.finfo(np.float32).tiny)
-    return shares
+    # images of one value and class have the same shares
+    kinds, kind_of = np.unique(codes * len(sizes) + labels, return_inverse=True)
+    totals = np.empty(len(kinds), np.float32)
+    block = max(1, _BLOCK_ELEMENTS // len(sizes))
+    for start in range(0, len(kinds), block):
+        some = slice(start, start + block)
+        with_value, of_class = np.divmod(kinds[some], len(sizes))
+        first, last = int(with_value[0]), int(with_value[-1])
+        within = (codes >= first) & (codes <= last)
+        cells = np.bincount(
+            (codes[within] - first) * len(sizes) + labels[within], minlength=(last + 1 - first) * len(sizes)
+        )
+        shares = cells.reshape(-1, len(sizes))[with_value - first].astype(np.float32)
+        shares[np.arange(len(with_value)), of_class] -= 1
+        shares /= sizes
+        totals[some] = np.maximum(shares.sum(1), np.finfo(np.float32).tiny)
+    totals = totals[kind_of]
+
+    def of_class_alone(k: int) -> FloatArray:
+        own = labels == k
+        shares: FloatArray = np.bincount(codes[own], minlength=int(codes.max()) + 1)[codes].astype(np.float32)
+        shares[own] -= 1
+        shares /= sizes[k]
+        shares /= totals
+        return shares
+
+    return of_class_alone
 
 
 def telling_facts(facts: Mapping[str, NDArray[np.str_]], labels: Labels, class_index: int) -> list[str]:
@@ -125,26 +149,29 @@ def telling_facts(facts: Mapping[str, NDArray[np.str_]], labels: Labels, class_i
     weights = class_weights(labels)[~own]
     tried = []
     for place, (name, values) in enumerate(facts.items()):
-        for value in np.unique(values).tolist():
-            same = values == value
-            shares = float(same[own].mean()), float(np.average(same[~own], weights=weights))
-            tried.append((abs(shares[0] - shares[1]), place, name, value, shares, same))
+        unique, codes = np.unique(values, return_inverse=True)
+        # of all values at once, as each image may have its own
+        in_own = np.bincount(codes[own], minlength=len(unique)) / int(own.sum())
+        in_others = np.bincount(codes[~own], weights, minlength=len(unique)) / weights.sum()
+        for value, *shares in zip(unique.tolist(), in_own.tolist(), in_others.tolist(), strict=True):
+            tried.append((abs(shares[0] - shares[1]), place, name, value, shares))
     # of those that separate as much, what the class has comes before what it lacks
     tried.sort(key=lambda each: (-round(each[0], 9), each[4][0] < each[4][1], each[1]))
     named: dict[bytes, str] = {}
     names: set[str] = set()
     least = 0.0
-    for gap, _, name, value, (in_own, in_others), same in tried:
+    for gap, _, name, value, (share_own, share_others) in tried:
         if gap < least:
             break
-        has = in_own > in_others
+        same = facts[name] == value
+        has = share_own > share_others
         showing = same if has else ~same
         chance = chance_of(int(showing[own].sum()), int(showing.sum()), int(own.sum()), len(own))
         if name not in names and chance * 2 * len(tried) <= MAX_CHANCE:
             few = "" if has else "only "
             least = max(least, _ALSO * gap)
             names.add(name)
-            words = f"{name} {value} in {few}{in_own:.0%} of the images, {in_others:.0%} of the others"
+            words = f"{name} {value} in {few}{share_own:.0%} of the images, {share_others:.0%} of the others"
             named.setdefault(showing.tobytes(), words)
     return list(named.values())
 

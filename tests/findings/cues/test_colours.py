@@ -9,9 +9,9 @@ import pytest
 from planted import CLASSES, Plant, blue_cast, data_set, green_ground, names, only, red_frame
 
 from cam_audit.findings.counterfactual import Roles
-from cam_audit.findings.cues import border, colour
+from cam_audit.findings.cues import border, colour, colour_probe
 from cam_audit.findings.cues.cielab import in_words, mean_and_deviation, to_lab, to_rgb
-from cam_audit.findings.cues.colour_probe import class_distances, nearness
+from cam_audit.findings.cues.colour_probe import nearness, nearness_to_classes
 from cam_audit.findings.cues.records import Hit, ImageFeatures, Suspicion
 from cam_audit.records import ImageSource
 
@@ -116,21 +116,25 @@ def test_colours_in_words_are_those_that_one_sees(rgb: tuple[int, int, int], wor
     assert in_words(lab) == f"{words} (RGB {back[0]}, {back[1]}, {back[2]})"
 
 
-def test_distances_to_classes_are_those_of_a_search_one_by_one() -> None:
+def test_nearness_goes_by_distances_that_are_those_of_a_search_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(2)
-    labels = np.repeat([0, 1, 2, 3], [9, 1, 14, 3])
-    features = rng.normal(0, 20, (27, 4)).astype(np.float32) + 50
-    distances = class_distances(features, labels)
-    assert distances[9, 1] == np.inf
-    for i in range(27):
-        for k in range(4):
+    labels = np.repeat([0, 1, 2, 3, 4], [9, 1, 14, 3, 9])
+    features = rng.normal(0, 20, (36, 4)).astype(np.float32) + 50
+    distances = np.full((36, 5), np.inf, np.float32)
+    for i in range(36):
+        for k in range(5):
             apart = sorted(
-                float(np.linalg.norm(features[i] - features[j])) for j in range(27) if labels[j] == k and j != i
+                float(np.linalg.norm(features[i] - features[j])) for j in range(36) if labels[j] == k and j != i
             )
             # the fifth; in classes too small to have five, the last that every image of it has
             rank = min(5, max(1, int((labels == k).sum()) - 1))
             if apart:
-                assert distances[i, k] == pytest.approx(apart[rank - 1], rel=1e-3)
+                distances[i, k] = apart[rank - 1]
+    assert distances[9, 1] == np.inf
+    expected = nearness(distances)
+    for block in (1, 100, 1 << 22):
+        monkeypatch.setattr(colour_probe, "_BLOCK_ELEMENTS", block)
+        assert nearness_to_classes(features, labels) == pytest.approx(expected, abs=1e-3)
 
 
 def test_nearness_is_the_log_of_how_much_farther_the_next_class_is() -> None:
@@ -186,17 +190,17 @@ def shades(label: str, *colours: tuple[int, int, int]) -> list[ImageFeatures]:
 def test_a_cast_is_by_what_a_class_differs_from_the_others_each_class_counting_the_same() -> None:
     # greys, whose mean in Lab is that of their lightness
     groups = {"a": shades("a", (180, 60, 60)), "b": shades("b", (120, 120, 120)), "c": shades("c", (120, 120, 120)) * 5}
-    casts = colour.casts_of(groups)
-    assert casts["a"] == pytest.approx((188 / 128, 68 / 128, 68 / 128), abs=0.01)
+    cast = colour.cast_of(groups)
+    assert cast("a") == pytest.approx((188 / 128, 68 / 128, 68 / 128), abs=0.01)
     # of the others of b, one is red: in Lab halfway between both
     middle = to_rgb(np.mean([_lab_of(180, 60, 60), _lab_of(120, 120, 120)], axis=0))
-    assert casts["b"] == casts["c"] == pytest.approx([128 / (value + 8) for value in middle])
+    assert cast("b") == cast("c") == pytest.approx([128 / (value + 8) for value in middle])
 
 
 def test_a_class_near_black_blows_nothing_up() -> None:
-    casts = colour.casts_of({"dark": shades("dark", (0, 0, 0)), "light": shades("light", (248, 248, 248))})
-    assert casts["dark"] == pytest.approx((8 / 256,) * 3, rel=0.05)
-    assert casts["light"] == pytest.approx((256 / 8,) * 3, rel=0.05)
+    cast = colour.cast_of({"dark": shades("dark", (0, 0, 0)), "light": shades("light", (248, 248, 248))})
+    assert cast("dark") == pytest.approx((8 / 256,) * 3, rel=0.05)
+    assert cast("light") == pytest.approx((256 / 8,) * 3, rel=0.05)
 
 
 def test_the_cast_that_is_tried_is_that_of_the_images_that_show_it_and_its_inverse_takes_it_away() -> None:
@@ -206,13 +210,13 @@ def test_the_cast_that_is_tried_is_that_of_the_images_that_show_it_and_its_inver
         "b": shades("b", (120, 120, 120)),
         "c": shades("c", (60, 80, 90)),
     }
-    shown = colour.casts_of({**groups, "a": groups["a"][:1]})
+    shown = colour.cast_of({**groups, "a": groups["a"][:1]})
     give, take = colour.tests(suspicion, groups)
     (hit,) = suspicion.hits
     assert (give.name, take.name, give.hits) == ("cast", "cast_taken", suspicion.hits)
     own, b, c = (ImageSource("", f"{label}/0", label, None) for label in "abc")
-    assert give.edit(Roles(hit, c, own, b)).factors == shown["a"]
-    assert give.control(Roles(hit, c, b, b)).factors == shown["b"]
+    assert give.edit(Roles(hit, c, own, b)).factors == shown("a")
+    assert give.control(Roles(hit, c, b, b)).factors == shown("b")
     # the control's picture is of the class itself, but the cast that it loses is another class's
     for test, label in ((take.edit, "a"), (take.control, "c")):
-        assert np.multiply(test(Roles(hit, own, own, c)).factors, shown[label]) == pytest.approx([1, 1, 1])
+        assert np.multiply(test(Roles(hit, own, own, c)).factors, shown(label)) == pytest.approx([1, 1, 1])

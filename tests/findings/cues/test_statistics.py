@@ -14,7 +14,7 @@ from cam_audit.findings.cues import colour, find_cues, statistics
 from cam_audit.findings.cues.files import FileFacts
 from cam_audit.findings.cues.picture import Picture
 from cam_audit.findings.cues.records import Hit, ImageFeatures, Suspicion
-from cam_audit.findings.cues.statistics import STATISTICS, differences_of, score_of
+from cam_audit.findings.cues.statistics import STATISTICS, difference_of, score_of
 from cam_audit.records import ImageSource
 
 Rgb = NDArray[np.uint8]
@@ -215,6 +215,6 @@ def test_what_no_edit_can_give_has_no_test_and_each_edit_comes_once() -> None:
 
 def test_the_differences_are_to_the_mean_of_the_other_classes() -> None:
     crowd = {**GROUPS, "b": [B] * 9}
-    difference = differences_of(crowd)["a"]
+    difference = difference_of(crowd)("a")
     assert difference.others[0] == pytest.approx(90)
     assert difference.side == 400

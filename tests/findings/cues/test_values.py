@@ -16,7 +16,8 @@ def test_shares_are_those_of_the_other_images_with_the_same_value() -> None:
     rng = random.Random(6)
     labels = np.repeat([0, 1, 2], [4, 9, 20])
     values = np.array([*rng.choices("xxyyzw", k=len(labels) - 1), "alone"])
-    shares = value_shares(values, labels)
+    shares_of = value_shares(values, labels)
+    shares = np.stack([shares_of(k) for k in range(3)], axis=1)
     for i, value in enumerate(values):
         others = [j for j in range(len(labels)) if j != i and values[j] == value]
         weights = [sum(labels[j] == k for j in others) / int((labels == k).sum()) for k in range(3)]
