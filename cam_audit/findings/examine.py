@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from cam_audit.files import sha256_of
@@ -77,7 +77,8 @@ def examine(
     net = audited_net(model, collected, shortest=shortest, needed=needed, ranges=ranges, copies=copies)
     taken_apart = class_parts(net, each)
     causes = _causes(net, taken_apart, metadata, each)
-    evidence = [measure(net, cause, each) for cause in causes]
+    proved = [_without_trials(model, measure(net, cause, each)) for cause in causes]
+    evidence = [of_cause for of_cause, _ in proved]
     findings = [_finding(net, of_cause) for of_cause in evidence]
     of_foreign, asked_foreign = foreign.ask(net, each)
     # surroundings take a pass an image, which a note is not worth
@@ -105,17 +106,22 @@ def examine(
         if shares.get(name, 0.0) > context.MOSTLY:
             flags[name].add("CA107")
     if of_foreign:
-        evidence.append(of_foreign)
+        proved.append(_without_trials(model, of_foreign))
         findings.append(_finding(net, of_foreign))
-    proved = list(zip(findings, evidence, strict=True))
     parts, part_maps = parts_of(taken_apart)
     return Examination(
         findings=tuple(sorted([*object_findings, *findings], key=order)),
-        maps={finding.fingerprint: of_cause.maps for finding, of_cause in proved if of_cause.maps},
+        maps={
+            finding.fingerprint: of_cause.maps
+            for finding, (of_cause, _) in zip(findings, proved, strict=True)
+            if of_cause.maps
+        },
         flags={name: frozenset(codes) for name, codes in flags.items()},
         passes=passes,
         counterfactuals={
-            finding.fingerprint: counterfactuals_of(model, of_cause) for finding, of_cause in proved if of_cause.trials
+            finding.fingerprint: edited
+            for finding, (_, edited) in zip(findings, proved, strict=True)
+            if edited is not None
         },
         parts=parts,
         part_maps=part_maps,
@@ -129,6 +135,14 @@ def _causes(net: AuditedNet, taken_apart: Sequence[ClassParts], metadata: Metada
     suspicions = [*find_cues(features, each), *context.suspected(taken_apart), *framing.suspected(net.groups, each)]
     suspicions += metadata.suspected(features, each) if metadata else []
     return causes_of([suspicion for suspicion in suspicions if suspicion.images >= MIN_IMAGES])
+
+
+def _without_trials(model: Model, evidence: Evidence) -> tuple[Evidence, tuple[Counterfactual, ...] | None]:
+    """Evidence without its trials, and what is told of these, None where there were none.
+
+    A trial keeps the scores of all classes three times: those of a thousand causes would fill the memory.
+    """
+    return replace(evidence, trials={}), counterfactuals_of(model, evidence) if evidence.trials else None
 
 
 def _finding(net: AuditedNet, evidence: Evidence) -> Finding:
