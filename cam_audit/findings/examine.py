@@ -84,10 +84,12 @@ def examine(
     _log.info("%d classes taken to parts", len(taken_apart))
     causes = _causes(net, taken_apart, metadata, wanted, each)
     _log.info("%d causes found in %d classes", len(causes), len(net.groups))
-    evidence = []
+    proved = []
     for cause in causes:
-        evidence.append(_named(measure(net, cause, each, passes), wanted))
-        _log.info("%s %s measured: %d passes", cause.code, cause.suspicion.label, evidence[-1].passes)
+        of_cause = _named(measure(net, cause, each, passes), wanted)
+        _log.info("%s %s measured: %d passes", cause.code, cause.suspicion.label, of_cause.passes)
+        proved.append(_without_trials(model, of_cause))
+    evidence = [of_cause for of_cause, _ in proved]
     findings = [_finding(net, of_cause) for of_cause in evidence]
     of_foreign, asked_foreign = foreign.ask(net, passes) if "CA209" in wanted else (None, 0)
     # surroundings take a pass an image, which a note is not worth
@@ -115,17 +117,22 @@ def examine(
         if shares.get(name, 0.0) > context.MOSTLY:
             flags[name].add("CA107")
     if of_foreign:
-        evidence.append(of_foreign)
+        proved.append(_without_trials(model, of_foreign))
         findings.append(_finding(net, of_foreign))
-    proved = list(zip(findings, evidence, strict=True))
     parts, part_maps = parts_of(taken_apart)
     return Examination(
         findings=tuple(sorted([*object_findings, *findings], key=order)),
-        maps={finding.fingerprint: of_cause.maps for finding, of_cause in proved if of_cause.maps},
+        maps={
+            finding.fingerprint: of_cause.maps
+            for finding, (of_cause, _) in zip(findings, proved, strict=True)
+            if of_cause.maps
+        },
         flags={name: frozenset(codes) for name, codes in flags.items()},
         passes=spent,
         counterfactuals={
-            finding.fingerprint: counterfactuals_of(model, of_cause) for finding, of_cause in proved if of_cause.trials
+            finding.fingerprint: edited
+            for finding, (_, edited) in zip(findings, proved, strict=True)
+            if edited is not None
         },
         parts=parts,
         part_maps=part_maps,
@@ -156,6 +163,14 @@ def _named(evidence: Evidence, wanted: Collection[str]) -> Evidence:
     if cause.code in wanted:
         return evidence
     return replace(evidence, cause=cause.named_by(_wanted_finders(cause, wanted)[0]))
+
+
+def _without_trials(model: Model, evidence: Evidence) -> tuple[Evidence, tuple[Counterfactual, ...] | None]:
+    """Evidence without its trials, and what is told of these, None where there were none.
+
+    A trial keeps the scores of all classes three times: those of a thousand causes would fill the memory.
+    """
+    return replace(evidence, trials={}), counterfactuals_of(model, evidence) if evidence.trials else None
 
 
 def _finding(net: AuditedNet, evidence: Evidence) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -120,7 +121,8 @@ def write_challenge(report: ScanReport, folder: Path) -> Challenge:
                 )
             (made / README_FILE).write_text(README, encoding="utf-8")
             if is_there:
-                for path in sorted(made.iterdir()):
+                # the table last, so that a folder that has one has all
+                for path in sorted(made.iterdir(), key=lambda path: (path.name == TABLE_FILE, path.name)):
                     path.rename(place / path.name)
             else:
                 made.rename(place)
@@ -133,7 +135,7 @@ def write_challenge(report: ScanReport, folder: Path) -> Challenge:
 
 def _require_new(place: Path, folder: Path, others: tuple[Path, ...]) -> None:
     try:
-        taken = os.path.lexists(place) and (not place.is_dir() or any(place.iterdir()))
+        taken = os.path.lexists(place) and (not place.is_dir() or any(not _is_left(path) for path in place.iterdir()))
     except OSError as error:
         raise CamAuditError(f"cannot write {folder}: {error.strerror}") from None
     if taken:
@@ -144,6 +146,11 @@ def _require_new(place: Path, folder: Path, others: tuple[Path, ...]) -> None:
             raise CamAuditError(
                 f"{folder}: lies in {other}, where scans would take it for a class; name another folder"
             )
+
+
+def _is_left(path: Path) -> bool:
+    """Whether a path in the new folder is what a challenge left that was killed while it was made."""
+    return re.fullmatch(rf"\.{re.escape(path.parent.name[:100])}-[0-9]+\.part", path.name) is not None
 
 
 def _rows(

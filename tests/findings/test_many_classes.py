@@ -12,12 +12,15 @@ import numpy as np
 import pytest
 from measured import cells, observed
 
-from cam_audit.findings import counterfactual, foreign, trials
+from cam_audit.findings import counterfactual, examine, foreign, trials
 from cam_audit.findings.audited_net import AuditedNet, audited_net
-from cam_audit.findings.counterfactual import MadeEdit, Roles, Trial
+from cam_audit.findings.causes import Cause
+from cam_audit.findings.counterfactual import Effect, MadeEdit, Roles, Trial
 from cam_audit.findings.cues import colour, colour_probe
 from cam_audit.findings.cues.records import Hit, ImageFeatures, Suspicion
 from cam_audit.findings.cues.values import value_shares
+from cam_audit.findings.evidence import Evidence
+from cam_audit.findings.intervals import Estimate
 from cam_audit.findings.sample import partner_key
 from cam_audit.models.model import Model
 from cam_audit.records import Edit, ImageSource
@@ -146,3 +149,19 @@ def test_what_is_foreign_is_asked_without_the_places_of_all_classes(
     evidence, passes = foreign.ask(net, one_by_one)
     assert evidence is None
     assert passes > 0
+
+
+def test_the_scores_of_trials_are_not_kept_until_all_causes_are_measured(
+    net: AuditedNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cause = Cause("CA204", Suspicion("colour", "red", 1, 0, 12, (Hit("red/00.png", 1),), "", {}))
+    step = MadeEdit(Edit("surroundings"), None, None, np.zeros(4, np.float32))
+    trial = Trial(net.groups["red"][0].source, 0, (32, 32), step.logits, step, step)
+    effect = Effect("cast", 6, 0, 0, Estimate(0, 0, 0), Estimate(0, 0, 0))
+    kept, edited = examine._without_trials(
+        net.model, Evidence(cause, 0, effects=(effect,), trials={"cast": [trial] * 6})
+    )
+    assert kept.trials == {}
+    assert edited is not None
+    assert [each.path for each in edited] == [trial.source.name] * 6
+    assert examine._without_trials(net.model, Evidence(cause, 0))[1] is None
