@@ -6,7 +6,9 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -32,6 +34,7 @@ from plain_nets import (
 
 from cam_audit.errors import ModelError
 from cam_audit.models.adapt import Preprocessing, adapt
+from cam_audit.models.adapt.proof import Reference, run_reference
 
 SQUARE = np.eye(CHANNELS)
 CELLS = (SIDE // 2) ** 2
@@ -230,6 +233,23 @@ def test_models(name: str, tmp_path: Path) -> None:
 
 
 GOOD = plain(lambda n, t: n.op("Flatten", pointwise(n, pool(n, t))))
+
+
+def test_a_net_that_magnifies_rounding(tmp_path: Path) -> None:
+    """The sine of millions: a change of the last digit of a pixel is a change of the whole score."""
+    net = Net()
+    waves = net.op("Sin", net.op("Mul", features(net), net.const(3e7)))
+    source = save(net.model([gemm(net, flat_pool(net, waves))]), tmp_path)
+    refused(source, r"differ from .* at 32x32, more than .*; the source magnifies errors of rounding: its own logits")
+
+
+def test_logits_that_differ_for_another_reason_than_rounding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(*arguments: Any) -> Reference:
+        reference = run_reference(*arguments)
+        return replace(reference, runs=replace(reference.runs, logits=reference.logits + 1))
+
+    monkeypatch.setattr("cam_audit.models.adapt.make_cam_ready.run_reference", wrong)
+    refused(save(GOOD, tmp_path), r"differ from those of the source by 1 at 32x32, more than \S+$")
 
 
 def test_labels(tmp_path: Path) -> None:
