@@ -12,7 +12,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from torch_packages import torchvision_or_skip
 
 from cam_audit.models import export_help
 from cam_audit.models.adapt import adapt
@@ -62,7 +61,7 @@ def ultralytics_net() -> Logits:
 
 def fastai_learner() -> Logits:
     vision = pytest.importorskip("fastai.vision.all")
-    torchvision = torchvision_or_skip()
+    torchvision = pytest.importorskip("torchvision")
     for number in range(8):
         picture = Path("photos", "cat" if number % 2 else "dog", f"{number}.png")
         picture.parent.mkdir(parents=True, exist_ok=True)

@@ -67,6 +67,13 @@ def vision_transformer(net: Net, tensor: str) -> str:
     return gemm(net, net.op("Gather", hidden, net.const(0), axis=1))
 
 
+def two_class_tokens(net: Net, tensor: str) -> str:
+    """The mean of two heads that read a token each: CrossViT's kind."""
+    token = net.op("Gather", attention(net, tensor), net.const(0), axis=1)
+    scores = [net.op("Unsqueeze", matmul(net, token), net.const([0])) for _ in range(2)]
+    return net.op("ReduceMean", net.op("Concat", *scores, axis=0), axes=[0], keepdims=0)
+
+
 def softmax_between(net: Net, tensor: str) -> str:
     return gemm(net, net.op("Softmax", dense(net, flat_pool(net, tensor), "hidden"), axis=1, name="shares"))
 
@@ -137,6 +144,10 @@ HEADS: dict[str, tuple[Head, str]] = {
     "maps of two sizes": (two_sizes, "its scores are made of maps of 8x8 and 16x16 cells, which are no one map"),
     "class token of a transformer": (
         vision_transformer,
+        r"a class token: 'Gather_\d+' \(Gather\) takes one of 256 tokens.*global_pool='avg'",
+    ),
+    "class tokens of two heads": (
+        two_class_tokens,
         r"a class token: 'Gather_\d+' \(Gather\) takes one of 256 tokens.*global_pool='avg'",
     ),
     "map of one cell": (
