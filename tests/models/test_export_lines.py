@@ -53,10 +53,11 @@ def transformers_folder() -> Logits:
 
 def ultralytics_net() -> Logits:
     ultralytics = pytest.importorskip("ultralytics")
-    yolo = ultralytics.YOLO("yolov8n-cls.yaml")
-    yolo.save("best.pt")
+    ultralytics.YOLO("yolov8n-cls.yaml").save("best.pt")
+    # as it was saved, in float16
+    net = ultralytics.YOLO("best.pt").model.float()
     # it gives probabilities and logits
-    return lambda pixels: of_torch(yolo.model.float())(pixels)[1]
+    return lambda pixels: of_torch(net)(pixels)[1]
 
 
 def fastai_learner() -> Logits:
@@ -70,7 +71,8 @@ def fastai_learner() -> Logits:
         "photos", valid_pct=0.5, seed=1, item_tfms=vision.Resize(64), bs=2, num_workers=0
     )
     learner = vision.vision_learner(loaders, torchvision.models.resnet18, pretrained=False)
-    learner.export("export.pkl")
+    # a relative name would be one in the folder of the photos
+    learner.export(Path("export.pkl").absolute())
     return of_torch(learner.model)
 
 
