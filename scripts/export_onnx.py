@@ -13,15 +13,15 @@ torch.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -73,55 +73,77 @@ def export_module(
     Raises ModelError where the module has no class activation map or the proof fails.
     """
     check_installed()
-    from cam_audit.models.adapt import adapt
-
-    height, width = input_size
-    others = [(height, width * 298 // 224), (height * 320 // 224, width)]
     module.eval()
+    given = {
+        "preprocessing": preprocessing,
+        "classes": classes,
+        "class_ids": class_ids,
+        "net": net,
+        "input_size": input_size,
+        "licence": licence,
+        "source_sha256": source_sha256,
+    }
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as folder:
-            plain, draft = Path(folder, "plain.onnx"), Path(folder, "cam.onnx")
-            _export_plain(module, plain, input_size)
-            adapted = adapt(
-                plain,
-                draft,
-                preprocessing=preprocessing,
-                classes=classes,
-                class_ids=class_ids,
-                net=net,
-                input_size=input_size,
-                licence=licence,
-                source_sha256=source_sha256,
-            )
-            sizes = [input_size, *(others if adapted.dynamic_size else ())]
-            differences = {size: _difference(module, draft, preprocessing, size) for size in sizes}
-            draft.replace(target)
+            # Sizes stay fixed at first, which is four times as fast: `adapt` frees them, and the checks prove it.
+            export = _proved(module, Path(folder, "fixed"), given, free=False)
+            if not export.adapted.dynamic_size:
+                # what a net reshapes to the sides of its map, as ShuffleNet does, is free only if the exporter knows
+                with contextlib.suppress(ModelError):
+                    freed = _proved(module, Path(folder, "free"), given, free=True)
+                    export = freed if freed.adapted.dynamic_size else export
+            export.adapted.path.replace(target)
     except ModelError as error:
-        raise ModelError(f"{target}: {str(error).removeprefix(f'{plain}: ')}") from None
+        raise ModelError(f"{target}: {error}") from None
     except OSError as error:
         raise ModelError(f"{target}: cannot be written: {error.strerror}") from None
-    return Export(replace(adapted, path=target), differences)
+    return Export(replace(export.adapted, path=target), export.differences)
 
 
-def _export_plain(module: torch.nn.Module, target: Path, input_size: tuple[int, int]) -> None:
+def _proved(module: torch.nn.Module, folder: Path, given: Mapping[str, Any], *, free: bool) -> Export:
+    """Export and adapt into an own folder, and compare with torch; `given`: what `adapt` takes."""
+    from cam_audit.models.adapt import adapt
+
+    folder.mkdir()
+    plain, size = folder / "plain.onnx", given["input_size"]
+    _export_plain(module, plain, size, free=free)
+    try:
+        adapted = adapt(plain, folder / "cam.onnx", **given)
+    except ModelError as error:
+        raise ModelError(str(error).removeprefix(f"{plain}: ")) from None
+    sizes = [size, *(_others(size) if adapted.dynamic_size else ())]
+    return Export(adapted, {each: _difference(module, adapted.path, given["preprocessing"], each) for each in sizes})
+
+
+def _others(size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """A wide and a tall size (H, W)."""
+    height, width = size
+    return (height, width * 298 // 224), (height * 320 // 224, width)
+
+
+def _export_plain(module: torch.nn.Module, target: Path, input_size: tuple[int, int], *, free: bool) -> None:
     import torch
 
-    # Sizes stay fixed here, which is four times as fast: `adapt` frees them, and the checks prove it.
     names = {"input_names": ["pixels"], "output_names": ["scores"]}
     images = (torch.zeros(1, 3, *input_size),)
+    new = {"dynamo": True, "external_data": False, "verbose": False}
+    old = {"dynamo": False}
+    # of free sizes, the old exporter is the faster one
+    ways = [old | {"dynamic_axes": {"pixels": {2: "H", 3: "W"}}}] if free else [new, old]
+    errors = []
     with _quiet():
-        try:
-            torch.onnx.export(module, images, target, dynamo=True, external_data=False, verbose=False, **names)
-        except Exception as error:
-            # it can't trace all that the old exporter can, and raises whatever the net's own code does
+        for way in ways:
             try:
-                torch.onnx.export(module, images, target, dynamo=False, **names)
-            except Exception:
-                raise ModelError(f"torch can't export it to ONNX: {first_line(error)}") from None
+                torch.onnx.export(module, images, target, **names, **way)
+                return
+            except Exception as error:
+                # neither can trace all that the other can, and they raise whatever the net's own code does
+                errors.append(first_line(error))
+    raise ModelError(f"torch can't export it to ONNX: {errors[0]}")
 
 
-@contextmanager
+@contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Hold back what torch's exporter tells its developers."""
     logging.disable(logging.WARNING)

@@ -1,7 +1,8 @@
 """Which classifiers `cam-audit models adapt` takes, measured on random weights: the table in docs/nets.md.
 
 Each net is exported as people do it, adapted, and its logits are compared with the framework's at its own size and, if
-the file takes others, at two of them. `adapt` itself proves that the mean of each map plus the bias is the logit.
+the file takes others, at two of them. `adapt` itself proves that the mean of each map plus the bias is the logit. At
+last, six pictures of noise in two folders are scanned, and the predicted classes compared with the framework's.
 
     python study/nets.py torch --out torch.csv     needs torch, torchvision, timm, transformers, onnx, onnxscript
     python study/nets.py keras --out keras.csv     needs keras, tensorflow, tf2onnx
@@ -17,6 +18,7 @@ import argparse
 import csv
 import importlib
 import math
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,13 +26,18 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
-from cam_audit.errors import ModelError
+from cam_audit import audit
+from cam_audit.errors import CamAuditError, ModelError
 from cam_audit.models.adapt import PRESETS, AdaptedModel, adapt
 from cam_audit.models.model import load_model
 
 Logits = Callable[[np.ndarray], np.ndarray]
+
+# Images in each of the two folders that are scanned.
+SCANNED = 3
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,8 @@ class Row:
     """What became of a net.
 
     `worst` is the largest difference of logits for each size tried, relative to the largest logit; "-" where the
-    framework itself does not take that size.
+    framework itself does not take that size. `scan` is how many of the scanned images got the framework's class, or the
+    error.
     """
 
     group: str
@@ -61,6 +69,7 @@ class Row:
     map: str = ""
     sizes: str = ""
     worst: str = ""
+    scan: str = ""
     reason: str = ""
 
 
@@ -85,7 +94,8 @@ def measure(net: Net, folder: Path) -> Row:
     worst = ["-" if math.isnan(difference) else f"{difference:.0e}" for difference in _differences(found, framework)]
     kind = "exact" if found.exact else f"per-image, {found.even_share:.0%} even"
     sizes = "any" if found.dynamic_size else "fixed"
-    return Row(net.group, net.name, "accepted", kind, sizes, " ".join(worst), found.why_fixed)
+    scanned = _scanned(found, framework, folder / "photos")
+    return Row(net.group, net.name, "accepted", kind, sizes, " ".join(worst), scanned, found.why_fixed)
 
 
 def _differences(found: AdaptedModel, framework: Logits) -> Iterator[float]:
@@ -104,6 +114,24 @@ def _differences(found: AdaptedModel, framework: Logits) -> Iterator[float]:
         if len(logits) == 2 and expected.size == 1:
             logits = logits[1:]
         yield float(np.abs(logits - expected).max() / np.abs(expected).max())
+
+
+def _scanned(found: AdaptedModel, framework: Logits, photos: Path) -> str:
+    """Scan pictures of noise of the net's own size, in folders named like two of its classes."""
+    expected = {}
+    for number in range(2 * SCANNED):
+        rgb = np.random.default_rng(number).integers(0, 256, (*found.input_size, 3), np.uint8)
+        picture = Path(found.class_names[number % 2], f"{number}.png")
+        (photos / picture.parent).mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(photos / picture), rgb[:, :, ::-1])
+        logits = framework(rgb)
+        expected[picture.as_posix()] = found.class_names[int(logits.argmax() if logits.size > 1 else logits[0] > 0)]
+    try:
+        report = audit(photos, found.path, foreground="none", workers=1)
+    except CamAuditError as error:
+        return str(error)
+    right = sum(row.top[:1] != () and row.top[0][0] == expected[row.path] for row in report.images)
+    return f"{right} of {len(expected)}"
 
 
 def places(net: Net, folder: Path) -> str:
@@ -146,13 +174,20 @@ def table(paths: list[Path]) -> str:
             "",
             f"**{group}: {taken} of {len(own)}**",
             "",
-            "| net | map | sizes | logits differ by | |",
-            "|---|---|---|---|---|",
+            "| net | map | sizes | logits differ by | scan | |",
+            "|---|---|---|---|---|---|",
         ]
         for row in own:
             what = row.map if row.result == "accepted" else row.result
-            lines.append(f"| {row.name} | {what} | {row.sizes} | {row.worst} | {row.reason.replace('|', '/')} |")
+            reason = _in_short(row.reason)
+            lines.append(f"| {row.name} | {what} | {row.sizes} | {row.worst} | {row.scan} | {reason} |")
     return "\n".join(lines[1:])
+
+
+def _in_short(reason: str) -> str:
+    """The first statement of a reason, with layers by their kind alone."""
+    kinds = re.sub(r"'[^']*' \((\w+)\)", r"\1", reason)
+    return re.split(r", and |: | \(in ", kinds)[0].replace("|", "/")[:100]
 
 
 def main() -> None:

@@ -21,6 +21,10 @@ FORMS = (
 NAMES_KEYS = ("id2label", "names", "vocab", "classes", "class_to_idx", "label2id")
 LONGEST_NAME = 200
 INDEXED = re.compile(r"(\d{1,9})\s*[\s,:;]\s*(\S.*)")
+NAME_INDEX = re.compile(r"(\S.*?)\s+(\d{1,9})")
+# of Python or of a configuration
+STATEMENT = re.compile(r"import\s+[\w.]+|from\s+\S+\s+import\b.*|[\w.]+\s*=\s*[^=\s].*")
+FRACTION = re.compile(r"[-+]?\d*\.\d+([eE][-+]?\d+)?")
 WORDNET = re.compile(r"(n\d{8})\s+(\S.*)")
 
 
@@ -82,9 +86,14 @@ def _require_names(lines: Sequence[str]) -> None:
     commas = {len(re.findall(r",(?=\S)", line)) for line in lines}
     odd = next((line for line in lines if len(line) > LONGEST_NAME or not line.isprintable()), None)
     odd = odd or next((line for line in lines if line[0] in "<{[#" or line[-1] in "{}[]:;"), None)
+    odd = odd or next((line for line in lines if STATEMENT.fullmatch(line) or FRACTION.fullmatch(line)), None)
     if odd is None and len(lines) > 1 and len(commas) == 1 and commas != {0}:
         odd = lines[0]
     if odd is None and len(lines) > 1 and all(re.fullmatch(r"[^:=]+[:=]\s*\S+", line) for line in lines):
+        odd = lines[0]
+    turned = {match[1]: int(match[2]) for match in map(NAME_INDEX.fullmatch, lines) if match}
+    # "cat 0", "dog 1", but neither "zone 0", "zone 1" nor "audi 100", "ferrari 458"
+    if odd is None and len(lines) > 1 and sorted(turned.values()) == list(range(len(lines))):
         odd = lines[0]
     if odd is not None:
         raise ValueError(f"{odd:.40}: no name of a class; give {FORMS}")

@@ -177,11 +177,14 @@ def assert_logits_are(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "size", "stir"), [("mnasnet0_5", 224, True), ("efficientnet_b1", 240, False)])
+@pytest.mark.parametrize(
+    ("name", "size", "stir"),
+    [("mnasnet0_5", 224, True), ("efficientnet_b1", 240, False), ("shufflenet_v2_x0_5", 224, True)],
+)
 def test_any_net_of_torchvision(
     scripts: Any, torchvision: ModuleType, tmp_path: Path, name: str, size: int, stir: bool
 ) -> None:
-    """At the size of its published weights, which of EfficientNet-B1 are 240 pixels.
+    """At the size of its published weights, which of EfficientNet-B1 are 240 pixels, and free of it.
 
     B1 keeps the batch norms that it begins with: so deep, with those of four images it magnifies errors of rounding.
     """

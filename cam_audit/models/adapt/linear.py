@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx
 
@@ -60,10 +62,15 @@ def batch_norm(graph: Graph, node: onnx.NodeProto, x: Affine) -> Affine | None:
     return Affine(x.shape, scaled(x, factor).terms, (x.bias - mean) * factor + shift)
 
 
-def reduced(node: onnx.NodeProto, x: Affine, shape: tuple[int, ...]) -> Affine:
-    """The mean or sum of all elements."""
-    share = 1.0 / x.elements if node.op_type == "ReduceMean" else 1.0
-    return mixed(x, np.full((1, x.elements), share), shape)
+def reduced(node: onnx.NodeProto, x: Affine, axes: Sequence[int], shape: tuple[int, ...], batch: int) -> Affine:
+    """The mean or sum over some axes."""
+    own = x.shape if batch == 1 else (1, *x.shape[1:])
+    kept = [1 if axis in axes else side for axis, side in enumerate(own)]
+    count = int(np.prod(kept))
+    goes_to = np.broadcast_to(np.arange(count).reshape(kept), own).reshape(-1)
+    matrix = np.zeros((count, x.elements))
+    matrix[goes_to, np.arange(x.elements)] = 1.0 if node.op_type == "ReduceSum" else count / x.elements
+    return mixed(x, matrix, shape)
 
 
 def centred(x: Affine) -> Affine:

@@ -42,11 +42,15 @@ class Runs:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """What the source computes at the input size and, if it takes any, at two `others`; else `others` is empty."""
+    """What the source computes at the input size and, if it takes any, at two `others`; else `others` is empty.
+
+    `rounding`: by how much its own logits change when its input changes by what rounding may change it.
+    """
 
     runs: Runs
     others: tuple[Runs, ...]
     tolerance: float
+    rounding: float
 
     @property
     def logits(self) -> Array:
@@ -90,8 +94,8 @@ def run_reference(
     """Run the source on random images, preprocessed in numpy; softmax is undone by reading what enters it."""
     session = open_session(graph.exposing([head.logits]))
 
-    def run(size: tuple[int, int]) -> Runs:
-        return _run(session, image, head, preprocessing, size)
+    def run(size: tuple[int, int], rounded: bool = False) -> Runs:
+        return _run(session, image, head, preprocessing, size, rounded)
 
     at_its_size = run(size)
     if not np.isfinite(at_its_size.logits).all():
@@ -100,7 +104,8 @@ def run_reference(
     if image.height is None and image.width is None:
         with contextlib.suppress(ModelError):
             others = tuple(run(other) for other in other_sizes(size))
-    return Reference(at_its_size, others, _tolerance(graph))
+    rounding = float(np.abs(run(size, rounded=True).logits - at_its_size.logits).max())
+    return Reference(at_its_size, others, _tolerance(graph), rounding)
 
 
 def other_sizes(size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -110,7 +115,12 @@ def other_sizes(size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]
 
 
 def _run(
-    session: InferenceSession, image: ImageInput, head: Head, preprocessing: Preprocessing, size: tuple[int, int]
+    session: InferenceSession,
+    image: ImageInput,
+    head: Head,
+    preprocessing: Preprocessing,
+    size: tuple[int, int],
+    rounded: bool,
 ) -> Runs:
     batch = image.batch or 1
     count = batch * -(-IMAGES // batch)
@@ -118,10 +128,19 @@ def _run(
     logits = []
     for start in range(0, count, batch):
         fed = image.preprocess(images[start : start + batch], preprocessing)
-        values = run(session, {image.name: fed}, [head.logits])[head.logits]
+        values = run(session, {image.name: _rounded(fed) if rounded else fed}, [head.logits])[head.logits]
         found = values.reshape(batch, -1).astype(np.float32)
         logits.append(np.concatenate([np.zeros_like(found), found], axis=1) if head.single else found)
     return Runs(images, np.concatenate(logits))
+
+
+def _rounded(fed: Array) -> Array:
+    """An input whose numbers are changed, up or down, by the rounding error of the largest; integers have none."""
+    if fed.dtype.kind != "f":
+        return fed
+    error = np.finfo(fed.dtype).eps * np.abs(fed).max()
+    signs = np.random.default_rng(0).choice((-1, 1), fed.shape)
+    return np.asarray(fed + error * signs, fed.dtype)
 
 
 def _tolerance(graph: Graph) -> float:
@@ -138,27 +157,33 @@ def check_against(reference: Reference, model: Path, accepts: InputShape) -> Non
     Raises ModelError where it does not.
     """
     session = open_session(model)
-    _check_runs(session, reference.runs, accepts, reference.tolerance)
+    _check_runs(session, reference.runs, accepts, reference)
     if accepts.size is None:
         for runs in reference.others:
-            _check_runs(session, runs, accepts, reference.tolerance)
+            _check_runs(session, runs, accepts, reference)
         if not reference.others:
             _check_runs_anywhere(session, reference.runs, accepts)
 
 
-def _check_runs(session: InferenceSession, runs: Runs, accepts: InputShape, tolerance: float) -> None:
+def _check_runs(session: InferenceSession, runs: Runs, accepts: InputShape, reference: Reference) -> None:
     batch = accepts.batch or len(runs.images)
     starts = range(0, len(runs.images), batch)
     logits = np.concatenate([_logits(session, runs.images[start : start + batch]) for start in starts])
     if logits.shape != runs.logits.shape:
         raise ModelError(f"the logits are {logits.shape}, those of the source {runs.logits.shape}")
-    allowed = tolerance * float(np.abs(runs.logits).max())
+    allowed = reference.tolerance * float(np.abs(runs.logits).max())
     worst = float(np.abs(logits - runs.logits).max())
     if not worst <= allowed:
         height, width = runs.images.shape[1:3]
-        raise ModelError(
+        message = (
             f"the logits differ from those of the source by {worst:.2g} at {width}x{height}, more than {allowed:.2g}"
         )
+        if reference.rounding > allowed:
+            message += (
+                f"; the source magnifies errors of rounding: its own logits change by {reference.rounding:.2g} when "
+                "its input changes by as little as rounding changes it"
+            )
+        raise ModelError(message)
 
 
 def _check_runs_anywhere(session: InferenceSession, runs: Runs, accepts: InputShape) -> None:

@@ -204,18 +204,20 @@ class Reader:
             if node.op_type.endswith("Pool")
             else [axis % len(source) for axis in reduced_axes(self.graph, node)]
         )
+        wide = [axis for axis in axes if source[axis] > 1]
         try:
             x = self.read(node.input[0])
         except UnreadNodeError as stop:
-            stop.single = stop.single or node
+            stop.single = stop.single or (None if wide else node)
             raise
-        if not set(axes) & set(wide_axes(source)):
+        if not wide:
             return Affine(shape, x.terms, x.bias)
-        if node.op_type in MAXIMA:
+        mixes_images = 0 in wide and self.batch > 1
+        if mixes_images or node.op_type in MAXIMA | {"AveragePool"}:
             return None
         if node.op_type == "ReduceL2":
-            return whole(Size(x, False, False, 0.0), shape)
-        return linear.reduced(node, x, shape)
+            return whole(Size(x, False, False, 0.0), shape) if np.prod(shape) == shape[0] else None
+        return linear.reduced(node, x, axes, shape, self.batch)
 
     def _arithmetic(self, node: onnx.NodeProto, shape: tuple[int, ...]) -> Affine:
         a, *others = (self.read(name) for name in node.input)

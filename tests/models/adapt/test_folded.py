@@ -79,6 +79,17 @@ def sum_over_count(net: Net, tensor: str) -> str:
     return gemm(net, net.op("Div", net.op("ReduceSum", tensor, net.const([2, 3]), keepdims=0), net.const(CELLS**2.0)))
 
 
+def stacked(net: Net, *scores: str) -> str:
+    """The mean of the scores of several heads, one upon another along a new first axis."""
+    upon = net.op("Concat", *(net.op("Unsqueeze", each, net.const([0])) for each in scores), axis=0)
+    return net.op("ReduceMean", upon, axes=[0], keepdims=0)
+
+
+def two_heads(net: Net, tensor: str) -> str:
+    pooled = flat_pool(net, tensor)
+    return stacked(net, gemm(net, pooled), net.op("Gemm", pooled, net.const(SQUARE[:, :CLASSES])))
+
+
 # The logits are matrix @ averages + constant.
 HEADS: dict[str, tuple[Head, np.ndarray, np.ndarray]] = {
     "BatchNorm, Gemm": (
@@ -120,6 +131,7 @@ HEADS: dict[str, tuple[Head, np.ndarray, np.ndarray]] = {
         WEIGHT - SQUARE[:, :CLASSES].T,
         BIAS,
     ),
+    "mean of two heads": (two_heads, (WEIGHT + SQUARE[:, :CLASSES].T) / 2, BIAS / 2),
     "3x3 Conv of the padded average": (window, WEIGHT, BIAS),
     "mean of mean": (rows_then_columns(0), WEIGHT, BIAS),
     "mean of mean, axes kept": (rows_then_columns(1), WEIGHT, BIAS),

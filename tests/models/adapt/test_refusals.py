@@ -6,7 +6,9 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -32,6 +34,7 @@ from plain_nets import (
 
 from cam_audit.errors import ModelError
 from cam_audit.models.adapt import Preprocessing, adapt
+from cam_audit.models.adapt.proof import Reference, run_reference
 
 SQUARE = np.eye(CHANNELS)
 CELLS = (SIDE // 2) ** 2
@@ -62,6 +65,13 @@ def attention(net: Net, tensor: str) -> str:
 def vision_transformer(net: Net, tensor: str) -> str:
     hidden = net.op("Relu", net.op("MatMul", attention(net, tensor), net.const(SQUARE), name="mlp"))
     return gemm(net, net.op("Gather", hidden, net.const(0), axis=1))
+
+
+def two_class_tokens(net: Net, tensor: str) -> str:
+    """The mean of two heads that read a token each: CrossViT's kind."""
+    token = net.op("Gather", attention(net, tensor), net.const(0), axis=1)
+    scores = [net.op("Unsqueeze", matmul(net, token), net.const([0])) for _ in range(2)]
+    return net.op("ReduceMean", net.op("Concat", *scores, axis=0), axes=[0], keepdims=0)
 
 
 def softmax_between(net: Net, tensor: str) -> str:
@@ -134,6 +144,10 @@ HEADS: dict[str, tuple[Head, str]] = {
     "maps of two sizes": (two_sizes, "its scores are made of maps of 8x8 and 16x16 cells, which are no one map"),
     "class token of a transformer": (
         vision_transformer,
+        r"a class token: 'Gather_\d+' \(Gather\) takes one of 256 tokens.*global_pool='avg'",
+    ),
+    "class tokens of two heads": (
+        two_class_tokens,
         r"a class token: 'Gather_\d+' \(Gather\) takes one of 256 tokens.*global_pool='avg'",
     ),
     "map of one cell": (
@@ -230,6 +244,23 @@ def test_models(name: str, tmp_path: Path) -> None:
 
 
 GOOD = plain(lambda n, t: n.op("Flatten", pointwise(n, pool(n, t))))
+
+
+def test_a_net_that_magnifies_rounding(tmp_path: Path) -> None:
+    """The sine of millions: a change of the last digit of a pixel is a change of the whole score."""
+    net = Net()
+    waves = net.op("Sin", net.op("Mul", features(net), net.const(3e7)))
+    source = save(net.model([gemm(net, flat_pool(net, waves))]), tmp_path)
+    refused(source, r"differ from .* at 32x32, more than .*; the source magnifies errors of rounding: its own logits")
+
+
+def test_logits_that_differ_for_another_reason_than_rounding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(*arguments: Any) -> Reference:
+        reference = run_reference(*arguments)
+        return replace(reference, runs=replace(reference.runs, logits=reference.logits + 1))
+
+    monkeypatch.setattr("cam_audit.models.adapt.make_cam_ready.run_reference", wrong)
+    refused(save(GOOD, tmp_path), r"differ from those of the source by 1 at 32x32, more than \S+$")
 
 
 def test_labels(tmp_path: Path) -> None:
