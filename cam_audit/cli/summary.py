@@ -19,6 +19,8 @@ from cam_audit.text import count, printable
 INDENT = " " * 9
 MAX_CLASSES = 5
 MAX_REASONS = 3
+# What the net says of each image is printed for so few images.
+MAX_PREDICTIONS = 8
 
 
 def summary(report: ScanReport, width: int = 100) -> str:
@@ -31,7 +33,7 @@ def summary(report: ScanReport, width: int = 100) -> str:
     rate = counts.images / seconds if seconds else 0.0
     lines = [f"{count(counts.images, 'image')}, {count(counts.errors, 'error')}, {rate:.1f} images/s"]
     lines += [f"  {times} x {reason}" for reason, times in counts.reasons.most_common(MAX_REASONS)]
-    lines += ways_of_reading(report.run) + coverage(report.run)
+    lines += ways_of_reading(report.run) + coverage(report.run) + _predictions(report)
     if counts.labelled:
         right, labelled = counts.agreeing, counts.labelled
         lines.append(f"prediction = folder in {right} of {labelled} ({right / labelled:.1%})")
@@ -74,6 +76,17 @@ def _findings(report: ScanReport, verdict: Verdict, width: int) -> list[str]:
         ]
         lines += textwrap.wrap(shortcut_message(part), width, initial_indent=INDENT, subsequent_indent=INDENT)
     return lines + [f"note: {note}" for note in report.notes if note not in verdict.limits]
+
+
+def _predictions(report: ScanReport) -> list[str]:
+    """What the net says of each image, where there are few."""
+    if len(report.images) > MAX_PREDICTIONS:
+        return []
+    return [
+        f"  {image.path}: {', '.join(f'{name} {score:.1%}' for name, score in image.top)}"
+        for image in report.images
+        if image.top
+    ]
 
 
 def _confused_pairs(report: ScanReport) -> list[str]:

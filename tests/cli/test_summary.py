@@ -165,3 +165,10 @@ def test_the_exit_code(severities: list[str], failing: set[str], fail_on: str, e
     code = exit_of(report_of(*map(finding, severities), errors=errors, settings={"fail_on": fail_on}))
     assert code == (Exit.FINDINGS if fail_on in failing else Exit.INCOMPLETE if errors else Exit.CLEAN)
     assert int(code) == (1 if fail_on in failing else 3 if errors else 0)
+
+
+def test_of_a_few_images_it_prints_what_the_net_says_of_each() -> None:
+    image = ImageRow("a.png", "", top=(("cat", 0.904), ("dog", 0.051)))
+    torn = ImageRow("b.png", "", error="torn")
+    assert paragraphs(report_of(images=(image, torn)))[0][-1:] == ["  a.png: cat 90.4%, dog 5.1%"]
+    assert "cat 90.4%" not in summary(report_of(images=(image,) * 9))
