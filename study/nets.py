@@ -186,8 +186,8 @@ def table(paths: list[Path]) -> str:
 
 def _in_short(reason: str) -> str:
     """The first statement of a reason, with layers by their kind alone."""
-    kinds = re.sub(r"'[^']*' \((\w+)\)", r"\1", reason)
-    return re.split(r", and |: | \(in ", kinds)[0].replace("|", "/")[:100]
+    kinds = re.sub(r"'[^']*' \((\w+)\)", r"\1", reason.removeprefix("the net: "))
+    return re.split(r", and |: |[.;] | \(in ", kinds)[0].replace("|", "/")[:100]
 
 
 def main() -> None:

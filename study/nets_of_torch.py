@@ -29,7 +29,7 @@ hardcorenas_a mnasnet_small ghostnet_100 ghostnetv2_100 spnasnet_100 fbnetc_100 
 tf_efficientnet_lite0 tf_efficientnet_b0 rexnet_100 hgnetv2_b0 mobileone_s0 ese_vovnet19b_dw efficientnet_es repvgg_a0
 cs3darknet_s gernet_s nf_regnet_b0 resnest14d skresnet18 legacy_seresnet18 resnet18 resnet26d ecaresnet26t
 hrnet_w18_small densenet121 selecsls42 dla34 hgnet_tiny regnetz_b16 dpn48b res2net50_26w_4s resnetv2_50
-resnetv2_50x1_bit cspresnet50 legacy_xception xception41 inception_v4 vgg11
+resnetv2_50x1_bit cspresnet50 legacy_xception xception41 inception_v4
 """.split()
 MODERN = """
 convnext_atto convnextv2_atto convnext_zepto_rms inception_next_atto poolformer_s12 convformer_s18 caformer_s18
@@ -54,6 +54,8 @@ def nets() -> list[Net]:
         _net("torchvision", "alexnet, --per-image", _torchvision("alexnet"), size=224, dynamic=False, per_image=True),
         _net("torchvision", "vgg11_bn, --per-image", _torchvision("vgg11_bn"), size=224, dynamic=False, per_image=True),
         *(_net("timm", f"timm {name}", _timm(name), size=128) for name in TIMM),
+        _net("timm", "timm vgg11", _timm("vgg11"), size=224, dynamic=False),
+        _net("timm", "timm vgg11, 448 pixels", _timm("vgg11"), size=448, dynamic=False),
         _net("convolutional, modern", "convnext_tiny", _torchvision("convnext_tiny"), size=128),
         *(_net("convolutional, modern", f"timm {name}", _timm(name), size=128) for name in MODERN),
         *(

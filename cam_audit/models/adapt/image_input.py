@@ -68,7 +68,14 @@ def find_image_input(graph: Graph) -> ImageInput:
     """
     if len(graph.inputs) != 1:
         names = ", ".join(repr(value.name) for value in graph.inputs)
-        raise ModelError(f"{len(graph.inputs)} inputs ({names}); adapt takes a classifier of one image")
+        message = f"{len(graph.inputs)} inputs ({names}); adapt takes a classifier of one image"
+        if any("normalization" in value.name and value.name.endswith(":0") for value in graph.inputs):
+            # tf2onnx 1.17 makes inputs of the constants of Keras's Normalization, and their values are lost
+            message += (
+                "; the numbers of a Normalization layer of Keras are not in the file: export the net without that "
+                "layer, and give them by --scale, --mean and --std"
+            )
+        raise ModelError(message)
     value = graph.inputs[0]
     tensor = value.type.tensor_type
     dims = [dim.dim_value if dim.dim_value > 0 else None for dim in tensor.shape.dim]

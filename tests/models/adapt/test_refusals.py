@@ -184,6 +184,15 @@ def two_inputs() -> onnx.ModelProto:
     return model
 
 
+def lost_normalization() -> onnx.ModelProto:
+    """As tf2onnx 1.17 writes Keras's Normalization: the mean is an input, without its value."""
+    lost = "net_1/normalization_1/Sub/y:0"
+    net = Net()
+    model = net.model([gemm(net, flat_pool(net, features(net, net.op("Sub", "pixels", lost))))])
+    model.graph.input.append(helper.make_tensor_value_info(lost, TensorProto.FLOAT, [1, 3, 1, 1]))
+    return model
+
+
 def cam_ready() -> onnx.ModelProto:
     model = plain(lambda n, t: gemm(n, flat_pool(n, t)))
     helper.set_model_props(model, {"cam_audit.version": "1"})
@@ -199,6 +208,10 @@ MODELS: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     ),
     "vectors": (lambda: plain(flat_pool, shape=["N", 3]), r"input 'pixels' \(\?, 3\) is not an image"),
     "whole numbers": (whole_numbers, "input 'pixels' is neither float32, float16, bfloat16 nor uint8"),
+    "a normalization whose numbers are lost": (
+        lost_normalization,
+        "2 inputs .* give them by --scale, --mean and --std",
+    ),
     "two inputs": (two_inputs, r"2 inputs \('pixels', 'mask'\)"),
     "an image of 100 megapixels": (
         lambda: plain(flat_pool, shape=["N", 3, 100_000, 1000]),
