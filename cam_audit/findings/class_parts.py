@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from cam_audit.workers import Each
 
 # So many images of a part are shown, those that show most of it.
 EXAMPLES = 6
+# Other processors add in another order, which changes the sixth digit of what is told of most nets.
+DECIMALS = 4
 # A class is held against so many images of other classes, of all alike.
 MAX_OTHERS = 120
 # The box around a part holds the cells that have at least so much of its peak.
@@ -92,12 +94,26 @@ def class_parts(net: AuditedNet, each: Each) -> list[ClassParts]:
 
 
 def parts_of(found: Sequence[ClassParts]) -> tuple[tuple[Part, ...], Mapping[str, PartMaps]]:
-    """The parts of all classes, those with the largest share first, and their maps by sheet."""
+    """The parts of all classes, those with the largest share first, and their maps by sheet.
+
+    Their numbers have DECIMALS.
+    """
     parts = sorted(
-        (part for of_class in found for part in of_class.parts),
+        (_rounded(part) for of_class in found for part in of_class.parts),
         key=lambda part: (-abs(part.share), part.label, part.number),
     )
     return tuple(parts), {sheet: maps for of_class in found for sheet, maps in of_class.maps.items()}
+
+
+def _rounded(part: Part) -> Part:
+    ratio = part.foreground_ratio
+    return replace(
+        part,
+        share=round(part.share, DECIMALS),
+        beyond=round(part.beyond, DECIMALS),
+        foreground_ratio=None if ratio is None else round(ratio, DECIMALS),
+        wander=round(part.wander, DECIMALS),
+    )
 
 
 def cells_of(observation: Observation, class_index: int) -> Cells:

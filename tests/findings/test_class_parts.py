@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -288,3 +289,17 @@ def test_of_other_classes_those_are_counted_that_a_class_was_held_against(
     assert (largest.others, largest.others_looked_at) == (len(showing), 8)
     told = zip(red.others, red.split.pieces[0].others, strict=True)
     assert sorted(one.source.name for one, shows in told if shows) == sorted(showing)
+
+
+def test_what_is_told_does_not_depend_on_the_last_digits_of_sums() -> None:
+    numbers = {"share": 0.335982, "beyond": 0.260977, "foreground_ratio": 0.839486, "wander": 0.027699}
+    counts = dict.fromkeys(("images", "looked_at", "others", "others_looked_at"), 14)
+
+    def told(more: float) -> Part:
+        of_part = {name: value + more for name, value in numbers.items()}
+        part = Part("a", 1, where="object", sheet="parts/a/1.jpg", examples=(), **counts, **of_part)
+        ((rounded,), _) = parts_of([SimpleNamespace(parts=(part,), maps={})])  # type: ignore[list-item]
+        return rounded
+
+    assert told(0.0) == told(2e-6)
+    assert (told(0.0).share, told(0.0).wander) == (0.336, 0.0277)

@@ -18,7 +18,7 @@ from small_scans import prepare
 from cam_audit.models import zoo
 from cam_audit.models.model import load_model
 
-NAME = "squeezenet1_1"
+NAME = "resnet18"
 # The command in a process that kills itself where the last file would take its place: as late as can be.
 KILLED = """
 import os, signal, sys
