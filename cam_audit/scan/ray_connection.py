@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +12,7 @@ from cam_audit.errors import CamAuditError
 from cam_audit.workers import available_cores
 
 AUTO, LOCAL = "auto", "local"
+CONNECT_SECONDS = 10
 
 
 @contextlib.contextmanager
@@ -45,18 +47,32 @@ def _connect(address: str, processors: int) -> None:
     # Ray prints what becomes of its workers to stdout, where formats are written
     ray._private.worker._worker_logs_enabled = False
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+    if address not in (AUTO, LOCAL):
+        _require_answer(address)
     if address != LOCAL:
         try:
             ray.init(address, **quiet)
             return
         except ConnectionError:
             if address != AUTO:
-                raise CamAuditError(
-                    f"--ray {address}: no Ray cluster answers there; `ray start --head` starts one, and --ray local "
-                    "needs none"
-                ) from None
+                raise _no_cluster(address) from None
     try:
         ray.init("local", num_cpus=processors, include_dashboard=False, **quiet)
     except Exception as error:
         # no memory, no place for its files, a machine that is too busy: Ray has no type for it
         raise CamAuditError(f"--ray {address}: Ray does not start here: {str(error).partition(chr(10))[0]}") from None
+
+
+def _require_answer(address: str) -> None:
+    """Raise CamAuditError where nobody listens at HOST:PORT: Ray would end this process after a minute."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except (OSError, ValueError, OverflowError):
+        raise _no_cluster(address) from None
+
+
+def _no_cluster(address: str) -> CamAuditError:
+    return CamAuditError(
+        f"--ray {address}: no Ray cluster answers there; `ray start --head` starts one, and --ray local needs none"
+    )
