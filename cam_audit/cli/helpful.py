@@ -48,7 +48,7 @@ class HelpfulCommand(click.Command):
         self.params += [
             click.Option(
                 ["-q", "--quiet"], is_flag=True, is_eager=True, expose_value=False, callback=_be_quiet,
-                help="Print no summary, no notes and no progress: only what was asked for, and what is wrong.",
+                help="Print no summary, notes or progress: only errors, what was asked for, and what was left out.",
             ),
             click.Option(
                 ["-v", "--verbose"], is_flag=True, is_eager=True, expose_value=False, callback=_be_verbose,

@@ -21,7 +21,7 @@ from cam_audit.cli.outputs import (
 from cam_audit.cli.process.exits import Interrupted, exit_of
 from cam_audit.cli.process.forked import be_told
 from cam_audit.cli.process.resuming import command_with, resuming_command
-from cam_audit.cli.terminal import note, prose_width, quiet_libraries, say
+from cam_audit.cli.terminal import complain, is_quiet, note, prose_width, quiet_libraries, say
 from cam_audit.errors import CamAuditError, CutOffError, OptionError
 from cam_audit.findings.codes import FAILING
 from cam_audit.reports.formats import BINARY, FORMATS
@@ -185,7 +185,7 @@ def scan(
     file = net_file(net, model, download=download)
     set_up_libraries(workers or available_cores())
     from cam_audit.cli.progress import Progress
-    from cam_audit.cli.summary import summary
+    from cam_audit.cli.summary import limits, summary
     from cam_audit.files import sha256_of
     from cam_audit.reports.output_folder import is_finished, read_results, require_same
     from cam_audit.scan.audit import audit
@@ -221,6 +221,9 @@ def scan(
     except CutOffError as error:
         raise CamAuditError(f"{error}{how_to_go_on(out)}") from None
     say(summary(report, prose_width()), err=to_stdout(outputs))
+    if is_quiet() and (unseen := limits(report)):
+        # silence and exit code 0 would be an all-clear
+        complain(unseen)
     if baseline and report.judgement:
         from cam_audit.cli.baseline import judgement
 

@@ -53,6 +53,11 @@ def summary(report: ScanReport, width: int = 100) -> str:
     return "\n".join(map(printable, lines))
 
 
+def limits(report: ScanReport) -> str:
+    """What was not looked for, or where not, in one line; "" if there is nothing to say."""
+    return verdict_on(report, counts_of(report)).limits
+
+
 def _findings(report: ScanReport, verdict: Verdict, width: int) -> list[str]:
     counts = [count(number, severity) for severity, number in severity_counts(report.findings).items() if number]
     if report.findings:
