@@ -514,7 +514,7 @@ def chosen_codes(select: Iterable[str], ignore: Iterable[str]) -> frozenset[str]
     word that is neither, and where no code is left.
     """
     selected, ignored = _named("select", select), _named("ignore", ignore)
-    chosen = (selected or ALL_CODES) - ignored
+    chosen = (selected or frozenset(CODES)) - ignored
     if not chosen:
         raise CamAuditError("--select and --ignore leave no code to look for")
     return chosen

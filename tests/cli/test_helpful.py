@@ -122,7 +122,7 @@ def test_verbose_prints_each_step_with_its_time(folder: Path) -> None:
     ("words", "completed"),
     [
         ("cam-audit sc", {"scan"}),
-        ("cam-audit scan --ove", {"--overlays", "--overlay-size"}),
+        ("cam-audit scan --ove", {"--overlays", "--overlay-size", "--overlay-format"}),
         ("cam-audit scan --fail-on ", {"error", "warning", "never"}),
         ("cam-audit models ad", {"adapt"}),
         ("cam-audit explain CA30", {"CA301", "CA302"}),

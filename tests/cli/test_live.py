@@ -89,6 +89,7 @@ def test_each_picture_is_a_line_of_its_number_classes_and_scores(folder: Path) -
         np.testing.assert_allclose([float(score) for score in line[2::2]], probabilities[order], atol=0.02)
 
 
+@pytest.mark.window
 def test_without_a_display_there_is_no_window_which_is_said(folder: Path) -> None:
     result = run(folder, "live", "--net", "tiny", "--camera", "film.avi", "--frames", "3")
     assert "note: no window, as there is no display" in result.stderr
@@ -109,6 +110,7 @@ def test_a_provider_that_leaves_the_net_to_the_cpu_is_said(folder: Path) -> None
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="displays of X11")
+@pytest.mark.window
 def test_a_display_that_does_not_answer_is_no_reason_to_abort(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", "no-such-host:9")
     result = run(folder, "live", "--net", "tiny", "--camera", "film.avi", "--frames", "1")

@@ -309,4 +309,4 @@ def test_the_summary_of_many_wrong_classes_stays_short() -> None:
 
 
 def test_the_summary_without_labels_has_no_agreement() -> None:
-    assert summary_of(result_of("", None, 1), seconds=0) == ["1 image, 0 errors, 0.0 images/s"]
+    assert summary_of(result_of("", None, 1), seconds=0)[0] == "1 image, 0 errors, 0.0 images/s"

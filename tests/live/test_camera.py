@@ -247,7 +247,7 @@ def test_a_password_is_opened_but_not_shown() -> None:
 
 
 def test_a_missing_file_says_what_camera_takes() -> None:
-    with pytest.raises(CameraError, match=r"fiml.mp4: no such file; --camera takes a number, a video file, or an http"):
+    with pytest.raises(CameraError, match=r"fiml.mp4: no such file; a camera is a number, a video file, or an http"):
         parse_source("fiml.mp4")
 
 

@@ -298,7 +298,7 @@ def test_what_a_review_calls_a_shortcut_goes_on_failing(scanned: Path) -> None:
     ("changed", "message"),
     [
         ({"model_sha256": "0" * 64}, "review.json: made about another net than the scan in cam-audit-out"),
-        ({"schema_version": 3}, "review.json: written by a newer cam-audit"),
+        ({"schema_version": 4}, "review.json: written by a newer cam-audit"),
         ({"findings": {"aa": {"verdict": "ok"}}}, "findings.aa.verdict: must be shortcut, fine or unsure, not 'ok'"),
         ({"findings": []}, "review.json: not a review as cam-audit writes it"),
     ],

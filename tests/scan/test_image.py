@@ -161,7 +161,7 @@ def test_a_second_run_into_the_same_folder_leaves_nothing_of_the_first(
     run(photos, model, out, workers=1)
     write(tmp_path / "one" / "a.png", square(RED, 0, 0))
     run(tmp_path / "one", model, out, workers=1, resume=False)
-    assert sorted(snapshot(out)) == ["findings.json", "overlays/a.png.png", "results.csv"]
+    assert sorted(snapshot(out)) == ["findings.json", "overlays/a.png.png", "photos.json", "results.csv"]
     assert (out / "results.csv").read_text().count("\n") == 2
 
 
