@@ -94,6 +94,15 @@ def found(page: Page) -> str:
     return page.locator("#found").inner_text()
 
 
+def wait_until(page: Page, expression: str) -> None:
+    """As `page.wait_for_function`, which needs a page that lets strings be run as scripts."""
+    for _ in range(100):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(expression)
+
+
 def review_of(page: Page, folder: Path) -> dict:
     with page.expect_download() as download:
         page.get_by_role("button", name="Save review.json").click()
@@ -412,7 +421,7 @@ def test_a_finding_leads_to_the_images_of_its_class_and_an_image_to_its_findings
     page.locator("#grid .tile").first.click()
     page.get_by_role("dialog").get_by_role("link", name="CA203").click()
     assert page.get_by_role("dialog").is_hidden()
-    page.wait_for_function("document.activeElement.id === 'finding-2'")
+    wait_until(page, "document.activeElement.id === 'finding-2'")
 
 
 def test_a_map_is_faded_over_its_image_and_both_are_enlarged_together(open_report: Open) -> None:
@@ -432,7 +441,7 @@ def test_a_map_is_faded_over_its_image_and_both_are_enlarged_together(open_repor
     assert first.bounding_box()["width"] == pytest.approx(2 * width, rel=0.02)
     frames = picture.locator(".frame")
     frames.first.evaluate("frame => { frame.scrollLeft = 40; }")
-    page.wait_for_function("document.querySelectorAll('#viewer-pictures .frame')[1].scrollLeft === 40")
+    wait_until(page, "document.querySelectorAll('#viewer-pictures .frame')[1].scrollLeft === 40")
     page.keyboard.press("0")
     assert first.bounding_box()["width"] == pytest.approx(width, rel=0.02)
 
