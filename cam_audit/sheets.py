@@ -226,7 +226,8 @@ def _place(sheet: RgbImage, layout: SheetLayout, left: int, panel: Panel) -> Rgb
 def _write_legend(sheet: RgbImage, layout: SheetLayout, left: int, cam: Map, colormap: str) -> None:
     """What the colours of an overlay mean."""
     if is_flat(cam):
-        _write_scale(sheet, layout, left, None, "flat: no place stands out", "")
+        words, baseline = "flat: no place stands out", _below_bar(layout)
+        write_text(sheet, words, left, baseline, layout.column, size=CAPTION_SIZE, ink=FAINT_INK)
         return
     most = f"{float(cam.max()):.3g}"
     wordings = (f"most in this image: {most}", f"most: {most}")
@@ -234,17 +235,19 @@ def _write_legend(sheet: RgbImage, layout: SheetLayout, left: int, cam: Map, col
     _write_scale(sheet, layout, left, overlay_bar(layout.column, colormap), "little", next(fitting, most))
 
 
-def _write_scale(sheet: RgbImage, layout: SheetLayout, left: int, bar: RgbImage | None, low: str, high: str) -> None:
-    """A bar of colours below a picture, and what its ends stand for; the low end gives way where there is no room."""
-    top = layout.top + layout.height + BAR_GAP
-    if bar is not None:
-        sheet[top : top + BAR_HEIGHT, left : left + bar.shape[1]] = bar
-    baseline = top + BAR_HEIGHT + CAPTION_SIZE + 2
-    width = bar.shape[1] if bar is not None else layout.column
-    taken = min(width, text_width(high, CAPTION_SIZE, REGULAR)) if high else 0
-    if high:
-        write_text(sheet, high, left + width - taken, baseline, taken, size=CAPTION_SIZE, ink=FAINT_INK)
-    if text_width(low, CAPTION_SIZE, REGULAR) + MARGIN <= width - taken or not high:
+def _below_bar(layout: SheetLayout) -> int:
+    """The base line of the words below the bar of colours."""
+    return layout.top + layout.height + BAR_GAP + BAR_HEIGHT + CAPTION_SIZE + 2
+
+
+def _write_scale(sheet: RgbImage, layout: SheetLayout, left: int, bar: RgbImage, low: str, high: str) -> None:
+    """A bar of colours below a picture, and what its ends stand for; without room, only the high end is named."""
+    top, width = layout.top + layout.height + BAR_GAP, bar.shape[1]
+    sheet[top : top + BAR_HEIGHT, left : left + width] = bar
+    baseline = _below_bar(layout)
+    taken = min(width, text_width(high, CAPTION_SIZE, REGULAR))
+    write_text(sheet, high, left + width - taken, baseline, taken, size=CAPTION_SIZE, ink=FAINT_INK)
+    if text_width(low, CAPTION_SIZE, REGULAR) + MARGIN <= width - taken:
         write_text(sheet, low, left, baseline, width - taken, size=CAPTION_SIZE, ink=FAINT_INK)
 
 

@@ -14,15 +14,13 @@ import click
 
 from cam_audit.cli.terminal import which_there_are
 from cam_audit.errors import CamAuditError
-from cam_audit.reports.formats import BINARY, FORMATS, render, write_binary
+from cam_audit.reports.formats import BINARY, FIFTYONE, FORMATS, render, write_binary
 
 if TYPE_CHECKING:
     from cam_audit.reports.scan_report import ScanReport
 
 # What GitHub Actions shows on a job's page, where this variable names its file.
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
-# As in cam_audit.scan.fiftyone, which is too slow to import for --help. It is a folder.
-FIFTYONE = "fiftyone"
 
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])

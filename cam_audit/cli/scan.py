@@ -10,7 +10,6 @@ import click
 from cam_audit.cli.configuration import ConfiguredCommand, config_option
 from cam_audit.cli.net import download_option, net_file, provider_option
 from cam_audit.cli.outputs import (
-    FIFTYONE,
     Output,
     output_option,
     require_place,
@@ -24,7 +23,7 @@ from cam_audit.cli.process.resuming import command_with, resuming_command
 from cam_audit.cli.terminal import complain, is_quiet, note, prose_width, quiet_libraries, say
 from cam_audit.errors import CamAuditError, CutOffError, OptionError
 from cam_audit.findings.codes import FAILING
-from cam_audit.reports.formats import BINARY, FORMATS
+from cam_audit.reports.formats import BINARY, FIFTYONE, FORMATS
 from cam_audit.workers import available_cores
 
 
@@ -76,6 +75,7 @@ from cam_audit.workers import available_cores
     "--overlay-size", type=click.IntRange(64, 4096), default=800, show_default=True, metavar="N",
     help="Longest side of an overlay's panels.",
 )  # fmt: skip
+# as in reports.output_folder and overlay, which are too slow to import for --help; a test holds them together
 @click.option(
     "--overlay-format", type=click.Choice(["png", "jpeg"]), default="png", show_default=True,
     help="What overlays are written as; jpeg takes an eighth of the space.",

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
-from cam_audit.errors import CamAuditError
 from cam_audit.records import Finding
 
 # These finders know more than pixels and files: one takes maps apart, one asks where the foreground is, one reads
@@ -185,8 +183,8 @@ CODES = {
             "fixed overlay or watermark",
             "TPR2 >= 0.20 and rms |D| >= 0.25",
             "The same marks at the same place of the picture: a watermark, a caption, a logo in the corner.",
-            "It may be no overlay: things in the same pose show the same edges at the same place. Nor is it known "
-            "which part of it the net reads. Look at the examples.",
+            "It may be no overlay: things in the same pose show the same edges at the same place. It is not "
+            "known which part of it the net reads. Look at the examples.",
             "crop or paint over the overlay in the training set, or collect images without it; then scan again.",
             finder="template",
             told_by="the marks at one place",
@@ -324,8 +322,8 @@ CODES = {
             "images that turn beyond a control's >= 0.10, and half of all that turn",
             "Images of other classes become this class when something foreign is in them: a hand, a cloth, a "
             "newspaper. The class may have been the only one that was learnt with such things in its pictures.",
-            "It is not known which things the class's own pictures have, or whether they have any. What a net does "
-            "not know must become some class.",
+            "It is not known which things the class's own pictures have, or whether they have any. Every net has "
+            "to call an object that it does not know something.",
             "look for hands, cloths, labels and tools in the class's pictures; crop them away, or photograph the other "
             "classes with such things, too; then scan again.",
             finder=FOREIGN,
@@ -502,34 +500,6 @@ CODES = {
         ),
     )
 }
-
-
-ALL_CODES = frozenset(CODES)
-
-
-def chosen_codes(select: Iterable[str], ignore: Iterable[str]) -> frozenset[str]:
-    """The codes to look for: those that `select` names, or all if it names none, without those that `ignore` names.
-
-    A word is a code, the begin of several such as CA2, or more of these with commas between. Raises CamAuditError for a
-    word that is neither, and where no code is left.
-    """
-    selected, ignored = _named("select", select), _named("ignore", ignore)
-    chosen = (selected or frozenset(CODES)) - ignored
-    if not chosen:
-        raise CamAuditError("--select and --ignore leave no code to look for")
-    return chosen
-
-
-def _named(option: str, words: Iterable[str]) -> frozenset[str]:
-    codes: set[str] = set()
-    for word in (part.strip().upper() for words_ in words for part in words_.split(",")):
-        named = {code for code in CODES if word and code.startswith(word)}
-        if not named:
-            close = get_close_matches(word, CODES, n=1)
-            hint = f"did you mean {close[0]}?" if close else "`cam-audit explain` lists them"
-            raise CamAuditError(f"--{option}: there is no code {word!r}; {hint}")
-        codes |= named
-    return frozenset(codes)
 
 
 def codes_by_finder() -> dict[str, str]:

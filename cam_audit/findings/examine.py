@@ -12,8 +12,9 @@ from cam_audit.files import sha256_of
 from cam_audit.findings import context, foreign, framing
 from cam_audit.findings.audited_net import AuditedNet, audited_net
 from cam_audit.findings.causes import Cause, causes_of
+from cam_audit.findings.chosen_codes import ALL_CODES
 from cam_audit.findings.class_parts import ClassParts, class_parts, parts_of
-from cam_audit.findings.codes import ALL_CODES, NOTE, codes_by_finder
+from cam_audit.findings.codes import NOTE, codes_by_finder
 from cam_audit.findings.cues import find_cues
 from cam_audit.findings.decision import MAX_EXAMPLES, Annotated, finding_of, object_finding, order, outside_examples
 from cam_audit.findings.evidence import Evidence, counterfactuals_of, measure

@@ -35,7 +35,6 @@ from cam_audit.records import Finding, PartMaps
 from cam_audit.reports import schema
 from cam_audit.reports.fields import FieldError, by_name, exact_text, listed, one_of, real, table
 from cam_audit.reports.json_text import json_text
-from cam_audit.reports.output_folder import TOOL
 from cam_audit.reports.part_marks import (
     IN_SURROUNDINGS,
     Answer,
@@ -50,6 +49,7 @@ from cam_audit.reports.part_marks import (
 from cam_audit.reports.read_json import read_document
 from cam_audit.reports.review import FINE, Review
 from cam_audit.reports.scan_report import ScanReport
+from cam_audit.reports.schema import TOOL
 
 # The numbers of the evidence that say how strong a cause is, those of predictions first.
 EFFECTS = ("flips", "taken_flips", "gain")

@@ -35,6 +35,8 @@ FORMATS: dict[str, Callable[[ScanReport], Iterator[str]]] = {
 }
 # Formats that are no text and go to a file alone: the module that writes each.
 BINARY = ("parquet",)
+# A folder, which a scan alone can write, as it runs the net again.
+FIFTYONE = "fiftyone"
 # Formats that show pictures.
 WITH_PICTURES = {"html"}
 

@@ -35,6 +35,7 @@ from cam_audit.records import COUNTERFACTUALS_FOLDER, MAPS_FOLDER, PARTS_FOLDER
 from cam_audit.reports import read_findings, results_csv, run_json, schema
 from cam_audit.reports.photos import PHOTOS_FILE
 from cam_audit.reports.scan_report import ImageRow, ScanReport
+from cam_audit.reports.schema import TOOL
 from cam_audit.reports.written import LIST_FILE, list_written, of_others, remove_written
 from cam_audit.text import count
 
@@ -54,7 +55,6 @@ WRITTEN_FOLDERS = (*PICTURE_FOLDERS, JOURNAL_FOLDER)
 WRITTEN_FILES = (RESULTS_FILE, FINDINGS_FILE, PHOTOS_FILE, REPORT_FILE)
 OUTPUT_MARKS = OutputMarks(frozenset({RUN_FILE, OVERLAYS_FOLDER}), frozenset(PICTURE_FOLDERS))
 LOCK_FILE = ".lock"
-TOOL = "cam-audit"
 GIT_IGNORE = ".gitignore"
 OWN_NAMES = {*WRITTEN_FOLDERS, *WRITTEN_FILES, RUN_FILE, PROPOSALS_FILE, LIST_FILE, LOCK_FILE, GIT_IGNORE}
 MAX_NAMED = 3

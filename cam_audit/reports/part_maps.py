@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_audit.errors import CamAuditError
-from cam_audit.folders import read_in
 from cam_audit.records import PARTS_FOLDER, Part, PartMap, PartMaps
 from cam_audit.reports import schema
 from cam_audit.reports.fields import FieldError, listed, parse_json, path_below, quoted, real, table, text, whole
 from cam_audit.reports.read_findings import sheet
+from cam_audit.reports.read_json import read_if_there
 
 MAPS_FILE = f"{PARTS_FOLDER}/maps.json"
 # No net has larger maps, and who wrote them may be anybody.
@@ -62,15 +61,7 @@ def read_part_maps(out: Path) -> dict[str, PartMaps]:
 
     Raises CamAuditError where it can't be read, or is damaged.
     """
-    file = out / MAPS_FILE
-    try:
-        return parse(read_in(out, MAPS_FILE, schema.MAX_BYTES).decode())
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except OSError as error:
-        raise CamAuditError(f"{file}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise CamAuditError(f"{file}: damaged: {error}; scan again") from None
+    return read_if_there(out, MAPS_FILE, parse, {})
 
 
 def direction_text(direction: Floats) -> str:

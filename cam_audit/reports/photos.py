@@ -13,17 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cam_audit.errors import CamAuditError, ImageError
+from cam_audit.errors import ImageError
 from cam_audit.files import sha256_of
-from cam_audit.folders import read_in
 from cam_audit.images.decode import decode, read_bytes
 from cam_audit.images.depth import Ranges, ValueRange
 from cam_audit.images.rgb import RgbImage
 from cam_audit.inside import Root
 from cam_audit.records import Counterfactual, Finding, WrongLabel
-from cam_audit.reports import schema
 from cam_audit.reports.fields import FieldError, by_name, parse_json, quoted, table, text
 from cam_audit.reports.json_text import json_text
+from cam_audit.reports.read_json import read_if_there
 from cam_audit.reports.scan_report import ScanReport
 
 PHOTOS_FILE = "photos.json"
@@ -46,7 +45,11 @@ class Photos:
     @classmethod
     def of(cls, report: ScanReport, *, follow_links: bool = False) -> Photos:
         """Those of an output folder; raises CamAuditError where its photos.json is damaged."""
-        return cls(_root_of(report, follow_links=follow_links), _read_hashes(Path(report.folder)), value_ranges(report))
+        return cls(
+            _root_of(report, follow_links=follow_links),
+            read_if_there(Path(report.folder), PHOTOS_FILE, _parsed, {}),
+            value_ranges(report),
+        )
 
     def read(self, name: str, needed: int | None) -> RgbImage:
         """A photo as the scan saw it, uint8 (H, W, 3); `needed` as in `decode`.
@@ -115,16 +118,9 @@ def _root_of(report: ScanReport, *, follow_links: bool) -> Root:
         return Root(str(folder))
 
 
-def _read_hashes(out: Path) -> Mapping[str, str]:
-    try:
-        document = read_in(out, PHOTOS_FILE, schema.MAX_BYTES).decode()
-        return _DOCUMENT(parse_json(document))  # type: ignore[no-any-return]
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise CamAuditError(f"{out / PHOTOS_FILE}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise CamAuditError(f"{out / PHOTOS_FILE}: damaged: {error}; scan again") from None
+def _parsed(document: str) -> Mapping[str, str]:
+    hashes: Mapping[str, str] = _DOCUMENT(parse_json(document))
+    return hashes
 
 
 def _sha256(value: Any) -> str:

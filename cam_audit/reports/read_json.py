@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cam_audit.errors import CamAuditError
+from cam_audit.folders import read_in
+from cam_audit.reports import schema
 from cam_audit.reports.fields import Check, parse_json, quoted
-from cam_audit.reports.output_folder import TOOL
+from cam_audit.reports.schema import TOOL
+
+Parsed = TypeVar("Parsed")
+
+
+def read_if_there(out: Path, name: str, parse: Callable[[str], Parsed], absent: Parsed) -> Parsed:
+    """What `parse` makes of a document in an output folder, or `absent` if the scan wrote none.
+
+    Raises CamAuditError if it can't be read, or `parse` raises ValueError.
+    """
+    try:
+        return parse(read_in(out, name, schema.MAX_BYTES).decode())
+    except (FileNotFoundError, NotADirectoryError):
+        return absent
+    except OSError as error:
+        raise CamAuditError(f"{out / name}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise CamAuditError(f"{out / name}: damaged: {error}; scan again") from None
 
 
 def read_document(file: Path, kind: str, schema_version: int, check: Check) -> Any:

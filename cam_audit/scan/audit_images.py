@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cam_audit.findings.codes import ALL_CODES, IN_CLASSES, IN_SPLITS
+from cam_audit.findings.chosen_codes import ALL_CODES
+from cam_audit.findings.codes import IN_CLASSES, IN_SPLITS
 from cam_audit.findings.foreground import UNKNOWN
 from cam_audit.findings.intervals import share_interval
 from cam_audit.findings.metadata import Metadata, MetadataTable

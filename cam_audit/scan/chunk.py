@@ -38,10 +38,11 @@ def one_by_one(job: ScanJob, sources: Iterable[ImageSource]) -> list[ChunkResult
 
 @dataclass(frozen=True)
 class Workers:
-    """Who does the work: so many threads, each of which takes so many `images` at a time to `scan`.
+    """Who scans the images and runs the passes of the audit: threads of this process, or processes elsewhere.
 
-    `scan`: as `one_by_one`, here or elsewhere. `each`: applies a function to what is in memory, by several cores;
-    `passes`: does where images are read and run through the net, here or elsewhere.
+    `threads`: how many threads hand out work; each gives `images` images at a time to `scan`, which does what
+    `one_by_one` does. `each`: a `map` over data in memory, by several cores. `passes`: a `map` for functions that read
+    images and run the net.
     """
 
     threads: int
@@ -76,7 +77,7 @@ def scan_chunk(job: ScanJob, sources: Iterable[ImageSource]) -> ChunkResult:
 def scan_chunks(
     job: ScanJob, sources: Iterable[ImageSource], workers: Workers, journal: Journal | None = None
 ) -> Generator[ChunkResult]:
-    """Scan all images, in order, whoever the workers are; each result is that of one image.
+    """Scan all images; each result is that of one image, and the order that of the images, for any workers.
 
     With a `journal`, images that it has are not done again, and those that are done are added to it.
     """

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from cam_audit.findings.codes import ALL_CODES, CODES
+from cam_audit.findings.chosen_codes import ALL_CODES
+from cam_audit.findings.codes import CODES
 from cam_audit.findings.sample import MIN_IMAGES, Observation
 from cam_audit.records import ImageSource
 from cam_audit.text import MAX_NAMED, count, some

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.files import replacing
-from cam_audit.images.decode import read_image
 from cam_audit.records import ImageSource
 from cam_audit.reports.parquet import require_pyarrow
-from cam_audit.scan.image import ScanJob, needed_side, run_net
+from cam_audit.scan.image import ScanJob, run_again
 from cam_audit.scan.observer import Observer
 from cam_audit.text import as_utf8
 from cam_audit.workers import in_order
@@ -61,8 +60,7 @@ def write_embeddings(
 def embedding_of(job: ScanJob, source: ImageSource) -> Embedding:
     """The activations of an image, averaged over its cells, float32 (C,); NaN where it can't be read or run."""
     try:
-        rgb, _, _ = read_image(source.path, needed=needed_side(job.model, job.settings), ranges=job.ranges)
-        prediction = run_net(job.model, job.model.fit(rgb, job.settings.size))
+        prediction = run_again(job, source)
     except ImageError:
         return np.full(job.model.channels, np.nan, np.float32)
     pooled: Embedding = prediction.activations.mean(axis=(1, 2), dtype=np.float64).astype(np.float32)

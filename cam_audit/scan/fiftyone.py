@@ -18,18 +18,17 @@ import numpy as np
 from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.files import replacing
 from cam_audit.folders import replace_in
-from cam_audit.images.decode import read_image
 from cam_audit.records import Finding, ImageSource
+from cam_audit.reports.formats import FIFTYONE
 from cam_audit.reports.json_text import json_pieces, json_text
 from cam_audit.reports.lines import verdict
 from cam_audit.reports.results_csv import NUMBERS
 from cam_audit.reports.scan_report import ImageRow
 from cam_audit.scan.audit_report import AuditReport
-from cam_audit.scan.image import ImageMaps, ScanJob, needed_side, run_net
+from cam_audit.scan.image import ImageMaps, ScanJob, run_again
 from cam_audit.scan.observer import Observer
 from cam_audit.workers import available_cores, in_order
 
-FORMAT = "fiftyone"
 HEATMAPS_FOLDER = "heatmaps"
 
 
@@ -38,7 +37,7 @@ def require_new(folder: Path) -> None:
     if folder.is_dir() and not any(folder.iterdir()):
         return
     if folder.exists() or folder.is_symlink():
-        raise CamAuditError(f"--output: {folder} is there already; {FORMAT} takes a folder that is new or empty")
+        raise CamAuditError(f"--output: {folder} is there already; {FIFTYONE} takes a folder that is new or empty")
     if not folder.absolute().parent.is_dir():
         raise CamAuditError(f"--output: there is no folder {folder.parent}; make it with `mkdir -p {folder.parent}`")
 
@@ -57,7 +56,7 @@ def write_dataset(folder: Path, report: AuditReport, observer: Observer | None =
     except OSError as error:
         raise CamAuditError(f"cannot write to the folder {folder}: {error.strerror}") from None
     workers = report.options.workers or available_cores()
-    observer.on_stage(FORMAT, len(report.sources))
+    observer.on_stage(FIFTYONE, len(report.sources))
     drawn = in_order(workers, partial(_draw, report.job, root), report.sources)
     details = {
         "media_type": "image",
@@ -79,8 +78,7 @@ def write_dataset(folder: Path, report: AuditReport, observer: Observer | None =
 def _draw(job: ScanJob, root: Path, source: ImageSource) -> str:
     """Write the heatmap of an image; its path, "" where the image can't be read or its map is nowhere positive."""
     try:
-        rgb, _, _ = read_image(source.path, needed=needed_side(job.model, job.settings), ranges=job.ranges)
-        prediction = run_net(job.model, job.model.fit(rgb, job.settings.size))
+        prediction = run_again(job, source)
     except ImageError:
         return ""
     maps = ImageMaps(job.model, prediction, source.classes, job.settings.target)

@@ -16,7 +16,7 @@ from cam_audit.errors import CamAuditError, ImageError
 from cam_audit.findings.sample import Collected, observe
 from cam_audit.folders import AnyFolder
 from cam_audit.images.copies import hash_of, thumbnail_of
-from cam_audit.images.decode import decode_picture, read_bytes
+from cam_audit.images.decode import decode_picture, read_bytes, read_image
 from cam_audit.images.depth import Ranges
 from cam_audit.images.encode_jpeg import encode_jpeg
 from cam_audit.images.exif_texts import exif_of
@@ -165,6 +165,12 @@ def run_net(model: Model, fitted: RgbImage, *, features: bool = False, even: boo
     if not np.isfinite(prediction.logits).all():
         raise ImageError("the net gives scores that are not numbers")
     return prediction
+
+
+def run_again(job: ScanJob, source: ImageSource) -> Prediction:
+    """What the net says of an image that is read once more, as it was read in the scan. Raises ImageError."""
+    rgb, _, _ = read_image(source.path, needed=needed_side(job.model, job.settings), ranges=job.ranges)
+    return run_net(job.model, job.model.fit(rgb, job.settings.size))
 
 
 class ImageMaps:

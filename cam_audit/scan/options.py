@@ -14,7 +14,8 @@ import numpy as np
 
 from cam_audit.errors import CamAuditError
 from cam_audit.files import sha256_of
-from cam_audit.findings.codes import FAILING, chosen_codes
+from cam_audit.findings.chosen_codes import chosen_codes
+from cam_audit.findings.codes import FAILING
 from cam_audit.images.decode import PILLOW_VERSION
 from cam_audit.images.depth import Ranges
 from cam_audit.images.png import ISAL_VERSION
@@ -22,7 +23,8 @@ from cam_audit.models.model import Model
 from cam_audit.models.session import RUNTIME_VERSION
 from cam_audit.overlay import COLORMAPS
 from cam_audit.reports import schema
-from cam_audit.reports.output_folder import OVERLAY_FORMATS, TOOL
+from cam_audit.reports.output_folder import OVERLAY_FORMATS
+from cam_audit.reports.schema import TOOL
 from cam_audit.scan.image import ScanSettings
 from cam_audit.version import __version__
 

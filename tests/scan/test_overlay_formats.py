@@ -11,8 +11,10 @@ import pytest
 from pictures import seen_by_pillow
 from small_scans import cut_off_scan, scan
 
+from cam_audit.cli.scan import scan as scan_command
 from cam_audit.errors import CamAuditError
-from cam_audit.reports.output_folder import read_results
+from cam_audit.overlay import COLORMAPS
+from cam_audit.reports.output_folder import OVERLAY_FORMATS, read_results
 from cam_audit.reports.pictures import with_pictures
 
 
@@ -72,3 +74,9 @@ def test_what_there_is_not_is_refused_with_what_there_is(folder: Path, option: d
     with pytest.raises(CamAuditError) as caught:
         scan(out="out", **option)
     assert str(caught.value) == message
+
+
+def test_the_command_offers_what_there_is() -> None:
+    choices = {option.name: getattr(option.type, "choices", None) for option in scan_command.params}
+    assert tuple(choices["colormap"]) == tuple(COLORMAPS)
+    assert tuple(choices["overlay_format"]) == tuple(OVERLAY_FORMATS)

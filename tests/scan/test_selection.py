@@ -13,7 +13,8 @@ from data_sets import draw, net, stamp_in_the_corner
 
 import cam_audit
 from cam_audit.errors import CamAuditError
-from cam_audit.findings.codes import ALL_CODES, CODES, chosen_codes
+from cam_audit.findings.chosen_codes import ALL_CODES, chosen_codes
+from cam_audit.findings.codes import CODES
 from cam_audit.reports.baseline import baseline_of, judge, render
 from cam_audit.reports.compare import UNTOLD, compare
 from cam_audit.reports.formats import FORMATS

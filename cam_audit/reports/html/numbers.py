@@ -75,7 +75,7 @@ class TestRow:
     """One counterfactual test: how many of its images turned, with the cue and with the control, and what scores did.
 
     `difference`: of the two shares, -1..1, `gain`: what the class's score gained over the control, in usual leads, both
-    with their 95% intervals; `rank`: of the gain among all classes, 1 the largest; `z`: how far it stands out of them.
+    with their 95% intervals; `rank`: of the gain among all classes, 1 the largest.
     """
 
     name: str
@@ -85,15 +85,10 @@ class TestRow:
     difference: tuple[float, float, float]
     gain: tuple[float, float, float] | None
     rank: float | None
-    z: float | None
 
 
-def rows_of_tests(finding: Finding) -> tuple[TestRow, ...]:
-    """The counterfactual tests of a finding, in the order in which they are listed elsewhere."""
-    return tuple(_rows_of_tests(finding.evidence))
-
-
-def _rows_of_tests(evidence: Mapping[str, float]) -> Iterator[TestRow]:
+def rows_of_tests(evidence: Mapping[str, float]) -> Iterator[TestRow]:
+    """The counterfactual tests of a finding, in the order of the table of codes."""
     for name, test in counterfactuals().items():
         of_test = {measure: evidence[f"{name}_{measure}"] for measure in MEASURES if f"{name}_{measure}" in evidence}
         if not {"turned", "control_turned", "targets", "flips", "flips_low", "flips_high"} <= of_test.keys():
@@ -107,23 +102,18 @@ def _rows_of_tests(evidence: Mapping[str, float]) -> Iterator[TestRow]:
             (of_test["flips"], of_test["flips_low"], of_test["flips_high"]),
             None if None in gain else gain,  # type: ignore[arg-type]
             of_test.get("rank"),
-            of_test.get("z"),
         )
 
 
 def numbers(finding: Finding) -> tuple[tuple[str, float], ...]:
     """All other numbers of a finding by their names in words, in the order in which findings.json has them."""
-    of_tests = {f"{test}{measure}" for test in ("", "taken_", *_prefixes()) for measure in MEASURES}
+    tests = ("", "taken_", *(f"{name}_" for name in counterfactuals()))
+    of_tests = {f"{test}{measure}" for test in tests for measure in MEASURES}
     return tuple(
         (_name(key), value)
         for key, value in finding.evidence.items()
         if key not in of_tests and not key.startswith(CALLED)
     )
-
-
-def _prefixes() -> Iterator[str]:
-    for name in counterfactuals():
-        yield f"{name}_"
 
 
 def _name(key: str) -> str:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cam_audit.findings.codes import CODES, ERROR, FULL_IMAGES, MIN_FLIPS, MIN_USE, NOTE, counterfactuals
+from cam_audit.findings.codes import CODES, ERROR, FULL_IMAGES, MIN_FLIPS, MIN_USE, NOTE
 from cam_audit.findings.counterfactual import stands_out, turns
 from cam_audit.findings.cues.cielab import to_rgb
 from cam_audit.findings.evidence import Use
 from cam_audit.records import Finding
+from cam_audit.reports.html.numbers import rows_of_tests
 
 
 @dataclass(frozen=True)
@@ -305,15 +306,10 @@ def _why_not(finding: Finding, *, in_file: str, no_tests: str, else_: str) -> st
 
 
 def _bars(evidence: Mapping[str, float]) -> Iterator[Bar]:
-    for name, test in counterfactuals().items():
-        if f"{name}_flips" not in evidence:
-            continue
-        value, low, high, turned, control, images = (
-            evidence[f"{name}_{number}"]
-            for number in ("flips", "flips_low", "flips_high", "turned", "control_turned", "targets")
-        )
-        counts = f"{turned:.0f} and {control:.0f} of {images:.0f}"
-        yield Bar(test.label, value, low, high, counts, turns(value, low))
+    for row in rows_of_tests(evidence):
+        value, low, high = row.difference
+        counts = f"{row.turned:.0f} and {row.control:.0f} of {row.images:.0f}"
+        yield Bar(row.name, value, low, high, counts, turns(value, low))
 
 
 def _object_steps(evidence: Mapping[str, float]) -> tuple[Step, Step, Step]:

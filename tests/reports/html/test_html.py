@@ -294,7 +294,7 @@ def test_what_a_cue_costs_is_told_of_images_with_it_and_without_it() -> None:
     assert (
         "What it costs how many images the net calls this class "
         "this class, with the cue 7 of 8 95% interval 53% to 98% "
-        "this class, without it 2 of 22 95% interval 3% to 28% other classes, with the cue there is none to compare"
+        "this class, without it 2 of 22 95% interval 3% to 28% other classes, with the cue no such images"
     ) in words
     assert words.count("What it costs") == 1, "where nothing was counted, nothing is told"
 

@@ -10,7 +10,7 @@ from cam_audit.reports.html.numbers import NAMES, numbers, rows_of_tests
 
 def test_a_test_is_one_row_of_its_numbers() -> None:
     border = finding("CA203", "note", "cat", **effect("cast_", 9, 2, (0.1, 0.3), (0.5, 0.25, 0.75)))
-    (row,) = rows_of_tests(border)
+    (row,) = rows_of_tests(border.evidence)
     assert (row.name, row.turned, row.control) == ("colour cast planted", 9, 2)
     assert row.difference[1:] == (0.1, 0.3)
     assert row.gain == (0.5, 0.25, 0.75)
